@@ -1,0 +1,75 @@
+# What a person types. Every target makes the virtual environment first when it is missing or out of date.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+PORT ?= 8000
+HASH := $(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
+RUNS := $(VENV)/.installed-$(HASH)
+TESTS := $(VENV)/.installed-dev-$(HASH)
+
+.PHONY: demo run setup test check bench test-services clean
+.DEFAULT_GOAL := help
+
+help:  ## say what there is
+	@sed -n 's/^\([a-z-]*\):.*##/\1\t/p' Makefile | expand -t 16
+
+demo: $(RUNS)  ## run the demo experiment and open the dashboard on 127.0.0.1:8000 (DEMO_ONCE=1: stop after it)
+	@$(BIN)/mulberry demo --port $(PORT) $(if $(filter-out 0,$(DEMO_ONCE)),--once)
+
+run: $(RUNS)  ## start the dashboard and a worker
+	@$(BIN)/mulberry up --port $(PORT)
+
+setup: $(RUNS)  ## make the virtual environment
+
+test: $(TESTS) browser  ## run every test, a real browser included
+	$(BIN)/pytest
+
+test-services: export DATABASE_URL ?= postgresql://postgres@127.0.0.1/postgres
+test-services: export CELERY_BROKER_URL ?= amqp://guest:guest@127.0.0.1//
+test-services: $(TESTS)  ## run what is about database and broker on the PostgreSQL and RabbitMQ of this machine
+	@$(BIN)/python -m tests.services
+	$(BIN)/pytest -m services
+
+check: $(TESTS)  ## lint, types, directions of imports, templates, migrations, deployment settings
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/djlint --lint --quiet templates
+	$(NO_DATABASE) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(NO_DATABASE) MULBERRY_MODE=production MULBERRY_HOSTS=mulberry.example \
+	DJANGO_SECRET_KEY=0123456789-check-only-abcdefghijklmnopqrstuvwxyz-ABCDEFGH \
+	$(BIN)/python manage.py check --deploy --fail-level WARNING
+
+bench: $(TESTS)  ## measure against the peers, which get a virtual environment of their own
+	$(BIN)/python -m benchmarks
+
+# settings that reach no database and leave no file in var/
+NO_DATABASE := MULBERRY_HOME=build/check DATABASE_URL="postgresql://none@/none?host=/nonexistent"
+
+$(BIN)/python:
+	@echo "making the virtual environment $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Mulberry needs Python 3.11 or newer; say which: make PYTHON=python3.12 …" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { echo "no venv module; install python3-venv" >&2; rm -rf $(VENV); exit 1; }
+
+$(RUNS): | $(BIN)/python
+	@test -e $(TESTS) || { echo "installing Mulberry (torch is large: this takes minutes, once)"; \
+	  $(BIN)/python -m pip install --quiet -c constraints.txt -e .; }
+	@rm -f $(filter-out $(TESTS),$(wildcard $(VENV)/.installed-[0-9]*)) && touch $@
+
+$(TESTS): | $(BIN)/python
+	@echo "installing Mulberry and what its tests need (torch is large: this takes minutes, once)"
+	@$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@rm -f $(VENV)/.installed-* && touch $@ $(RUNS)
+
+.PHONY: browser
+browser:
+	@command -v chromium chromium-browser google-chrome >/dev/null || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+	  echo "installing Chromium for the browser tests" && { apt-get update -qq; apt-get install -y -qq chromium; } >/dev/null; } || \
+	  { echo "the browser tests need Chromium; install the package chromium" >&2; exit 1; }
+
+clean:  ## remove the virtual environment (not var/, which holds your experiments)
+	rm -rf $(VENV) build *.egg-info

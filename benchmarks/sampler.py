@@ -1,0 +1,79 @@
+"""Rollouts per second of training/sampler.py against transformers' generate: same model, same process, in turn.
+
+python -m benchmarks.sampler [--layers 2 --width 96 --heads 4 --vocabulary 648] [--rows 256] [--tokens 28]
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from transformers import GPT2LMHeadModel
+
+from training.model import build
+from training.sampler import Sampler, left_padded
+from training.settings import ModelSettings
+
+
+def main() -> None:
+    """Print one line a way of decoding, and the ratio."""
+    args = _arguments()
+    torch.set_num_threads(args.threads)
+    settings = ModelSettings(n_layer=args.layers, n_head=args.heads, n_embd=args.width, n_positions=128)
+    model = build(settings, args.vocabulary, eos_id=0, pad_id=1, seed=0).eval()
+    draw = torch.Generator().manual_seed(0)
+    lengths = torch.randint(20, 50, (args.rows // args.group,), generator=draw).tolist()
+    prompts = [torch.randint(2, args.vocabulary, (n,), generator=draw).tolist() for n in lengths]
+    sampler = Sampler(model, eos_id=-1, pad_id=1)  # no end: both decode every token
+
+    def own() -> None:
+        sampler.sample(
+            prompts, group_size=args.group, temperature=1.0, max_new_tokens=args.tokens, generator=draw
+        )
+
+    def peer() -> None:
+        _generate(model, [p for p in prompts for _ in range(args.group)], args.tokens)
+
+    seconds = {name: _median(run, args.rounds) for name, run in (("sampler", own), ("generate", peer))}
+    for name, s in seconds.items():
+        print(f"{name:10} {args.rows / s:8.0f} rollouts/s")
+    print(f"ratio      {seconds['generate'] / seconds['sampler']:8.2f}")
+
+
+def _generate(model: GPT2LMHeadModel, prompts: list[list[int]], tokens: int) -> None:
+    ids, mask = left_padded(prompts, 1)
+    with torch.inference_mode():
+        model.generate(
+            input_ids=ids,
+            attention_mask=mask.long(),
+            do_sample=True,
+            top_k=0,
+            max_new_tokens=tokens,
+            min_new_tokens=tokens,
+            pad_token_id=1,
+        )
+
+
+def _median(run: Callable[[], None], rounds: int) -> float:
+    run()
+    times = []
+    for _ in range(rounds):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    for name, default in (
+        ("layers", 2), ("width", 96), ("heads", 4), ("vocabulary", 648), ("rows", 256), ("group", 8),
+        ("tokens", 28), ("rounds", 7), ("threads", 1),
+    ):  # fmt: skip
+        parser.add_argument(f"--{name}", type=int, default=default)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,136 @@
+"""Pages in a real browser over recorded rows: live without a reload, nothing against the policy, no sideways scroll."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from django.db import transaction
+from playwright.sync_api import Browser, Page, expect
+
+from tests import factories
+from tests.served import served, session
+from webapp.experiments.models import Experiment
+from webapp.runs import lifecycle
+from webapp.runs.models import Attempt, StageRun, State
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def rows_beside_a_loop() -> Iterator[None]:
+    """Playwright's loop runs in the test's own thread, where Django would refuse to touch the database."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
+        yield
+
+
+@pytest.fixture
+def address(transactional_db: None, page: Page) -> Iterator[str]:
+    """A server on the test database in which the page's person is signed in."""
+    with served() as (_, found):
+        cookies = [{"name": name, "value": value, "url": found} for name, value in session().items()]
+        page.context.add_cookies(cookies)  # type: ignore[arg-type]
+        yield found
+        page.goto("about:blank")  # the stream ends before its server, so that the console stays clean
+
+
+def record(attempt: Attempt, step: int, count: int = 4) -> None:
+    """What ingest does: rows, the new journal_seq and the notification in one transaction."""
+    with transaction.atomic():
+        factories.add_rollouts(attempt, step=step, count=count)
+        run = attempt.stage_run
+        lifecycle.notify(
+            experiment=run.experiment_id, run=run.pk, attempt=attempt.pk, seq=attempt.journal_seq
+        )
+
+
+def test_rollouts_arrive_without_a_reload_and_once(page: Page, address: str) -> None:
+    run = factories.make_run("grpo")
+    attempt = run.attempts.get()
+    factories.train(attempt, "grpo", steps=3)
+    page.goto(f"{address}/runs/{run.pk}/")
+    expect(page.locator(".live")).to_have_text("live")
+    page.evaluate("window.never_reloaded = true")
+    expect(page.locator(".rollout")).to_have_count(48)
+    record(attempt, step=4)
+    expect(page.locator("#rollout-count")).to_have_text("52")
+    page.context.set_offline(True)
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    record(attempt, step=5)
+    page.context.set_offline(False)
+    record(attempt, step=6)
+    expect(page.locator("#rollout-count")).to_have_text("60")
+    ids = page.locator(".rollout").evaluate_all("all => all.map((one) => one.id)")
+    assert len(ids) == len(set(ids)) == 60
+    assert page.locator(".rollout .where").first.inner_text().split()[:2] == ["step", "6"]
+    assert page.evaluate("window.never_reloaded")
+
+
+def test_held_rollouts_wait_for_the_reader(page: Page, address: str) -> None:
+    run = factories.make_run("grpo")
+    attempt = run.attempts.get()
+    record(attempt, step=1)
+    page.goto(f"{address}/runs/{run.pk}/")
+    expect(page.locator(".live")).to_have_text("live")
+    page.get_by_role("button", name="Hold still").click()
+    record(attempt, step=2)
+    show = page.get_by_role("button", name="Show 4 newer")
+    expect(show).to_be_visible()
+    expect(page.locator(".rollout")).to_have_count(4)
+    show.click()
+    expect(page.locator(".rollout")).to_have_count(8)
+
+
+def test_charts_are_drawn_and_have_tables(page: Page, address: str) -> None:
+    run = factories.make_run("grpo")
+    factories.train(run.attempts.get(), "grpo", steps=12)
+    page.goto(f"{address}/runs/{run.pk}/")
+    chart = page.locator('[data-chart="reward"]')
+    expect(chart.locator(".scatterlayer path.js-line")).to_have_count(1)
+    chart.get_by_text("Points as a table").click()
+    expect(chart.locator("tbody tr")).to_have_count(12)
+    assert chart.locator(".plot").get_attribute("aria-label")
+
+
+def test_the_grid_moves_by_itself(page: Page, address: str) -> None:
+    experiment = factories.make_experiment()
+    run = factories.run_of(experiment, "baseline", "pretrain")
+    page.goto(f"{address}/experiments/demo-1/")
+    expect(page.locator(".live")).to_have_text("live")
+    page.evaluate("window.never_reloaded = true")
+    factories.make_attempt(run, state=State.RUNNING)
+    lifecycle.notify(experiment=experiment.pk, run=run.pk, state="running")
+    expect(page.locator(f"#box-{run.pk}")).to_have_attribute("data-state", "running")
+    assert page.evaluate("window.never_reloaded")
+
+
+def test_a_mistake_in_the_form_is_shown_where_it_is(page: Page, address: str) -> None:
+    page.goto(f"{address}/experiments/new/smoke/")
+    page.locator("summary", has_text="grpo").click()
+    page.get_by_label("Prompts").fill("0")
+    page.get_by_role("button", name="Launch").click()
+    wrong = page.locator('[id="field-stages.grpo.prompts"]')
+    expect(wrong).to_be_visible()
+    expect(wrong).to_have_attribute("aria-invalid", "true")
+    expect(wrong).to_have_value("0")
+    expect(page.get_by_role("alert")).to_contain_text("Nothing was launched")
+    assert not Experiment.objects.exists()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_no_page_scrolls_sideways(browser: Browser, page: Page, address: str, width: int) -> None:
+    factories.make_history("demo-1", done=5, seeds=(0, 1))
+    run = StageRun.objects.get(stage__kind="grpo", condition__name="mul_tokens", seed=0)
+    page.set_viewport_size({"width": width, "height": 844})
+    for path in (
+        "/",
+        "/experiments/new/",
+        "/experiments/new/demo/",
+        "/experiments/demo-1/",
+        f"/runs/{run.pk}/",
+    ):
+        page.goto(address + path)
+        page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
+        extra = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert extra == 0, path
+        assert re.search(r"\w", page.title())

@@ -1,0 +1,357 @@
+"""Rows for tests and for looking at pages: experiments, attempts, metrics, rollouts, evaluations.
+
+Every function writes what ingest would write, with journal sequence numbers that go on from the attempt's last.
+`manage.py shell -c "from tests import factories; factories.main()"` fills the database of DATABASE_URL to look at.
+"""
+
+import random
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from webapp.experiments.models import Condition, Experiment, Stage
+from webapp.results.models import Evaluation, Outcome
+from webapp.runs.models import OVER, Attempt, Checkpoint, Event, StageRun, State
+from webapp.telemetry.models import LogLine, Metric, MetricChunk, Rollout
+
+STAGES = (
+    ("pretrain", "pretrain"),
+    ("instruct", "sft"),
+    ("drills", "sft"),
+    ("words", "sft"),
+    ("mixed", "sft"),
+    ("grpo", "grpo"),
+)
+BENCHMARK = "one_step_multiplication"
+EVALUATION_SETTINGS = {
+    "prompt_format": "User: {question}\nAssistant:",
+    "decoding": "greedy",
+    "max_new_tokens": 28,
+    "grader": "one_step_multiplication/1",
+    "problems_sha256": "0" * 64,
+}
+
+
+def make_user(name: str = "ada") -> User:
+    return User.objects.get_or_create(username=name)[0]
+
+
+def make_experiment(
+    name: str = "demo-1",
+    *,
+    conditions: Sequence[str] = ("baseline", "mul_tokens"),
+    stages: Sequence[tuple[str, str]] = STAGES,
+    seeds: Sequence[int] = (0,),
+    owner: User | None = None,
+    recipe: Mapping[str, Any] | None = None,
+    **fields: Any,
+) -> Experiment:
+    """An experiment with all its stage runs: roots ready, the others waiting; stages follow in order."""
+    values: dict[str, Any] = {
+        "title": "One-step multiplication, with and without mul-tokens",
+        "recipe_name": name.rsplit("-", 1)[0],
+        "recipe": dict(recipe or {}),
+        "question": "Do multiplication-fact tokens help a small model at one-step word problems?",
+        "prediction": "mul_tokens ends at least 5 points above baseline.",
+        "primary_metric": BENCHMARK,
+        "seeds": list(seeds),
+        "owner": owner or make_user(),
+    }
+    experiment = Experiment.objects.create(name=name, **(values | fields))
+    arms = [
+        Condition.objects.create(
+            experiment=experiment,
+            name=condition,
+            position=i,
+            overrides={"mul_tokens.inject": True} if condition == "mul_tokens" else {},
+        )
+        for i, condition in enumerate(conditions)
+    ]
+    steps: list[Stage] = []
+    for i, (stage, kind) in enumerate(stages):
+        steps.append(
+            Stage.objects.create(
+                experiment=experiment, name=stage, kind=kind, position=i, after=steps[-1] if steps else None
+            )
+        )
+    for condition in arms:
+        for seed in seeds:
+            parent = None
+            for stage in steps:
+                parent = StageRun.objects.create(
+                    experiment=experiment,
+                    condition=condition,
+                    stage=stage,
+                    seed=seed,
+                    parent=parent,
+                    spec={
+                        "condition": condition.name,
+                        "stage": stage.name,
+                        "seed": seed,
+                        "benchmarks": [{"benchmark": BENCHMARK, "problems": 600}],
+                    },
+                    state=State.WAITING if parent else State.READY,
+                    ready_at=None if parent else timezone.now(),
+                )
+    return experiment
+
+
+def run_of(experiment: Experiment, condition: str, stage: str, seed: int = 0) -> StageRun:
+    return StageRun.objects.get(
+        experiment=experiment, condition__name=condition, stage__name=stage, seed=seed
+    )
+
+
+def make_attempt(run: StageRun, *, state: str = State.RUNNING, first_step: int = 0, **fields: Any) -> Attempt:
+    """The next attempt of a run, which is then in `state`; a run that is over has an attempt that is over."""
+    now = timezone.now()
+    over = state in OVER
+    run.attempt_number += 1
+    Event.objects.create(
+        stage_run=run, attempt_number=run.attempt_number, from_state=run.state, to_state=state, text=""
+    )
+    run.state = state
+    run.started_at = run.started_at or now - timedelta(seconds=40)
+    run.finished_at = now if over else None
+    run.lease_until = None if over else now + timedelta(minutes=5)
+    run.save()
+    values: dict[str, Any] = {
+        "number": run.attempt_number,
+        "device": "cpu:0",
+        "hostname": "laptop",
+        "pid": 4242,
+        "first_step": first_step,
+        "started_at": now - timedelta(seconds=40),
+        "ended_at": now if over else None,
+        "outcome": state if over else "",
+    }
+    return Attempt.objects.create(stage_run=run, **(values | fields))
+
+
+def make_run(
+    stage: str = "grpo",
+    *,
+    state: str = State.RUNNING,
+    experiment: Experiment | None = None,
+    condition: str = "mul_tokens",
+) -> StageRun:
+    """One stage run with one attempt, in an experiment of its own unless one is given."""
+    run = run_of(experiment or make_experiment(), condition, stage)
+    make_attempt(run, state=state)
+    return run
+
+
+def next_seq(attempt: Attempt) -> int:
+    attempt.journal_seq += 1
+    attempt.save(update_fields=["journal_seq"])
+    return attempt.journal_seq
+
+
+def add_metrics(attempt: Attempt, series: Mapping[str, Sequence[float]], *, first_step: int = 1) -> None:
+    """One chunk per metric, one point per step; all metrics share the journal's records."""
+    length = max(len(values) for values in series.values())
+    first_seq = next_seq(attempt)
+    attempt.journal_seq = first_seq + length - 1
+    attempt.save(update_fields=["journal_seq"])
+    for name, values in series.items():
+        metric, _ = Metric.objects.get_or_create(attempt=attempt, name=name)
+        steps = np.arange(first_step, first_step + len(values), dtype="<i8")
+        times = timezone.now().timestamp() + np.arange(len(values), dtype="<f8")
+        MetricChunk.objects.create(
+            metric=metric,
+            first_seq=first_seq,
+            last_seq=first_seq + len(values) - 1,
+            first_step=int(steps[0]),
+            last_step=int(steps[-1]),
+            points=len(values),
+            steps=steps.tobytes(),
+            times=times.tobytes(),
+            values=np.asarray(values, dtype="<f8").tobytes(),
+        )
+
+
+def add_rollouts(
+    attempt: Attempt, *, step: int = 1, count: int = 8, group_size: int = 8, seed: int = 0
+) -> int:
+    """One journal record of rollouts; returns its seq."""
+    seq, draw = next_seq(attempt), random.Random(f"{attempt.pk} {step} {seed}")
+    rows = []
+    for index in range(count):
+        a, b = draw.randint(2, 9), draw.randint(2, 9)
+        correct, uses = draw.random() < 0.6, draw.random() < 0.5
+        low, high = sorted((a, b))
+        answer = a * b if correct else a * b + draw.choice((-1, 1, 10))
+        fact = f"<MUL_{low}_{high}_{a * b}>" if uses else f"{a} × {b} = {answer}"
+        components = {"correct": 1.0} if correct else {"shows_steps": 0.1, "partial_credit": 0.3}
+        rows.append(
+            Rollout(
+                attempt=attempt,
+                seq=seq,
+                index=index,
+                step=step,
+                group=step * max(1, count // group_size) + index // group_size,
+                sampled_at=timezone.now(),
+                prompt=f"User: Mia has {a} bags with {b} apples in each bag. How many apples?\nAssistant:",
+                completion=f" {fact}\n#### {answer}",
+                reference=str(a * b),
+                answer=str(answer),
+                tokens=draw.randint(6, 28),
+                reward=sum(components.values()),
+                components=components,
+                advantage=draw.gauss(0, 1),
+                correct=correct,
+                mul_tokens=int(uses),
+                repeats=draw.random() < 0.1,
+                hit_limit=draw.random() < 0.1,
+            )
+        )
+    Rollout.objects.bulk_create(rows)
+    return seq
+
+
+def add_evaluation(
+    attempt: Attempt,
+    correct: Sequence[bool],
+    *,
+    benchmark: str = BENCHMARK,
+    problems: int | None = None,
+    step: int = 100,
+    mul_tokens: int = 0,
+    settings: Mapping[str, Any] | None = None,
+) -> Evaluation:
+    """An evaluation with one outcome for each of `correct`; complete unless `problems` is larger."""
+    evaluation = Evaluation.objects.create(
+        attempt=attempt,
+        seq=next_seq(attempt),
+        key=f"{benchmark}@{step}",
+        benchmark=benchmark,
+        step=step,
+        problems=len(correct) if problems is None else problems,
+        settings=dict(settings or EVALUATION_SETTINGS),
+        at=timezone.now(),
+    )
+    next_seq(attempt)
+    Outcome.objects.bulk_create(
+        Outcome(
+            evaluation=evaluation,
+            problem=f"p{i:04d}",
+            prompt=f"User: Ben has {i % 8 + 2} boxes of {i % 7 + 2} pens. How many pens?\nAssistant:",
+            response=f" #### {(i % 8 + 2) * (i % 7 + 2) + (not right)}",
+            reference=str((i % 8 + 2) * (i % 7 + 2)),
+            answer=str((i % 8 + 2) * (i % 7 + 2) + (not right)),
+            tokens=9,
+            correct=right,
+            mul_tokens=mul_tokens,
+            repeats=False,
+            hit_limit=False,
+        )
+        for i, right in enumerate(correct)
+    )
+    return evaluation
+
+
+def add_log(attempt: Attempt, text: str, level: str = "info") -> LogLine:
+    return LogLine.objects.create(
+        attempt=attempt, seq=next_seq(attempt), at=timezone.now(), level=level, text=text
+    )
+
+
+def add_checkpoint(attempt: Attempt, *, step: int = 100, final: bool = True) -> Checkpoint:
+    return Checkpoint.objects.create(
+        attempt=attempt,
+        seq=next_seq(attempt),
+        step=step,
+        path=f"/storage/{attempt.stage_run_id}/{'final' if final else f'step-{step:08d}'}",
+        final=final,
+        manifest_sha256="0" * 64,
+        bytes=1_234_567,
+        saved_at=timezone.now(),
+    )
+
+
+def curve(start: float, end: float, steps: int, seed: int = 0, noise: float = 0.05) -> list[float]:
+    """A noisy approach from start to end."""
+    draw = np.random.default_rng(seed)
+    progress = 1 - np.exp(-4 * np.linspace(0, 1, steps))
+    wobble = noise * abs(end - start) * draw.standard_normal(steps)
+    return [float(value) for value in start + (end - start) * progress + wobble]
+
+
+def train(attempt: Attempt, kind: str, *, steps: int = 150, seed: int = 0) -> None:
+    """Metrics (and rollouts, for grpo) of one attempt, as a training run of this kind records them."""
+    metrics = {
+        "loss": curve(6.2, 1.1, steps, seed),
+        "learning_rate": curve(4e-3, 4e-4, steps, seed, noise=0),
+        "grad_norm": curve(2.0, 0.6, steps, seed, noise=0.2),
+        "tokens_per_second": curve(20_000, 24_000, steps, seed, noise=0.3),
+    }
+    if kind == "grpo":
+        metrics |= {
+            "loss": curve(0.02, 0.05, steps, seed, noise=0.6),
+            "reward": curve(0.45, 0.85, steps, seed),
+            "reward_std": curve(0.4, 0.15, steps, seed),
+            "reward/correct": curve(0.4, 0.8, steps, seed),
+            "reward/partial_credit": curve(0.1, 0.03, steps, seed),
+            "reward/shows_steps": curve(0.05, 0.02, steps, seed),
+            "reward/repetition": curve(-0.05, -0.01, steps, seed),
+            "accuracy": curve(0.45, 0.83, steps, seed),
+            "kl": curve(0.0, 0.3, steps, seed),
+            "entropy": curve(0.9, 0.3, steps, seed),
+            "clip_ratio": curve(0.0, 0.02, steps, seed),
+            "groups_without_gradient": curve(0.2, 0.55, steps, seed, noise=0.15),
+            "repetition": curve(0.12, 0.03, steps, seed),
+            "mul_tokens": curve(0.2, 0.7, steps, seed),
+            "completion_length": curve(20, 14, steps, seed),
+            "hit_limit": curve(0.2, 0.04, steps, seed),
+            "logprob_mismatch": curve(2e-6, 3e-6, steps, seed),
+            "rollouts_per_second": curve(180, 200, steps, seed, noise=0.3),
+        }
+    add_log(attempt, "started from step 0 on cpu:0")
+    add_metrics(attempt, metrics)
+    if kind == "grpo":
+        for step in range(max(1, steps - 4), steps + 1):
+            add_rollouts(attempt, step=step, count=16)
+    add_log(attempt, f"saved a checkpoint at step {steps}")
+
+
+def make_history(
+    name: str, *, done: int, seeds: Sequence[int] = (0,), owner: User | None = None
+) -> Experiment:
+    """An experiment whose first `done` stages are over in every condition and whose next one runs."""
+    accuracies = (0.0, 0.0, 0.03, 0.58, 0.63, 0.85)
+    experiment = make_experiment(name, seeds=seeds, owner=owner)
+    for run in StageRun.objects.filter(experiment=experiment).select_related("stage", "condition"):
+        place, arm = run.stage.position, run.condition.position
+        if place > done:
+            continue
+        over = place < done
+        attempt = make_attempt(run, state=State.SUCCEEDED if over else State.RUNNING)
+        run.progress_total, run.progress_unit, run.progress_phase = 150, "steps", "train"
+        run.progress_done = 150 if over else 60
+        run.save()
+        train(attempt, run.stage.kind, steps=run.progress_done, seed=arm + run.seed)
+        if over:
+            draw = random.Random(f"{name} {run.pk}")
+            share = accuracies[place] + (0.04 if arm and accuracies[place] > 0.1 else 0)
+            add_evaluation(attempt, [draw.random() < share for _ in range(600)], step=150, mul_tokens=arm)
+            add_checkpoint(attempt, step=150)
+    return experiment
+
+
+def main() -> None:
+    """Fill a database to look at."""
+    ada = make_user()
+    make_history("demo-1", done=6, owner=ada)
+    make_history("demo-2", done=5, owner=ada)
+    make_history("seeds-1", done=3, seeds=(0, 1, 2), owner=ada)
+    failed = make_history("smoke-1", done=2, owner=ada)
+    run = run_of(failed, "baseline", "drills")
+    run.state, run.error = (
+        State.FAILED,
+        "out of memory at step 61; take a smaller batch_size or a smaller model",
+    )
+    run.save()

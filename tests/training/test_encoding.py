@@ -1,0 +1,67 @@
+"""Rows and their order: only completions are learnt, the end of text too; every row once an epoch."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from transformers import PreTrainedTokenizerFast
+
+from training import encoding, tokenizer
+from training.data.example import Example
+from training.settings import TokenizerSettings
+from training.trainers import right_padded
+
+
+@pytest.fixture(scope="module")
+def tokens(data_dir: Path) -> PreTrainedTokenizerFast:
+    return tokenizer.load(TokenizerSettings(entries=400), lambda: iter(["What is 7 × 8?"]), data_dir)
+
+
+def test_the_end_of_text_is_learnt_and_prompt_and_padding_are_not(tokens: PreTrainedTokenizerFast) -> None:
+    examples = [Example("What is 7 × 8?", " 56"), Example("", " A longer text without a prompt.")]
+    columns = encoding.supervised(tokens, examples, count=2, max_length=96)
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    batch = right_padded(rows, tokens.pad_token_id)
+    first = batch["labels"][0]
+    learnt = first[first != encoding.IGNORED].tolist()
+    assert tokens.decode(learnt) == " 56" + tokens.eos_token
+    assert batch["attention_mask"][0].sum() == len(rows[0]["input_ids"]) < batch["input_ids"].shape[1]
+    assert tokens.pad_token_id != tokens.eos_token_id
+
+
+def test_what_is_too_long_is_left_out_and_nothing_fitting_is_an_error(
+    tokens: PreTrainedTokenizerFast,
+) -> None:
+    long, short = Example("", "seven " * 50), Example("", "7")
+    columns = encoding.supervised(tokens, [long, short, long, short], count=2, max_length=20)
+    assert [len(ids) for ids in columns["input_ids"]] == [2, 2]
+    with pytest.raises(ValueError, match="only 0 of 20 examples fit max_length 20"):
+        encoding.supervised(tokens, [long] * 100, count=1, max_length=20)
+
+
+def test_packed_rows_hold_all_text_with_its_ends(tokens: PreTrainedTokenizerFast) -> None:
+    rows = encoding.packed(tokens, (Example("", str(i)) for i in range(1000)), rows=5, length=16)
+    assert [len(row) for row in rows] == [16] * 5
+    flat = [token for row in rows for token in row]
+    assert tokens.decode(flat[:6]) == "0<eos>1<eos>2<eos>"
+
+
+@pytest.mark.parametrize(("rows", "accumulation"), [(64, 1), (67, 1), (67, 3), (61, 4)])
+def test_every_row_once_an_epoch_in_whole_steps(rows: int, accumulation: int) -> None:
+    lengths = [i % 13 + 1 for i in range(rows)]
+    plan = encoding.batches(lengths, batch_size=4, accumulation=accumulation, epochs=2, seed=0)
+    steps = -(-rows // (4 * accumulation))
+    assert len(plan) == 2 * steps * accumulation
+    half = len(plan) // 2
+    for epoch in (plan[:half], plan[half:]):
+        seen = Counter(row for batch in epoch for row in batch)
+        assert set(seen) == set(range(rows))
+        assert sum(seen.values()) - rows < accumulation  # at most the short step's rows come twice
+    assert plan[:half] != plan[half:]
+
+
+def test_rows_of_like_length_go_together() -> None:
+    lengths = [i * 37 % 100 for i in range(1000)]
+    plan = encoding.batches(lengths, batch_size=10, accumulation=1, epochs=1, seed=0)
+    spread = [max(lengths[i] for i in batch) - min(lengths[i] for i in batch) for batch in plan]
+    assert sum(spread) / len(spread) < 5

@@ -1,0 +1,368 @@
+"""Published numbers stand in the dashboard to the digit, marked imported, compared unpaired, and claim nothing."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+import yaml
+from django.test import Client
+from scipy.stats import fisher_exact
+from statsmodels.stats.proportion import confint_proportions_2indep
+
+from tests.factories import make_experiment, make_user
+from webapp.experiments.models import Experiment
+from webapp.results import exports, published
+from webapp.results.cells import Refusal, UnpairedComparison
+from webapp.results.imports import import_history
+from webapp.results.report import report
+from webapp.results.tables import stage_table
+from webapp.results.wording import answers, points
+from webapp.runs.models import Event, StageRun
+
+pytestmark = pytest.mark.django_db
+GSM8K = {  # stage → (right, problems) of baseline and of mul_tokens, and the Δ that the report prints
+    "gsm8k_sft": ((33, 1319), (27, 1319), "−0.45"),
+    "curriculum_sft": ((12, 500), (19, 500), "+1.40"),
+    "grpo_1x_binary": ((11, 500), (6, 500), "−1.00"),
+    "grpo_20x_shaped": ((11, 500), (20, 500), "+1.80"),
+}
+
+
+@pytest.fixture
+def experiment():
+    return import_history(publication=published.read("phase_1_to_6"), owner=make_user()).experiment
+
+
+@pytest.fixture
+def signed_in():
+    client = Client()
+    client.force_login(make_user())
+    return client
+
+
+def text_of(response):
+    """What a reader sees: no tags, single spaces."""
+    assert response.status_code == 200
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", response.content.decode()))
+
+
+def test_accuracy_by_stage_to_the_digit_with_the_unpaired_test(experiment):
+    table = stage_table(experiment)
+    assert [row.stage for row in table.rows] == list(GSM8K)
+    for row in table.rows:
+        first, second, delta = GSM8K[row.stage]
+        (seed,) = row.seeds
+        assert [(cell.count, cell.result.problems) for cell in seed.cells] == [first, second]
+        (one,) = seed.comparisons
+        assert isinstance(one, UnpairedComparison)
+        assert points(one.delta, 2) == delta
+        counts = [[first[0], first[1] - first[0]], [second[0], second[1] - second[0]]]
+        assert one.p == pytest.approx(fisher_exact(counts).pvalue)
+        assert one.interval == pytest.approx(
+            confint_proportions_2indep(*second, *first, method="newcomb"), abs=1e-9
+        )
+        assert one.verdict.word == "not distinguishable"
+    assert round(one.p, 2) == 0.14
+    assert one.adjusted_p == pytest.approx(4 * one.p)  # Holm over the four stages
+
+
+def test_the_reports_three_tables_stand_in_the_report(experiment):
+    text = report(experiment)
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    rows = {line[0].split(":")[0]: line for line in lines if len(line) > 5}
+    for stage, baseline, mul_tokens, delta in (
+        ("gsm8k_sft", "2.50 % (33/1319)", "2.05 % (27/1319)", "-0.45"),
+        ("curriculum_sft", "2.40 % (12/500)", "3.80 % (19/500)", "+1.40"),
+        ("grpo_20x_shaped", "2.20 % (11/500)", "4.00 % (20/500)", "+1.80"),
+    ):
+        assert rows[stage][1:4] == [baseline, mul_tokens, delta]
+    detail = text[text.index("### After grpo_20x_shaped") :]
+    for line in (
+        "| Accuracy | 2.2 % (11/500) | 4.0 % (20/500) |",
+        "| Mul-tokens per response | 0.00 | 1.24 |",
+        "| Repetition rate | 84.2 % | 83.5 % |",
+        "| Hit token limit | 19.3 % | 17.5 % |",
+    ):
+        assert line in detail
+    for row in (
+        ["Accuracy (rolling)", "~1-2%", "~0-2%", "Flat/declining"],
+        ["Reward mean", "~-0.1", "~-0.06", "Slight improvement"],
+        ["Repetition rate", "~85%", "~84%", "Essentially flat"],
+        ["Mul-tokens/resp (mul\\_tokens)", "~1.2", "~1.35", "Slight increase"],
+    ):
+        assert row in lines or [row[0].replace("\\", ""), *row[1:]] in lines
+    assert "Post-Tulu SFT" in text and "Tulu SFT + GSM8K SFT" in text
+
+
+def test_the_headline_is_not_distinguishable_and_no_benefit(experiment):
+    headline = answers(stage_table(experiment))[-1].headline.replace("\u00a0", " ")
+    assert headline == (
+        "After grpo_20x_shaped, mul_tokens and baseline are not distinguishable at n = 500, unpaired; "
+        "about 1,450 problems a condition would be needed to see this difference (80 % power)."
+    )
+    text = report(experiment)
+    assert headline in text
+    assert "imported, counts only" in text
+    for claim in ("benefit", "Supported:", "Shown,", "McNemar"):
+        assert claim not in text
+
+
+def test_what_the_other_benchmarks_published(experiment):
+    def counts(benchmark):
+        (row,) = stage_table(experiment, benchmark=benchmark).rows
+        return row.stage, [(cell.count, cell.result.problems) for cell in row.seeds[0].cells]
+
+    assert counts("arithmetic_probes_table") == ("curriculum_sft", [(15, 81), (16, 81)])
+    assert counts("arithmetic_probes_multi_digit") == ("curriculum_sft", [(2, 100), (0, 100)])
+    assert counts("arithmetic_probes_addition") == ("curriculum_sft", [(1, 100), (0, 100)])
+    (row,) = stage_table(experiment, benchmark="hellaswag").rows
+    first, second = row.seeds[0].cells
+    assert (first.rate, second.rate, first.count, first.interval) == (0.3034, 0.3077, None, None)
+    (refusal,) = row.seeds[0].comparisons
+    assert isinstance(refusal, Refusal)
+    assert "only rates were published" in refusal.reason
+    mul_tokens = {
+        cell.stage: cell.mul_tokens_per_response
+        for cell in stage_table(experiment).cells()
+        if cell.condition == "mul_tokens"
+    }
+    assert mul_tokens == {
+        "gsm8k_sft": 1123 / 1319,
+        "curriculum_sft": 0.644,
+        "grpo_1x_binary": 0.256,
+        "grpo_20x_shaped": 1.24,
+    }
+
+
+def test_rates_without_counts_are_shown_and_not_tested(experiment):
+    table = stage_table(experiment, metric="repetition_rate")
+    found = [(cell.stage, cell.rate) for cell in table.cells() if cell.complete]
+    assert found == [("grpo_20x_shaped", 0.842), ("grpo_20x_shaped", 0.835)]
+    assert isinstance(table.rows[-1].seeds[0].comparisons[0], Refusal)
+
+
+def test_exports_hold_the_counts_and_say_unpaired(experiment):
+    table = stage_table(experiment)
+    rows = list(csv.DictReader(io.StringIO(exports.csv(table))))
+    assert {
+        (row["stage"], row["condition"]): (int(row["correct"]), int(row["problems"])) for row in rows
+    } == {
+        (stage, condition): counts
+        for stage, (first, second, _) in GSM8K.items()
+        for condition, counts in (("baseline", first), ("mul_tokens", second))
+    }
+    last = rows[-1]
+    assert (last["pairing"], last["imported"], last["mcnemar_p"], last["gained"]) == (
+        "unpaired",
+        "counts only",
+        "",
+        "",
+    )
+    assert float(last["fisher_p"]) == pytest.approx(fisher_exact([[11, 489], [20, 480]]).pvalue)
+    assert float(last["repetition_rate"]) == 0.835
+    text = exports.markdown(table)
+    assert "imported, counts only" in text and "Fisher p (unpaired)" in text and "McNemar" not in text
+    assert "different numbers of problems (gsm8k_sft 1,319; curriculum_sft 500;" in text.replace(
+        ", curriculum", "; curriculum"
+    ).replace(", grpo", "; grpo")
+    read = json.loads(exports.json(table))
+    assert "unpaired" in read["provenance"]["Test"]
+    assert read["warnings"]
+    rates = list(csv.DictReader(io.StringIO(exports.csv(stage_table(experiment, benchmark="hellaswag")))))
+    assert [(row["rate"], row["correct"], row["problems"]) for row in rates] == [
+        ("0.3034", "", ""),
+        ("0.3077", "", ""),
+    ]
+
+
+def test_the_pages_mark_it_and_offer_nothing_that_only_runs_have(signed_in, experiment):
+    name = experiment.name
+    listed = text_of(signed_in.get("/"))
+    assert "imported" in listed and "2025-12-28" in listed and "counts only" in listed
+    page = signed_in.get(f"/experiments/{name}/")
+    assert b"data-live" not in page.content
+    seen = text_of(page)
+    assert "imported , counts only" in seen and "GRPO 20x Compute Analysis" in seen
+    for offered in ("Retry", "Cancel", "Runs done", "Launched"):
+        assert offered not in seen
+    for run in StageRun.objects.filter(experiment=experiment):
+        response = signed_in.get(f"/runs/{run.pk}/")
+        seen = text_of(response)
+        assert "Imported, counts only" in seen
+        assert b'<form method="post" action="/runs/' not in response.content
+        for part in ("Charts", "rollouts", "Checkpoints", "Attempts"):
+            assert part not in seen
+    comparison = signed_in.get(f"/experiments/{name}/comparison/")
+    seen = text_of(comparison)
+    for part in (
+        "imported, counts only",
+        "2.50 33/1319",
+        "4.00 20/500",
+        "+1.80",
+        "0.143",
+        "unpaired",
+        "Fisher p",
+        "different numbers of problems",
+        "Post-Tulu SFT",
+    ):
+        assert part in seen
+    assert "connecting" not in seen
+    for link in set(re.findall(r'href="(/evaluations/\d+/)"', comparison.content.decode())):
+        assert "Imported, counts only" in text_of(signed_in.get(link))
+    for query in ("benchmark=hellaswag", "metric=hit_limit_rate", "baseline=mul_tokens"):
+        assert signed_in.get(f"/experiments/{name}/comparison/?{query}").status_code == 200
+    assert "1.24" in text_of(signed_in.get(f"/experiments/{name}/report/"))
+
+
+def test_a_new_run_on_the_same_pages_stays_paired(experiment):
+    made = make_experiment("demo-1", stages=(("drills", "sft"),))
+    assert not made.imported
+    assert "exact McNemar" in exports.provenance(stage_table(made))["Test"]
+
+
+def test_importing_twice_changes_nothing(experiment):
+    events = Event.objects.count()
+    again = import_history(publication=published.read("phase_1_to_6"), owner=make_user("grace"))
+    assert (again.new, again.experiment.pk) == (False, experiment.pk)
+    assert Experiment.objects.count() == 1
+    assert Event.objects.count() == events
+    assert experiment.owner.username == "ada"
+
+
+def test_other_contents_under_a_taken_name_are_refused(experiment, tmp_path):
+    data = yaml.safe_load((published.HISTORY / "phase_1_to_6.yaml").read_text())
+    data["stages"][2]["results"]["gsm8k"]["baseline"]["correct"] = 34
+    other = published.read(write(tmp_path, data))
+    with pytest.raises(ValueError, match="other contents"):
+        import_history(publication=other, owner=make_user())
+    make_experiment("mine")
+    mine = published.read(write(tmp_path, data | {"name": "mine"}))
+    with pytest.raises(ValueError, match="ran here"):
+        import_history(publication=mine, owner=make_user())
+
+
+def write(folder, data, name="history.yaml"):
+    path = folder / name
+    text = json.dumps(data, default=str) if name.endswith("json") else yaml.safe_dump(data)
+    path.write_text(text)
+    return str(path)
+
+
+def minimal():
+    result = {"correct": 3, "problems": 10}
+    return {
+        "name": "small",
+        "title": "Small",
+        "date": "2024-02-29",
+        "source": "a paper",
+        "primary_metric": "gsm8k",
+        "benchmarks": {"gsm8k": {}},
+        "conditions": [{"name": "a"}, {"name": "b"}],
+        "stages": [
+            {
+                "name": "sft",
+                "kind": "sft",
+                "results": {"gsm8k": {"a": result, "b": result | {"problems": 12}}},
+            }
+        ],
+    }
+
+
+def test_json_and_unlike_sizes_in_one_row(tmp_path):
+    publication = published.read(write(tmp_path, minimal(), "small.json"))
+    table = stage_table(import_history(publication=publication, owner=make_user()).experiment)
+    (answer,) = answers(table)
+    assert "n\u00a0=\u00a010\u00a0and\u00a012" in answer.headline
+    assert "not asked the same number of problems" in answer.limits
+    only_one = minimal() | {"name": "half"}
+    del only_one["stages"][0]["results"]["gsm8k"]["b"]
+    made = import_history(publication=published.read(write(tmp_path, only_one)), owner=make_user())
+    assert stage_table(made.experiment).rows[0].seeds[0].comparisons == (None,)
+    assert "3/10" in report(made.experiment)
+
+
+def test_equal_counts_ask_for_no_number_of_problems(tmp_path):
+    equal = minimal()
+    equal["stages"][0]["results"]["gsm8k"]["b"] = {"correct": 3, "problems": 10}
+    made = import_history(publication=published.read(write(tmp_path, equal)), owner=make_user())
+    (answer,) = answers(stage_table(made.experiment))
+    assert "would be needed" not in answer.headline  # no difference, no number of problems for it
+
+
+def broken(path, value):
+    data = minimal()
+    at = data
+    for key in path[:-1]:
+        at = at[key]
+    at[path[-1]] = value
+    return data
+
+
+RESULT = ("stages", 0, "results", "gsm8k", "a")
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (broken((*RESULT, "correct"), 11), "stages.sft.results.gsm8k.a.correct: 11 of 10 problems"),
+        (broken((*RESULT, "rate"), 0.3), "give either the count `correct` or"),
+        (broken((*RESULT, "corect"), 3), "there is no setting 'corect'"),
+        (broken(RESULT, {"correct": 3}), "problems: is missing"),
+        (broken(RESULT, {"rate": 30.3}), "rate: must be at most 1"),
+        (broken(RESULT, {"rate": 0.3, "repetition_rate": float("nan")}), "repetition_rate"),
+        (broken(("stages", 0, "kind"), "stf"), "there is no kind 'stf'; did you mean 'sft'"),
+        (broken(("stages", 0, "after"), "pretrain"), "no stage 'pretrain' stands before this one"),
+        (broken(("primary_metric",), "gsm9k"), "there is no benchmark 'gsm9k' in this file"),
+        (broken(("stages", 0, "results", "gsm8k", "c"), {"rate": 0}), "there is no condition 'c'"),
+        (broken(("title",), "a\x00b"), "NUL"),
+        (broken(("benchmarks", "x" * 101), {}), "benchmarks"),
+        (broken(("benchmarks", "gsm8k"), {"grader": "a\x00b"}), "NUL"),
+        (broken(("conditions", 0, "overrides"), {"x": float("inf")}), "overrides"),
+        (broken((*RESULT, "mul_tokens"), 10**400), "mul_tokens"),
+        (broken(("name",), "Two words"), "name: use small letters"),
+        (broken(("date",), "soon"), "date:"),
+        (broken(("tables",), [{"title": "t", "header": ["a"], "rows": [["1", "2"]]}]), "row 1 has 2 cells"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line(tmp_path, data, says):
+    with pytest.raises(ValueError) as error:
+        published.read(write(tmp_path, data))
+    assert says in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("there_is_none", None, "there is no history 'there_is_none'"),
+        ("../history/phase_1_to_6", None, "there is no history"),
+        ("none.yaml", None, "cannot read"),
+        ("a.yaml", b"a: [", "is not YAML"),
+        ("a.yaml", b"date: 2025-13-45", "is not YAML"),
+        ("a.json", b"{", "is not JSON"),
+        ("a.yaml", b"conditions: {a: 1, b: 2, a: 3}", "'a' stands twice"),
+        ("a.json", b'{"title": "x", "title": "y"}', "'title' stands twice"),
+        ("a.json", b"\xff", "no text in UTF-8"),
+        ("a.yaml", b"- 1", "holds no mapping"),
+    ],
+)
+def test_files_that_cannot_be_read_are_explained_in_one_line(tmp_path, monkeypatch, name, content, says):
+    monkeypatch.chdir(tmp_path)
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(ValueError) as error:
+        published.read(name)
+    assert says in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_the_format_in_the_documents_can_be_imported(tmp_path):
+    text = (published.HISTORY.parents[2] / "docs" / "operations.md").read_text()
+    (tmp_path / "shown.yaml").write_text(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1])
+    publication = published.read(str(tmp_path / "shown.yaml"))
+    made = import_history(publication=publication, owner=make_user())
+    assert (made.new, made.results) == (True, 3)
+    for field in published.PublishedResult.model_fields:
+        assert f"`{field}`" in text

@@ -1,0 +1,113 @@
+"""The page of one run and its fragments."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tests import factories
+from webapp.runs.models import StageRun, State
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada(client: Client) -> Client:
+    client.force_login(factories.make_user("ada"))
+    return client
+
+
+def test_a_grpo_page_has_charts_rollouts_log_and_attempts(ada: Client) -> None:
+    run = factories.make_run("grpo")
+    attempt = run.attempts.get()
+    factories.train(attempt, "grpo", steps=5)
+    page = ada.get(f"/runs/{run.pk}/").content.decode()
+    assert f'data-source="/runs/{run.pk}/charts.json"' in page
+    assert page.count('class="rollout"') == 60, "the newest of the 80 that there are"
+    assert "saved a checkpoint at step 5" in page
+    assert '<mark class="mul">&lt;MUL_' in page
+    attempt.refresh_from_db()
+    assert f"{{&quot;{attempt.pk}&quot;:{attempt.journal_seq}}}" in page, "the stream goes on from here"
+
+
+def test_the_charts_come_as_json(ada: Client) -> None:
+    run = factories.make_run("grpo")
+    factories.train(run.attempts.get(), "grpo", steps=5)
+    charts = ada.get(f"/runs/{run.pk}/charts.json").json()["charts"]
+    assert [chart["key"] for chart in charts][:2] == ["accuracy", "reward"]
+
+
+def test_a_run_without_rollouts_shows_none(ada: Client) -> None:
+    run = factories.make_run("pretrain")
+    assert "Newest rollouts" not in ada.get(f"/runs/{run.pk}/").content.decode()
+
+
+@pytest.mark.parametrize("part", ["head", "records", "log", "rollouts/newest"])
+def test_fragments_are_no_pages(ada: Client, part: str) -> None:
+    run = factories.make_run("grpo")
+    answer = ada.get(f"/runs/{run.pk}/{part}/")
+    assert answer.status_code == 200
+    assert "<html" not in answer.content.decode()
+
+
+def test_a_silent_worker_is_unreachable(ada: Client) -> None:
+    run = factories.make_run("grpo")
+    run.attempts.update(heartbeat_at=timezone.now() - timedelta(seconds=31))
+    assert "state-unreachable" in ada.get(f"/runs/{run.pk}/head/").content.decode()
+
+
+def test_a_run_that_is_asked_to_end_is_cancelling(ada: Client) -> None:
+    run = factories.make_run("grpo")
+    ada.post(f"/runs/{run.pk}/cancel/")
+    run.refresh_from_db()
+    assert run.cancel_requested_at is not None
+    page = ada.get(f"/runs/{run.pk}/head/").content.decode()
+    assert "state-cancelling" in page
+    assert "Cancel</button>" not in page
+
+
+def test_a_queued_run_says_how_many_are_before_it(ada: Client) -> None:
+    experiment = factories.make_experiment()
+    run = factories.run_of(experiment, "mul_tokens", "pretrain")
+    assert "behind 1" in ada.get(f"/runs/{run.pk}/head/").content.decode()
+    StageRun.objects.filter(pk=run.pk).update(ready_at=timezone.now() - timedelta(hours=1))
+    assert "behind" not in ada.get(f"/runs/{run.pk}/head/").content.decode()  # workers go by ready_at too
+
+
+def test_retry_starts_a_failed_run_again(ada: Client) -> None:
+    run = factories.make_run("pretrain", state=State.FAILED)
+    ada.post(f"/runs/{run.pk}/retry/")
+    assert StageRun.objects.get(pk=run.pk).state == State.READY
+
+
+def test_a_refused_cancel_says_why(ada: Client) -> None:
+    run = factories.make_run("pretrain", state=State.SUCCEEDED)
+    assert "nothing to cancel" in ada.post(f"/runs/{run.pk}/cancel/", follow=True).content.decode()
+
+
+@pytest.mark.parametrize("only", ["correct", "wrong", "mul_tokens", "repeats", "hit_limit", ""])
+def test_all_rollouts_can_be_narrowed_and_paged(ada: Client, only: str) -> None:
+    run = factories.make_run("grpo")
+    attempt = run.attempts.get()
+    for step in range(1, 11):
+        factories.add_rollouts(attempt, step=step, count=16)
+    answer = ada.get(f"/runs/{run.pk}/rollouts/", {"only": only, "page": "1"})
+    found = answer.context["page"]
+    kept = {
+        "correct": lambda r: r.correct,
+        "wrong": lambda r: not r.correct,
+        "mul_tokens": lambda r: r.mul_tokens > 0,
+        "repeats": lambda r: r.repeats,
+        "hit_limit": lambda r: r.hit_limit,
+        "": lambda r: True,
+    }[only]
+    assert found.object_list
+    assert all(kept(rollout) for rollout in found)
+    assert found.paginator.count < 160 or only == ""
+
+
+def test_get_changes_nothing(ada: Client) -> None:
+    run = factories.make_run("pretrain")
+    assert ada.get(f"/runs/{run.pk}/cancel/").status_code == 405
+    assert ada.get("/runs/999999/").status_code == 404

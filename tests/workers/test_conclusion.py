@@ -1,0 +1,116 @@
+"""What becomes of a run when an attempt ends."""
+
+import pytest
+
+from tests.factories import make_attempt, make_experiment, run_of
+from webapp.runs.models import StageRun, State
+from webapp.runs.services import cancel, retry
+from workers.conclusion import CRASHES, LOSSES, Ending, Verdict, conclude, judge
+
+
+def finished(status: str, reason: str = "", hint: str = "") -> dict[str, str]:
+    return {"status": status, "reason": reason, "hint": hint}
+
+
+def verdict(ending: Ending, *, cancelled: bool = False, crashes: int = 0, losses: int = 0) -> Verdict:
+    return judge(ending, cancelled=cancelled, crashes=crashes, losses=losses)
+
+
+def test_success_stands_whatever_came_too_late() -> None:
+    for ending in (
+        Ending(finished("succeeded"), 0),
+        Ending(finished("succeeded"), -9, lost=True, stopped=True),
+    ):
+        assert verdict(ending, cancelled=True).state == State.SUCCEEDED
+
+
+def test_cancelled_stands_over_every_other_end() -> None:
+    for ending in (
+        Ending(finished("stopped", "terminated"), 75),
+        Ending(None, -9),
+        Ending(None, None, lost=True),
+        Ending(finished("failed", "error", "KeyError"), 1),
+    ):
+        assert verdict(ending, cancelled=True) == Verdict(State.CANCELLED, "cancelled")
+
+
+@pytest.mark.parametrize("reason", ["bad_setting", "out_of_memory"])
+def test_what_a_second_try_would_meet_again_fails_at_once(reason: str) -> None:
+    got = verdict(Ending(finished("failed", reason, "halve batch_size"), 1))
+    assert (got.state, got.outcome, got.error) == (State.FAILED, "failed", "halve batch_size")
+
+
+@pytest.mark.parametrize(
+    "ending",
+    [
+        Ending(finished("stopped", "terminated"), 75, stopped=True),
+        Ending(finished("stopped", "deadline"), 75),
+        Ending(None, -9, stopped=True),
+    ],
+)
+def test_a_stopped_attempt_is_ready_at_once(ending: Ending) -> None:
+    got = verdict(ending, crashes=CRASHES - 1)
+    assert (got.state, got.outcome, got.back_off) == (State.READY, "stopped", None)
+
+
+def test_a_crash_is_tried_again_with_growing_back_off_and_then_fails_with_the_reason() -> None:
+    ending = Ending(None, -11, text="Fatal Python error: Segmentation fault")
+    tries = [verdict(ending, crashes=n) for n in range(CRASHES)]
+    assert [t.state for t in tries] == [State.READY, State.READY, State.FAILED]
+    assert tries[0].back_off < tries[1].back_off  # type: ignore[operator]
+    assert "signal 11" in tries[-1].error
+    assert "Segmentation fault" in tries[-1].error
+    assert "memory" in verdict(Ending(None, -9)).error
+
+
+def test_a_crash_while_the_worker_shuts_down_still_counts() -> None:
+    assert verdict(Ending(finished("failed", "error", "x"), 1, stopped=True)).outcome == "failed"
+
+
+def test_losses_have_a_cap_of_their_own() -> None:
+    ending = Ending(lost=True)
+    assert verdict(ending, crashes=CRASHES).state == State.READY
+    assert verdict(ending, losses=LOSSES - 1).state == State.FAILED
+
+
+@pytest.fixture
+def run(db: None) -> StageRun:
+    return run_of(make_experiment(conditions=["baseline"]), "baseline", "pretrain")
+
+
+def crash(run: StageRun) -> State | None:
+    attempt = make_attempt(run)
+    return conclude(
+        run=run.pk, number=attempt.number, attempt=attempt.pk, ending=Ending(None, 1, text="boom")
+    )
+
+
+def test_a_retry_by_a_person_gives_fresh_tries(run: StageRun) -> None:
+    assert [crash(run) for _ in range(CRASHES)] == [State.READY] * (CRASHES - 1) + [State.FAILED]
+    run.refresh_from_db()
+    assert "boom" in run.error
+    retry(run=run, by="ada")
+    assert crash(run) == State.READY
+    run.refresh_from_db()
+    assert run.not_before is not None
+
+
+def test_a_stale_attempt_concludes_nothing(run: StageRun) -> None:
+    stale, newest = make_attempt(run), make_attempt(run)
+    ending = Ending(finished("succeeded"), 0)
+    assert conclude(run=run.pk, number=stale.number, attempt=stale.pk, ending=ending) is None
+    run.refresh_from_db()
+    assert run.state == State.RUNNING
+    stale.refresh_from_db()
+    newest.refresh_from_db()
+    assert (stale.outcome, newest.outcome) == ("lost", "")
+
+
+def test_a_cancellation_that_arrives_with_the_end_is_kept(run: StageRun) -> None:
+    attempt = make_attempt(run)
+    cancel(run=run, by="ada")
+    ending = Ending(finished("stopped", "terminated"), 75)
+    assert conclude(run=run.pk, number=1, attempt=attempt.pk, ending=ending) == State.CANCELLED
+    attempt.refresh_from_db()
+    assert attempt.outcome == "cancelled"
+    assert attempt.ended_at is not None

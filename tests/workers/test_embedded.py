@@ -1,0 +1,177 @@
+"""`mulberry up`: it comes up, keeps its children up, and leaves nothing, however it ends."""
+
+import os
+import pwd
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.stack import ROOT, RunningStack, free_port
+from workers.account import can_reach
+from workers.embedded import answers
+
+NewStack = Callable[..., RunningStack]
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain: {what}"
+        time.sleep(0.1)
+
+
+def child(stack: RunningStack, *words: str) -> psutil.Process:
+    """The one process of the stack whose command line has these words and that is no guard."""
+    found = [
+        p
+        for p in stack.processes()
+        if set(words) <= set(p.cmdline()) and "--grace" not in " ".join(p.cmdline())
+    ]
+    assert len(found) == 1, found
+    return found[0]
+
+
+def socket_folder(stack: RunningStack) -> Path:
+    return Path(stack.database_url().rpartition("?host=")[2])
+
+
+@pytest.mark.timeout(240)
+def test_term_ends_everything_and_the_next_start_has_what_was_there(new_stack: NewStack) -> None:
+    stack = new_stack()
+    stack.start()
+    with urllib.request.urlopen(f"{stack.address}/healthz") as response:
+        assert response.status == 200
+    sockets = socket_folder(stack)
+    assert len(stack.processes()) >= 6  # three children and their guards
+    assert stack.rows("SELECT username, password LIKE '!%%' FROM auth_user") == [("operator", True)]
+    assert stack.stop() == 0
+    assert stack.processes() == []
+    assert not sockets.exists()
+    with socket.socket() as tried:
+        assert tried.connect_ex(("127.0.0.1", stack.port)) != 0
+
+    stack.start()
+    assert stack.rows("SELECT username FROM auth_user") == [("operator",)]
+    assert stack.stop(signal.SIGINT) == 0
+    assert stack.processes() == []
+
+
+@pytest.mark.timeout(240)
+def test_a_second_start_on_the_same_home_points_to_the_first(new_stack: NewStack) -> None:
+    stack = new_stack()
+    stack.start()
+    second = stack.mulberry("up", "--port", str(free_port()))
+    assert second.returncode == 0, second.stderr
+    assert f"already runs on this home: {stack.address}" in second.stdout
+    assert f"{stack.address}/sign-in/" in second.stdout
+    assert answers(stack.address)
+
+
+@pytest.mark.timeout(240)
+def test_children_end_with_a_killed_supervisor_and_the_next_start_is_clean(new_stack: NewStack) -> None:
+    stack = new_stack()
+    stack.start()
+    sockets = socket_folder(stack)
+    assert stack.process is not None
+    stack.process.kill()
+    stack.process.wait()
+    stack.start()  # at once: it waits until the children of the first are gone
+    assert socket_folder(stack) != sockets
+    assert not sockets.exists()
+    assert stack.stop() == 0
+    assert stack.processes() == []
+
+
+@pytest.mark.timeout(240)
+def test_everything_killed_at_once_is_no_obstacle(new_stack: NewStack) -> None:
+    stack = new_stack()
+    stack.start()
+    for process in stack.processes():
+        if "postgres" not in process.name():  # the database is left alone, without its guard
+            process.kill()
+    assert stack.process is not None
+    stack.process.wait()
+    left = [process for process in stack.processes() if "postgres" in process.name()]
+    assert left
+    stack.start()
+    until(lambda: not any(process.is_running() for process in left), "the earlier database is gone")
+    assert stack.stop() == 0
+    assert stack.processes() == []
+
+
+@pytest.mark.timeout(240)
+def test_a_child_that_dies_is_started_again(new_stack: NewStack) -> None:
+    stack = new_stack()
+    stack.start()
+    child(stack, "web").kill()
+    until(lambda: "the web ended (status 137); starting it again" in stack.output.read_text(), "it says so")
+    until(lambda: answers(stack.address), "the web answers again")
+
+    (postmaster,) = [p for p in stack.processes() if p.name() == "postgres" and "-D" in p.cmdline()]
+    postmaster.kill()
+    until(lambda: "the database ended" in stack.output.read_text(), "it says so")
+    until(lambda: answers(stack.address), "the web answers again")
+    assert stack.stop() == 0
+    assert stack.processes() == []
+
+
+@pytest.mark.timeout(240)
+def test_what_is_in_the_way_is_said_in_one_line(new_stack: NewStack, tmp_path: Path) -> None:
+    stack = new_stack()
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", stack.port))
+        other.listen()
+        taken = stack.mulberry("up", "--port", str(stack.port))
+    assert (taken.returncode, len(taken.stderr.splitlines())) == (1, 1)
+    assert f"port {stack.port} cannot be used" in taken.stderr and "--port" in taken.stderr
+
+    (tmp_path / "file").touch()
+    stack.environment["MULBERRY_HOME"] = str(tmp_path / "file" / "home")
+    closed = stack.mulberry("up", "--port", str(stack.port))
+    assert (closed.returncode, len(closed.stderr.splitlines())) == (1, 1)
+    assert "cannot be written" in closed.stderr and "MULBERRY_HOME" in closed.stderr
+
+    stack.environment.update(
+        MULBERRY_HOME=str(stack.home), DATABASE_URL=f"postgresql://x@127.0.0.1:{stack.port}/x"
+    )
+    absent = stack.mulberry("up", "--port", str(stack.port))
+    assert (absent.returncode, len(absent.stderr.splitlines())) == (1, 1)
+    assert "Connection refused" in absent.stderr
+    assert stack.processes() == []
+
+
+@pytest.mark.timeout(240)
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_an_ordinary_user_needs_nothing_but_a_home(new_stack: NewStack) -> None:
+    nobody = pwd.getpwnam("nobody")
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    python = next((p for p in (sys.executable, f"/usr/bin/{version}") if can_reach(nobody, Path(p))), None)
+    libraries = next(path for path in sys.path if path.endswith("site-packages"))
+    if python is None or not can_reach(nobody, Path(libraries)) or not can_reach(nobody, ROOT / "workers"):
+        pytest.skip("neither this Python nor the system's can be run by another user")
+    stack = new_stack()
+    os.chown(stack.home, nobody.pw_uid, nobody.pw_gid)
+    stack.environment.update(PYTHONPATH=f"{ROOT}:{libraries}", HOME=str(stack.home))
+    with stack.output.open("wb") as output:
+        stack.process = subprocess.Popen(
+            [python, "-m", "workers.cli", "up", "--port", str(stack.port)],
+            cwd=ROOT,
+            env=stack.environment,
+            stdout=output,
+            stderr=output,
+            user=nobody.pw_uid,
+            group=nobody.pw_gid,
+            extra_groups=[],
+        )
+    until(lambda: "Ctrl-C stops it" in stack.output.read_text(), stack.said())
+    assert {process.uids().real for process in stack.processes()} == {nobody.pw_uid}
+    assert stack.stop() == 0, stack.said()
+    assert stack.processes() == []

@@ -1,0 +1,61 @@
+"""The warm server starts stages, reports their ends, and comes back when it dies."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from workers import launcher as module
+from workers.launcher import LaunchError, WarmLauncher
+
+
+@pytest.fixture
+def warm() -> Iterator[WarmLauncher]:
+    launcher = WarmLauncher()
+    yield launcher
+    launcher.close()
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 90) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
+
+
+def test_a_stage_runs_and_the_server_comes_back_from_the_dead(warm: WarmLauncher, tmp_path: Path) -> None:
+    wait_for(warm.ready)
+    started = warm.start(tmp_path)
+    assert started.start_time is not None
+    assert started.ended.wait(60)
+    assert started.code == 1  # there is no spec.json
+    assert b"spec.json" in (tmp_path / "output.txt").read_bytes()
+    first = warm.pid
+    assert first is not None
+    os.kill(first, signal.SIGKILL)
+    wait_for(lambda: not warm.ready())
+    wait_for(warm.ready)
+    assert warm.pid != first
+    warm.close()
+    assert not psutil.pid_exists(first)
+
+
+def test_a_server_that_cannot_import_is_reported(
+    warm: WarmLauncher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "SOURCE", tmp_path)
+    monkeypatch.setattr(module.processes, "python", lambda *_: ["false"])
+
+    def tries() -> bool:
+        try:
+            warm.ready()
+        except LaunchError as error:
+            assert "worker's log" in str(error)
+            return True
+        return False
+
+    wait_for(tries)

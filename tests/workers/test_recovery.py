@@ -1,0 +1,203 @@
+"""Real workers and real training, killed in the middle: the run goes on, and nothing is lost, doubled or left alive."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from django.contrib.auth.models import User
+
+from tests.served import database_url
+from training import recipe as recipes
+from training.journal import read
+from webapp.experiments.services import launch
+from webapp.runs.models import Attempt, Checkpoint, StageRun
+from webapp.runs.services import cancel, retry
+from webapp.telemetry.models import Rollout
+from webapp.telemetry.series import rollouts, series
+from workers import processes
+from workers.batch import storable
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.services,
+    pytest.mark.slow,
+    pytest.mark.timeout(800),
+]
+
+STEPS, PER_STEP = 60, 16  # some seconds of GRPO even on an idle machine: it must be met in the middle
+StartWorker = Callable[[], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start_worker(transactional_db: None, settings: object, tmp_path: Path) -> Iterator[StartWorker]:
+    """Start a worker process with a home of its own on the test's database; none outlives the test."""
+    settings.MULBERRY_HOME = tmp_path  # type: ignore[attr-defined]
+    settings.MULBERRY_STORAGE = str(tmp_path / "storage")  # type: ignore[attr-defined]
+    started: list[subprocess.Popen[bytes]] = []
+    environment = {
+        **os.environ,
+        "MULBERRY_HOME": str(tmp_path),
+        "DATABASE_URL": database_url(),
+        "OMP_NUM_THREADS": "1",
+    }
+
+    def start() -> subprocess.Popen[bytes]:
+        with (tmp_path / f"worker-{len(started)}.log").open("wb") as log:
+            command = [sys.executable, "-m", "workers.worker", "--slots", "1"]
+            started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
+        return started[-1]
+
+    yield start
+    left: set[psutil.Process] = set()
+    for worker in started:
+        left |= processes.family(worker.pid, processes.start_time(worker.pid))
+        worker.terminate()
+    for worker in started:
+        worker.wait(timeout=30)
+    assert gone(left), "the worker left processes behind"
+    for log in sorted(tmp_path.glob("worker-*.log")):
+        print(log.read_text(errors="replace"))
+
+
+@pytest.fixture
+def grpo(start_worker: StartWorker) -> StageRun:
+    """A short experiment: a few steps of pre-training, then GRPO, which the tests interrupt."""
+    recipe = recipes.read("smoke")
+    stages = {stage["name"]: stage for stage in recipe["stages"]}
+    grpo = {
+        **stages["grpo"],
+        "prompts": STEPS * PER_STEP // 8,
+        "batch_size": PER_STEP,
+        "save_every": 2,
+        "log_every": 1,
+    }
+    short = {
+        **recipe,
+        "conditions": recipe["conditions"][:1],
+        "benchmarks": [{**recipe["benchmarks"][0], "problems": 20}],
+        "stages": [{**stages["pretrain"], "steps": 20}, grpo],
+    }
+    experiment = launch(recipe=recipes.build(short), owner=User.objects.create(username="ada"))
+    return StageRun.objects.get(experiment=experiment, stage__name="grpo")
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.1)
+
+
+def gone(family: set[psutil.Process], seconds: float = 10) -> bool:
+    end = time.monotonic() + seconds
+    while (alive := processes.living(family)) and time.monotonic() < end:
+        time.sleep(0.05)
+    return not alive
+
+
+def in_mid_grpo(run: StageRun) -> Attempt:
+    """Wait until the run's newest attempt has a checkpoint and has gone past it; its family lives."""
+
+    def past_a_checkpoint() -> bool:
+        attempt = Attempt.objects.filter(stage_run=run, ended_at=None).last()
+        saved = Checkpoint.objects.filter(attempt=attempt).first() if attempt else None
+        return saved is not None and StageRun.objects.get(pk=run.pk).progress_done > saved.step
+
+    wait_for(past_a_checkpoint)
+    return Attempt.objects.get(stage_run=run, ended_at=None)
+
+
+def has_state(run: StageRun, state: str) -> Callable[[], bool]:
+    return lambda: StageRun.objects.get(pk=run.pk).state == state
+
+
+def assert_nothing_lost_or_doubled(run: StageRun) -> None:
+    found = series([run.pk])
+    for name in ("reward", "loss", "kl", "logprob_mismatch"):
+        assert found[run.pk, name].steps.tolist() == list(range(1, STEPS + 1)), name
+    counted = Counter(rollouts([run.pk]).values_list("step", flat=True))
+    assert counted == dict.fromkeys(range(1, STEPS + 1), PER_STEP)
+    journalled = sorted(
+        (
+            attempt.pk,
+            record.seq,
+            index,
+            record.fields["step"],
+            storable(row["completion"]),
+            sorted(row["components"].items()),
+        )
+        for attempt in Attempt.objects.filter(stage_run=run)
+        for record in read(Path(attempt.run_dir) / "journal")
+        if record.type == "rollouts"
+        for index, row in enumerate(record.fields["rows"])
+    )
+    columns = ("attempt", "seq", "index", "step", "completion", "components")
+    stored = Rollout.objects.filter(attempt__stage_run=run).values_list(*columns)
+    assert sorted((*row[:5], sorted(row[5].items())) for row in stored) == journalled
+
+
+def test_a_killed_training_process_resumes_and_finishes(grpo: StageRun, start_worker: StartWorker) -> None:
+    worker = start_worker()
+    attempt = in_mid_grpo(grpo)
+    assert attempt.pid is not None
+    family = processes.family(attempt.pid, attempt.process_started)
+    os.kill(attempt.pid, signal.SIGKILL)
+    wait_for(lambda: Attempt.objects.filter(stage_run=grpo, number=2, first_step__gt=0).exists())
+    assert gone(family)
+    wait_for(has_state(grpo, "succeeded"))
+    assert list(Attempt.objects.filter(stage_run=grpo).values_list("outcome", flat=True)) == [
+        "failed",
+        "succeeded",
+    ]
+    assert_nothing_lost_or_doubled(grpo)
+    assert worker.poll() is None
+
+
+def test_a_killed_worker_is_replaced_and_the_run_finishes(grpo: StageRun, start_worker: StartWorker) -> None:
+    worker = start_worker()
+    attempt = in_mid_grpo(grpo)
+    family = processes.family(worker.pid, processes.start_time(worker.pid))
+    assert {attempt.pid} < {process.pid for process in family}
+    worker.kill()
+    worker.wait()
+    assert gone(family)
+    start_worker()
+    wait_for(lambda: Attempt.objects.filter(stage_run=grpo, number=2, first_step__gt=0).exists())
+    wait_for(has_state(grpo, "succeeded"))
+    assert list(Attempt.objects.filter(stage_run=grpo).values_list("outcome", flat=True)) == [
+        "lost",
+        "succeeded",
+    ]
+    assert_nothing_lost_or_doubled(grpo)
+
+
+def test_cancel_then_retry_then_shut_down_then_finish(grpo: StageRun, start_worker: StartWorker) -> None:
+    worker = start_worker()
+    attempt = in_mid_grpo(grpo)
+    assert attempt.pid is not None
+    family = processes.family(attempt.pid, attempt.process_started)
+    recorded = Rollout.objects.filter(attempt=attempt).count()
+    cancel(run=grpo, by="ada")
+    wait_for(lambda: not processes.living(family), 10)
+    wait_for(has_state(grpo, "cancelled"), 10)
+    assert Rollout.objects.filter(attempt=attempt).count() >= recorded > 0
+    retry(run=grpo, by="ada")
+    attempt = in_mid_grpo(grpo)
+    assert attempt.number == 2
+    family = processes.family(worker.pid, processes.start_time(worker.pid))
+    worker.terminate()
+    assert worker.wait(timeout=30) == 0
+    assert gone(family)
+    assert has_state(grpo, "ready")()
+    start_worker()
+    wait_for(has_state(grpo, "succeeded"))
+    outcomes = Attempt.objects.filter(stage_run=grpo).values_list("outcome", flat=True)
+    assert list(outcomes) == ["cancelled", "stopped", "succeeded"]
+    assert_nothing_lost_or_doubled(grpo)

@@ -1,0 +1,243 @@
+"""One claimed run, supervised to its end: outcomes, cancellation, shutdown, a lost claim, a lost database."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import F
+
+from tests.workers import scripts
+from training import recipe as recipes
+from training.recipe import RunSpec
+from webapp.experiments.services import launch
+from webapp.runs.models import Attempt, Checkpoint, StageRun, State, Worker
+from webapp.runs.services import cancel, retry
+from webapp.telemetry.series import series
+from workers import supervision as module
+from workers.claim import Claim, next_run
+from workers.devices import Device
+from workers.launcher import DirectLauncher
+from workers.supervision import Supervision
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
+
+DEVICE = Device("cpu:0", "cpu", 1)
+
+
+@dataclass
+class Place:
+    """A worker's row, a claim on its run, and the settings of a home of its own."""
+
+    worker: Worker
+    run: StageRun
+    stopping: threading.Event
+
+    def claim(self) -> Claim:
+        claim = next_run("default", self.worker, DEVICE)
+        assert claim is not None
+        return claim
+
+    def supervise(self, script: str, claim: Claim | None = None) -> Supervision:
+        return Supervision(claim or self.claim(), DEVICE, DirectLauncher("-c", script), self.stopping)
+
+    def state(self) -> str:
+        return StageRun.objects.get(pk=self.run.pk).state
+
+
+@pytest.fixture
+def place(transactional_db: None, settings: object, tmp_path: Path) -> Iterator[Place]:
+    settings.MULBERRY_HOME = tmp_path  # type: ignore[attr-defined]
+    settings.MULBERRY_STORAGE = str(tmp_path / "storage")  # type: ignore[attr-defined]
+    recipe = recipes.build(recipes.read("demo"))
+    recipe = recipe.model_copy(update={"conditions": recipe.conditions[:1]})
+    experiment = launch(recipe=recipe, owner=User.objects.create(username="ada"))
+    worker = Worker.objects.create(name="w@h", hostname="h", boot_id="b", pid=1, process_started=1.0)
+    yield Place(worker, StageRun.objects.get(experiment=experiment, parent=None), threading.Event())
+
+
+@pytest.fixture
+def in_thread() -> Iterator[Callable[[Supervision], threading.Thread]]:
+    """Start a supervision in a thread; what it started does not outlive the test."""
+    started: list[tuple[Supervision, threading.Thread]] = []
+
+    def start(supervision: Supervision) -> threading.Thread:
+        def run() -> None:
+            supervision.run()
+            connection.close()
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        started.append((supervision, thread))
+        return thread
+
+    yield start
+    for supervision, thread in started:
+        supervision.stopping.set()
+        thread.join(timeout=30)
+        assert not thread.is_alive()
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.05)
+
+
+def test_success_brings_everything_in_and_opens_the_next_stage(place: Place) -> None:
+    assert place.supervise(scripts.SUCCEED).run() == State.SUCCEEDED
+    assert series([place.run.pk])[place.run.pk, "loss"].steps.tolist() == list(range(1, 21))
+    assert list(StageRun.objects.filter(parent=place.run).values_list("state", flat=True)) == ["ready"]
+    attempt = Attempt.objects.get()
+    assert (attempt.outcome, attempt.first_step) == ("succeeded", 0)
+    assert attempt.ended_at is not None
+    assert attempt.pid is not None
+
+
+def test_the_run_directory_holds_a_spec_that_training_reads(place: Place) -> None:
+    supervision = place.supervise(scripts.SUCCEED)
+    supervision.run()
+    spec = RunSpec.model_validate_json((supervision.run_dir / "spec.json").read_text())
+    assert spec.spec.stage == "pretrain"
+    assert (spec.attempt, spec.device, spec.parent_checkpoint) == (1, "cpu", None)
+    assert Path(spec.checkpoints).is_absolute()
+    assert float((supervision.run_dir / "deadline").read_text()) > time.time()
+    Checkpoint.objects.create(
+        attempt=Attempt.objects.get(),
+        seq=99,
+        step=1,
+        path="/final/of/parent",
+        final=True,
+        saved_at=place.run.created_at,
+    )
+    child = place.supervise(scripts.SUCCEED)
+    child.run()
+    spec = RunSpec.model_validate_json((child.run_dir / "spec.json").read_text())
+    assert (spec.spec.stage, spec.parent_checkpoint) == ("instruct", "/final/of/parent")
+
+
+def test_a_bad_setting_fails_at_once_with_its_hint(place: Place) -> None:
+    assert place.supervise(scripts.REFUSE).run() == State.FAILED
+    place.run.refresh_from_db()
+    assert place.run.error == "there is no GSM8K here; set MULBERRY_DATA"
+
+
+def test_crashes_are_tried_three_times(place: Place) -> None:
+    for expected in (State.READY, State.READY, State.FAILED):
+        StageRun.objects.filter(pk=place.run.pk).update(not_before=None)
+        assert place.supervise(scripts.CRASH).run() == expected
+    place.run.refresh_from_db()
+    assert "signal 6" in place.run.error
+    assert "the disk is on fire" in place.run.error
+    retry(run=place.run, by="ada")
+    assert place.supervise(scripts.SUCCEED).run() == State.SUCCEEDED
+
+
+def test_cancelling_ends_every_descendant_and_keeps_what_was_recorded(
+    place: Place, in_thread: Callable[[Supervision], threading.Thread]
+) -> None:
+    supervision = place.supervise(scripts.STUBBORN)
+    thread = in_thread(supervision)
+    wait_for(lambda: (supervision.run_dir / "child").exists() and Attempt.objects.get().pid)
+    child = psutil.Process(int((supervision.run_dir / "child").read_text()))
+    leader = psutil.Process(Attempt.objects.get().pid)
+    cancel(run=place.run, by="ada")
+    thread.join(timeout=10)
+    assert not thread.is_alive()
+    assert not [p for p in (child, leader) if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert place.state() == "cancelled"
+    assert series([place.run.pk])[place.run.pk, "loss"].values.tolist() == [1.0]
+
+
+def test_shutting_down_stops_at_a_checkpoint_and_gives_the_run_back(
+    place: Place, in_thread: Callable[[Supervision], threading.Thread]
+) -> None:
+    thread = in_thread(place.supervise(scripts.UNTIL_TOLD))
+    wait_for(lambda: series([place.run.pk]))
+    place.stopping.set()
+    thread.join(timeout=15)
+    assert place.state() == "ready"
+    assert Attempt.objects.get().outcome == "stopped"
+    assert Checkpoint.objects.count() == 1
+
+
+def test_a_lost_claim_ends_training_and_writes_nothing_about_the_run(
+    place: Place, in_thread: Callable[[Supervision], threading.Thread]
+) -> None:
+    thread = in_thread(place.supervise(scripts.UNTIL_TOLD))
+    wait_for(lambda: series([place.run.pk]))
+    leader = psutil.Process(Attempt.objects.get().pid)
+    StageRun.objects.filter(pk=place.run.pk).update(attempt_number=F("attempt_number") + 1)
+    thread.join(timeout=15)
+    assert not thread.is_alive()
+    assert not leader.is_running() or leader.status() == psutil.STATUS_ZOMBIE
+    assert place.state() == "running"
+
+
+def test_a_record_that_cannot_be_stored_fails_the_run_and_ends_training(place: Place) -> None:
+    assert place.supervise(scripts.UNFIT).run() == State.FAILED
+    place.run.refresh_from_db()
+    assert "cannot be stored" in place.run.error
+
+
+def test_files_of_another_run_are_not_taken_for_its_own(place: Place, tmp_path: Path) -> None:
+    stray = tmp_path / "storage" / str(place.run.pk) / "step-00000050"
+    stray.mkdir(parents=True)
+    assert place.supervise(scripts.SUCCEED).run() == State.FAILED
+    place.run.refresh_from_db()
+    assert "move it away" in place.run.error
+    assert stray.exists()
+
+
+def test_training_goes_on_while_the_database_is_out_of_reach(
+    place: Place, in_thread: Callable[[Supervision], threading.Thread], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "HEARTBEAT", 0.5)
+    supervision = place.supervise(scripts.UNTIL_TOLD)
+    thread = in_thread(supervision)
+    wait_for(lambda: series([place.run.pk]))
+    parameters = connection.get_connection_params() | {"cursor_factory": psycopg.Cursor}
+    name, own = parameters["dbname"], connection.connection.info.backend_pid
+
+    def admit(yes: bool) -> None:
+        with psycopg.connect(**parameters | {"dbname": "postgres"}, autocommit=True) as server:
+            server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {yes}')
+            if not yes:
+                others = (
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
+                )
+                server.execute(others, [name, own])
+
+    admit(False)
+    try:
+        wait_for(lambda: supervision.failures >= 2)
+        before = float((supervision.run_dir / "deadline").read_text())
+        wait_for(lambda: float((supervision.run_dir / "deadline").read_text()) > before)
+        assert thread.is_alive()
+        assert before <= supervision.reached + module.LIMIT
+        steps = len(series([place.run.pk])[place.run.pk, "loss"].steps)
+    finally:
+        admit(True)
+    wait_for(lambda: len(series([place.run.pk])[place.run.pk, "loss"].steps) > steps + 20)
+    place.stopping.set()
+    thread.join(timeout=15)
+    found = series([place.run.pk])[place.run.pk, "loss"].steps.tolist()
+    assert found == list(range(1, len(found) + 1))
+    assert place.state() == "ready"
+
+
+def test_the_deadline_is_not_extended_past_the_lease(place: Place) -> None:
+    supervision = place.supervise(scripts.SUCCEED)
+    supervision.run_dir.mkdir(parents=True)
+    supervision.reached = time.time() - 1000  # the database has been silent for so long
+    supervision._write_deadline()
+    assert float((supervision.run_dir / "deadline").read_text()) == pytest.approx(
+        supervision.reached + module.LIMIT, abs=0.01
+    )

@@ -1,0 +1,1 @@
+"""Staged language-model training, as plain Python and torch: no web, no database."""

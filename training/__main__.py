@@ -1,0 +1,127 @@
+"""Run one stage: `python -m training RUN_DIR`; RUN_DIR holds spec.json and gets the journal and checkpoints.
+
+Exit codes: 0 succeeded; 1 failed; 75 stopped early, at a checkpoint after TERM, or past the deadline.
+"""
+
+import argparse
+import importlib
+import os
+import signal
+import sys
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from training.journal import Journal
+from training.recipe import RunSpec
+from training.run import Run, Stopped
+
+SUCCEEDED, FAILED, STOPPED = 0, 1, 75  # 75: EX_TEMPFAIL of sysexits.h
+
+
+def main(run_dir: Path) -> int:
+    """Run the stage of a run directory to its end and return the exit code; the outcome is in the journal."""
+    told = _ToldToStop()
+    journal = Journal(run_dir / "journal")
+    try:
+        run_spec = _spec(run_dir)
+        _prepare_process(run_spec)
+        run = Run.open(run_dir, run_spec, journal)
+        told.passed_on_to(run)
+        stage = importlib.import_module(f"training.stages.{run.spec.settings.kind}.train")
+        stage.run(run)
+    except Stopped as stopped:
+        hint = {
+            "terminated": "stopped on request; start it again to go on from its checkpoint",
+            "deadline": "the worker's lease was not renewed in time; another attempt goes on from the checkpoint",
+        }[stopped.reason]
+        journal.append("finished", status="stopped", reason=stopped.reason, hint=hint)
+        return STOPPED
+    # The one place that catches everything: whatever a stage raises must become a line that the user reads.
+    except Exception as error:
+        journal.log(traceback.format_exc(), level="error")
+        traceback.print_exc()
+        reason, hint = _explained(error)
+        journal.append("finished", status="failed", reason=reason, hint=hint)
+        return FAILED
+    else:
+        journal.append("finished", status="succeeded", reason="", hint="")
+        return SUCCEEDED
+    finally:
+        journal.close()
+
+
+def _spec(run_dir: Path) -> RunSpec:
+    path = run_dir / "spec.json"
+    if not path.is_file():
+        raise ValueError(f"there is no spec.json in {run_dir}; write the run's spec there first")
+    try:
+        return RunSpec.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(key) for key in first["loc"])
+        raise ValueError(f"{path}: {where}: {first['msg']}") from error
+
+
+def _prepare_process(run_spec: RunSpec) -> None:
+    """One visible GPU (transformers would drive several as one), the set number of threads, quiet libraries."""
+    if run_spec.device.startswith("cuda:") and "LOCAL_RANK" not in os.environ:
+        os.environ.setdefault("CUDA_VISIBLE_DEVICES", run_spec.device.removeprefix("cuda:"))
+    import torch
+    import transformers
+
+    torch.set_num_threads(run_spec.threads)
+    transformers.utils.logging.disable_progress_bar()
+    # TRL's own arguments raise these about transformers' next version; nobody who reads output.txt can act on them
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+
+
+class _ToldToStop:
+    """The TERM and Ctrl-C handlers; what came before there is a Run is kept for it."""
+
+    def __init__(self) -> None:
+        self.run: Run | None = None
+        self.came = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._handle)
+
+    def _handle(self, number: int, _: Any) -> None:
+        self.came = True
+        if self.run is not None:
+            self.run.terminated = True
+        if number == signal.SIGINT:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # the second Ctrl-C ends at once
+
+    def passed_on_to(self, run: Run) -> None:
+        self.run = run
+        run.terminated = self.came
+
+
+def _explained(error: Exception) -> tuple[str, str]:
+    """The reason code and one line: what happened and what to do."""
+    import torch
+
+    text = (str(error).splitlines() or [""])[0]
+    no_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(
+        error
+    )
+    if no_memory:
+        return "out_of_memory", (
+            "the device ran out of memory; halve batch_size and double gradient_accumulation, "
+            "or take a smaller model or length"
+        )
+    if isinstance(error, ValueError):
+        return "bad_setting", text
+    return "error", f"{type(error).__name__}: {text}; the log has the whole trace"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m training", description="Run one stage.")
+    parser.add_argument("run_dir", type=Path, help="folder with spec.json; gets journal and checkpoints")
+    arguments = parser.parse_args()
+    if not arguments.run_dir.is_dir():
+        parser.error(f"there is no folder {arguments.run_dir}")
+    sys.exit(main(arguments.run_dir.resolve()))

@@ -1,0 +1,44 @@
+"""What a benchmark is: its problems, its prompt, its grader."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One problem; the same in every evaluation, whatever the seed and the condition."""
+
+    id: str  # stable within the benchmark: pairs are formed by it
+    prompt: str
+    reference: str  # the right final answer; of choices the right one's number, from 0
+    choices: tuple[str, ...] = ()  # continuations of the prompt, for benchmarks of kind "choice"
+    labels: tuple[
+        str, ...
+    ] = ()  # the groups of problems that it belongs to, each with an accuracy of its own
+
+
+class ProblemsFunction(Protocol):
+    """Returns the first `count` problems, or all; the first are the same for every count."""
+
+    def __call__(self, count: int | None, *, data_dir: Path) -> list[Problem]: ...
+
+
+class GradeFunction(Protocol):
+    """Returns (extracted answer or None, whether it is right); of choices the response is the chosen one."""
+
+    def __call__(self, problem: Problem, response: str) -> tuple[str | None, bool]: ...
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One benchmark; `grader` and `prompt_format` say what two results must share to be compared."""
+
+    name: str
+    grader: str  # name/version; a change in grading changes the version
+    prompt_format: str
+    problems: ProblemsFunction
+    grade: GradeFunction
+    kind: Literal["answer", "choice"] = (
+        "answer"  # the model writes a response, or its likeliest choice counts
+    )

@@ -1,0 +1,12 @@
+"""The grader of all benchmarks whose answer is one number."""
+
+from training.answers import extract_answer, same_number
+from training.benchmarks.benchmark import Problem
+
+GRADER = "final_number/1"
+
+
+def grade(problem: Problem, response: str) -> tuple[str | None, bool]:
+    """Return the response's final number and whether it equals the reference."""
+    answer = extract_answer(response)
+    return answer, same_number(answer, problem.reference)

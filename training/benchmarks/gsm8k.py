@@ -1,0 +1,21 @@
+"""GSM8K's test problems, in the published order."""
+
+from pathlib import Path
+
+from training.answers import extract_answer
+from training.benchmarks.benchmark import Problem
+from training.benchmarks.final_number import GRADER, grade
+from training.data.example import PROMPT_FORMAT, prompt_for
+from training.data.gsm8k import read
+
+__all__ = ["GRADER", "PROMPT_FORMAT", "grade", "problems"]
+
+
+def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
+    """Return the first `count` of the 1,319 problems; raises ValueError when the file is not there."""
+    found = []
+    for place, (question, answer) in enumerate(read("test", data_dir=data_dir)[:count]):
+        reference = extract_answer(answer)
+        assert reference is not None  # every published answer ends with #### n
+        found.append(Problem(f"test-{place:04d}", prompt_for(question), reference))
+    return found

@@ -1,0 +1,46 @@
+"""HellaSwag: which of four endings continues a scene; the validation set, 10,042 problems.
+
+The likeliest ending per token counts, as in karpathy/build-nanogpt's hellaswag.py, whose recipe the report's
+pre-training follows: the context as published, the ending behind a space.
+"""
+
+from itertools import islice
+from pathlib import Path
+
+from training.benchmarks.benchmark import Problem
+from training.data import files
+
+GRADER = "likelihood_per_token/1"
+PROMPT_FORMAT = "{question}"
+COLUMNS = ["ind", "ctx", "endings", "label", "source_id"]
+
+
+class _Files(files.FilesSource):
+    path: str = "hellaswag"
+
+
+_FILES = _Files(source="hellaswag")
+
+
+def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
+    """Return the first `count` problems of the validation files. Raises ValueError when there are none."""
+    found = [file for file in files.files(_FILES, data_dir=data_dir) if "val" in file.name]
+    if not found:
+        raise ValueError(
+            f"no file in {data_dir / _FILES.path} has val in its name; put the validation set there"
+        )
+    rows = (row for file in found for row in files.read(file, 0, COLUMNS))
+    return [_problem(place, row) for place, row in enumerate(islice(rows, count))]
+
+
+def _problem(place: int, row: files.Row) -> Problem:
+    context, endings, label = (files.field(_FILES, row, name) for name in ("ctx", "endings", "label"))
+    source = str(row.get("source_id") or "").partition("~")[0]  # activitynet, wikihow
+    choices = tuple(f" {ending}" for ending in endings)
+    return Problem(f"val-{place:05d}", context, str(int(label)), choices, labels=(source,) if source else ())
+
+
+def grade(problem: Problem, response: str) -> tuple[str | None, bool]:
+    """Return the number of the chosen ending and whether it is the right one."""
+    answer = str(problem.choices.index(response)) if response in problem.choices else None
+    return answer, answer == problem.reference

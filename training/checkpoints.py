@@ -1,0 +1,134 @@
+"""Checkpoints on disk: written whole or not at all, checked by SHA-256 before use (no torch).
+
+A checkpoint is a folder `step-NNNNNNNN` (to resume from) or `final` (for children and readers). It is written under a
+temporary name, flushed to disk file by file, and renamed; `manifest.json` holds every file's size and SHA-256, so
+a folder that a crash, a full disk or a copy cut short is recognised and passed over.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+MANIFEST = "manifest.json"
+FINAL = "final"
+PARTIAL = ".partial-"
+REPLACED = ".replaced-"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint whose files are as its manifest says."""
+
+    path: Path
+    step: int
+    manifest_sha256: str
+    bytes: int  # of all files but the manifest
+
+    @property
+    def final(self) -> bool:
+        """Whether this is the stage's result, not a point to resume from."""
+        return self.path.name == FINAL
+
+
+def step_name(step: int) -> str:
+    """Name of the folder to resume from at a step."""
+    return f"step-{step:08d}"
+
+
+@contextmanager
+def write(folder: Path, name: str, *, step: int) -> Iterator[Path]:
+    """Yield a temporary folder to fill; on leaving without an error it becomes `folder / name`.
+
+    A checkpoint of that name is replaced. On an error nothing of the new one stays.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{PARTIAL}{name}-{uuid4().hex[:8]}"
+    partial.mkdir()
+    try:
+        yield partial
+        _seal(partial, step)
+        _replace(partial, folder / name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def read(path: Path) -> Checkpoint | None:
+    """Return the checkpoint in a folder when every file is as the manifest says, else None."""
+    try:
+        manifest_text = (path / MANIFEST).read_bytes()
+        manifest = json.loads(manifest_text)
+        for name, known in manifest["files"].items():
+            file = path / name
+            if file.stat().st_size != known["bytes"] or _sha256(file) != known["sha256"]:
+                return None
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
+        return None
+    return Checkpoint(
+        path=path,
+        step=manifest["step"],
+        manifest_sha256=hashlib.sha256(manifest_text).hexdigest(),
+        bytes=sum(known["bytes"] for known in manifest["files"].values()),
+    )
+
+
+def newest_valid(folder: Path) -> Checkpoint | None:
+    """Return the checkpoint with the highest step to resume from, passing over broken ones."""
+    for path in sorted(folder.glob("step-*"), reverse=True):
+        if (checkpoint := read(path)) is not None:
+            return checkpoint
+    return None
+
+
+def final(folder: Path) -> Checkpoint | None:
+    """Return the stage's result when it is there and whole."""
+    return read(folder / FINAL)
+
+
+def prune(folder: Path, keep: int = 2) -> None:
+    """Delete all points to resume from but the newest `keep`, and what crashed attempts left half written."""
+    for path in sorted(folder.glob("step-*"))[:-keep]:
+        shutil.rmtree(path, ignore_errors=True)
+    for prefix in (PARTIAL, REPLACED):
+        for path in folder.glob(f"{prefix}*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _seal(folder: Path, step: int) -> None:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    entries = {
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+        for path in files
+    }
+    (folder / MANIFEST).write_text(json.dumps({"step": step, "files": entries}, indent=1), encoding="utf-8")
+    for path in [*files, folder / MANIFEST, folder]:
+        _fsync(path)
+
+
+def _replace(partial: Path, target: Path) -> None:
+    if target.exists():  # a folder with content cannot be renamed over
+        aside = target.with_name(f"{REPLACED}{target.name}-{uuid4().hex[:8]}")
+        target.rename(aside)
+        partial.rename(target)
+        shutil.rmtree(aside, ignore_errors=True)
+    else:
+        partial.rename(target)
+    _fsync(target.parent)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

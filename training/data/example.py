@@ -1,0 +1,55 @@
+"""What a data source yields."""
+
+from dataclasses import dataclass, replace
+
+from training import scratchpad
+from training.mul_tokens import inject
+
+PROMPT_FORMAT = "User: {question}\nAssistant:"
+
+
+def prompt_for(question: str) -> str:
+    """Return the prompt of a question."""
+    return PROMPT_FORMAT.format(question=question)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """One question of a conversation and its answer."""
+
+    prompt: str
+    completion: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One training text, split where the model starts to learn; pre-training reads both parts as one text."""
+
+    prompt: str  # never injected, never learnt in SFT; "" for running text
+    completion: str  # what SFT learns; end-of-text is added when it is encoded
+    answer: str | None = None  # the right final answer, where there is one: what GRPO grades against
+    operands_stay: bool = False  # drills: a mul-token stands for the result alone, 7 × 8 = <MUL_7_8_56>
+    # turns of the conversation before this one; their completions are learnt too
+    earlier: tuple[Turn, ...] = ()
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """All turns, in order; the last is the example's own prompt and completion."""
+        return (*self.earlier, Turn(self.prompt, self.completion))
+
+    @property
+    def text(self) -> str:
+        """Prompts and completions as one text."""
+        return "\n".join(turn.prompt + turn.completion for turn in self.turns)
+
+    def injected(self) -> "Example":
+        """Return the example with mul-tokens in its completions; prompts stay as they are."""
+        turns = [
+            replace(turn, completion=inject(turn.completion, operands_stay=self.operands_stay))
+            for turn in self.turns
+        ]
+        return replace(self, completion=turns[-1].completion, earlier=tuple(turns[:-1]))
+
+    def with_scratchpad(self) -> "Example":
+        """Return the example with the working out of its answer between marks; running text stays as it is."""
+        return replace(self, completion=scratchpad.wrapped(self.completion)) if self.prompt else self

@@ -1,0 +1,101 @@
+"""Examples from several sources, mixed by weight."""
+
+import random
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import count, islice
+from pathlib import Path
+from typing import Any
+
+from training.data import (
+    decompositions,
+    drills,
+    fineweb_edu,
+    gsm8k,
+    instructions,
+    open_web_math,
+    plain_text,
+    proof_pile,
+    statements,
+    svamp,
+    tinygsm,
+    tulu,
+    word_problems,
+)
+from training.data.example import Example
+from training.data.files import FilesSource, count_rows
+from training.settings import Source
+
+SOURCES: Mapping[str, Callable[..., Iterator[Example]]] = {
+    "decompositions": decompositions.examples,
+    "drills": drills.examples,
+    "fineweb_edu": fineweb_edu.examples,
+    "gsm8k": gsm8k.examples,
+    "instructions": instructions.examples,
+    "open_web_math": open_web_math.examples,
+    "plain_text": plain_text.examples,
+    "proof_pile": proof_pile.examples,
+    "statements": statements.examples,
+    "svamp": svamp.examples,
+    "tinygsm": tinygsm.examples,
+    "tulu": tulu.examples,
+    "word_problems": word_problems.examples,
+}
+SEEKABLE = frozenset(
+    {"fineweb_edu", "open_web_math", "proof_pile", "svamp"}
+)  # an example is a row: none is read twice
+
+
+def stream(
+    sources: Sequence[Any], *, seed: int, data_dir: Path, inject: bool = False, skip: int = 0
+) -> Iterator[Example]:
+    """Yield examples without end, each from a source drawn by weight; the same for the same seed.
+
+    A finite source starts again after its end, in a new order. With `inject` the completions hold mul-tokens;
+    everything else is as without. With `skip` the stream begins so many examples later: the files of the SEEKABLE
+    sources are not read up to there, other sources draw again what they have drawn.
+    Raises ValueError where a source's files are missing.
+    """
+    rng = random.Random(f"mixture {seed}")
+    weights = [source.weight for source in sources]
+    passed = Counter(rng.choices(range(len(sources)), weights)[0] for _ in range(skip))
+    endless = [_cycled(source, place, seed, data_dir, passed[place]) for place, source in enumerate(sources)]
+    while True:
+        example = next(rng.choices(endless, weights)[0])
+        yield example.injected() if inject else example
+
+
+def texts(sources: Sequence[Any], count: int, *, seed: int, data_dir: Path) -> Iterator[str]:
+    """Yield prompt and completion of `count` examples as one text, not injected: a tokenizer's corpus."""
+    for example in islice(stream(sources, seed=seed, data_dir=data_dir), count):
+        yield example.text
+
+
+def _cycled(source: Source, place: int, seed: int, data_dir: Path, skip: int) -> Iterator[Example]:
+    """The source's examples from the `skip`-th on, again and again."""
+    if source.source not in SEEKABLE:
+        return islice(_passes(source, place, seed, data_dir, 0, 0), skip, None)
+    assert isinstance(source, FilesSource)
+    rows = count_rows(source, data_dir=data_dir) if skip else None
+    first, skip = divmod(skip, rows) if rows else (0, skip)  # length unknown: more than anybody draws
+    return _passes(source, place, seed, data_dir, first, skip)
+
+
+def _passes(
+    source: Source, place: int, seed: int, data_dir: Path, first: int, skip: int
+) -> Iterator[Example]:
+    """The source's examples, pass after pass from number `first` on, that one from its `skip`-th example on."""
+    for cycle in count(first):
+        # Two entries of one source in a mixture must not yield the same examples, nor two passes the same order.
+        own_seed = random.Random(f"{seed} {place} {cycle}").getrandbits(32)
+        start = {"skip": skip} if skip and cycle == first else {}
+        empty = True
+        for example in SOURCES[source.source](source, seed=own_seed, data_dir=data_dir, **start):
+            empty = False
+            yield example
+        if empty:
+            raise ValueError(
+                f"the source {source.source} has no example under these settings; loosen them"
+                if not start
+                else f"the source {source.source} ended before its example {skip}; give it from local files"
+            )

@@ -1,0 +1,100 @@
+"""Examples → token rows, and the order in which a stage reads them."""
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+from transformers import PreTrainedTokenizerFast
+
+from training.data.example import Example
+
+IGNORED = -100  # label of a position that is not learnt
+BUCKET = 50  # batches whose rows are sorted by length together
+DRAWS_PER_EXAMPLE = 20  # drawing stops here when nearly nothing fits
+Kept = TypeVar("Kept")
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, example: Example) -> tuple[list[int], list[int]]:
+    """Ids and labels of an example: each turn's prompt, not learnt, its completion and end-of-text, learnt.
+
+    Prompt and completion are encoded apart, as a prompt stands alone in generation.
+    """
+    ids: list[int] = []
+    labels: list[int] = []
+    for turn in example.turns:
+        prompt = tokenizer.encode(turn.prompt, add_special_tokens=False) if turn.prompt else []
+        completion = [*tokenizer.encode(turn.completion, add_special_tokens=False), tokenizer.eos_token_id]
+        ids += prompt + completion
+        labels += [IGNORED] * len(prompt) + completion
+    return ids, labels
+
+
+def packed(
+    tokenizer: PreTrainedTokenizerFast, examples: Iterable[Example], *, rows: int, length: int
+) -> list[list[int]]:
+    """The texts one after the other, each with its end-of-text, cut into `rows` rows of `length` tokens."""
+    tokens: list[int] = []
+    for example in examples:
+        tokens += encode(tokenizer, example)[0]
+        if len(tokens) >= rows * length:
+            break
+    return [tokens[i * length : (i + 1) * length] for i in range(rows)]
+
+
+def supervised(
+    tokenizer: PreTrainedTokenizerFast, examples: Iterable[Example], *, count: int, max_length: int
+) -> dict[str, list[list[int]]]:
+    """Columns input_ids and labels of the first `count` examples that fit max_length; only completions are learnt."""
+
+    def row(example: Example) -> tuple[list[int], list[int]] | None:
+        ids, labels = encode(tokenizer, example)
+        return (ids, labels) if len(ids) <= max_length else None
+
+    rows = list(first_fitting(map(row, examples), count, f"max_length {max_length}"))
+    return {"input_ids": [ids for ids, _ in rows], "labels": [labels for _, labels in rows]}
+
+
+def first_fitting(drawn: Iterable[Kept | None], count: int, limit: str) -> Iterator[Kept]:
+    """Yield the first `count` that are not None. Raises ValueError when too few of those drawn fit."""
+    kept = 0
+    for number, item in enumerate(drawn, start=1):
+        if item is not None:
+            kept += 1
+            yield item
+            if kept == count:
+                return
+        if number >= DRAWS_PER_EXAMPLE * count:
+            break
+    raise ValueError(f"only {kept} of {number} examples fit {limit}; raise it, or choose shorter data")
+
+
+def batches(
+    lengths: Sequence[int], *, batch_size: int, accumulation: int, epochs: int, seed: int
+) -> list[list[int]]:
+    """Row indices of each forward pass, every epoch in a new order, rows of like length together.
+
+    `accumulation` passes make an optimizer step; an epoch's last step may be short, and none spans two epochs.
+    """
+    rng = random.Random(seed)
+    plan: list[list[int]] = []
+    per_step = batch_size * accumulation
+    for _ in range(epochs):
+        order = rng.sample(range(len(lengths)), len(lengths))
+        rest = order[len(order) - len(order) % per_step :]
+        order = order[: len(order) - len(rest)]
+        bucketed: list[int] = []
+        for start in range(0, len(order), BUCKET * batch_size):
+            bucketed += sorted(order[start : start + BUCKET * batch_size], key=lambda i: lengths[i])
+        passes = [bucketed[i : i + batch_size] for i in range(0, len(bucketed), batch_size)]
+        rng.shuffle(passes)
+        plan += passes
+        if rest:
+            plan += _short_step(rest, accumulation)
+    return plan
+
+
+def _short_step(rest: list[int], accumulation: int) -> list[list[int]]:
+    """The rows that are left, over as many passes as every step has; too few rows are taken twice."""
+    while len(rest) < accumulation:
+        rest = rest + rest
+    return [rest[i::accumulation] for i in range(accumulation)]

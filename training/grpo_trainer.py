@@ -1,0 +1,289 @@
+"""TRL's GRPOTrainer with positions counted from the mask, Mulberry's sampler, and every rollout recorded."""
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch import Tensor
+from transformers import (
+    GPT2LMHeadModel,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedTokenizerFast,
+)
+from trl import GRPOConfig, GRPOTrainer
+
+from training import mul_tokens
+from training.answers import extract_answer, same_number
+from training.journal import RolloutRow
+from training.repetition import repeats
+from training.rewards import components, total
+from training.run import Run
+from training.sampler import Sampler, left_padded
+from training.stages.grpo.config import GrpoSettings
+from training.tokenizer import mul_token_ids
+from training.trainers import Engine, Phase, training_arguments
+
+
+def arguments(run: Run, settings: GrpoSettings) -> dict[str, Any]:
+    """Mulberry's settings → GRPOConfig's; what TRL would choose otherwise is written beside it."""
+    return {
+        **training_arguments(
+            run, settings, settings.planned_steps()
+        ),  # TRL: bf16, gradient checkpointing, rate 1e-6
+        "gradient_checkpointing": False,  # TRL: True
+        "num_generations": settings.group_size,
+        "max_completion_length": settings.max_new_tokens,
+        "temperature": settings.temperature,
+        "top_p": 1.0,
+        "top_k": 0,
+        "beta": settings.beta,  # TRL: 0
+        "epsilon": settings.clip_range,
+        "num_iterations": settings.iterations,
+        "loss_type": settings.loss_type,  # TRL: dapo
+        "scale_rewards": settings.scale_rewards,
+        "disable_dropout": True,  # TRL: stays on, so that the policy that is scored is not the one that sampled
+        "shuffle_dataset": False,  # the prompts come in a random order already
+    }
+
+
+class Grader:
+    """The reward function that TRL calls; keeps each rollout's components for the record."""
+
+    def __init__(self, settings: GrpoSettings, first_mul_token: int) -> None:
+        self.rewards = [(reward.reward, reward.weight) for reward in settings.rewards]
+        self.first_mul_token = first_mul_token
+        self.components: list[dict[str, float]] = []
+        self.texts: list[str] = []
+
+    def __call__(
+        self,
+        *,
+        completions: list[str],
+        completion_ids: list[list[int]],
+        reference: list[str],
+        **_: Any,
+    ) -> list[float]:
+        """The reward of each completion: the sum of its components."""
+        self.texts = completions
+        self.components = [
+            components(text, right, mul_tokens=self.count(ids), rewards=self.rewards)
+            for text, ids, right in zip(completions, completion_ids, reference, strict=True)
+        ]
+        return [total(parts) for parts in self.components]
+
+    def count(self, ids: Sequence[int]) -> int:
+        """Mul-tokens among generated ids."""
+        return mul_tokens.count(ids, self.first_mul_token)
+
+
+class GrpoTrainer(Engine, GRPOTrainer):
+    """One generation per optimizer step times `iterations`; rollouts in the order of their prompts."""
+
+    def __init__(
+        self,
+        *,
+        run: Run,
+        settings: GrpoSettings,
+        model: GPT2LMHeadModel,
+        tokenizer: PreTrainedTokenizerFast,
+        prompts: Dataset,
+        seed: int,
+    ) -> None:
+        self.grader = Grader(settings, mul_token_ids(tokenizer).start)
+        super().__init__(
+            model=model,
+            reward_funcs=[self.grader],
+            args=GRPOConfig(**arguments(run, settings)),
+            train_dataset=prompts,
+            processing_class=tokenizer,
+        )
+        steps = settings.planned_steps()
+        phases = [Phase("train", 0, steps, settings.optimizer.learning_rate)]
+        # within the optimizer steps over one batch of rollouts there is no point to resume from
+        self.set_up(run, settings, phases, multiple=settings.iterations)
+        self.settings = settings
+        self.eos_id = tokenizer.eos_token_id
+        self.sampler = Sampler(
+            model,
+            eos_id=tokenizer.eos_token_id,
+            pad_id=tokenizer.pad_token_id,
+            dtype=torch.bfloat16 if settings.precision == "bf16" else torch.float32,
+        )
+        self.generator = torch.Generator(device=self.accelerator.device).manual_seed(seed)
+        self._scored: Tensor | None = None  # log-probabilities of the last scoring of the policy
+
+    def _generate_single_turn(
+        self, prompt_ids: list[list[int]], images: Any, multimodal_fields: Any, num_generations: int, *_: Any
+    ) -> tuple[list[list[int]], list[list[float]]]:
+        """TRL's hook for sampling: each prompt comes num_generations times in a row; ids and log-probabilities go."""
+        if self.settings.sampler == "transformers":
+            return self._generate_with_transformers(prompt_ids)
+        samples = self.sampler.sample(
+            prompt_ids[::num_generations],
+            group_size=num_generations,
+            temperature=self.settings.temperature,
+            max_new_tokens=self.settings.max_new_tokens,
+            generator=self.generator,
+        )
+        return [sample.ids for sample in samples], [sample.logprobs for sample in samples]
+
+    def _generate_with_transformers(
+        self, prompt_ids: list[list[int]]
+    ) -> tuple[list[list[int]], list[list[float]]]:
+        ids, mask = left_padded(prompt_ids, self.sampler.pad_id)
+        recorder = _ChosenLogprobs(self.settings.temperature)
+        with torch.no_grad():
+            out = self.accelerator.unwrap_model(self.model).generate(
+                input_ids=ids.to(self.accelerator.device),
+                attention_mask=mask.long().to(self.accelerator.device),
+                generation_config=self.generation_config,
+                logits_processor=LogitsProcessorList([recorder]),
+            )
+        rows = out[:, ids.shape[1] :].tolist()
+        logprobs = recorder.finish(out).tolist()
+        lengths = [row.index(self.eos_id) + 1 if self.eos_id in row else len(row) for row in rows]
+        return (
+            [row[:n] for row, n in zip(rows, lengths, strict=True)],
+            [row[:n] for row, n in zip(logprobs, lengths, strict=True)],
+        )
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        **_: Any,
+    ) -> tuple[Tensor, Tensor | None, None]:
+        """TRL's scoring of completions, (rows, logits_to_keep) each, for policy and reference.
+
+        TRL's own passes no positions, so GPT-2 counts a left-padded row's from its padding: a different text from
+        the one that was sampled (huggingface/trl#6800). Here they are counted from the mask.
+        """
+        positions = (attention_mask.cumsum(1) - 1).clamp(min=0)
+        labels = input_ids.masked_fill(attention_mask == 0, -100)
+        labels[:, :-logits_to_keep] = -100
+        logps, entropies = [], []
+        size = batch_size or len(input_ids)
+        for start in range(0, len(input_ids), size):
+            rows = slice(start, start + size)
+            with self.accelerator.autocast():
+                out = model(
+                    input_ids=input_ids[rows],
+                    attention_mask=attention_mask[rows],
+                    position_ids=positions[rows],
+                    labels=labels[rows],
+                    fused_lm_head=True,
+                )
+            logps.append(out.log_probs[:, -logits_to_keep:])
+            if compute_entropy:
+                entropies.append(out.entropy[:, -logits_to_keep:])
+        scored = torch.cat(logps)
+        if compute_entropy:  # the policy's scoring for the loss
+            self._scored = scored.detach()
+        return scored, torch.cat(entropies) if compute_entropy else None, None
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
+        loss: Tensor = super()._compute_loss(model, inputs)
+        first_pass = self._step % (self.args.steps_per_generation * self.num_iterations)
+        if first_pass < self.args.gradient_accumulation_steps:  # the weights are still those that sampled
+            assert self._scored is not None
+            mask = inputs["completion_mask"].bool()
+            difference = (self._scored - inputs["sampling_per_token_logps"])[mask].abs().mean()
+            self._metrics["train"]["logprob_mismatch"].append(difference.item())
+        return loss
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Tensor]:
+        output: dict[str, Tensor] = super()._generate_and_score_completions(inputs)
+        ids = [
+            row[mask].tolist()
+            for row, mask in zip(output["completion_ids"], output["completion_mask"].bool(), strict=True)
+        ]
+        rows = [
+            self._row(number, given, row, advantage)
+            for number, (given, row, advantage) in enumerate(
+                zip(inputs, ids, output["advantages"].tolist(), strict=True)
+            )
+        ]
+        self.run.journal.append("rollouts", step=self.state.global_step + 1, rows=rows)
+        self._add_metrics(rows)
+        counted = self.journal_callback.counted
+        counted["rollouts"] += len(rows)
+        counted["tokens"] += int(output["prompt_mask"].sum()) + sum(map(len, ids))
+        return output
+
+    def _row(self, number: int, given: dict[str, Any], ids: list[int], advantage: float) -> RolloutRow:
+        parts, text = self.grader.components[number], self.grader.texts[number]
+        groups = len(self.grader.components) // self.num_generations
+        generation = self.state.global_step // self.num_iterations
+        answer = extract_answer(text)
+        return {
+            "group": generation * groups + number // self.num_generations,
+            "prompt": given["prompt"],
+            "completion": text,
+            "reference": given["reference"],
+            "answer": answer,
+            "tokens": len(ids),
+            "reward": total(parts),
+            "components": parts,
+            "advantage": advantage,
+            "correct": same_number(answer, given["reference"]),
+            "mul_tokens": self.grader.count(ids),
+            "repeats": repeats(text),
+            "hit_limit": ids[-1] != self.eos_id,
+        }
+
+    def _add_metrics(self, rows: list[RolloutRow]) -> None:
+        groups = [rows[i : i + self.num_generations] for i in range(0, len(rows), self.num_generations)]
+        values = {
+            "accuracy": statistics.fmean(row["correct"] for row in rows),
+            "repetition": statistics.fmean(row["repeats"] for row in rows),
+            "mul_tokens": statistics.fmean(row["mul_tokens"] for row in rows),
+            "completion_length": statistics.fmean(row["tokens"] for row in rows),
+            "hit_limit": statistics.fmean(row["hit_limit"] for row in rows),
+            "groups_without_gradient": statistics.fmean(
+                len({row["reward"] for row in group}) == 1 for group in groups
+            ),
+        }
+        for name, _ in self.grader.rewards:
+            values[f"reward/{name}"] = statistics.fmean(row["components"][name] for row in rows)
+        for name, value in values.items():
+            self._metrics["train"][name].append(value)
+
+    def engine_state(self) -> dict[str, Any]:
+        """The sampler's random state too."""
+        return {**super().engine_state(), "generator": self.generator.get_state()}
+
+    def load_engine_state(self, state: dict[str, Any]) -> None:
+        """The sampler's random state too."""
+        super().load_engine_state(state)
+        self.generator.set_state(state["generator"])
+
+
+class _ChosenLogprobs(LogitsProcessor):
+    """Log-probabilities of the tokens that transformers' generate chose; it hands out none by itself cheaply."""
+
+    def __init__(self, temperature: float) -> None:
+        self.temperature = temperature
+        self.before: Tensor | None = None  # of all tokens, at the step before
+        self.chosen: list[Tensor] = []
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """See the scores before they are divided by the temperature; change nothing."""
+        self._take(input_ids)
+        self.before = torch.log_softmax(scores.float() / self.temperature, dim=-1)
+        return scores
+
+    def finish(self, ids: Tensor) -> Tensor:
+        """Return (rows, tokens) after the last token."""
+        self._take(ids)
+        return torch.stack(self.chosen, 1)
+
+    def _take(self, ids: Tensor) -> None:
+        if self.before is not None:
+            self.chosen.append(self.before.gather(1, ids[:, -1:]).squeeze(1))

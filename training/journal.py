@@ -1,0 +1,151 @@
+"""The journal: one append-only file per attempt, typed records, one write() each; append and tail.
+
+A record is one line: eight hex digits of the payload's length, a space, eight of its CRC-32, a space, the
+payload (JSON: seq, time, type and the type's own fields), a newline. A torn tail is recognised by length or
+checksum and cut off when the file is opened for appending again. Records and their fields:
+
+    started     {attempt, step, pid}                       step: where this attempt resumes (0: from scratch)
+    data        {sources: [DataIdentity fields]}           what the stage learns from; see data/identity.py
+    metrics     {step, values: {name: number}}
+    rollouts    {step, rows: [Rollout fields]}             see RolloutRow
+    evaluation  {evaluation, benchmark, step, problems, settings}   announces; evaluation is its key
+    outcomes    {evaluation, rows: [Outcome fields]}       see OutcomeRow
+    progress    {done, total, unit, phase}
+    log         {level, text}
+    checkpoint  {step, path, final, manifest_sha256, bytes}
+    finished    {status: succeeded|failed|stopped, reason, hint}
+"""
+
+import json
+import os
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NotRequired, TypedDict
+
+RecordType = Literal[
+    "started",
+    "data",
+    "metrics",
+    "rollouts",
+    "evaluation",
+    "outcomes",
+    "progress",
+    "log",
+    "checkpoint",
+    "finished",
+]
+HEADER = 18  # "LLLLLLLL CCCCCCCC "
+
+
+class RolloutRow(TypedDict):
+    """One sampled completion in GRPO."""
+
+    group: int  # number of the prompt's group, counted through the stage
+    prompt: str
+    completion: str
+    reference: str  # the right final answer
+    answer: str | None  # what was extracted from the completion
+    tokens: int
+    reward: float
+    components: dict[str, float]
+    advantage: float
+    correct: bool
+    mul_tokens: int
+    repeats: bool
+    hit_limit: bool
+
+
+class OutcomeRow(TypedDict):
+    """One problem in an evaluation."""
+
+    problem: str  # stable id within the benchmark: what pairs are formed by
+    prompt: str
+    response: str
+    reference: str
+    answer: str | None
+    tokens: int
+    correct: bool
+    mul_tokens: int
+    repeats: bool
+    hit_limit: bool
+    labels: NotRequired[list[str]]  # groups of problems that it belongs to
+    steps_written: NotRequired[int]  # equations in the response, and those that are right
+    steps_right: NotRequired[int]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record as read back; offset is the byte after it."""
+
+    seq: int
+    time: float  # seconds since the epoch, the writer's clock
+    type: RecordType
+    fields: dict[str, Any]
+    offset: int
+
+
+class Journal:
+    """Appends records to one file; the writer is the only one."""
+
+    def __init__(self, path: Path) -> None:
+        end, seq = 0, 0
+        if path.exists():
+            for record in read(path):
+                end, seq = record.offset, record.seq
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+        os.ftruncate(self._fd, end)  # a torn tail of a killed writer
+        self.path = path
+        self.seq = seq
+
+    def append(self, type_: RecordType, **fields: Any) -> None:
+        """Write one record with one write(); it survives the death of this process."""
+        self.seq += 1
+        record = {"seq": self.seq, "time": time.time(), "type": type_, **fields}
+        payload = json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+        line = b"%08x %08x %b\n" % (len(payload), zlib.crc32(payload), payload)
+        written = os.write(self._fd, line)
+        if written != len(line):
+            # else nothing behind it could be read
+            os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+            raise OSError(f"the disk under {self.path} is full: {written} of {len(line)} bytes written")
+
+    def metrics(self, step: int, values: dict[str, float]) -> None:
+        """Append one step's metric values."""
+        self.append("metrics", step=step, values=values)
+
+    def progress(self, done: int, total: int, unit: str, phase: str) -> None:
+        """Append how far the stage is, in units of the phase (steps, problems)."""
+        self.append("progress", done=done, total=total, unit=unit, phase=phase)
+
+    def log(self, text: str, level: str = "info") -> None:
+        """Append one line for the log."""
+        self.append("log", level=level, text=text)
+
+    def close(self) -> None:
+        """Flush to disk and close."""
+        os.fsync(self._fd)
+        os.close(self._fd)
+
+
+def read(path: Path, offset: int = 0, limit_bytes: int | None = None) -> Iterator[Record]:
+    """Yield the whole records from byte `offset` on, at most about `limit_bytes`; stop before a torn tail."""
+    with path.open("rb") as file:
+        file.seek(offset)
+        start = offset
+        while limit_bytes is None or offset - start < limit_bytes:
+            header = file.read(HEADER)
+            if len(header) < HEADER:
+                return
+            try:
+                length, checksum = int(header[:8], 16), int(header[9:17], 16)
+            except ValueError:
+                return
+            payload = file.read(length + 1)
+            if len(payload) < length + 1 or zlib.crc32(payload[:length]) != checksum:
+                return
+            offset += HEADER + length + 1
+            fields = json.loads(payload)
+            yield Record(fields.pop("seq"), fields.pop("time"), fields.pop("type"), fields, offset)

@@ -1,0 +1,13 @@
+"""Partial credit: a wrong answer that is near."""
+
+from decimal import Decimal
+
+from training.answers import extract_answer, value
+
+
+def score(completion: str, reference: str, *, mul_tokens: int) -> float:
+    """Return 0.3 for a wrong final number within 1 or within 10 % of the reference, else 0."""
+    given, right = value(extract_answer(completion)), value(reference)
+    if given is None or right is None or given == right:
+        return 0.0
+    return 0.3 if abs(given - right) <= max(Decimal(1), abs(right) / 10) else 0.0

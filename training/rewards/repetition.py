@@ -1,0 +1,8 @@
+"""Repetition: a phrase of three words that occurs three times or more costs."""
+
+from training.repetition import repeats
+
+
+def score(completion: str, reference: str, *, mul_tokens: int) -> float:
+    """Return -0.3 when some word trigram occurs three times or more, else 0."""
+    return -0.3 if repeats(completion) else 0.0

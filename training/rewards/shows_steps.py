@@ -1,0 +1,6 @@
+"""Shows steps: the response has an equation or the answer's mark."""
+
+
+def score(completion: str, reference: str, *, mul_tokens: int) -> float:
+    """Return 0.1 when the completion has `=` or `####`, else 0."""
+    return 0.1 if "=" in completion or "####" in completion else 0.0

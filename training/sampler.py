@@ -1,0 +1,329 @@
+"""Batched decoding of a GPT-2 for rollouts and evaluation: static key-value cache, each prompt read once.
+
+Written over the model's weights instead of its forward: transformers' `generate` takes two to three times as long on a
+small model (its cache grows by copying, every prompt of a group is read group_size times, finished rows go on).
+Prompts are padded on the left; positions are counted from each row's first real token, as GPT-2 was trained.
+"""
+
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import GPT2LMHeadModel
+
+from training.architecture import MulberryGPT2
+from training.architecture.positions import Rotation, rotated
+
+DROP_FROM_ROWS = 256  # copying the cache without the finished rows pays from about here on
+DROP_SHARE = 0.25  # of the rows have finished
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One decoded response."""
+
+    ids: list[int]  # the end-of-text token included when it came
+    ended: bool  # whether it ended by itself, not at the limit
+    logprobs: list[float]  # natural log-probability of each token at the temperature it was sampled with
+
+
+@dataclass(frozen=True)
+class _Layer:
+    ln_1: tuple[Tensor, Tensor]
+    qkv: tuple[Tensor, Tensor]  # weight (width, 3 × width), bias
+    out: tuple[Tensor, Tensor]
+    ln_2: tuple[Tensor, Tensor]
+    up: tuple[Tensor, Tensor]
+    down: tuple[Tensor, Tensor]
+    scaling: float
+
+
+class Sampler:
+    """Decodes with the model's weights as they are at each call, in `dtype`; log-probabilities are float32."""
+
+    def __init__(
+        self, model: GPT2LMHeadModel, *, eos_id: int, pad_id: int, dtype: torch.dtype = torch.float32
+    ) -> None:
+        self.model = model
+        self.eos_id = eos_id
+        self.pad_id = pad_id
+        self.dtype = dtype
+        self.context = model.config.n_positions
+
+    def greedy(self, prompts: list[list[int]], max_new_tokens: int, batch_size: int) -> list[Sample]:
+        """The most probable token each time; samples in the order of the prompts (log-probabilities at temperature 1)."""
+        found: dict[int, Sample] = {}
+        for batch in self.greedy_batches(prompts, max_new_tokens, batch_size):
+            found.update(batch)
+        return [found[i] for i in range(len(prompts))]
+
+    def greedy_batches(
+        self, prompts: list[list[int]], max_new_tokens: int, batch_size: int
+    ) -> Iterator[dict[int, Sample]]:
+        """Like greedy, batch by batch as {index of the prompt: sample}; prompts of like length go together."""
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        for start in range(0, len(order), batch_size):
+            indices = order[start : start + batch_size]
+            samples = self._decode([prompts[i] for i in indices], 1, max_new_tokens, None, None)
+            yield dict(zip(indices, samples, strict=True))
+
+    def sample(
+        self,
+        prompts: list[list[int]],
+        *,
+        group_size: int,
+        temperature: float,
+        max_new_tokens: int,
+        generator: torch.Generator,
+    ) -> list[Sample]:
+        """Draw group_size responses to each prompt; the rows of a group are consecutive.
+
+        The generator (on the model's device) is all the randomness there is. Log-probabilities are those of the
+        distribution sampled from, softmax(logits / temperature), as TRL's trainer scores them.
+        """
+        return self._decode(prompts, group_size, max_new_tokens, temperature, generator)
+
+    @torch.inference_mode()
+    def _decode(
+        self,
+        prompts: list[list[int]],
+        group_size: int,
+        max_new_tokens: int,
+        temperature: float | None,
+        generator: torch.Generator | None,
+    ) -> list[Sample]:
+        longest = max(len(prompt) for prompt in prompts)
+        if longest >= self.context or min(len(prompt) for prompt in prompts) == 0:
+            raise ValueError(
+                f"a prompt of {longest} tokens does not fit the model's context of {self.context} (or one is empty); "
+                "leave such prompts out, or take a larger n_positions"
+            )
+        steps = min(max_new_tokens, self.context - min(len(prompt) for prompt in prompts))
+        state = _Decoding(self, prompts, group_size, steps)
+        ids, logprobs = [], []
+        for step in range(steps):
+            token, logprob = _choose(state.logits, temperature, generator)
+            column, logprob_column, going_on = state.take(token, logprob, self.eos_id, self.pad_id)
+            ids.append(column)
+            logprobs.append(logprob_column)
+            if not going_on or step == steps - 1:
+                break
+            state.advance()
+        return self._samples(torch.stack(ids, 1).tolist(), torch.stack(logprobs, 1).tolist(), state)
+
+    def _samples(self, ids: list[list[int]], logprobs: list[list[float]], state: "_Decoding") -> list[Sample]:
+        lengths, ended = state.lengths.tolist(), state.ended.tolist()
+        return [
+            Sample(row[:length], end, row_logprobs[:length])
+            for row, row_logprobs, length, end in zip(ids, logprobs, lengths, ended, strict=True)
+        ]
+
+
+class _Decoding:
+    """The rows of one batch: cache, where each row stands, which rows still go on."""
+
+    def __init__(self, sampler: Sampler, prompts: list[list[int]], group_size: int, steps: int) -> None:
+        model = sampler.model
+        self.config = model.config
+        self.act = model.transformer.h[0].mlp.act
+        self.dtype = sampler.dtype
+        self.layers = [_layer(block, sampler.dtype) for block in model.transformer.h]
+        self.wte = model.transformer.wte.weight.to(sampler.dtype)
+        # a variant's own parts are the model's code; plain GPT-2 is read faster from its tables
+        self.variant = model.transformer if isinstance(model, MulberryGPT2) else None
+        self.wpe = None if self.variant else model.transformer.wpe.weight.to(sampler.dtype)
+        self.memory = self.variant.memory if self.variant else None
+        if self.memory is not None and sampler.dtype != torch.float32:
+            self.memory = copy.deepcopy(self.memory).to(sampler.dtype)
+        self.head = model.lm_head.weight.to(sampler.dtype)
+        self.ln_f = _pair(model.transformer.ln_f, sampler.dtype)
+        self.context = sampler.context
+        device = self.wte.device
+
+        ids, mask = left_padded(prompts, sampler.pad_id)
+        ids, mask = ids.to(device), mask.to(device)
+        rows, columns = len(prompts) * group_size, ids.shape[1] + steps
+        self.prompt_lengths = mask.sum(1).repeat_interleave(group_size)
+        # the key at each column: real tokens of the prompt now, every generated token later
+        self.keys_seen = F.pad(mask.repeat_interleave(group_size, 0), (0, steps), value=True)
+        self.any_padding = not bool(mask.all())
+        heads, width = self.config.n_head, self.config.n_embd
+        kept = len(self.layers) + (self.memory is not None)
+        self.cache = torch.empty(
+            (kept, 2, rows, heads, columns, width // heads), dtype=self.dtype, device=device
+        )
+        self.column = 0  # columns that have been read
+        self.ids: Tensor | None = None  # of all columns, where a variant reads them
+        if self.variant is not None and self.variant.reads_ids:
+            self.ids = F.pad(ids.repeat_interleave(group_size, 0), (0, steps), value=sampler.pad_id)
+        self.logits = self._prefill(ids, mask, group_size)
+
+        self.rows = torch.arange(rows, device=device)  # which row of the batch each decoded row is
+        self.lengths = torch.zeros(rows, dtype=torch.long, device=device)  # of all rows, dropped ones too
+        self.ended = torch.zeros(rows, dtype=torch.bool, device=device)
+        self.active = torch.ones(rows, dtype=torch.bool, device=device)
+        self.token = torch.empty(rows, dtype=torch.long, device=device)
+
+    def take(self, token: Tensor, logprob: Tensor, eos_id: int, pad_id: int) -> tuple[Tensor, Tensor, bool]:
+        """Record the chosen tokens: (a column of ids, of log-probabilities, for all rows; whether any row goes on)."""
+        column = torch.full_like(self.lengths, pad_id)
+        logprob_column = torch.zeros(len(column), dtype=torch.float32, device=column.device)
+        on = self.active[self.rows]
+        column[self.rows] = torch.where(on, token, pad_id)
+        logprob_column[self.rows] = torch.where(on, logprob, 0.0)
+        self.lengths[self.rows] += on.long()
+        end = on & (token == eos_id)
+        self.ended[self.rows] |= end
+        full = self.prompt_lengths[self.rows] + self.lengths[self.rows] >= self.context
+        self.active[self.rows] = on & ~end & ~full
+        self.token = token
+        left = int(self.active.sum())
+        if left and len(self.rows) >= DROP_FROM_ROWS and left <= (1 - DROP_SHARE) * len(self.rows):
+            self._drop_finished()
+        return column, logprob_column, left > 0
+
+    def advance(self) -> None:
+        """Read the last tokens into the cache and compute the logits of the next ones."""
+        position = self.prompt_lengths[self.rows] + self.lengths[self.rows] - 1
+        position = position.clamp(max=self.context - 1)[:, None]
+        end = self.column + 1
+        token, context, seen = self.token[:, None], self.token[:, None], self.keys_seen[:, :end]
+        if self.ids is not None:
+            self.ids[:, self.column] = self.token
+            context = self.ids[:, :end]
+        h = self._embed(token, position, context)
+        allowed = seen[:, None, None] if self.any_padding else None
+        h = self._read(h, position, allowed, False, context, seen)
+        self.logits = self._project(h)
+
+    def _prefill(self, ids: Tensor, mask: Tensor, group_size: int) -> Tensor:
+        """Read the prompts, (prompts, columns); return the logits after them for every row of every group."""
+        prompts, columns = ids.shape
+        position = (mask.long().cumsum(1) - 1).clamp(min=0)
+        causal = torch.ones(columns, columns, dtype=torch.bool, device=ids.device).tril()
+        # a padding token sees itself only: a row that sees nothing would be NaN
+        itself = torch.eye(columns, dtype=torch.bool, device=ids.device)
+        allowed = ((causal & mask[:, None, :]) | itself)[:, None] if self.any_padding else None
+        h = self._read(self._embed(ids, position, ids), position, allowed, allowed is None, ids, mask)
+        last = h.reshape(prompts, columns, -1)[:, -1]
+        return self._project(last).repeat_interleave(group_size, 0)
+
+    def _embed(self, ids: Tensor, position: Tensor, context: Tensor) -> Tensor:
+        """Vectors of ids, (rows, columns), that are the last columns of context; rows × columns flattened."""
+        if self.variant is not None:
+            h = self.variant.embed(ids, position, context).to(self.dtype)
+        else:
+            assert self.wpe is not None
+            h = self.wte[ids] + self.wpe[position]
+        return h.flatten(0, 1)
+
+    def _read(
+        self,
+        h: Tensor,
+        position: Tensor,
+        allowed: Tensor | None,
+        is_causal: bool,
+        context: Tensor,
+        seen: Tensor,
+    ) -> Tensor:
+        """New columns, rows × columns flattened, through the blocks; their keys and values go into the cache."""
+        rows, columns = position.shape
+        rotation = self.variant.rotation(position) if self.variant else None
+        for index, layer in enumerate(self.layers):
+            q, k, v = self._qkv(layer, h, rows, columns, rotation)
+            k, v = self.update(k, v, index)
+            attended = F.scaled_dot_product_attention(
+                q, k, v, attn_mask=allowed, is_causal=is_causal, scale=layer.scaling
+            )
+            h = self._finish(layer, h, attended)
+            if self.variant is not None and self.memory is not None and index == self.variant.memory_after:
+                results = self.variant.results(context, seen)
+                h = self.memory(h.view(rows, columns, -1), results, self, len(self.layers)).flatten(0, 1)
+        self.column += columns
+        return h
+
+    def update(self, key: Tensor, value: Tensor, layer: int) -> tuple[Tensor, Tensor]:
+        """Keep the keys and values of new columns, and return those of all columns; as transformers' caches do.
+
+        Those of prompts, each read once, are kept for every row of their groups.
+        """
+        end = self.column + key.shape[2]
+        keys, values = self.cache[layer]
+        if self.column == 0:
+            group_size = len(keys) // len(key)
+            keys[:, :, :end] = key.repeat_interleave(group_size, 0)
+            values[:, :, :end] = value.repeat_interleave(group_size, 0)
+            return key, value
+        keys[:, :, self.column : end] = key
+        values[:, :, self.column : end] = value
+        return keys[:, :, :end], values[:, :, :end]
+
+    def _qkv(
+        self, layer: _Layer, h: Tensor, rows: int, columns: int, rotation: Rotation | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Queries, keys, values, each (rows, heads, columns, head width)."""
+        x = F.layer_norm(h, h.shape[-1:], *layer.ln_1, eps=self.config.layer_norm_epsilon)
+        qkv = torch.addmm(layer.qkv[1], x, layer.qkv[0])
+        q, k, v = qkv.view(rows, columns, 3, self.config.n_head, -1).permute(2, 0, 3, 1, 4).unbind(0)
+        if rotation is not None:
+            q, k = rotated(q, rotation), rotated(k, rotation)
+        return q, k, v
+
+    def _finish(self, layer: _Layer, h: Tensor, attended: Tensor) -> Tensor:
+        """The rest of a block: output projection, residuals, MLP; rows × columns flattened."""
+        h = torch.addmm(layer.out[1], attended.transpose(1, 2).reshape(h.shape), layer.out[0]).add_(h)
+        x = F.layer_norm(h, h.shape[-1:], *layer.ln_2, eps=self.config.layer_norm_epsilon)
+        x = self.act(torch.addmm(layer.up[1], x, layer.up[0]))
+        return torch.addmm(layer.down[1], x, layer.down[0]).add_(h)
+
+    def _project(self, h: Tensor) -> Tensor:
+        h = F.layer_norm(h, h.shape[-1:], *self.ln_f, eps=self.config.layer_norm_epsilon)
+        return F.linear(h, self.head).float()
+
+    def _drop_finished(self) -> None:
+        keep = self.active[self.rows].nonzero().squeeze(1)
+        self.rows, self.token = self.rows[keep], self.token[keep]
+        self.keys_seen = self.keys_seen[keep]
+        self.cache = self.cache[:, :, keep]
+        if self.ids is not None:
+            self.ids = self.ids[keep]
+
+
+def left_padded(rows: list[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
+    """Return ids and a bool mask of real tokens, both (rows, longest), padded on the left."""
+    longest = max(len(row) for row in rows)
+    ids = torch.tensor([[pad_id] * (longest - len(row)) + row for row in rows])
+    mask = torch.tensor([[False] * (longest - len(row)) + [True] * len(row) for row in rows])
+    return ids, mask
+
+
+def _choose(
+    logits: Tensor, temperature: float | None, generator: torch.Generator | None
+) -> tuple[Tensor, Tensor]:
+    """The next token of each row and its log-probability; greedy without a temperature."""
+    logprobs = F.log_softmax(logits if temperature is None else logits / temperature, dim=-1)
+    if temperature is None:
+        token = logits.argmax(-1)
+    else:
+        token = torch.multinomial(logprobs.exp(), 1, generator=generator).squeeze(1)
+    return token, logprobs.gather(1, token[:, None]).squeeze(1)
+
+
+def _layer(block: Any, dtype: torch.dtype) -> _Layer:
+    return _Layer(
+        ln_1=_pair(block.ln_1, dtype),
+        qkv=_pair(block.attn.c_attn, dtype),
+        out=_pair(block.attn.c_proj, dtype),
+        ln_2=_pair(block.ln_2, dtype),
+        up=_pair(block.mlp.c_fc, dtype),
+        down=_pair(block.mlp.c_proj, dtype),
+        scaling=block.attn.scaling,
+    )
+
+
+def _pair(module: Any, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    return module.weight.to(dtype), module.bias.to(dtype)

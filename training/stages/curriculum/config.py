@@ -1,0 +1,52 @@
+"""Settings of a curriculum (no torch)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from training.data import AnySource
+from training.settings import Settings, Source, TrainingStageSettings
+
+
+class CurriculumStep(Settings):
+    """One step of the curriculum."""
+
+    name: str = Field(..., pattern=r"^[a-z][a-z0-9_]*$", description="Unique in the stage")
+    data: list[AnySource] = Field(..., min_length=1, description="Sources of examples and their weights")
+    examples: int = Field(..., ge=1, description="Examples drawn from the sources by weight")
+    epochs: int = Field(1, ge=1, description="Passes over the drawn examples")
+    learning_rate: float = Field(
+        ..., gt=0, le=1, description="Peak rate of this step; replaces the optimizer's"
+    )
+
+
+class CurriculumSettings(TrainingStageSettings):
+    """Steps follow each other with the same model; each has a schedule of its own."""
+
+    kind: Literal["curriculum"]
+    steps: list[CurriculumStep] = Field(..., min_length=1, description="The steps, in order")
+    max_length: int = Field(
+        128, ge=8, description="Longest prompt + completion in tokens; longer ones are left out"
+    )
+
+    @field_validator("steps")
+    @classmethod
+    def _names_differ(cls, steps: list[CurriculumStep]) -> list[CurriculumStep]:
+        names = [step.name for step in steps]
+        if len(set(names)) < len(names):
+            raise ValueError("two steps have the same name; rename one")
+        return steps
+
+    def planned_steps(self) -> int:
+        """Optimizer steps over all steps of the curriculum."""
+        per_step = self.batch_size * self.gradient_accumulation
+        return sum(step.epochs * -(-step.examples // per_step) for step in self.steps)
+
+    def context_needed(self) -> dict[str, int]:
+        """Prompt and completion stand in it."""
+        return {"max_length": self.max_length}
+
+    def mixtures(self) -> Mapping[str, Sequence[Source]]:
+        """One for each step."""
+        return {f"steps.{step.name}.data": step.data for step in self.steps}

@@ -1,0 +1,21 @@
+"""Evaluation of a checkpoint again: benchmarks only."""
+
+from training import checkpoints, evaluation, model, stage, tokenizer
+from training.run import Run
+
+
+def run(run: Run) -> None:
+    """Run the stage's benchmarks on the parent's checkpoint, or on the model's start_from."""
+    if run.parent is not None:
+        found = checkpoints.read(run.parent)
+        stage.announce(run, run.parent)
+        trained, tokens = model.load(run.parent), tokenizer.from_checkpoint(run.parent)
+        step = found.step if found else 0
+    elif run.spec.model.start_from is not None:
+        tokens = stage.load_tokenizer(run)
+        trained, step = stage.load_model(run, tokens), 0
+    else:
+        raise ValueError(
+            f"stage {run.spec.stage!r} has nothing to evaluate: put it after a stage, or set model.start_from"
+        )
+    evaluation.evaluate(run, trained.to(run.device), tokens, step)

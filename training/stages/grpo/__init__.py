@@ -1,0 +1,1 @@
+"""GRPO: reinforcement learning on groups of sampled completions."""

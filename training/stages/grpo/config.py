@@ -1,0 +1,83 @@
+"""Settings of GRPO (no torch)."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from training.data import AnySource
+from training.names import nearest
+from training.recipe_errors import error_at
+from training.rewards import REWARDS
+from training.settings import Settings, Source, TrainingStageSettings
+
+
+class RewardSettings(Settings):
+    """One component of the reward."""
+
+    reward: str = Field(..., description="Name in the reward registry")
+    weight: float = Field(1.0, description="Factor on the component's own value")
+
+    @model_validator(mode="after")
+    def _known(self) -> "RewardSettings":
+        if self.reward not in REWARDS:
+            raise ValueError(f"there is no reward {self.reward!r}{nearest(self.reward, REWARDS)}")
+        return self
+
+
+class GrpoSettings(TrainingStageSettings):
+    """Each optimizer step takes batch_size × gradient_accumulation rollouts, in groups of group_size."""
+
+    kind: Literal["grpo"]
+    records_rollouts: ClassVar[bool] = True
+    data: list[AnySource] = Field(..., min_length=1, description="Sources of prompts and their weights")
+    prompts: int = Field(..., ge=1, description="Prompts drawn from the sources by weight")
+    group_size: int = Field(..., ge=2, description="Rollouts per prompt; advantages compare within a group")
+    batch_size: int = Field(64, ge=2, description="Rollouts in one forward pass")
+    temperature: float = Field(1.0, gt=0, description="Sampling temperature of the rollouts")
+    max_new_tokens: int = Field(256, ge=1, description="Token limit of a rollout")
+    beta: float = Field(0.02, ge=0, description="Weight of the KL divergence from the stage's first policy")
+    clip_range: float = Field(0.2, gt=0, description="PPO clip range of the probability ratio")
+    iterations: int = Field(1, ge=1, description="Optimizer passes over each batch of rollouts")
+    loss_type: Literal["grpo", "dapo", "dr_grpo", "bnpo"] = Field(
+        "grpo", description="How token losses are averaged (TRL's names)"
+    )
+    scale_rewards: Literal["group", "batch", "none"] = Field(
+        "group", description="Standard deviation that advantages are divided by"
+    )
+    rewards: list[RewardSettings] = Field(
+        ..., min_length=1, description="Components that add up to the reward"
+    )
+    sampler: Literal["mulberry", "transformers"] = Field(
+        "mulberry", description="What samples the rollouts: training/sampler.py, or transformers' generate"
+    )
+
+    @model_validator(mode="after")
+    def _groups_fit(self) -> "GrpoSettings":
+        per_step = self.batch_size * self.gradient_accumulation
+        if per_step % self.group_size:
+            raise error_at(
+                "group_size",
+                f"{self.group_size} does not divide batch_size × gradient_accumulation = {per_step}; "
+                f"choose a multiple of {self.group_size} rollouts a step",
+            )
+        if self.prompts * self.group_size < per_step:
+            raise error_at(
+                "prompts",
+                f"{self.prompts} prompts × {self.group_size} rollouts are fewer than one step's {per_step}; "
+                "take more prompts or a smaller batch_size",
+            )
+        return self
+
+    def planned_steps(self) -> int:
+        """Optimizer steps for one pass over the prompts."""
+        per_step = self.batch_size * self.gradient_accumulation
+        return self.prompts * self.group_size // per_step * self.iterations
+
+    def context_needed(self) -> dict[str, int]:
+        """A rollout and at least one token of its prompt stand in it."""
+        return {"max_new_tokens": self.max_new_tokens + 1}
+
+    def mixtures(self) -> Mapping[str, Sequence[Source]]:
+        """The one mixture."""
+        return {"data": self.data}

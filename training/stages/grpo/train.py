@@ -1,0 +1,48 @@
+"""GRPO: prompts of a mixture → TRL's GRPOTrainer."""
+
+from datasets import Dataset
+
+from training import encoding, model, stage
+from training.data.example import Example
+from training.grpo_trainer import GrpoTrainer
+from training.run import Run
+from training.stages.grpo.config import GrpoSettings
+
+
+def run(run: Run) -> None:
+    """Reinforce what earns reward, one pass over the prompts."""
+    settings = run.spec.settings
+    assert isinstance(settings, GrpoSettings)
+    if run.done:
+        return stage.evaluate_again(run)
+    stage.refuse_beyond_context(run, "max_new_tokens", settings.max_new_tokens + 1)
+
+    tokenizer = stage.load_tokenizer(run)
+    tokenizer.padding_side = "left"
+    policy = stage.load_model(run, tokenizer)
+    if run.parent is None:  # TRL reads the reference model from where the policy was loaded
+        start = run.run_dir / "start"
+        model.save(policy, tokenizer, start)
+        policy = model.load(start)
+
+    room = run.spec.model.n_positions - settings.max_new_tokens
+
+    def prompt(example: Example) -> dict[str, str] | None:
+        if example.answer is None or len(tokenizer.encode(example.prompt)) > room:
+            return None
+        return {"prompt": example.prompt, "reference": example.answer}
+
+    drawn = map(prompt, stage.examples(run, settings.data))
+    limit = f"a prompt of {room} tokens with an answer (n_positions less max_new_tokens)"
+    prompts = Dataset.from_list(list(encoding.first_fitting(drawn, settings.prompts, limit)))
+
+    trainer = GrpoTrainer(
+        run=run,
+        settings=settings,
+        model=policy,
+        tokenizer=tokenizer,
+        prompts=prompts,
+        seed=stage.seed(run, "sampler"),
+    )
+    step = trainer.train_to_end()
+    stage.finish(run, policy, tokenizer, step)

@@ -1,0 +1,1 @@
+"""Supervised fine-tuning: learn completions given prompts."""

@@ -1,0 +1,33 @@
+"""Settings of supervised fine-tuning (no torch)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from pydantic import Field
+
+from training.data import AnySource
+from training.settings import Source, TrainingStageSettings
+
+
+class SftSettings(TrainingStageSettings):
+    """Loss on the completion and its end-of-text token only."""
+
+    kind: Literal["sft"]
+    data: list[AnySource] = Field(..., min_length=1, description="Sources of examples and their weights")
+    examples: int = Field(..., ge=1, description="Examples drawn from the sources by weight")
+    epochs: int = Field(1, ge=1, description="Passes over the drawn examples")
+    max_length: int = Field(
+        128, ge=8, description="Longest prompt + completion in tokens; longer ones are left out"
+    )
+
+    def planned_steps(self) -> int:
+        """Steps over all epochs; the last batch of an epoch may be short."""
+        return self.epochs * -(-self.examples // (self.batch_size * self.gradient_accumulation))
+
+    def context_needed(self) -> dict[str, int]:
+        """Prompt and completion stand in it."""
+        return {"max_length": self.max_length}
+
+    def mixtures(self) -> Mapping[str, Sequence[Source]]:
+        """The one mixture."""
+        return {"data": self.data}

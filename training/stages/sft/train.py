@@ -1,0 +1,22 @@
+"""Supervised fine-tuning: examples of a mixture → TRL's SFTTrainer."""
+
+from training import stage, supervised
+from training.run import Run
+from training.stages.sft.config import SftSettings
+
+
+def run(run: Run) -> None:
+    """Learn the completions of the drawn examples."""
+    settings = run.spec.settings
+    assert isinstance(settings, SftSettings)
+    if run.done:
+        return stage.evaluate_again(run)
+    stage.refuse_beyond_context(run, "max_length", settings.max_length)
+
+    tokenizer = stage.load_tokenizer(run)
+    model = stage.load_model(run, tokenizer)
+    part = supervised.Part(
+        "train", settings.data, settings.examples, settings.epochs, settings.optimizer.learning_rate
+    )
+    step = supervised.train(run, settings, [part], settings.max_length, model, tokenizer)
+    stage.finish(run, model, tokenizer, step)

@@ -1,0 +1,83 @@
+"""Supervised fine-tuning in one or several parts: what sft and curriculum share."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain
+from typing import Any
+
+from datasets import Dataset
+from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
+from trl import SFTConfig
+
+from training import encoding, stage
+from training.run import Run
+from training.settings import TrainingStageSettings
+from training.trainers import BatchPlan, Phase, SftTrainer, right_padded, training_arguments
+
+
+@dataclass(frozen=True)
+class Part:
+    """Data that is learnt with one schedule."""
+
+    name: str
+    data: Sequence[Any]
+    examples: int
+    epochs: int
+    learning_rate: float
+
+
+def train(
+    run: Run,
+    settings: TrainingStageSettings,
+    parts: Sequence[Part],
+    max_length: int,
+    model: GPT2LMHeadModel,
+    tokenizer: PreTrainedTokenizerFast,
+) -> int:
+    """Train on the parts in order, each with a fresh optimizer; return the last step. Raises Stopped."""
+    columns: list[dict[str, list[list[int]]]] = []
+    plan: list[list[int]] = []
+    phases: list[Phase] = []
+    rows = 0
+    for part in parts:
+        drawn = stage.examples(run, part.data, part.name)
+        encoded = encoding.supervised(tokenizer, drawn, count=part.examples, max_length=max_length)
+        stage.log_skipped(run)
+        batches = encoding.batches(
+            [len(ids) for ids in encoded["input_ids"]],
+            batch_size=settings.batch_size,
+            accumulation=settings.gradient_accumulation,
+            epochs=part.epochs,
+            seed=stage.seed(run, f"{part.name} order"),
+        )
+        phases.append(
+            Phase(
+                name=part.name,
+                start=len(plan) // settings.gradient_accumulation,
+                steps=len(batches) // settings.gradient_accumulation,
+                learning_rate=part.learning_rate,
+            )
+        )
+        plan += [[rows + i for i in batch] for batch in batches]
+        rows += part.examples
+        columns.append(encoded)
+
+    steps = len(plan) // settings.gradient_accumulation
+    trainer = SftTrainer(
+        model=model,
+        args=SFTConfig(
+            **training_arguments(run, settings, steps),
+            gradient_checkpointing=False,  # TRL: True
+            max_length=None,  # TRL: 1024; what is too long was left out
+            dataset_kwargs={"skip_prepare_dataset": True},  # TRL would encode once more, in a cache on disk
+        ),
+        train_dataset=Dataset.from_dict(
+            {name: list(chain.from_iterable(c[name] for c in columns)) for name in ("input_ids", "labels")}
+        ),
+        data_collator=partial(right_padded, pad_id=tokenizer.pad_token_id),
+        processing_class=tokenizer,
+    )
+    trainer.plan = BatchPlan(plan, settings.batch_size)
+    trainer.set_up(run, settings, phases)
+    return trainer.train_to_end()

@@ -1,0 +1,67 @@
+"""Experiment, Condition, Stage: a recipe that a person launched, frozen; or one that was published, imported."""
+
+from django.conf import settings
+from django.db import models
+
+
+class Experiment(models.Model):
+    """A recipe that a person launched; `recipe` holds the resolved settings and never changes."""
+
+    name = models.SlugField(unique=True, help_text="the recipe's name and a number: demo-3")
+    title = models.CharField(max_length=200)
+    recipe_name = models.CharField(max_length=100)
+    recipe = models.JSONField(
+        help_text="the resolved recipe, as training.recipe.Recipe dumps it; imported: the publication"
+    )
+    question = models.TextField(blank=True)
+    prediction = models.TextField(blank=True)
+    primary_metric = models.CharField(max_length=100)
+    alpha = models.FloatField(default=0.05)
+    seeds = models.JSONField()
+    notes = models.TextField(blank=True)
+    code_version = models.CharField(max_length=100, blank=True)
+    imported = models.BooleanField(
+        default=False, help_text="published numbers, counts only: nothing of it ran here"
+    )
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
+    created_at = models.DateTimeField(db_default=models.functions.Now())
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Condition(models.Model):
+    """An arm of an experiment."""
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="conditions")
+    name = models.CharField(max_length=100)
+    position = models.PositiveSmallIntegerField(help_text="0 is the baseline; decides the colour")
+    overrides = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["experiment", "name"], name="condition_name_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Stage(models.Model):
+    """A step that each condition goes through; stages form a tree by `after`."""
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="stages")
+    name = models.CharField(max_length=100)
+    label = models.CharField(max_length=200, blank=True, help_text="what a publication calls it")
+    kind = models.CharField(max_length=40)
+    position = models.PositiveSmallIntegerField(help_text="order in the recipe")
+    after = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="followers")
+
+    class Meta:
+        ordering = ["position"]
+        constraints = [models.UniqueConstraint(fields=["experiment", "name"], name="stage_name_once")]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,88 @@
+"""Filters that write figures, times and texts as a person reads them."""
+
+import re
+from datetime import datetime, timedelta
+
+from django import template
+from django.utils import timezone
+from django.utils.html import conditional_escape
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+MUL_TOKEN = re.compile(r"&lt;MUL_(\d)_(\d)_(\d\d?)&gt;")
+
+
+@register.filter
+def thousands(value: float | None) -> str:
+    """12345 → 12,345."""
+    return "–" if value is None else f"{value:,.0f}"
+
+
+@register.filter
+def percent(share: float | None, digits: int = 1) -> str:
+    """0.768 → 76.8 %; nothing known → –."""
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+@register.filter
+def signed(value: float | None, digits: int = 2) -> str:
+    """0.5 → +0.50, −0.5 → −0.50 (with a real minus), what rounds to nothing → 0.00."""
+    if value is None:
+        return "–"
+    text = f"{value:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
+
+
+@register.filter
+def figure(value: float | None) -> str:
+    """Four significant digits, whatever the size."""
+    return "–" if value is None else f"{value:.4g}".replace("-", "−")
+
+
+@register.filter
+def duration(seconds: float | timedelta | None) -> str:
+    """75 → 1 min 15 s; 4000 → 1 h 7 min."""
+    if seconds is None:
+        return "–"
+    left = round(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
+    if left < 60:
+        return f"{max(left, 0)} s"
+    if left < 600:
+        return f"{left // 60} min {left % 60} s"
+    if left < 3600:
+        return f"{round(left / 60)} min"
+    if left < 48 * 3600:
+        return f"{left // 3600} h {left % 3600 // 60} min"
+    return f"{left // 86400} d {left % 86400 // 3600} h"
+
+
+@register.filter
+def ago(at: datetime | None) -> str:
+    """How long before now."""
+    return "–" if at is None else f"{duration(timezone.now() - at)} ago"
+
+
+@register.filter
+def size(count: int | None) -> str:
+    """Bytes in units of 1,000."""
+    if count is None:
+        return "–"
+    amount = float(count)
+    for unit in ("B", "kB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
+
+
+@register.filter
+def mul_marked(text: str) -> SafeString:
+    """Text with each mul-token `<MUL_6_9_54>` marked."""
+    escaped = conditional_escape(text)
+    return mark_safe(MUL_TOKEN.sub(r'<mark class="mul">&lt;MUL_\1_\2_\3&gt;</mark>', escaped))  # noqa: S308 - escaped above
+
+
+@register.filter
+def lower_bool(value: object) -> str:
+    """A setting's value as a recipe writes it: true, not True."""
+    return str(value).lower() if isinstance(value, bool) else str(value)

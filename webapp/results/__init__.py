@@ -1,0 +1,1 @@
+"""Evaluations, and what they say about conditions."""

@@ -1,0 +1,205 @@
+"""What stands in a stage table: one condition's numbers, and two conditions compared."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+from webapp.results import statistics
+from webapp.results.querysets import PairCounts, Tally
+from webapp.results.statistics import Interval, OverSeeds, Verdict
+
+SHARED = {
+    "problems_sha256": "the problems",
+    "prompt_format": "the prompt format",
+    "decoding": "the decoding",
+    "max_new_tokens": "the token limit",
+    "grader": "the grader",
+}  # what two evaluations must have in common to be compared
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is said yes or no of each problem's response."""
+
+    name: str
+    title: str
+    column: str  # of Outcome, and of Tally
+    positive: str  # what the counted responses do
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "Accuracy", "correct", "right"),
+        Metric("repetition_rate", "Repetition rate", "repeats", "repeating"),
+        Metric("hit_limit_rate", "Hit-limit rate", "hit_limit", "cut at the token limit"),
+    )
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One condition after one stage with one seed; numbers only when every problem has its outcome."""
+
+    condition: str
+    stage: str
+    seed: int
+    metric: Metric
+    run: int | None  # id of the stage run
+    state: str  # of the stage run
+    tally: Tally | None  # finished or not
+
+    @property
+    def complete(self) -> bool:
+        """True when there is a number to show."""
+        tally = self.tally
+        return tally is not None and tally.complete and tally.mean(self.metric.column) is not None
+
+    @property
+    def result(self) -> Tally:
+        """The finished tally; only for a complete cell."""
+        assert self.tally is not None and self.complete
+        return self.tally
+
+    @property
+    def count(self) -> int | None:
+        """Responses that the metric counts; None where only their share was published."""
+        return self.result.count(self.metric.column)
+
+    @property
+    def rate(self) -> float:
+        """Their share of the problems."""
+        rate = self.result.mean(self.metric.column)
+        assert rate is not None
+        return rate
+
+    @property
+    def fraction(self) -> str:
+        """The count and what it is out of: '11/500'."""
+        if self.count is None:
+            return "no count published"
+        return f"{self.count}/{self.result.problems}"
+
+    @cached_property
+    def interval(self) -> Interval | None:
+        """Wilson's 95 % interval of the share; None where only the share was published."""
+        return None if self.count is None else statistics.wilson(self.count, self.result.problems)
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of the problems answered right, whatever the metric. This and the next: None: not published."""
+        return self.result.mean("correct")
+
+    @property
+    def mean_tokens(self) -> float | None:
+        """Tokens in a response."""
+        return self.result.mean("tokens")
+
+    @property
+    def mul_tokens_per_response(self) -> float | None:
+        """Mul-tokens in a response."""
+        return self.result.mean("mul_tokens")
+
+    @property
+    def repetition_rate(self) -> float | None:
+        """Share of responses in which a word trigram occurs three times or more."""
+        return self.result.mean("repeats")
+
+    @property
+    def hit_limit_rate(self) -> float | None:
+        """Share of responses cut at the token limit."""
+        return self.result.mean("hit_limit")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A condition's checkpoint against the baseline's after the same stage and seed, on the same problems."""
+
+    condition: str
+    stage: str
+    seed: int
+    counts: PairCounts
+    interval: Interval  # of the difference
+    p: float  # exact McNemar
+    adjusted_p: float  # Holm's, over the table's planned tests of this seed
+    verdict: Verdict
+
+    @property
+    def delta(self) -> float:
+        """Condition minus baseline, as a proportion."""
+        return (self.counts.gained - self.counts.lost) / self.counts.problems
+
+    @property
+    def discordant(self) -> float:
+        """Share of problems on which the two disagree."""
+        return (self.counts.gained + self.counts.lost) / self.counts.problems
+
+
+@dataclass(frozen=True)
+class UnpairedComparison:
+    """The same of which only counts are known, so that no problem's two responses can be paired."""
+
+    condition: str
+    stage: str
+    seed: int
+    first: int  # the baseline's count, of
+    first_problems: int
+    second: int
+    second_problems: int
+    interval: Interval  # of the difference, Newcombe's for independent proportions
+    p: float  # Fisher's exact
+    adjusted_p: float  # Holm's, over the table's planned tests
+    verdict: Verdict
+
+    @property
+    def delta(self) -> float:
+        """Condition minus baseline, as a proportion."""
+        return self.second / self.second_problems - self.first / self.first_problems
+
+    @property
+    def sizes(self) -> str:
+        """How many problems each was asked: '500', or '1,319 and 500' where that differs."""
+        return " and ".join(f"{n:,}" for n in dict.fromkeys((self.first_problems, self.second_problems)))
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Two finished evaluations that must not be compared."""
+
+    condition: str
+    stage: str
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class SeedsComparison:
+    """A condition against the baseline after one stage, by the paired differences of several seeds."""
+
+    condition: str
+    stage: str
+    differences: tuple[float, ...]  # one a seed
+    result: OverSeeds
+    adjusted_p: float | None
+    verdict: Verdict
+
+
+def why_not_comparable(first: Tally, second: Tally) -> str:
+    """Say what two evaluations differ in that they must share; empty when they may be compared.
+
+    Of published numbers only what was published is held against them: they are compared unpaired.
+    """
+    published = first.published is not None or second.published is not None
+    reasons = []
+    for key, noun in SHARED.items():
+        one, other = first.settings.get(key), second.settings.get(key)
+        if one is None or other is None:
+            if not published:
+                reasons.append(
+                    f"{noun} are not recorded" if noun.endswith("s") else f"{noun} is not recorded"
+                )
+        elif one != other:
+            values = "" if key == "problems_sha256" else f" ({one} against {other})"
+            reasons.append(f"{noun} differ{values}" if noun.endswith("s") else f"{noun} differs{values}")
+    if first.problems != second.problems and not published:
+        reasons.append(f"{first.problems} problems against {second.problems}")
+    return "; ".join(reasons)

@@ -1,0 +1,61 @@
+"""What the last stages changed against the stages that they started from, problem by problem."""
+
+from dataclasses import dataclass
+
+from webapp.results import statistics
+from webapp.results.cells import Cell, why_not_comparable
+from webapp.results.querysets import PairCounts, pair_counts
+from webapp.results.statistics import Interval
+from webapp.results.tables import StageTable
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a last stage changed in one condition and seed, on the same problems where these are known."""
+
+    before: Cell
+    after: Cell
+    delta: float
+    interval: Interval
+    p: float  # exact McNemar, not adjusted; Fisher's where there are no pairs
+    counts: PairCounts | None  # None: published counts, which cannot be paired
+
+    def is_shown(self, alpha: float) -> bool:
+        """Whether the change is more than chance, taken alone."""
+        return self.p < alpha and not self.interval.low <= 0 <= self.interval.high
+
+
+def last_gains(table: StageTable) -> list[Gain]:
+    """What each last stage changed against the stage that it started from, in pairs where there are any."""
+    cells = {(cell.condition, cell.stage, cell.seed): cell for cell in table.cells()}
+    pairs = [
+        (before, cell)
+        for row in table.rows
+        if row.last and row.after
+        for seed in row.seeds
+        for cell in seed.cells
+        if (before := cells.get((cell.condition, row.after, cell.seed)))
+        and before.complete
+        and cell.complete
+        and not why_not_comparable(before.result, cell.result)
+    ]
+    if table.imported:
+        return [
+            _unpaired(before, after) for before, after in pairs if None not in (before.count, after.count)
+        ]
+    counted = pair_counts([(a.result.evaluation, b.result.evaluation) for a, b in pairs], table.metric.column)
+    found = []
+    for before, after in pairs:
+        counts = counted[before.result.evaluation, after.result.evaluation]
+        delta = (counts.gained - counts.lost) / counts.problems
+        interval = statistics.tango(counts.gained, counts.lost, counts.problems)
+        p = statistics.mcnemar(counts.gained, counts.lost)
+        found.append(Gain(before, after, delta, interval, p, counts))
+    return found
+
+
+def _unpaired(before: Cell, after: Cell) -> Gain:
+    assert before.count is not None and after.count is not None
+    counts = (before.count, before.result.problems, after.count, after.result.problems)
+    interval, p = statistics.newcombe_unpaired(*counts), statistics.fisher(*counts)
+    return Gain(before, after, after.rate - before.rate, interval, p, None)

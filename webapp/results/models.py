@@ -1,0 +1,50 @@
+"""Evaluation and Outcome: a checkpoint on a benchmark, and each of its problems."""
+
+from django.db import models
+
+
+class Evaluation(models.Model):
+    """A checkpoint on a benchmark; complete when it has as many outcomes as problems."""
+
+    attempt = models.ForeignKey("runs.Attempt", on_delete=models.CASCADE, related_name="evaluations")
+    seq = models.PositiveBigIntegerField(help_text="of its journal record")
+    key = models.CharField(max_length=100, help_text="names it within the journal")
+    benchmark = models.CharField(max_length=100)
+    step = models.PositiveBigIntegerField(help_text="of the checkpoint that it ran on")
+    problems = models.PositiveIntegerField(help_text="0: imported, and not published")
+    published = models.JSONField(
+        null=True, help_text="imported: the numbers alone (PublishedResult.numbers), without outcomes"
+    )
+    settings = models.JSONField(help_text="what two results must share: prompt, decoding, limit, grader …")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["attempt", "seq"], name="evaluation_once")]
+
+    def __str__(self) -> str:
+        return f"{self.attempt_id} {self.benchmark}"
+
+
+class Outcome(models.Model):
+    """One problem in an evaluation, with its text."""
+
+    evaluation = models.ForeignKey(Evaluation, on_delete=models.CASCADE, related_name="outcomes")
+    problem = models.CharField(max_length=100, help_text="stable id within the benchmark; forms the pairs")
+    prompt = models.TextField()
+    response = models.TextField()
+    reference = models.TextField()
+    answer = models.TextField(null=True)
+    tokens = models.PositiveIntegerField()
+    correct = models.BooleanField()
+    mul_tokens = models.PositiveIntegerField()
+    repeats = models.BooleanField()
+    hit_limit = models.BooleanField()
+    labels = models.JSONField(null=True, help_text="groups of problems that it belongs to")
+    steps_written = models.PositiveIntegerField(null=True, help_text="equations in the response")
+    steps_right = models.PositiveIntegerField(null=True, help_text="of them, those that hold")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["evaluation", "problem"], name="outcome_once")]
+
+    def __str__(self) -> str:
+        return self.problem

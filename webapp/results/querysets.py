@@ -1,0 +1,186 @@
+"""Counts over an evaluation's outcomes, made by PostgreSQL: no text is loaded for a number."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from django.db import connection
+from django.db.models import Count, Q, Sum
+from django.db.models.functions import Coalesce
+
+from webapp.results.models import Evaluation, Outcome
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """How many of an evaluation's problems were answered right, so far or in the end."""
+
+    evaluation: int
+    correct: int | None  # None: only a rate was published
+    problems: int  # asked in all
+    counted: int  # recorded so far: what `correct` is out of
+    published_rate: float | None = None
+
+    @property
+    def digits(self) -> int:
+        """Decimals of its percentage: published ones keep theirs."""
+        return 1 if self.published_rate is None else 2
+
+    @property
+    def complete(self) -> bool:
+        """True when every problem has its outcome."""
+        return self.counted == self.problems
+
+    @property
+    def rate(self) -> float | None:
+        """Share answered right of those recorded; None before the first."""
+        if self.correct is None:
+            return self.published_rate
+        return self.correct / self.counted if self.counted else None
+
+
+RATES = {
+    "correct": "rate",
+    "repeats": "repetition_rate",
+    "hit_limit": "hit_limit_rate",
+    "tokens": "tokens_per_response",
+    "mul_tokens": "mul_tokens_per_response",
+}  # what a tally counts → the name of its mean over the responses, where only that was published
+
+
+@dataclass(frozen=True)
+class Tally:
+    """An evaluation's outcomes added up, or the counts and rates that were published of one."""
+
+    evaluation: int
+    stage_run: int
+    settings: dict[str, object]
+    problems: int
+    counted: int
+    correct: int
+    repeats: int
+    hit_limit: int
+    tokens: int
+    mul_tokens: int
+    published: Mapping[str, float] | None = None
+
+    @property
+    def complete(self) -> bool:
+        """True when every problem has its outcome, and for published numbers."""
+        return self.published is not None or self.counted == self.problems
+
+    def count(self, what: str) -> int | None:
+        """How many there are in all responses of one of RATES; None where that was not published."""
+        if self.published is None:
+            return int(getattr(self, what))
+        return int(self.published[what]) if what in self.published else None
+
+    def mean(self, what: str) -> float | None:
+        """The same for each response; None where neither count nor rate was published."""
+        count = self.count(what)
+        if count is not None:
+            return count / self.problems
+        return self.published.get(RATES[what]) if self.published is not None else None
+
+
+@dataclass(frozen=True)
+class PairCounts:
+    """Two evaluations problem by problem: in how many both, only one, or neither says yes."""
+
+    both: int
+    gained: int  # only the second
+    lost: int  # only the first
+    neither: int
+
+    @property
+    def problems(self) -> int:
+        """Problems that both evaluations asked."""
+        return self.both + self.gained + self.lost + self.neither
+
+
+def latest_tallies(stage_run_ids: Iterable[int], benchmark: str) -> dict[int, Tally]:
+    """Return the tally that counts for each stage run that has an evaluation on the benchmark. One query.
+
+    That is the newest complete one (by attempt, then by place in the journal), else the newest one.
+    """
+    evaluations = (
+        Evaluation.objects.filter(attempt__stage_run_id__in=list(stage_run_ids), benchmark=benchmark)
+        .annotate(
+            counted=Count("outcomes"),
+            right=Count("outcomes", filter=Q(outcomes__correct=True)),
+            repeating=Count("outcomes", filter=Q(outcomes__repeats=True)),
+            limited=Count("outcomes", filter=Q(outcomes__hit_limit=True)),
+            token_sum=Coalesce(Sum("outcomes__tokens"), 0),
+            mul_token_sum=Coalesce(Sum("outcomes__mul_tokens"), 0),
+        )
+        .order_by("attempt__number", "seq")
+        .values_list(
+            "id",
+            "attempt__stage_run_id",
+            "settings",
+            "problems",
+            "counted",
+            "right",
+            "repeating",
+            "limited",
+            "token_sum",
+            "mul_token_sum",
+            "published",
+        )
+    )
+    latest: dict[int, Tally] = {}
+    for row in evaluations:
+        tally = Tally(*row)
+        known = latest.get(tally.stage_run)
+        if known is None or tally.complete or not known.complete:
+            latest[tally.stage_run] = tally
+    return latest
+
+
+def latest_accuracies(stage_run_ids: Iterable[int], benchmark: str) -> dict[int, Accuracy]:
+    """Return the accuracy that counts for each stage run that has one (see latest_tallies). One query."""
+    return {
+        run: Accuracy(
+            tally.evaluation,
+            tally.count("correct"),
+            tally.problems,
+            tally.problems if tally.published is not None else tally.counted,
+            tally.mean("correct") if tally.published is not None else None,
+        )
+        for run, tally in latest_tallies(stage_run_ids, benchmark).items()
+    }
+
+
+def pair_counts(
+    pairs: Iterable[tuple[int, int]], column: str = "correct"
+) -> dict[tuple[int, int], PairCounts]:
+    """Count each pair of evaluation ids problem by problem by a yes-or-no column of Outcome. One query.
+
+    Problems that only one of the two asked are left out: `problems` then is smaller than the evaluation's.
+    """
+    assert column in ("correct", "repeats", "hit_limit")
+    pairs = list(pairs)
+    if not pairs:
+        return {}
+    sql = f"""
+        SELECT pair.first, pair.second,
+               count(*) FILTER (WHERE a.{column} AND b.{column}),
+               count(*) FILTER (WHERE b.{column} AND NOT a.{column}),
+               count(*) FILTER (WHERE a.{column} AND NOT b.{column}),
+               count(*) FILTER (WHERE NOT a.{column} AND NOT b.{column})
+        FROM unnest(%s::bigint[], %s::bigint[]) AS pair(first, second)
+        JOIN results_outcome a ON a.evaluation_id = pair.first
+        JOIN results_outcome b ON b.evaluation_id = pair.second AND b.problem = a.problem
+        GROUP BY pair.first, pair.second
+    """  # noqa: S608  (the column is one of three literals)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [[first for first, _ in pairs], [second for _, second in pairs]])
+        return {(row[0], row[1]): PairCounts(*row[2:]) for row in cursor.fetchall()}
+
+
+def outcome_counts(evaluation: int, choices: Mapping[str, Q]) -> dict[str, int]:
+    """How many outcomes of an evaluation each choice holds. One query."""
+    names = {f"choice_{place}": key for place, key in enumerate(choices)}
+    counted = Outcome.objects.filter(evaluation=evaluation).aggregate(
+        **{name: Count("pk", filter=choices[key] or None) for name, key in names.items()}
+    )
+    return {key: counted[name] for name, key in names.items()}

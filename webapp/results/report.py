@@ -1,0 +1,363 @@
+"""The report of an experiment, filled from its rows: setup, results, metrics, dynamics, what is supported."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from statistics import fmean
+from typing import Any, Literal
+
+from django.template.loader import render_to_string
+
+from webapp.experiments.models import Experiment
+from webapp.experiments.templatetags.humane import lower_bool
+from webapp.results.cells import Cell, Refusal
+from webapp.results.exports import IMPORTED, Grid, escaped, provenance, stage_grid
+from webapp.results.gains import Gain, last_gains
+from webapp.results.published import Publication
+from webapp.results.tables import StageRow, StageTable, stage_table
+from webapp.results.wording import answers, mixed_sizes, p_value, percent, plain, points, points_interval
+from webapp.runs.models import StageRun
+from webapp.telemetry.series import series
+
+DYNAMICS = {
+    "reward": "Reward",
+    "accuracy": "Share correct",
+    "kl": "KL divergence",
+    "entropy": "Entropy",
+    "groups_without_gradient": "Groups without gradient",
+    "repetition": "Repetition rate",
+    "mul_tokens": "Mul-tokens per completion",
+    "completion_length": "Tokens per completion",
+    "hit_limit": "Hit-limit rate",
+    "logprob_mismatch": "Log-probability mismatch",
+}  # GRPO's metrics in the report, by the names that training records
+
+
+@dataclass
+class Section:
+    """A heading with paragraphs, points and tables, in this order."""
+
+    title: str
+    paragraphs: list[str] = field(default_factory=list)
+    items: list[str] = field(default_factory=list)
+    tables: list[tuple[str, Grid]] = field(default_factory=list)  # caption, table
+
+
+@dataclass(frozen=True)
+class Report:
+    """All sections, before they become a page or a file."""
+
+    title: str
+    facts: Mapping[str, str]
+    sections: list[Section]
+    provenance: Mapping[str, str]
+
+
+def report(experiment: Experiment, format: Literal["md", "html"] = "md") -> str:
+    """Write the report: Markdown, or one HTML file that needs nothing else."""
+    written = build(experiment)
+    if format == "md":
+        return markdown(written)
+    if format == "html":
+        return render_to_string("results/report_file.html", {"report": written})
+    raise ValueError(f"there is no report format {format!r}; choose md or html")
+
+
+def build(experiment: Experiment) -> Report:
+    """Collect the report's sections from the database."""
+    table = stage_table(experiment)
+    unfinished = [cell for cell in table.cells() if not cell.complete]
+    gained = last_gains(table)
+    sections = [
+        setup(experiment),
+        results(table),
+        gains(table, gained),
+        metrics(table),
+        dynamics(experiment),
+        conclusion(table, gained, unfinished),
+    ]
+    finished = len(list(table.cells())) - len(unfinished)
+    status = f"{finished} of {finished + len(unfinished)} evaluations finished"
+    return Report(
+        title=experiment.title,
+        facts={
+            "Experiment": experiment.name,
+            "Published" if experiment.imported else "Started": f"{experiment.created_at:%Y-%m-%d}",
+            "Status": "imported, counts only: nothing of it ran here" if experiment.imported else status,
+            "Question": experiment.question,
+            "Prediction": experiment.prediction,
+        },
+        sections=[s for s in sections if s.paragraphs or s.items or s.tables],
+        provenance=provenance(table, datetime.now(UTC)),
+    )
+
+
+def setup(experiment: Experiment) -> Section:
+    """Conditions, seeds, model and stages as the recipe was launched."""
+    recipe = experiment.recipe
+    if experiment.imported:
+        return _published_setup(Publication.model_validate(recipe))
+    section = Section("Setup")
+    for condition in experiment.conditions.all():
+        changes = ", ".join(f"{path} = {lower_bool(value)}" for path, value in condition.overrides.items())
+        section.items.append(f"Condition {condition.name}: {changes or 'the recipe as it is'}")
+    section.items.append(f"Seeds: {', '.join(map(str, experiment.seeds))}")
+    if model := recipe.get("model"):
+        section.items.append(
+            f"Model: GPT-2 architecture, {model['n_layer']} layers, {model['n_head']} heads, "
+            f"{model['n_embd']} wide, context {model['n_positions']}"
+        )
+    for item in recipe.get("benchmarks", []):
+        count = item["problems"] or "all"
+        section.items.append(
+            f"Benchmark {item['benchmark']}: {count} problems, {item['decoding']}, "
+            f"up to {item['max_new_tokens']} new tokens"
+        )
+    lines = [_stage_line(stage) for stage in recipe.get("stages", [])]
+    if lines:
+        header = ["Stage", "Kind", "After", "Size", "Peak learning rate"]
+        section.tables.append(("", Grid(header, lines, labels=5)))
+    return section
+
+
+def _published_setup(publication: Publication) -> Section:
+    section = Section("Setup", paragraphs=[f"Source: {publication.source}."])
+    for condition in publication.conditions:
+        changes = ", ".join(f"{path} = {value}" for path, value in condition.overrides.items())
+        section.items.append(f"Condition {condition.name}{f': {changes}' if changes else ''}")
+    section.items += publication.remarks()
+    lines = [
+        [stage.name, stage.title or "–", stage.published_as or "–", stage.after or "–", stage.size or "–"]
+        for stage in publication.stages
+    ]
+    header = ["Stage", "What it was", "Published as", "After", "Size"]
+    section.tables.append(("", Grid(header, lines, labels=5)))
+    return section
+
+
+def _stage_line(stage: Mapping[str, Any]) -> list[str]:
+    rate = stage.get("optimizer", {}).get("learning_rate")
+    return [
+        stage["name"],
+        stage["kind"],
+        stage.get("after") or "–",
+        _size(stage),
+        f"{rate:g}" if rate is not None else "–",
+    ]
+
+
+def _size(stage: Mapping[str, Any]) -> str:
+    match stage["kind"]:
+        case "pretrain":
+            tokens = stage["steps"] * stage["batch_size"] * stage["gradient_accumulation"] * stage["length"]
+            return f"{stage['steps']:,} steps, {tokens:,} tokens"
+        case "sft":
+            return f"{stage['examples']:,} examples, {_epochs(stage['epochs'])}"
+        case "curriculum":
+            return "; ".join(f"{step['name']} {step['examples']:,} examples" for step in stage["steps"])
+        case "grpo":
+            rollouts = stage["prompts"] * stage["group_size"]
+            return f"{stage['prompts']:,} prompts × {stage['group_size']} = {rollouts:,} rollouts"
+        case _:
+            return "–"
+
+
+def _epochs(count: int) -> str:
+    return "1 epoch" if count == 1 else f"{count} epochs"
+
+
+def results(table: StageTable) -> Section:
+    """The answer and the stage table."""
+    said = [" ".join(filter(None, (a.headline, a.numbers, a.limits))) for a in answers(table)]
+    if warning := mixed_sizes(table):
+        said.append(warning)
+    caption = f"{table.metric.title} on {table.benchmark}{IMPORTED if table.imported else ''}"
+    if table.others:
+        caption += f"; Δ is against {table.baseline}"
+    return Section("Results", paragraphs=said, tables=[(caption, stage_grid(table))])
+
+
+def gains(table: StageTable, found: list[Gain]) -> Section:
+    """The table of what the last stages changed."""
+    header = ["Step", "Condition", "Seed", table.metric.title, "Δ points", "95 % interval", "p"]
+    caption = "Same problems before and after; p exact McNemar, not adjusted"
+    if table.imported:
+        caption = "Counts only, so unpaired: Newcombe’s interval; p Fisher’s exact, not adjusted"
+    else:
+        header.append("gained / lost")
+    lines = [
+        [
+            f"{one.before.stage} → {one.after.stage}",
+            one.after.condition,
+            "–" if table.imported else str(one.after.seed),
+            f"{percent(one.before.rate)} → {percent(one.after.rate)}",
+            points(one.delta, table.digits),
+            points_interval(one.interval, table.digits),
+            p_value(one.p),
+            *([f"{one.counts.gained} / {one.counts.lost}"] if one.counts else []),
+        ]
+        for one in found
+    ]
+    section = Section("What the last stage changed")
+    if lines:
+        section.tables.append((caption, Grid(header, lines, labels=3)))
+    return section
+
+
+def metrics(table: StageTable) -> Section:
+    """The last stages' detail metrics, conditions side by side, means over the finished seeds."""
+    section = Section("Detailed metrics")
+    for row in table.rows:
+        columns = [_finished(row, position) for position in range(len(table.conditions))]
+        if not row.last or not any(columns):
+            continue
+        lines = [
+            ["Accuracy", *(_correct(cells) for cells in columns)],
+            [
+                "Mul-tokens per response",
+                *(_mean(cells, "mul_tokens_per_response", ".2f") for cells in columns),
+            ],
+            ["Repetition rate", *(_mean(cells, "repetition_rate", ".1%") for cells in columns)],
+            ["Hit token limit", *(_mean(cells, "hit_limit_rate", ".1%") for cells in columns)],
+            ["Tokens per response", *(_mean(cells, "mean_tokens", ".1f") for cells in columns)],
+        ]
+        section.tables.append((f"After {row.stage}", Grid(["Metric", *table.conditions], lines)))
+    return section
+
+
+def _finished(row: StageRow, position: int) -> list[Cell]:
+    return [seed.cells[position] for seed in row.seeds if seed.cells[position].complete]
+
+
+def _correct(cells: list[Cell]) -> str:
+    rates = [cell.accuracy for cell in cells if cell.accuracy is not None]
+    counts = ", ".join(
+        f"{cell.result.count('correct')}/{cell.result.problems}" for cell in cells if cell.count is not None
+    )
+    return f"{percent(fmean(rates))}{f' ({counts})' if counts else ''}" if rates else "–"
+
+
+def _mean(cells: list[Cell], name: str, form: str) -> str:
+    values = [value for cell in cells if (value := getattr(cell, name)) is not None]
+    return format(fmean(values), form).replace("%", " %") if values else "–"
+
+
+def dynamics(experiment: Experiment) -> Section:
+    """Start and end of GRPO's metrics: means over the first and the last tenth of the points."""
+    if experiment.imported:
+        tables = Publication.model_validate(experiment.recipe).tables
+        grids = [
+            (f"{one.title}. {one.caption}".strip(), Grid(one.header, one.rows, labels=len(one.header)))
+            for one in tables
+        ]
+        return Section("Tables as published", tables=grids)
+    runs = {
+        run.id: run
+        for run in StageRun.objects.filter(experiment=experiment, stage__kind="grpo").select_related(
+            "stage", "condition"
+        )
+    }
+    found = series(runs, DYNAMICS) if runs else {}
+    lines = []
+    for name, title in DYNAMICS.items():
+        for run in runs.values():
+            one = found.get((run.id, name))
+            if one is None or len(one.values) < 2:
+                continue
+            tenth = max(1, len(one.values) // 10)
+            start, end = float(one.values[:tenth].mean()), float(one.values[-tenth:].mean())
+            which = [run.condition.name, run.stage.name, str(run.seed)]
+            lines.append(
+                [
+                    title,
+                    *which,
+                    f"{start:.3g}",
+                    f"{end:.3g}",
+                    f"{'+' if end >= start else '−'}{abs(end - start):.3g}",
+                ]
+            )
+    section = Section("Training dynamics")
+    if lines:
+        header = ["Metric", "Condition", "Stage", "Seed", "Start", "End", "Change"]
+        caption = "Means over the first and the last tenth of the recorded points"
+        section.tables.append((caption, Grid(header, lines, labels=4)))
+    return section
+
+
+def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) -> Section:
+    """What the data supports and what it does not, each line computed."""
+    said = answers(table)
+    section = Section("What is supported, and what is not")
+    for one in said:
+        if one.verdict is not None and one.verdict.positive:
+            kind = "Supported" if one.verdict.level == "conditions" else "Shown, for these checkpoints only"
+            section.items.append(f"{kind}: {one.headline}")
+        elif one.verdict is None:
+            section.items.append(f"Not decided: {one.headline}")
+        else:
+            section.items.append(f"Not supported: {one.headline}")
+    if not table.several_seeds:
+        section.items.append(
+            "One seed compares two checkpoints: whether the conditions differ needs more seeds (3 or more)."
+        )
+    section.items.extend(_changes(table, gained))
+    section.items.extend(_disagreements(table))
+    for row in table.rows:
+        for seed in row.seeds:
+            refusals = [one for one in seed.comparisons if isinstance(one, Refusal)]
+            section.items.extend(
+                f"Not compared after {one.stage} ({one.condition}): {one.reason}." for one in refusals
+            )
+    if unfinished:
+        names = ", ".join(f"{c.stage} {c.condition} seed {c.seed} ({c.state})" for c in unfinished)
+        section.items.append(f"Not finished: {names}.")
+    return section
+
+
+def _changes(table: StageTable, gained: list[Gain]) -> Iterator[str]:
+    """What a last stage changed, a line a condition."""
+    steps: dict[tuple[str, str, str], list[Gain]] = {}
+    for one in gained:
+        if one.counts is None:  # unpaired and not adjusted: too little to conclude from
+            continue
+        steps.setdefault((one.before.stage, one.after.stage, one.after.condition), []).append(one)
+    for (before, after, condition), seeds in steps.items():
+        shown = all(one.is_shown(table.alpha) for one in seeds) and len({one.delta > 0 for one in seeds}) == 1
+        changes = ", ".join(points(one.delta) for one in seeds)
+        if len(seeds) == 1:
+            changes += f" points, 95 % interval {points_interval(seeds[0].interval)}"
+        else:
+            changes += f" points in seeds {', '.join(str(one.after.seed) for one in seeds)}"
+        kind = "Shown, for these checkpoints only" if shown else "Not shown"
+        yield f"{kind}: in {condition}, {after} changed what {before} left: {changes}."
+
+
+def _disagreements(table: StageTable) -> Iterator[str]:
+    """Stages after which the seeds do not rank the two conditions the same way."""
+    for row in table.rows:
+        for together in row.over_seeds:
+            if together and min(together.differences) < 0 < max(together.differences):
+                signs = ", ".join(points(difference) for difference in together.differences)
+                yield (
+                    f"After {row.stage} the seeds do not rank {together.condition} and {table.baseline} "
+                    f"the same way: {signs} points."
+                )
+
+
+def markdown(written: Report) -> str:
+    """A report as GitHub-flavoured Markdown."""
+    parts = [f"# {escaped(written.title)}"]
+    parts.append(
+        "  \n".join(f"**{label}:** {escaped(text)}" for label, text in written.facts.items() if text)
+    )
+    for section in written.sections:
+        parts.append(f"## {section.title}")
+        parts += [escaped(text) for text in section.paragraphs]
+        if section.items:
+            parts.append("\n".join(f"- {escaped(text)}" for text in section.items))
+        for caption, grid in section.tables:
+            parts += [f"### {escaped(caption)}"] if caption else []
+            parts.append(grid.markdown())
+    parts.append("---")
+    parts.append("  \n".join(f"{label}: {escaped(text)}" for label, text in written.provenance.items()))
+    return plain("\n\n".join(parts)) + "\n"

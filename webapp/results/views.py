@@ -1,0 +1,176 @@
+"""Pages of the results: the comparison of conditions, its exports, the report, an evaluation's problems."""
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET
+from django.views.decorators.vary import vary_on_headers
+
+from webapp.experiments.models import Experiment
+from webapp.results import exports
+from webapp.results import report as reports
+from webapp.results.cells import METRICS, Comparison, SeedsComparison, UnpairedComparison
+from webapp.results.models import Evaluation
+from webapp.results.published import Publication, PublishedResult
+from webapp.results.querysets import outcome_counts
+from webapp.results.statistics import wilson
+from webapp.results.tables import StageTable, stage_table
+from webapp.results.wording import answers, mixed_sizes
+from webapp.telemetry.rollouts import CHOICES
+
+FILES = {
+    "csv": (exports.csv, "text/csv; charset=utf-8"),
+    "md": (exports.markdown, "text/markdown; charset=utf-8"),
+    "json": (exports.json, "application/json"),
+}
+SHOWN = 50  # problems on a page
+SHARED_LABELS = {"decoding": "Decoding", "max_new_tokens": "Token limit", "grader": "Grader"}
+
+
+@require_GET
+@vary_on_headers("HX-Request")
+def comparison(request: HttpRequest, name: str) -> HttpResponse:
+    """The stage table with its answer; ?benchmark=, ?baseline=, ?metric=. For htmx only what changes."""
+    experiment = get_object_or_404(Experiment, name=name)
+    try:
+        table = _table(request, experiment)
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    context = {
+        "experiment": experiment,
+        "table": table,
+        "answers": answers(table),
+        "columns": _columns(experiment, table),
+        "reach": _reach(table),
+        "warning": mixed_sizes(table),
+        "remarks": Publication.model_validate(experiment.recipe).remarks() if table.imported else [],
+        "provenance": exports.provenance(table),
+        "metrics": METRICS.values(),
+        "query": request.GET.urlencode(),
+        "nav": "experiments",
+    }
+    template = "results/_comparison.html" if "HX-Request" in request.headers else "results/comparison.html"
+    return render(request, template, context)
+
+
+@require_GET
+def table_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
+    """The stage table to download: csv, md or json, with the comparison page's choices."""
+    experiment = get_object_or_404(Experiment, name=name)
+    if form not in FILES:
+        raise Http404(f"there is no export {form!r}; choose csv, md or json")
+    try:
+        table = _table(request, experiment)
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    write, content_type = FILES[form]
+    return _download(write(table), content_type, f"{experiment.name}-{table.benchmark}.{form}")
+
+
+@require_GET
+def report(request: HttpRequest, name: str) -> HttpResponse:
+    """The report as a page."""
+    experiment = get_object_or_404(Experiment, name=name)
+    context = {"experiment": experiment, "report": reports.build(experiment), "nav": "experiments"}
+    return render(request, "results/report.html", context)
+
+
+@require_GET
+def report_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
+    """The report to download: md or html."""
+    experiment = get_object_or_404(Experiment, name=name)
+    if form == "md":
+        written = reports.report(experiment, format="md")
+        return _download(written, "text/markdown; charset=utf-8", f"{experiment.name}-report.md")
+    if form == "html":
+        written = reports.report(experiment, format="html")
+        return _download(written, "text/html; charset=utf-8", f"{experiment.name}-report.html")
+    raise Http404(f"there is no report {form!r}; choose md or html")
+
+
+@require_GET
+def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
+    """The problems behind an accuracy, with their texts; ?only=correct|wrong|…, ?page=."""
+    related = ("attempt__stage_run__condition", "attempt__stage_run__stage", "attempt__stage_run__experiment")
+    found = get_object_or_404(Evaluation.objects.select_related(*related), pk=evaluation_id)
+    only = request.GET.get("only", "")
+    if only not in CHOICES:
+        only = ""
+    counts = outcome_counts(found.pk, {key: condition for key, (_, condition) in CHOICES.items()})
+    if found.published is not None:
+        return render(request, "results/published.html", _published(found))
+    outcomes = found.outcomes.filter(CHOICES[only][1]).order_by("problem")
+    context = {
+        "evaluation": found,
+        "run": found.attempt.stage_run,
+        "experiment": found.attempt.stage_run.experiment,
+        "page": Paginator(outcomes, SHOWN).get_page(request.GET.get("page")),
+        "choices": [(key, label, counts[key]) for key, (label, _) in CHOICES.items()],
+        "only": only,
+        "correct": counts["correct"],
+        "counted": counts[""],
+        "rate": counts["correct"] / counts[""] if counts[""] else None,
+        "only_label": CHOICES[only][0],
+        "shared": {SHARED_LABELS[key]: found.settings[key] for key in SHARED_LABELS if key in found.settings},
+        "interval": wilson(counts["correct"], counts[""]) if counts[""] else None,
+        "nav": "experiments",
+    }
+    return render(request, "results/evaluation.html", context)
+
+
+def _published(found: Evaluation) -> dict[str, Any]:
+    """Context of the page of an imported evaluation: its numbers, and that there is no more."""
+    assert found.published is not None
+    run = found.attempt.stage_run
+    publication = Publication.model_validate(run.experiment.recipe)
+    (result,) = [
+        result
+        for stage, benchmark, condition, result in publication.results()
+        if (stage, benchmark, condition) == (run.stage.name, found.benchmark, run.condition.name)
+    ]
+    numbers = result.model_dump(exclude={"note"}, exclude_none=True)
+    return {
+        "evaluation": found,
+        "run": run,
+        "experiment": run.experiment,
+        "numbers": {PublishedResult.model_fields[name].description: value for name, value in numbers.items()},
+        "note": result.note,
+        "source": publication.source,
+        "nav": "experiments",
+    }
+
+
+def _table(request: HttpRequest, experiment: Experiment) -> StageTable:
+    """The table that the query asks for; raises ValueError for a choice that there is not."""
+    return stage_table(
+        experiment,
+        benchmark=request.GET.get("benchmark") or None,
+        baseline=request.GET.get("baseline") or None,
+        metric=request.GET.get("metric") or "accuracy",
+    )
+
+
+def _columns(experiment: Experiment, table: StageTable) -> list[dict[str, Any]]:
+    """The table's conditions with the place that decides their colour."""
+    places = {condition.name: condition.position for condition in experiment.conditions.all()}
+    return [{"name": name, "position": places[name]} for name in table.conditions]
+
+
+def _reach(table: StageTable) -> float:
+    """The largest end of an interval of a difference, for one scale over the whole table."""
+    ends = [0.0]
+    for row in table.rows:
+        for one in [*row.over_seeds, *(one for seed in row.seeds for one in seed.comparisons)]:
+            if isinstance(one, Comparison | UnpairedComparison):
+                ends += [abs(end) for end in one.interval]
+            elif isinstance(one, SeedsComparison):
+                ends.append(abs(one.result.mean))
+    return max(ends)
+
+
+def _download(text: str, content_type: str, filename: str) -> HttpResponse:
+    return HttpResponse(
+        text, content_type=content_type, headers={"Content-Disposition": f'attachment; filename="{filename}"'}
+    )

@@ -1,0 +1,1 @@
+"""Stage runs, their attempts, checkpoints and workers."""

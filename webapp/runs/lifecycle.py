@@ -1,0 +1,113 @@
+"""The states of a StageRun: every allowed move, and the one function that makes it."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models.functions import Now
+
+from webapp.celery import announce
+from webapp.runs.models import Event, StageRun, State
+
+CHANNEL = "mulberry"
+
+MOVES: dict[State, frozenset[State]] = {
+    State.WAITING: frozenset({State.READY, State.CANCELLED}),
+    State.READY: frozenset({State.RUNNING, State.CANCELLED}),  # to running: only by workers.claim
+    State.RUNNING: frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.READY}),
+    State.SUCCEEDED: frozenset(),
+    State.FAILED: frozenset({State.READY}),
+    State.CANCELLED: frozenset({State.READY, State.WAITING}),
+}
+CLEARED = {"lease_until": None, "not_before": None, "cancel_requested_at": None}
+SETS: dict[State, dict[str, Any]] = {
+    State.WAITING: {"ready_at": None, "finished_at": None, "error": "", **CLEARED},
+    State.READY: {"ready_at": Now(), "finished_at": None, "error": "", **CLEARED},
+    State.SUCCEEDED: {"finished_at": Now(), "error": "", **CLEARED},
+    State.FAILED: {"finished_at": Now(), **CLEARED},
+    State.CANCELLED: {"finished_at": Now(), **CLEARED},
+}
+
+
+def notify(**ids: int | str) -> None:
+    """Tell listening web processes on commit of the current transaction; ids only, 8,000 bytes at most."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, json.dumps(ids)])
+
+
+def move(
+    run: int, from_: State, to: State, *, attempt: int | None = None, text: str = "", **columns: Any
+) -> bool:
+    """Move a run if it still is in `from_` (and, for a worker, still in that attempt); False if it is not.
+
+    Writes the event in the same transaction, and carries the move on to the runs that depend on this one.
+    """
+    with transaction.atomic():
+        moved = _step(run, from_, to, attempt, text, columns)
+        if moved is None:
+            return False
+        if to is State.SUCCEEDED:
+            for child in _children(run):
+                _step(child, State.WAITING, State.READY, text=f"{moved.stage.name} succeeded")
+        elif to in (State.FAILED, State.CANCELLED):
+            for descendant in _descendants([run], State.WAITING):
+                _step(descendant, State.WAITING, State.CANCELLED, text=f"{moved.stage.name} {past(to)}")
+    return True
+
+
+def _step(
+    run: int,
+    from_: State,
+    to: State,
+    attempt: int | None = None,
+    text: str = "",
+    columns: dict[str, Any] | None = None,
+) -> StageRun | None:
+    """The conditional UPDATE, its event, its announcement; None when the run was not there any more."""
+    assert to in MOVES[from_], f"no move {from_} → {to}"
+    rows = StageRun.objects.filter(pk=run, state=from_)
+    if attempt is not None:
+        rows = rows.filter(attempt_number=attempt)
+    values = {**SETS[to], **(columns or {})}
+    if rows.update(state=to, **values) != 1:
+        return None
+    moved = StageRun.objects.select_related("stage").defer("spec").get(pk=run)
+    record(moved, from_, to, text)
+    if to is State.READY and values["not_before"] is None:  # else the janitor announces it in time
+        transaction.on_commit(lambda: announce(moved.queue))
+    return moved
+
+
+def past(state: State) -> str:
+    """The state as a verb for sentences."""
+    return {State.FAILED: "failed", State.CANCELLED: "was cancelled"}[state]
+
+
+def record(run: StageRun, from_: State | str, to: State, text: str = "") -> None:
+    """Write the event of a move and tell the web, in the current transaction."""
+    Event.objects.create(
+        stage_run=run, attempt_number=run.attempt_number, from_state=from_, to_state=to, text=text
+    )
+    notify(experiment=run.experiment_id, run=run.pk, state=str(to))
+
+
+def reopen(run: int, from_: State, *, text: str) -> bool:
+    """Make a failed or cancelled run ready again, and its cancelled descendants wait for it again."""
+    with transaction.atomic():
+        moved = _step(run, from_, State.READY, text=text)
+        if moved is None:
+            return False
+        for descendant in _descendants([run], State.CANCELLED):
+            _step(descendant, State.CANCELLED, State.WAITING, text=f"{moved.stage.name} was started again")
+    return True
+
+
+def _children(run: int) -> list[int]:
+    return list(StageRun.objects.filter(parent=run, state=State.WAITING).values_list("pk", flat=True))
+
+
+def _descendants(runs: list[int], state: State) -> Iterator[int]:
+    """Runs below, level by level, while they are in that state."""
+    while runs := list(StageRun.objects.filter(parent__in=runs, state=state).values_list("pk", flat=True)):
+        yield from runs

@@ -1,0 +1,180 @@
+"""Deployment, read once from the environment; a bad value stops the start with a hint."""
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from csp.constants import NONCE, NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+ROOT = Path(__file__).resolve().parent.parent
+MODE = os.environ.get("MULBERRY_MODE", "local")
+if MODE not in ("local", "production"):
+    raise ImproperlyConfigured(f"MULBERRY_MODE is {MODE!r}; use 'local' or 'production'")
+PRODUCTION = MODE == "production"
+MULBERRY_HOME = Path(os.environ.get("MULBERRY_HOME", ROOT / "var")).resolve()
+MULBERRY_STORAGE = os.environ.get("MULBERRY_STORAGE", str(MULBERRY_HOME / "storage"))
+MULBERRY_DATA = Path(os.environ.get("MULBERRY_DATA", ROOT.parent / "shared" / "data"))
+
+
+def _listed(text: str) -> list[str]:
+    """The parts between commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _secret_key() -> str:
+    if key := os.environ.get("DJANGO_SECRET_KEY"):
+        return key
+    if PRODUCTION:
+        raise ImproperlyConfigured(
+            "DJANGO_SECRET_KEY is not set; production needs one of 50 characters or more"
+        )
+    path = MULBERRY_HOME / "secret_key"
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(secrets.token_urlsafe(50))
+        except FileExistsError:
+            pass  # another process made it between the two calls
+    return path.read_text()
+
+
+def _database(url: str) -> dict[str, object]:
+    """Django's settings from postgresql://user:password@host:port/name?option=…; host may be a socket folder."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+        raise ImproperlyConfigured("DATABASE_URL must read postgresql://user:password@host:5432/name")
+    query = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path.lstrip("/")),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": query.pop("host", unquote(parts.hostname or "")),
+        "PORT": str(parts.port or query.pop("port", "")),
+        "OPTIONS": {
+            "connect_timeout": "5",
+            "tcp_user_timeout": "20000",
+            **query,
+        },  # a dead network is noticed
+        "CONN_HEALTH_CHECKS": True,
+        "CONN_MAX_AGE": 600,
+    }
+
+
+def _database_url() -> str:
+    """DATABASE_URL, or where `mulberry up` said that its embedded PostgreSQL listens."""
+    if url := os.environ.get("DATABASE_URL"):
+        return url
+    announced = MULBERRY_HOME / "database_url"
+    if announced.exists():
+        return announced.read_text().strip()
+    return "postgresql://mulberry@localhost/mulberry"
+
+
+SECRET_KEY = _secret_key()
+DEBUG = False
+ALLOWED_HOSTS = _listed(os.environ.get("MULBERRY_HOSTS", "" if PRODUCTION else "127.0.0.1,localhost,[::1]"))
+if not ALLOWED_HOSTS:
+    raise ImproperlyConfigured("MULBERRY_HOSTS is empty; name the hosts that the dashboard answers to")
+CSRF_TRUSTED_ORIGINS = _listed(os.environ.get("MULBERRY_ORIGINS", ""))
+DATABASES = {"default": _database(_database_url())}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL", "filesystem://")
+MULBERRY_LAUNCHER = os.environ.get("MULBERRY_LAUNCHER", "warm")
+if MULBERRY_LAUNCHER not in ("warm", "direct"):
+    raise ImproperlyConfigured(f"MULBERRY_LAUNCHER is {MULBERRY_LAUNCHER!r}; use 'warm' or 'direct'")
+MULBERRY_SLOTS = os.environ.get("MULBERRY_SLOTS", "")
+if MULBERRY_SLOTS and not (MULBERRY_SLOTS.isdecimal() and int(MULBERRY_SLOTS)):
+    raise ImproperlyConfigured(
+        f"MULBERRY_SLOTS is {MULBERRY_SLOTS!r}; give the number of runs at once, 1 or more"
+    )
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "csp",
+    "webapp.accounts",
+    "webapp.experiments",
+    "webapp.runs",
+    "webapp.telemetry",
+    "webapp.results",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+]
+ROOT_URLCONF = "webapp.urls"
+ASGI_APPLICATION = "webapp.asgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "templates"],
+        "APP_DIRS": False,
+        "OPTIONS": {
+            "context_processors": [
+                "csp.context_processors.nonce",
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+LOGIN_URL = "sign_in"
+LOGIN_REDIRECT_URL = "experiments"
+STATIC_URL = "static/"
+STATICFILES_DIRS = [ROOT / "static"]
+STATIC_ROOT = MULBERRY_HOME / "static"
+WHITENOISE_USE_FINDERS = True
+LOGGING = {  # Django's own default tells nobody about an error when DEBUG is off
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"output": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["output"], "level": "WARNING"},
+    "loggers": {"django": {"handlers": ["output"], "level": "ERROR", "propagate": False}},
+}
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_I18N = False
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF, NONCE],
+        "style-src": [SELF, NONCE],
+        "style-src-attr": ["'unsafe-inline'"],  # Plotly positions its labels by style attributes
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+if PRODUCTION:
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    SECURE_SSL_REDIRECT = True
+    SECURE_HSTS_SECONDS = 31_536_000
+    SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+    SECURE_HSTS_PRELOAD = True
+    SESSION_COOKIE_SECURE = True
+    CSRF_COOKIE_SECURE = True

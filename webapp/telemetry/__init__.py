@@ -1,0 +1,1 @@
+"""What a run records while it happens: metrics, rollouts, log lines."""

@@ -1,0 +1,12 @@
+"""URLs of what training records, and of the live stream."""
+
+from django.urls import path
+
+from webapp.telemetry import views
+
+urlpatterns = [
+    path("live/", views.stream, name="live"),
+    path("runs/<int:run_id>/charts.json", views.charts, name="run_charts"),
+    path("runs/<int:run_id>/rollouts/", views.rollout_list, name="rollouts"),
+    path("runs/<int:run_id>/rollouts/newest/", views.newest_rollouts, name="newest_rollouts"),
+]

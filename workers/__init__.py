@@ -1,0 +1,1 @@
+"""The bridge: takes rows from the database, runs training, brings its records back."""

@@ -1,0 +1,126 @@
+"""A batch: journal records sorted into rows for each table, with text that PostgreSQL can hold."""
+
+import json
+import math
+import re
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from training.journal import Record
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL and lone surrogates
+ROLLOUT = (
+    "group", "prompt", "completion", "reference", "answer", "tokens", "reward", "components", "advantage",
+    "correct", "mul_tokens", "repeats", "hit_limit",
+)  # fmt: skip
+OUTCOME = (
+    "problem", "prompt", "response", "reference", "answer", "tokens", "correct", "mul_tokens", "repeats",
+    "hit_limit", "labels", "steps_written", "steps_right",
+)  # fmt: skip
+OPTIONAL = frozenset({"labels", "steps_written", "steps_right"})  # not every benchmark has them
+
+
+@dataclass
+class Points:
+    """New points of one metric, in the order of the journal."""
+
+    first_seq: int
+    last_seq: int
+    steps: list[int] = field(default_factory=list)
+    times: list[float] = field(default_factory=list)
+    values: list[float] = field(default_factory=list)
+
+
+@dataclass
+class Batch:
+    """What some consecutive records say, sorted by table."""
+
+    offset: int = 0
+    seq: int = 0
+    records: int = 0
+    points: dict[str, Points] = field(default_factory=dict)
+    rollouts: list[tuple[Any, ...]] = field(default_factory=list)
+    log_lines: list[tuple[Any, ...]] = field(default_factory=list)
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: list[tuple[str, list[Any]]] = field(default_factory=list)  # (evaluation's key, columns)
+    checkpoints: list[dict[str, Any]] = field(default_factory=list)
+    progress: dict[str, Any] | None = None
+    first_step: int | None = None
+    data: list[dict[str, Any]] | None = None
+    finished: dict[str, Any] | None = None
+
+    def add(self, record: Record) -> None:
+        """Sort one record in."""
+        at = datetime.fromtimestamp(record.time, UTC)
+        match record.type:
+            case "metrics":
+                self._add_points(record)
+            case "rollouts":
+                head = (record.seq, record.fields["step"], at)
+                self.rollouts += [
+                    (*head, i, *_columns(ROLLOUT, r)) for i, r in enumerate(record.fields["rows"])
+                ]
+            case "outcomes":
+                key = record.fields["evaluation"]
+                self.outcomes += [(key, _columns(OUTCOME, row)) for row in record.fields["rows"]]
+            case "evaluation":
+                self.evaluations.append({**record.fields, "seq": record.seq, "at": at})
+            case "checkpoint":
+                self.checkpoints.append({**record.fields, "seq": record.seq, "at": at})
+            case "log":
+                fields = record.fields
+                self.log_lines.append((record.seq, at, fields["level"][:10], storable(fields["text"])))
+            case "progress":
+                self.progress = record.fields
+            case "started":
+                self.first_step = record.fields["step"]
+            case "data":
+                self.data = record.fields["sources"]
+            case "finished":
+                self.finished = record.fields
+        self.offset, self.seq, self.records = record.offset, record.seq, self.records + 1
+
+    def _add_points(self, record: Record) -> None:
+        for name, value in record.fields["values"].items():
+            points = self.points.get(name)
+            if points is None:
+                points = self.points[name] = Points(record.seq, record.seq)
+            points.last_seq = record.seq
+            points.steps.append(record.fields["step"])
+            points.times.append(record.time)
+            points.values.append(value)
+
+
+def storable(text: str) -> str:
+    """The text without NUL characters and lone surrogates, which PostgreSQL refuses."""
+    if text.isascii():
+        return text.replace("\x00", "")
+    return UNSTORABLE.sub("", text)
+
+
+def storable_json(value: Any) -> Any:
+    """The value with storable text, and null for numbers that JSON has no word for."""
+    match value:
+        case str():
+            return storable(value)
+        case float():
+            return value if math.isfinite(value) else None
+        case dict():
+            return {storable(k): storable_json(v) for k, v in value.items()}
+        case list():
+            return [storable_json(v) for v in value]
+        case _:
+            return value
+
+
+def _columns(names: tuple[str, ...], row: dict[str, Any]) -> list[Any]:
+    columns: list[Any] = []
+    for name in names:
+        value = row.get(name) if name in OPTIONAL else row[name]
+        if type(value) is str:
+            value = storable(value)
+        elif isinstance(value, dict | list):
+            value = json.dumps(storable_json(value))
+        columns.append(value)
+    return columns

@@ -1,0 +1,192 @@
+"""The `mulberry` command."""
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+
+from training.recipe import RecipeError
+from workers.commands import CommandError
+from workers.embedded import StartError
+
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; what went wrong is told on standard error, a line a problem, and the status is not 0."""
+    options = build_parser().parse_args(arguments)
+    try:
+        return int(options.run_command(options))
+    except RecipeError as error:
+        problems = [f"{path}: {text}" if path else text for path, text in error.problems]
+    except (CommandError, StartError, ValueError) as error:
+        problems = [line for line in str(error).splitlines() if line.strip()]
+    except BrokenPipeError:  # `mulberry … | head`
+        sys.stderr.close()
+        return 141
+    except KeyboardInterrupt:
+        return 130
+    for problem in problems:
+        print(f"mulberry: {problem}", file=sys.stderr)
+    return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Every command with its options."""
+    parser = argparse.ArgumentParser(
+        prog="mulberry", description="Staged language-model training experiments, compared in pairs."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_stack(commands)
+    _add_experiments(commands)
+    _add_results(commands)
+    _add_access(commands)
+    return parser
+
+
+def _add_stack(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    up = commands.add_parser("up", help="start database, web and a worker here; Ctrl-C stops them")
+    up.set_defaults(run_command=_stack("up"))
+    demo = commands.add_parser("demo", help="start everything, run a recipe, show its results")
+    demo.add_argument("--recipe", default="demo", help="recipe to launch (default: demo)")
+    demo.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="change a setting")
+    demo.add_argument("--once", action="store_true", help="stop when the results are in")
+    demo.set_defaults(run_command=_stack("demo"))
+    web = commands.add_parser("web", help="migrate the database and serve the dashboard alone")
+    web.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    web.set_defaults(run_command=_stack("web"))
+    for command in (up, demo, web):
+        command.add_argument("--port", type=_port, default=8000, help="port of the dashboard (default: 8000)")
+    worker = commands.add_parser("worker", help="take runs from the queue until stopped")
+    worker.add_argument("--queues", default="default", help="names of queues, separated by commas")
+    worker.add_argument("--slots", type=_slots, help="runs at once (default: MULBERRY_SLOTS, GPUs or cores)")
+    worker.set_defaults(run_command=_stack("worker"))
+    doctor = commands.add_parser("doctor", help="say what is in order here and what is not")
+    doctor.add_argument("--json", action="store_true", help="print JSON")
+    doctor.set_defaults(run_command=_doctor)
+
+
+def _add_experiments(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    launch = commands.add_parser("launch", help="queue a recipe")
+    launch.add_argument("recipe", help="name of a shipped recipe, or a YAML file")
+    launch.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="e.g. stages.pretrain.steps=100; again for more",
+    )
+    launch.add_argument(
+        "--wait", action="store_true", help="show progress until it is over; fails when a run fails"
+    )
+    launch.add_argument("--user", default="operator", help="account that owns it (default: operator)")
+    launch.add_argument("--json", action="store_true", help="print JSON")
+    launch.set_defaults(run_command=_experiments("launch"))
+
+    listing = commands.add_parser("list", help="list experiments")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    listing.set_defaults(run_command=_experiments("list_all"))
+
+    status = commands.add_parser("status", help="list the runs of an experiment")
+    status.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
+    status.add_argument("--json", action="store_true", help="print JSON")
+    status.set_defaults(run_command=_experiments("status"))
+
+    for name, text in (
+        ("cancel", "cancel an experiment"),
+        ("retry", "start again what failed or was cancelled"),
+    ):
+        command = commands.add_parser(name, help=text)
+        command.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
+        command.add_argument("--run", type=int, help="only this run (`mulberry status` has the numbers)")
+        command.set_defaults(run_command=_experiments(name))
+        if name == "retry":
+            command.add_argument("--wait", action="store_true", help="show progress until it is over")
+
+
+def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    table = commands.add_parser("table", help="print the stage table of an experiment")
+    table.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
+    table.add_argument("--format", choices=["md", "csv", "json"], default="md")
+    table.add_argument("--benchmark", help="default: the primary one")
+    table.add_argument("--baseline", help="condition to compare with; default: the first")
+    table.add_argument("--metric", default="accuracy", help="accuracy, repetition_rate or hit_limit_rate")
+    table.set_defaults(run_command=_experiments("table"))
+
+    imports = commands.add_parser("import", help="show published numbers beside new runs, as counts only")
+    imports.add_argument("history", metavar="FILE", help="YAML or JSON, or a shipped history: phase_1_to_6")
+    imports.add_argument("--user", default="operator", help="account that owns it (default: operator)")
+    imports.add_argument("--json", action="store_true", help="print JSON")
+    imports.set_defaults(run_command=_experiments("import_history"))
+
+    report = commands.add_parser("report", help="print the report of an experiment")
+    report.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
+    report.add_argument("--format", choices=["md", "html"], default="md")
+    report.set_defaults(run_command=_experiments("print_report"))
+
+
+def _add_access(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    sign_in = commands.add_parser("sign-in", help="print a new one-time sign-in link")
+    sign_in.add_argument("--address", help="of the dashboard (default: where `mulberry up` serves it)")
+    sign_in.add_argument("--user", default="operator", help="account to sign in (default: operator)")
+    sign_in.set_defaults(run_command=_access("sign_in"))
+    tokens = commands.add_parser("token", help="API tokens").add_subparsers(required=True, metavar="COMMAND")
+    create = tokens.add_parser("create", help="print a new API token; it is shown once")
+    create.add_argument("--name", default="command line", help="what it is for")
+    create.add_argument("--user", default="operator", help="account that it acts for (default: operator)")
+    create.add_argument("--json", action="store_true", help="print JSON")
+    create.set_defaults(run_command=_access("create_token"))
+
+
+# Modules are imported when their command runs: help stays fast, and models load only once there is a database.
+
+
+def _stack(name: str) -> Command:
+    def run(options: argparse.Namespace) -> int:
+        from workers.commands import stack
+
+        return int(getattr(stack, name)(options))
+
+    return run
+
+
+def _experiments(name: str) -> Command:
+    def run(options: argparse.Namespace) -> int:
+        from workers.commands import database
+
+        database.set_up()  # models cannot be imported before
+        from workers.commands import experiments
+
+        return int(getattr(experiments, name)(options))
+
+    return run
+
+
+def _access(name: str) -> Command:
+    def run(options: argparse.Namespace) -> int:
+        from workers.commands import access
+
+        return int(getattr(access, name)(options))
+
+    return run
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    from workers import doctor
+
+    return doctor.run(as_json=options.json)
+
+
+def _slots(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"give the number of runs at once, 1 or more, not {text!r}")
+    return int(text)
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 0 < int(text) < 65536:
+        raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

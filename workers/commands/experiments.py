@@ -1,0 +1,208 @@
+"""Experiments from the command line: launch, list, status, cancel, retry, table, report, import."""
+
+import argparse
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from training import recipe as recipes
+from training.names import nearest
+from webapp.experiments.models import Experiment
+from webapp.results import exports, tables, wording
+from webapp.results.report import report
+from webapp.runs import services as run_services
+from webapp.runs.models import StageRun, State
+from workers.commands import CommandError, access, database, progress
+
+
+def build_recipe(name: str, changes: list[str]) -> recipes.Recipe:
+    """A shipped recipe or a YAML file with `path=value` changes applied. Raises RecipeError."""
+    return recipes.build(recipes.read(name), [recipes.parse_change(change) for change in changes])
+
+
+def find(name: str) -> Experiment:
+    """The experiment of this name. Raises CommandError with the nearest one."""
+    found = Experiment.objects.filter(name=name).first()
+    if found is None:
+        known = list(Experiment.objects.values_list("name", flat=True))
+        raise CommandError(f"there is no experiment {name!r}{nearest(name, known)}")
+    return found
+
+
+def launch(options: argparse.Namespace) -> int:
+    """Queue a recipe, as the form in the browser does."""
+    from webapp.experiments.services import launch as launch_experiment
+
+    recipe = build_recipe(options.recipe, options.set)
+    database.connect()
+    experiment = launch_experiment(recipe=recipe, owner=access.person(options.user))
+    runs = experiment.runs.count()
+    if options.json:
+        print(json.dumps({"name": experiment.name, "runs": runs}))
+    else:
+        print(f"{experiment.name}: {runs} runs queued")
+    return wait(experiment) if options.wait else 0
+
+
+def wait(experiment: Experiment) -> int:
+    """Show progress until the experiment is over; 1 when a run failed or was cancelled."""
+    runs: list[StageRun] = []
+    for runs in progress.follow(experiment):  # noqa: B007  (the last look is what counts)
+        pass
+    return outcome(runs)
+
+
+def outcome(runs: list[StageRun]) -> int:
+    """Name what did not succeed on standard error; 1 when there is something."""
+    bad = [run for run in runs if run.state != State.SUCCEEDED]
+    for run in bad:
+        why = f": {run.error}" if run.error else ""
+        print(f"{run.condition.name} seed {run.seed} {run.stage.name} {run.state}{why}", file=sys.stderr)
+    return 1 if bad else 0
+
+
+def list_all(options: argparse.Namespace) -> int:
+    """Every experiment, the newest first."""
+    database.connect()
+    rows: list[dict[str, Any]] = []
+    for experiment in Experiment.objects.prefetch_related("runs"):
+        states = Counter("imported" if experiment.imported else run.state for run in experiment.runs.all())
+        rows.append(
+            {
+                "name": experiment.name,
+                "title": experiment.title,
+                "created_at": experiment.created_at.isoformat(timespec="seconds"),
+                "states": {state: states[state] for state in (*State.values, "imported") if states[state]},
+            }
+        )
+    if options.json:
+        print(json.dumps(rows, indent=1))
+        return 0
+    for row in rows:
+        summary = ", ".join(f"{count} {state}" for state, count in row["states"].items())
+        print(f"{row['name']:<24} {row['created_at'][:16].replace('T', ' ')}  {summary:<32} {row['title']}")
+    if not rows:
+        print("no experiments yet; `mulberry launch RECIPE` starts one", file=sys.stderr)
+    return 0
+
+
+def status(options: argparse.Namespace) -> int:
+    """Every run of one experiment."""
+    database.connect()
+    experiment = find(options.experiment)
+    runs = StageRun.objects.filter(experiment=experiment).select_related("condition", "stage")
+    rows = [
+        {
+            "run": run.pk,
+            "condition": run.condition.name,
+            "seed": run.seed,
+            "stage": run.stage.name,
+            "state": run.state,
+            "attempt": run.attempt_number,
+            "done": run.progress_done,
+            "total": run.progress_total,
+            "unit": run.progress_unit,
+            "error": run.error,
+        }
+        for run in runs
+    ]
+    if options.json:
+        print(json.dumps({"name": experiment.name, "title": experiment.title, "runs": rows}, indent=1))
+        return 0
+    print(f"{experiment.name}: {experiment.title}")
+    for row in rows:
+        where = f"{row['condition']} seed {row['seed']} {row['stage']}"
+        print(
+            f"{row['run']:>6}  {where:<44} {row['state']:<10} {row['done']}/{row['total']} {row['unit']}  {row['error']}"
+        )
+    return 0
+
+
+def cancel(options: argparse.Namespace) -> int:
+    """Cancel an experiment, or one run of it."""
+    database.connect()
+    experiment = find(options.experiment)
+    if options.run is None:
+        count = run_services.cancel_experiment(experiment=experiment, by=access.OPERATOR)
+        print(f"{experiment.name}: {count} runs cancelled")
+    else:
+        run_services.cancel(run=_run_of(experiment, options.run), by=access.OPERATOR)
+        print(f"{experiment.name}: run {options.run} cancelled")
+    return 0
+
+
+def retry(options: argparse.Namespace) -> int:
+    """Start what failed or was cancelled again, from its newest checkpoint."""
+    database.connect()
+    experiment = find(options.experiment)
+    if options.run is None:
+        count = run_services.retry_experiment(experiment=experiment, by=access.OPERATOR)
+        print(f"{experiment.name}: {count} runs started again")
+    else:
+        run_services.retry(run=_run_of(experiment, options.run), by=access.OPERATOR)
+        print(f"{experiment.name}: run {options.run} started again")
+    return wait(experiment) if options.wait else 0
+
+
+def _run_of(experiment: Experiment, number: int) -> StageRun:
+    run = StageRun.objects.filter(experiment=experiment, pk=number).first()
+    if run is None:
+        raise CommandError(
+            f"{experiment.name} has no run {number}; `mulberry status {experiment.name}` lists them"
+        )
+    return run
+
+
+def table(options: argparse.Namespace) -> int:
+    """The stage table of one benchmark."""
+    database.connect()
+    built = tables.stage_table(
+        find(options.experiment),
+        benchmark=options.benchmark,
+        baseline=options.baseline,
+        metric=options.metric,
+    )
+    formats = {"md": exports.markdown, "csv": exports.csv, "json": exports.json}
+    sys.stdout.write(formats[options.format](built))
+    return 0
+
+
+def show_results(experiment: Experiment, folder: Path, say: Callable[[str], None]) -> None:
+    """Print the primary benchmark's table, write the report into `folder`, and say where it lies."""
+    built = tables.stage_table(experiment)
+    say(exports.stage_grid(built).markdown(aligned=True))
+    for answer in wording.answers(built):
+        say(f"\n{answer.headline} {answer.numbers} {answer.limits}".rstrip())
+    folder.mkdir(parents=True, exist_ok=True)
+    say("")
+    for suffix in ("md", "html"):
+        path = folder / f"{experiment.name}.{suffix}"
+        path.write_text(report(experiment, suffix), encoding="utf-8")
+        say(f"report: {path}")
+
+
+def import_history(options: argparse.Namespace) -> int:
+    """Import published numbers; a second time nothing changes."""
+    from webapp.results import imports, published
+
+    publication = published.read(options.history)
+    database.connect()
+    done = imports.import_history(publication=publication, owner=access.person(options.user))
+    name = done.experiment.name
+    if options.json:
+        print(json.dumps({"name": name, "new": done.new, "results": done.results}))
+    elif done.new:
+        print(f"{name}: {done.results} results imported, counts only")
+    else:
+        print(f"{name}: is there already; nothing changed")
+    return 0
+
+
+def print_report(options: argparse.Namespace) -> int:
+    """The report of one experiment."""
+    database.connect()
+    sys.stdout.write(report(find(options.experiment), options.format))
+    return 0

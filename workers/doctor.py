@@ -1,0 +1,119 @@
+"""`mulberry doctor`: what is in order on this machine, what is not, and what to do about it."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NamedTuple
+
+from django.core.exceptions import ImproperlyConfigured
+
+from workers import devices, embedded, postgres_programs
+from workers.commands import CommandError, database
+from workers.postgres import Postgres, PostgresError
+
+ENOUGH = 5_000_000_000  # bytes free: an experiment of the demo's size leaves far less
+
+
+class Check(NamedTuple):
+    """One line: what was looked at, whether it is in order, and what was found or what to do."""
+
+    name: str
+    good: bool
+    text: str
+
+
+def run(*, as_json: bool) -> int:
+    """Print every check; 1 when one is not in order."""
+    checks = [check for look in LOOKS for check in look()]
+    if as_json:
+        print(json.dumps([check._asdict() for check in checks], indent=1))
+    else:
+        for check in checks:
+            print(f"{'ok     ' if check.good else 'PROBLEM'}  {check.name:<12}  {check.text}")
+    return 0 if all(check.good for check in checks) else 1
+
+
+def _programs() -> Iterator[Check]:
+    python = ".".join(map(str, sys.version_info[:3]))
+    yield Check("python", sys.version_info >= (3, 11), python)
+    for package in ("torch", "transformers", "trl"):
+        try:
+            yield Check(package, True, version(package))
+        except PackageNotFoundError:
+            yield Check(package, False, "is not installed; run `make setup`")
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    yield Check("browser", True, browser or "no Chromium: only `make test` needs one")
+
+
+def _home() -> Iterator[Check]:
+    home = embedded.home_folder()
+    exists = next(folder for folder in (home, *home.parents) if folder.exists())
+    writable = os.access(exists, os.W_OK)
+    yield Check("home", writable, str(home) if writable else f"{exists} cannot be written; set MULBERRY_HOME")
+    free = shutil.disk_usage(exists).free
+    advice = "" if free > ENOUGH else "; free some space"
+    yield Check("disk", free > ENOUGH, f"{free / 1e9:.1f} GB free for {home}{advice}")
+    held = embedded.running(home)
+    yield Check(
+        "running", True, f"{held[1]} (process {held[0]})" if held else "`mulberry up` does not run here"
+    )
+
+
+def _postgres() -> Iterator[Check]:
+    if os.environ.get("DATABASE_URL"):
+        yield Check("postgres", True, "DATABASE_URL is set; the embedded one is not used")
+        return
+    home = embedded.home_folder()
+    server = Postgres(home)
+    try:
+        if not (home / "postgres").exists():
+            programs = postgres_programs.runnable_by(None)
+            said = subprocess.run(
+                [programs / "postgres", "--version"], capture_output=True, text=True, check=True
+            )
+            yield Check("postgres", True, f"{said.stdout.strip()}; no cluster yet")
+            return
+        server.check()
+        yield Check(
+            "postgres", True, f"cluster in {server.data}, {server.size() / 1e6:.0f} MB; log in {server.log}"
+        )
+    except (PostgresError, postgres_programs.MissingError) as error:
+        yield Check("postgres", False, str(error))
+
+
+def _database() -> Iterator[Check]:
+    if not database.announced():
+        yield Check("database", True, "none is announced; `mulberry up` starts one")
+        return
+    try:
+        database.connect()
+    except (CommandError, ImproperlyConfigured) as error:
+        needed = bool(os.environ.get("DATABASE_URL")) or embedded.running(embedded.home_folder()) is not None
+        yield Check("database", not needed, str(error))
+        return
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    missing = len(executor.migration_plan(executor.loader.graph.leaf_nodes()))
+    text = (
+        f"{missing} migrations are missing; start `mulberry up`" if missing else "answers, migrations applied"
+    )
+    yield Check("database", not missing, text)
+
+
+def _work() -> Iterator[Check]:
+    slots = devices.devices()
+    yield Check("devices", True, ", ".join(slot.name for slot in slots))
+    data = Path(os.environ.get("MULBERRY_DATA", embedded.ROOT.parent / "shared" / "data"))
+    yield Check(
+        "data", True, str(data) if data.exists() else f"no {data}: recipes on real data need MULBERRY_DATA"
+    )
+
+
+LOOKS: tuple[Callable[[], Iterator[Check]], ...] = (_programs, _home, _postgres, _database, _work)

@@ -1,0 +1,192 @@
+"""The janitor: a thread in every worker that announces ready runs again and takes back those of the dead."""
+
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import connection
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from webapp.celery import announce
+from webapp.runs.models import Attempt, StageRun, State, Worker
+from webapp.runs.querysets import UNREACHABLE_AFTER
+from workers import processes
+from workers.claim import LEASE
+from workers.conclusion import Ending, conclude
+from workers.ingest import Ingest, UnfitRecord
+from workers.processes import Host
+from workers.supervision import GONE, HEARTBEAT, close_quietly, last_line
+
+log = logging.getLogger("mulberry.janitor")
+
+ANNOUNCE = 5.0  # seconds between announcements of ready runs
+NEIGHBOURS = 1.0  # between looks for dead processes on this host
+LOCK = 0x6D756C62  # "mulb": one janitor at a time announces and lets leases run out
+
+
+class Janitor(threading.Thread):
+    """Runs until `stop()`; a database out of reach is waited for."""
+
+    def __init__(self, worker: Worker) -> None:
+        super().__init__(name="janitor", daemon=True)
+        self.worker = worker
+        self.host = Host(worker.hostname, worker.boot_id)
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """End the thread after what it is doing."""
+        self._stopped.set()
+        self.join(timeout=10)
+
+    def run(self) -> None:
+        """Look after this host often, and after everybody by turns."""
+        due = dict.fromkeys(("heartbeat", "neighbours", "announce"), 0.0)
+        try:
+            while not self._stopped.wait(0.2):
+                try:
+                    if self._is_due(due, "heartbeat", HEARTBEAT):
+                        Worker.objects.filter(pk=self.worker.pk).update(heartbeat_at=Now(), stopped_at=None)
+                    if self._is_due(due, "neighbours", NEIGHBOURS):
+                        take_back_from_the_dead(self.host)
+                    if self._is_due(due, "announce", ANNOUNCE):
+                        look_after_everybody()
+                except GONE as error:
+                    log.warning("no database: %s", str(error).strip())
+                    close_quietly()
+        finally:
+            close_quietly()
+
+    @staticmethod
+    def _is_due(due: dict[str, float], what: str, seconds: float) -> bool:
+        if time.monotonic() < due[what]:
+            return False
+        due[what] = time.monotonic() + seconds
+        return True
+
+
+def look_after_everybody() -> None:
+    """What one janitor at a time does for all hosts."""
+    with only_one() as chosen:
+        if chosen:
+            take_back_expired()
+            mark_silent_workers()
+            announce_ready()
+
+
+@contextmanager
+def only_one() -> Iterator[bool]:
+    """Hold the janitors' advisory lock, if nobody else does."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        held = bool(cursor.fetchone()[0])
+    try:
+        yield held
+    finally:
+        if held and connection.connection is not None:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+
+
+def announce_ready() -> Counter[str]:
+    """Announce as many ready runs as live workers have free slots for; returns how many for each queue."""
+    ready = Counter(
+        StageRun.objects.filter(state=State.READY)
+        .filter(Q(not_before=None) | Q(not_before__lte=Now()))
+        .values_list("queue", flat=True)
+    )
+    announced: Counter[str] = Counter()
+    if not ready:
+        return announced
+    live = Worker.objects.filter(stopped_at=None, heartbeat_at__gt=Now() - UNREACHABLE_AFTER)
+    for worker in live:
+        held = Attempt.objects.filter(worker=worker, ended_at=None).count()
+        free = len(worker.devices) - held
+        for queue in worker.queues:
+            count = max(0, min(free, ready[queue] - announced[queue]))
+            announced[queue] += count
+            free -= count
+            for _ in range(count):
+                announce(queue)
+    return announced
+
+
+def mark_silent_workers() -> None:
+    """A worker that was silent for a lease is gone; it says so itself should it come back."""
+    silent = Worker.objects.filter(stopped_at=None, heartbeat_at__lt=Now() - LEASE)
+    silent.update(stopped_at=F("heartbeat_at"))
+
+
+def take_back_expired() -> None:
+    """Take back runs whose lease ran out, but let workers speak first when the database has only just come up."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now() - pg_postmaster_start_time() > interval '1 minute'")
+        settled = cursor.fetchone()[0]
+    if settled:
+        for attempt in held_attempts().filter(stage_run__lease_until__lt=Now()):
+            take_back(attempt)
+
+
+def take_back_from_the_dead(host: Host) -> None:
+    """Take back what workers of this host held when they died, without waiting for the lease."""
+    for attempt in held_attempts().filter(hostname=host.hostname):
+        worker = attempt.worker
+        if worker is None or _is_gone(worker, host):
+            if host.boot_id == attempt.boot_id and attempt.pid is not None:
+                processes.kill(processes.family(attempt.pid, attempt.process_started))
+            take_back(attempt)
+    gone = [
+        worker.pk
+        for worker in Worker.objects.filter(hostname=host.hostname, stopped_at=None)
+        if _is_gone(worker, host)
+    ]
+    if gone:
+        Worker.objects.filter(pk__in=gone).update(stopped_at=Now())
+
+
+def _is_gone(worker: Worker, host: Host) -> bool:
+    silent = timezone.now() - worker.heartbeat_at > UNREACHABLE_AFTER
+    return host.saw_end_of(worker.boot_id, worker.pid, worker.process_started, silent=silent)
+
+
+def held_attempts() -> QuerySet[Attempt]:
+    """Attempts that hold a running run."""
+    return Attempt.objects.filter(
+        stage_run__state=State.RUNNING, number=F("stage_run__attempt_number")
+    ).select_related("worker", "stage_run")
+
+
+def take_back(attempt: Attempt) -> State | None:
+    """Bring in what the dead attempt's journal still holds, then move its run on; returns the new state."""
+    problem = None
+    finished = None
+    if attempt.run_dir:
+        try:
+            ingest = Ingest(attempt.pk)
+            ingest.drain()
+            finished = ingest.finished
+        except UnfitRecord as error:
+            problem = {"status": "failed", "reason": "bad_setting", "hint": str(error)}
+    text = last_line(Path(attempt.run_dir) / "output.txt") if attempt.run_dir else ""
+    ending = Ending(finished=problem or finished, lost=True, text=text)
+    run = attempt.stage_run_id
+    state = conclude(run=run, number=attempt.number, attempt=attempt.pk, ending=ending)
+    if state is not None:
+        log.warning("took run %s back from attempt %s: now %s", run, attempt.number, state)
+    return state
+
+
+def drain_late_journals(host: Host) -> None:
+    """At a worker's start: bring in what attempts of this host recorded after they were given up."""
+    late = Attempt.objects.filter(hostname=host.hostname, outcome="lost").exclude(run_dir="")
+    for attempt in late:
+        if (Path(attempt.run_dir) / "journal").exists():
+            try:
+                Ingest(attempt.pk).drain()
+            except UnfitRecord as error:
+                log.warning("%s", error)

@@ -1,0 +1,33 @@
+"""A worker process: `python -m workers.worker` takes runs from its queues until it is told to end."""
+
+import argparse
+import logging
+import os
+import sys
+import warnings
+
+import django
+
+
+def main() -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m workers.worker", description="Takes runs from queues.")
+    parser.add_argument("--queues", default="default", help="names of queues, separated by commas")
+    parser.add_argument("--slots", type=int, help="runs at once; left out: MULBERRY_SLOTS, GPUs or cores")
+    arguments = parser.parse_args()
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
+    django.setup()
+    from django.conf import settings
+
+    from workers.service import run  # the models can be imported only now
+
+    line = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    logging.basicConfig(level=logging.INFO, format=line, force=True)  # instead of the web's, who says less
+    logging.getLogger("celery").setLevel(logging.WARNING)  # messages say nothing that rows do not
+    warnings.filterwarnings("ignore", message="You're running the worker with superuser", module="celery")
+    slots = arguments.slots or (int(settings.MULBERRY_SLOTS) if settings.MULBERRY_SLOTS else None)
+    return run(arguments.queues.split(","), slots)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
