@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 ROOT = Path(__file__).resolve().parent.parent
+BROWSER_PATIENCE = 30_000  # ms: for whatever a page should show; a shared machine has slow moments
 
 # Settings are read once, at import, so the environment stands before anything imports them. The server itself
 # is started by the first test that needs a database; DATABASE_URL from outside is used as it is.
@@ -113,8 +114,9 @@ def new_stack() -> Iterator[Callable[..., RunningStack]]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
     """Headless Chromium. Of a module, not of the session: its event loop would be in the way of async tests."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=BROWSER_PATIENCE)
     program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     if program is None:
         pytest.fail("no Chromium; `make test` installs it as root, else install the package chromium")
@@ -132,7 +134,7 @@ def browser() -> Iterator["Browser"]:
 def page(browser: "Browser") -> Iterator["Page"]:
     """A page in a fresh context; errors on its console and uncaught exceptions fail the test."""
     context = browser.new_context(accept_downloads=True)
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(BROWSER_PATIENCE)
     opened, errors = context.new_page(), list[str]()
     opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     opened.on("pageerror", lambda error: errors.append(str(error)))

@@ -74,7 +74,7 @@ def test_cancel_from_the_page_leaves_nothing_alive_and_what_was_recorded(
     page.get_by_role("button", name="Cancel").click()
     left = psutil.wait_procs(family, timeout=10)[1]
     assert processes.living(set(left)) == set()
-    expect(page.locator("dl[data-state]")).to_have_attribute("data-state", "cancelled", timeout=10_000)
+    expect(page.locator("dl[data-state]")).to_have_attribute("data-state", "cancelled")
     assert _rollouts(stack, run) >= recorded > 0
     expect(page.locator("#rollouts article").first).to_be_visible()
     stack.mulberry("cancel", "smoke-1")

@@ -56,6 +56,7 @@ def test_launch_watch_compare_and_download(stack: RunningStack, signed_in: Page)
 def _launch_with_one_setting_changed(page: Page) -> None:
     page.get_by_role("link", name="New experiment").first.click()
     page.locator("a[href='/experiments/new/smoke/']").first.click()
+    page.wait_for_url("**/experiments/new/smoke/")  # a click returns before the new page is there
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
     page.locator("[id='field-stages.grpo.prompts']").fill("200")
     page.get_by_role("button", name="Launch").click()
@@ -82,7 +83,7 @@ def _growing_rollouts(page: Page) -> list[int]:
         )
         counts.append(int(re.sub(r"\D", "", page.locator("#rollout-count").inner_text())))
     assert page.locator("#rollouts article").count() > 0
-    expect(page.locator("#charts .js-plotly-plot").first).to_be_attached(timeout=30_000)
+    expect(page.locator("#charts .js-plotly-plot").first).to_be_attached()
     assert page.evaluate("window.never_reloaded")
     return counts
 
