@@ -8,7 +8,7 @@ HASH := $(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 RUNS := $(VENV)/.installed-$(HASH)
 TESTS := $(VENV)/.installed-dev-$(HASH)
 
-.PHONY: demo run setup test check bench test-services clean
+.PHONY: demo run setup test recipes check bench test-services clean
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
@@ -24,6 +24,9 @@ setup: $(RUNS)  ## make the virtual environment
 
 test: $(TESTS) browser  ## run every test, a real browser included
 	$(BIN)/pytest
+
+recipes: $(TESTS)  ## launch every research recipe at its tiny scale and check its table (RECIPES="a b": only these)
+	$(BIN)/python -m tests.recipes $(RECIPES)
 
 test-services: export DATABASE_URL ?= postgresql://postgres@127.0.0.1/postgres
 test-services: export CELERY_BROKER_URL ?= amqp://guest:guest@127.0.0.1//
