@@ -126,7 +126,9 @@ def web(options: argparse.Namespace) -> int:
 
 
 def worker(options: argparse.Namespace) -> int:
-    """Take runs from the queue until TERM."""
+    """Take runs from the queue until TERM. Raises CommandError where the database is not there yet."""
+    database.connect()
+    connections.close_all()
     command = [sys.executable, "-m", "workers.worker", "--queues", options.queues]
     if options.slots:
         command += ["--slots", str(options.slots)]
