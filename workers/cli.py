@@ -40,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_experiments(commands)
     _add_results(commands)
     _add_access(commands)
+    _add_seed(commands)
     return parser
 
 
@@ -137,6 +138,15 @@ def _add_access(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     create.set_defaults(run_command=_access("create_token"))
 
 
+def _add_seed(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    seed = commands.add_parser(
+        "seed", help="make an experiment of synthetic records, to try the dashboard at a size"
+    )
+    seed.add_argument("--rollouts", type=_count, default=10_000, help="in all (default: 10000)")
+    seed.add_argument("--points", type=_count, default=100_000, help="of metrics, in all (default: 100000)")
+    seed.set_defaults(run_command=_seed)
+
+
 # Modules are imported when their command runs: help stays fast, and models load only once there is a database.
 
 
@@ -161,6 +171,15 @@ def _experiments(name: str) -> Command:
     return run
 
 
+def _seed(options: argparse.Namespace) -> int:
+    from workers.commands import database
+
+    database.set_up()  # models cannot be imported before
+    from workers.commands.seed import seed
+
+    return seed(options)
+
+
 def _access(name: str) -> Command:
     def run(options: argparse.Namespace) -> int:
         from workers.commands import access
@@ -179,6 +198,12 @@ def _doctor(options: argparse.Namespace) -> int:
 def _slots(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"give the number of runs at once, 1 or more, not {text!r}")
+    return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"give a number, 0 or more, not {text!r}")
     return int(text)
 
 

@@ -1,4 +1,5 @@
-"""The janitor: a thread in every worker that announces ready runs again and takes back those of the dead."""
+"""The janitor: a thread in every worker that announces ready runs again, takes back those of the dead, and makes
+the texts of rollouts searchable."""
 
 import logging
 import threading
@@ -16,6 +17,7 @@ from django.utils import timezone
 from webapp.celery import announce
 from webapp.runs.models import Attempt, StageRun, State, Worker
 from webapp.runs.querysets import UNREACHABLE_AFTER
+from webapp.telemetry import search
 from workers import processes
 from workers.claim import LEASE
 from workers.conclusion import Ending, conclude
@@ -27,6 +29,7 @@ log = logging.getLogger("mulberry.janitor")
 
 ANNOUNCE = 5.0  # seconds between announcements of ready runs
 NEIGHBOURS = 1.0  # between looks for dead processes on this host
+INDEX = 1.0  # between looks for texts that cannot be searched yet; as long at it at most as between looks
 LOCK = 0x6D756C62  # "mulb": one janitor at a time announces and lets leases run out
 
 
@@ -46,7 +49,7 @@ class Janitor(threading.Thread):
 
     def run(self) -> None:
         """Look after this host often, and after everybody by turns."""
-        due = dict.fromkeys(("heartbeat", "neighbours", "announce"), 0.0)
+        due = dict.fromkeys(("heartbeat", "neighbours", "announce", "index"), 0.0)
         try:
             while not self._stopped.wait(0.2):
                 try:
@@ -56,6 +59,8 @@ class Janitor(threading.Thread):
                         take_back_from_the_dead(self.host)
                     if self._is_due(due, "announce", ANNOUNCE):
                         look_after_everybody()
+                    if self._is_due(due, "index", INDEX):
+                        search.index_texts(seconds=INDEX)
                 except GONE as error:
                     log.warning("no database: %s", str(error).strip())
                     close_quietly()

@@ -12,6 +12,7 @@ from tests.served import served, session
 from webapp.experiments.models import Experiment
 from webapp.runs import lifecycle
 from webapp.runs.models import Attempt, StageRun, State
+from webapp.telemetry.models import Rollout
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -79,6 +80,26 @@ def test_held_rollouts_wait_for_the_reader(page: Page, address: str) -> None:
     expect(page.locator(".rollout")).to_have_count(4)
     show.click()
     expect(page.locator(".rollout")).to_have_count(8)
+
+
+def test_a_narrowed_list_takes_in_only_what_fits(page: Page, address: str) -> None:
+    run = factories.make_run("grpo")
+    attempt = run.attempts.get()
+    record(attempt, step=1)
+    page.goto(f"{address}/runs/{run.pk}/rollouts/")
+    page.get_by_label("From step").fill("2")
+    page.get_by_label("Answer").select_option("correct")
+    page.get_by_role("button", name="Show").click()
+    expect(page.get_by_role("status")).to_contain_text("0 of 4")
+    expect(page.locator(".live")).to_have_text("live")
+    factories.add_rollouts(attempt, step=2, count=40)
+    record(attempt, step=3)
+    fitting = Rollout.objects.filter(attempt=attempt, step__gte=2, correct=True).count()
+    expect(page.locator("#rollouts article")).to_have_count(fitting)
+    expect(page.locator("#rollouts .wrong")).to_have_count(0)
+    page.locator("#rollouts .where a").first.click()
+    expect(page.get_by_role("heading", name="This prompt through training")).to_be_visible()
+    expect(page.locator(".completions .stack").first).to_be_attached()
 
 
 def test_charts_are_drawn_and_have_tables(page: Page, address: str) -> None:

@@ -160,7 +160,7 @@ class RunNews:
         for attempt in sorted(seqs, reverse=True):
             new = every.filter(attempt=attempt, seq__gt=self.cursor.get(attempt, 0), seq__lte=seqs[attempt])
             found += new.order_by(*rollouts.NEWEST_FIRST)[: rollouts.SHOWN - len(found)]
-        html = render_to_string("runs/_rollouts.html", {"rollouts": found})
+        html = render_to_string("runs/_rollouts.html", {"rollouts": found, "run": {"pk": self.run_id}})
         return {"html": html, "total": every.count(), "shown": rollouts.SHOWN}
 
 

@@ -1,5 +1,7 @@
 """Metric and its chunks, Rollout, LogLine: what training records, keyed by (attempt, seq)."""
 
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
 
@@ -61,12 +63,44 @@ class Rollout(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["attempt", "seq", "index"], name="rollout_once"),
+            # what lists are filtered by lies in the index, so that a rare kind among a million is found without the texts
+            models.UniqueConstraint(
+                fields=["attempt", "seq", "index"],
+                include=["id", "step", "reward", "correct", "mul_tokens", "repeats", "hit_limit"],
+                name="rollout_once",
+            ),
         ]
         indexes = [models.Index(fields=["attempt", "step"], name="rollout_step")]
 
     def __str__(self) -> str:
         return f"{self.attempt_id}:{self.seq}.{self.index}"
+
+
+class RolloutText(models.Model):
+    """What a rollout's texts are found by; made in the background, see search.py."""
+
+    rollout = models.OneToOneField(Rollout, on_delete=models.CASCADE, primary_key=True, related_name="text")
+    prompt_key = models.BigIntegerField(db_index=True, help_text="hash of the prompt")
+    words = SearchVectorField()
+
+    class Meta:
+        indexes = [GinIndex(fields=["words"], name="rollout_words")]
+
+    def __str__(self) -> str:
+        return f"words of rollout {self.rollout_id}"
+
+
+class TextIndex(models.Model):
+    """How far the texts of an attempt's rollouts can be found."""
+
+    attempt = models.OneToOneField(
+        "runs.Attempt", on_delete=models.CASCADE, primary_key=True, related_name="text_index"
+    )
+    seq = models.PositiveBigIntegerField(default=0, help_text="last journal record that was looked at")
+    step = models.PositiveBigIntegerField(default=0, help_text="last step with a rollout in the index")
+
+    def __str__(self) -> str:
+        return f"attempt {self.attempt_id} up to step {self.step}"
 
 
 class LogLine(models.Model):

@@ -1,7 +1,6 @@
 """The live stream, and what a run's page fetches: charts, rollouts, log."""
 
 from asgiref.sync import sync_to_async
-from django.core.paginator import Paginator
 from django.db import connections
 from django.http import (
     Http404,
@@ -15,9 +14,11 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from webapp.experiments.models import Experiment
-from webapp.runs.models import StageRun
-from webapp.telemetry import live, rollouts
+from webapp.runs.models import Attempt, StageRun
+from webapp.telemetry import bars, live, rollouts, search
 from webapp.telemetry.charts import run_charts
+from webapp.telemetry.filters import RolloutFilter
+from webapp.telemetry.models import Rollout
 
 
 @require_GET
@@ -56,23 +57,58 @@ def charts(request: HttpRequest, run_id: int) -> JsonResponse:
 
 
 @require_GET
+def newest_rollouts(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The newest rollouts that fit the filter, as a fragment."""
+    run = get_object_or_404(StageRun, pk=run_id)
+    found = RolloutFilter(request.GET).narrowed(rollouts.counted(run.pk))
+    return render(request, "runs/_rollouts.html", {"rollouts": rollouts.part(found).rollouts, "run": run})
+
+
+@require_GET
 def rollout_list(request: HttpRequest, run_id: int) -> HttpResponse:
-    """Every rollout of a run, newest first; ?only=correct|wrong|mul_tokens|repeats|hit_limit, ?step=, ?page=."""
+    """The rollouts of a run that fit the filter, newest first, growing while it trains; ?before= goes further back."""
     run = get_object_or_404(StageRun.objects.select_related("stage", "condition", "experiment"), pk=run_id)
-    only, step = request.GET.get("only", ""), request.GET.get("step", "")
-    if only not in rollouts.CHOICES:
-        only = ""
-    found = rollouts.counted(run.pk).filter(rollouts.CHOICES[only][1])
-    if step.isdecimal():
-        found = found.filter(step=int(step))
-    page = Paginator(found.order_by(*rollouts.NEWEST_FIRST), rollouts.SHOWN).get_page(request.GET.get("page"))
-    choices = {key: label for key, (label, _) in rollouts.CHOICES.items()}
-    context = {"run": run, "page": page, "only": only, "step": step, "choices": choices, "nav": "experiments"}
+    # read before the list: what comes in meanwhile is told again, and the page knows it by its id
+    cursor = dict(Attempt.objects.filter(stage_run=run).values_list("id", "journal_seq"))
+    wanted = RolloutFilter(request.GET)
+    every = rollouts.counted(run.pk)
+    found, before = wanted.narrowed(every), request.GET.get("before", "")
+    try:
+        shown = rollouts.part(found, before)
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    parameters = request.GET.copy()
+    parameters.pop("before", None)
+    context = {
+        "run": run,
+        "filter": wanted,
+        "rollouts": shown.rollouts,
+        "older": shown.older,
+        "before": before,
+        "query": parameters.urlencode(),
+        "total": every.count(),
+        "found": rollouts.at_most(found) if wanted.active else None,
+        "limit": rollouts.COUNTED,
+        "indexed_to": search.indexed_to(run.pk) if request.GET.get("words") else None,
+        "cursor": live.encode_cursor(cursor),
+        "nav": "experiments",
+    }
     return render(request, "runs/rollouts.html", context)
 
 
 @require_GET
-def newest_rollouts(request: HttpRequest, run_id: int) -> HttpResponse:
-    """The newest rollouts as a fragment."""
-    run = get_object_or_404(StageRun, pk=run_id)
-    return render(request, "runs/_rollouts.html", {"rollouts": rollouts.newest(run.pk)})
+def rollout_group(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
+    """A rollout's group: its prompt, the completions side by side, and how the prompt fared at every step."""
+    run = get_object_or_404(StageRun.objects.select_related("stage", "condition", "experiment"), pk=run_id)
+    chosen = get_object_or_404(Rollout, pk=rollout_id, attempt__stage_run=run)
+    group = rollouts.group(chosen)
+    context = {
+        "run": run,
+        "chosen": chosen,
+        "group": [(rollout, bars.bar(rollout.components)) for rollout in group],
+        "components": bars.legend([rollout.components for rollout in group]),
+        "visits": rollouts.visits(search.of_prompt(run.pk, chosen.prompt)),
+        "indexed_to": search.indexed_to(run.pk),
+        "nav": "experiments",
+    }
+    return render(request, "runs/group.html", context)

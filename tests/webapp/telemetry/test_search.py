@@ -1,0 +1,145 @@
+"""The words of rollouts: indexed in the background, in order, once, and found as people type them."""
+
+import threading
+
+import pytest
+from django.db import connection
+
+from tests import factories
+from webapp.runs.models import Attempt
+from webapp.telemetry import rollouts, search
+from webapp.telemetry.models import Rollout, RolloutText, TextIndex
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def attempt() -> Attempt:
+    return factories.make_run("grpo").attempts.get()
+
+
+def write(attempt: Attempt, *completions: str, step: int = 1) -> list[int]:
+    """Rollouts with these completions; their ids."""
+    seq = factories.add_rollouts(attempt, step=step, count=len(completions))
+    made = list(Rollout.objects.filter(attempt=attempt, seq=seq).order_by("index"))
+    for rollout, completion in zip(made, completions, strict=True):
+        rollout.completion = completion
+        rollout.save(update_fields=["completion"])
+    return [rollout.pk for rollout in made]
+
+
+def found(attempt: Attempt, words: str) -> set[int]:
+    wanted = search.query(words)
+    assert wanted is not None
+    every = rollouts.counted(attempt.stage_run_id)
+    return set(search.with_words(every, wanted).values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("words", "places"),
+    [
+        ("zebra", {0}),
+        ("ZEBRA stripes", {0}),
+        ("zebra -stripes", set()),
+        ('"seven times six"', {1}),
+        ('"six times seven"', set()),
+        ("mul_6_7_42", {2}),
+        ("<MUL_6_7_42>", {2}),
+        ("6*7=42", {2, 3}),
+        ("zebra or times", {0, 1}),
+        ("3.14", {4}),
+        ("café", {4}),
+        ("apples", {0, 1, 2, 3, 4}),  # it stands in every prompt
+    ],
+)
+def test_words_are_found_as_they_are_typed(attempt: Attempt, words: str, places: set[int]) -> None:
+    made = write(
+        attempt,
+        "A zebra has stripes",
+        "seven times six",
+        "so <MUL_6_7_42> it is",
+        "6*7=42",
+        "café π=3.14 'q' \\ %",
+    )
+    assert search.index_texts() == 5
+    assert found(attempt, words) == {made[place] for place in places}
+
+
+@pytest.mark.parametrize("words", ["", "  ", "***", "-", '"', "<>"])
+def test_a_search_without_a_word_is_none(words: str) -> None:
+    assert search.query(words) is None
+
+
+@pytest.mark.parametrize(
+    "words", ['"open', "a - b", "--a", "'; DROP TABLE x", "a:*", "!a & (b", "or or", '-"a b"']
+)
+def test_no_search_text_is_an_error(attempt: Attempt, words: str) -> None:
+    write(attempt, "a b")
+    search.index_texts()
+    found(attempt, words)
+
+
+def test_the_page_knows_how_far_the_index_is(attempt: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = attempt.stage_run_id
+    assert search.indexed_to(run) is None
+    write(attempt, "one", "two", step=1)
+    write(attempt, "three", step=2)
+    write(attempt, "four", step=3)
+    assert search.indexed_to(run) == 0
+    monkeypatch.setattr(search, "BATCH", 2)
+    assert search.index_texts(seconds=0) == 2
+    assert search.indexed_to(run) == 1
+    assert found(attempt, "apples") == set(
+        Rollout.objects.filter(attempt=attempt, step=1).values_list("pk", flat=True)
+    )
+    assert search.index_texts() == 2
+    assert search.indexed_to(run) is None
+    assert search.index_texts() == 0
+    factories.add_metrics(attempt, {"loss": [1.0, 2.0]})
+    assert search.indexed_to(run) is None  # nothing that has words came in
+
+
+def test_what_is_not_visible_yet_is_not_passed_over(attempt: Attempt) -> None:
+    """Rollouts beyond journal_seq belong to an ingest that has not committed in full."""
+    write(attempt, "one", step=1)
+    seen = attempt.journal_seq
+    write(attempt, "two", step=2)
+    Attempt.objects.filter(pk=attempt.pk).update(journal_seq=seen)
+    assert search.index_texts() == 1
+    Attempt.objects.filter(pk=attempt.pk).update(journal_seq=seen + 1)
+    assert search.index_texts() == 1
+    assert RolloutText.objects.count() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_workers_index_each_rollout_once() -> None:
+    attempts = [factories.make_run("grpo").attempts.get()]
+    for step in range(1, 31):
+        factories.add_rollouts(attempts[0], step=step, count=16)
+
+    def index() -> None:
+        try:
+            while search.indexed_to(attempts[0].stage_run_id) is not None:
+                search.index_texts(seconds=0)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=index) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert RolloutText.objects.count() == Rollout.objects.count() == 480
+    assert TextIndex.objects.get().step == 30
+
+
+def test_a_prompt_is_followed_through_training(attempt: Attempt) -> None:
+    for step in (1, 5, 9):
+        factories.add_rollouts(attempt, step=step, count=8)
+    Rollout.objects.filter(attempt=attempt, step__in=(1, 9)).update(prompt="User: the one?\nAssistant:")
+    search.index_texts()
+    visits = rollouts.visits(search.of_prompt(attempt.stage_run_id, "User: the one?\nAssistant:"))
+    assert [(visit.step, visit.rollouts) for visit in visits] == [(1, 8), (9, 8)]
+    first = Rollout.objects.filter(attempt=attempt, step=1)
+    assert visits[0].correct == first.filter(correct=True).count()
+    assert visits[0].reward == pytest.approx(sum(first.values_list("reward", flat=True)) / 8)

@@ -1,0 +1,30 @@
+"""`mulberry seed`: as many records as asked for, of an experiment that is over."""
+
+import pytest
+from django.test import Client
+
+from tests import factories
+from webapp.results.models import Outcome
+from webapp.runs.models import State
+from webapp.telemetry import rollouts, series
+from webapp.telemetry.models import Rollout
+from workers import synthetic
+
+
+@pytest.mark.django_db(transaction=True)  # VACUUM runs in no transaction
+def test_a_seeded_experiment_has_what_was_asked_for(client: Client) -> None:
+    ada = factories.make_user("ada")
+    made = synthetic.make(synthetic.Amount(rollouts=2_000, points=120_000), ada, lambda text: None)
+    runs = list(made.runs.all())
+    assert {run.state for run in runs} == {State.SUCCEEDED}
+    assert Rollout.objects.count() == 2_000
+    found = series.series([run.pk for run in runs])
+    assert sum(len(one.steps) for one in found.values()) == 120_000
+    assert len(found) == len(runs) * len(synthetic.METRICS)
+    assert Outcome.objects.count() == len(runs) * synthetic.PROBLEMS
+    grpo = next(run for run in runs if rollouts.counted(run.pk).exists())
+    client.force_login(ada)
+    for path in ("/", f"/experiments/{made.name}/", f"/experiments/{made.name}/comparison/"):
+        assert client.get(path).status_code == 200
+    for path in (f"/runs/{grpo.pk}/", f"/runs/{grpo.pk}/charts.json", f"/runs/{grpo.pk}/rollouts/"):
+        assert client.get(path).status_code == 200

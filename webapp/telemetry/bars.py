@@ -1,0 +1,52 @@
+"""A rollout's reward as a stacked bar: what its components add on the right of zero, what they take on the left."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from training.rewards import REWARDS
+
+WIDTH = 100.0  # of the drawing; one unit of reward is a third of it, so that −1 … 2 fits
+UNIT, ZERO = WIDTH / 3, WIDTH / 3
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One component in the drawing."""
+
+    name: str
+    colour: int  # 0…7: its place among the rewards
+    value: float
+    x: float
+    width: float
+
+
+def bar(components: Mapping[str, float]) -> list[Segment]:
+    """The components that are not 0, each beside the one before; what would leave the drawing ends at its edge."""
+    right = left = ZERO
+    segments = []
+    for name, value in components.items():
+        if not value:
+            continue
+        if value > 0:
+            start, right = right, min(right + value * UNIT, WIDTH)
+            x, width = start, right - start
+        else:
+            end, left = left, max(left + value * UNIT, 0.0)
+            x, width = left, end - left
+        segments.append(Segment(name, colour(name), value, round(x, 2), round(width, 2)))
+    return segments
+
+
+def legend(groups: Sequence[Mapping[str, float]]) -> list[tuple[str, int]]:
+    """Name and colour of every component that any of the rollouts has."""
+    names = {name for components in groups for name, value in components.items() if value}
+    order = {name: place for place, name in enumerate(REWARDS)}
+    return [
+        (name, colour(name)) for name in sorted(names, key=lambda name: (order.get(name, len(order)), name))
+    ]
+
+
+def colour(name: str) -> int:
+    """A component's colour, the same on every page."""
+    known = list(REWARDS)
+    return (known.index(name) if name in known else len(known) + sum(map(ord, name)) % 2) % 8

@@ -1,0 +1,104 @@
+"""The words of rollouts, made searchable in the background: ingest only appends, and a page says how far this is.
+
+Words are runs of letters and digits, in small letters, of prompt and completion: `<MUL_6_7_42>` is found by
+`"mul 6 7 42"` and by `mul_6_7_42` alike.
+"""
+
+import re
+import time
+
+from django.contrib.postgres.search import SearchQuery
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet
+
+from webapp.runs.models import Attempt
+from webapp.telemetry import series
+from webapp.telemetry.models import Rollout, TextIndex
+
+BATCH = 2_000  # rollouts in one transaction
+KEY = "hashtextextended(prompt, 0)"
+SEPARATORS = "[^[:alnum:]]+"
+
+
+def index_texts(seconds: float = 0.5) -> int:
+    """Index what was ingested since, the oldest attempt first, for about so long; return how many rollouts."""
+    until, indexed = time.monotonic() + seconds, 0
+    behind = Attempt.objects.filter(
+        Q(text_index=None, journal_seq__gt=0) | Q(text_index__seq__lt=F("journal_seq"))
+    )
+    for attempt in behind.order_by("pk").values_list("pk", flat=True):
+        while added := _index_some(attempt):
+            indexed += added
+            if time.monotonic() > until:
+                return indexed
+    return indexed
+
+
+def _index_some(attempt: int) -> int:
+    """Index the next rollouts of one attempt, whole journal records; 0 when there are none or another worker is at it."""
+    TextIndex.objects.get_or_create(attempt_id=attempt)
+    with transaction.atomic():
+        mark = TextIndex.objects.select_for_update(skip_locked=True).filter(attempt_id=attempt).first()
+        if mark is None:
+            return 0
+        # Records of an attempt become visible in order and together with its journal_seq: none can come in behind it.
+        visible = Attempt.objects.values_list("journal_seq", flat=True).get(pk=attempt)
+        new = Rollout.objects.filter(attempt_id=attempt, seq__gt=mark.seq, seq__lte=visible).order_by(
+            "seq", "index"
+        )
+        last = new.values_list("seq", "step")[:BATCH]
+        count, ends = len(last), max(last, default=None)
+        if ends is None:
+            mark.seq = visible
+            mark.save(update_fields=["seq"])
+            return 0
+        upto = ends[0]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO telemetry_rollouttext (rollout_id, prompt_key, words)"  # noqa: S608 - constants only
+                f" SELECT id, {KEY}, to_tsvector('simple',"
+                " regexp_replace(prompt || ' ' || completion, %s, ' ', 'g'))"
+                " FROM telemetry_rollout WHERE attempt_id = %s AND seq > %s AND seq <= %s",
+                [SEPARATORS, attempt, mark.seq, upto],
+            )
+            count = cursor.rowcount
+        mark.seq, mark.step = upto, max(mark.step, ends[1])
+        mark.save(update_fields=["seq", "step"])
+    return int(count)
+
+
+def query(words: str) -> SearchQuery | None:
+    """What a person typed as a search: all words, "a phrase", -without, one or other; None when no word is in it."""
+    cleaned = re.sub(r"[^\w\s\"-]|_|(?<=\S)-|-(?=\s|$)", " ", words)
+    if not re.search(r"\w", cleaned):
+        return None
+    return SearchQuery(cleaned, config="simple", search_type="websearch")
+
+
+def with_words(found: QuerySet[Rollout], words: SearchQuery) -> QuerySet[Rollout]:
+    """Those that are in the index and hold the words."""
+    return found.filter(text__words=words)
+
+
+def of_prompt(run_id: int, prompt: str) -> QuerySet[Rollout]:
+    """The rollouts of a run that answer this prompt and are in the index."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT hashtextextended(%s, 0)", [prompt])
+        key = cursor.fetchone()[0]
+    # the hash finds, the text decides
+    return series.rollouts([run_id]).filter(text__prompt_key=key, prompt=prompt)
+
+
+def indexed_to(run_id: int) -> int | None:
+    """The step up to which a run's rollouts can be found by words; None when all that were ingested can."""
+    attempts = Attempt.objects.filter(stage_run=run_id)
+    behind = attempts.filter(Q(text_index=None, journal_seq__gt=0) | Q(text_index__seq__lt=F("journal_seq")))
+    waiting = [
+        attempt
+        for attempt, seq in behind.values_list("pk", "text_index__seq")
+        if Rollout.objects.filter(attempt=attempt, seq__gt=seq or 0).exists()
+    ]
+    if not waiting:
+        return None
+    marks = TextIndex.objects.filter(attempt__stage_run=run_id).values_list("step", flat=True)
+    return max(marks, default=0)
