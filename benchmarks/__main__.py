@@ -14,7 +14,12 @@ PACKAGES = ("tensorboard==2.20.0",)
 def main() -> int:
     """Run them, the quiet ones first; 1 when one failed."""
     failed = False
-    for name, python in (("sampler", own()), ("ingest", own()), ("journal", peers())):
+    for name, python in (
+        ("sampler", own()),
+        ("ingest", own()),
+        ("journal", peers()),
+        ("live", own()),
+    ):
         print(f"--- benchmarks/{name}.py", flush=True)
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         failed |= (

@@ -25,7 +25,7 @@ from webapp.telemetry import rollouts
 from webapp.telemetry.models import Rollout
 
 KEEP_ALIVE_SECONDS = 15.0
-COALESCE_SECONDS = 0.25  # notifications that come this close together are one reason to look
+COALESCE_SECONDS = 0.25  # from one look to the next at least, however many notifications come between
 Cursor = dict[int, int]
 log = logging.getLogger(__name__)
 
@@ -191,15 +191,14 @@ async def stream(page: Page, news: Callable[[], list[Message]], hub: Hub = HUB) 
     with hub.open(page):
         yield "retry: 1000\n\n"
         while not hub.closing:
+            page.wake.clear()  # before the look: what is said during it is a reason for the next
             for message in await sync_to_async(_looked)(news):
                 yield message.encode()
+            await asyncio.sleep(COALESCE_SECONDS)
             try:
                 await asyncio.wait_for(page.wake.wait(), KEEP_ALIVE_SECONDS)
             except TimeoutError:
                 yield ": still here\n\n"
-            if not hub.closing:
-                await asyncio.sleep(COALESCE_SECONDS)
-            page.wake.clear()
 
 
 def _looked(news: Callable[[], list[Message]]) -> list[Message]:
