@@ -77,6 +77,17 @@ def read(path: Path) -> Checkpoint | None:
     )
 
 
+def is_there(path: Path, manifest_sha256: str) -> bool:
+    """Whether a folder still holds the checkpoint of that manifest: its files by size, none is read."""
+    try:
+        manifest = (path / MANIFEST).read_bytes()
+        sizes = {path / name: known["bytes"] for name, known in json.loads(manifest)["files"].items()}
+        same = all(file.stat().st_size == size for file, size in sizes.items())
+    except (OSError, ValueError, KeyError):
+        return False
+    return same and hashlib.sha256(manifest).hexdigest() == manifest_sha256
+
+
 def newest_valid(folder: Path) -> Checkpoint | None:
     """Return the checkpoint with the highest step to resume from, passing over broken ones."""
     for path in sorted(folder.glob("step-*"), reverse=True):

@@ -1,6 +1,5 @@
 """Runs benchmarks on a model and records every problem's outcome with its text."""
 
-import hashlib
 from collections.abc import Iterator
 
 import torch
@@ -8,6 +7,7 @@ from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from training import likelihood, mul_tokens, steps
 from training.benchmarks import BENCHMARKS, Benchmark, Problem
+from training.benchmarks.comparable import comparable
 from training.journal import OutcomeRow
 from training.repetition import repeats
 from training.run import Run
@@ -20,21 +20,6 @@ def evaluate(run: Run, model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFas
     """Run the spec's benchmarks one after the other. Raises Stopped between batches when the run is told to stop."""
     for settings in run.spec.benchmarks:
         _run_benchmark(run, settings, model, tokenizer, step)
-
-
-def comparable(
-    settings: BenchmarkSettings, benchmark: Benchmark, problems: list[Problem]
-) -> dict[str, object]:
-    """What two results must share to be compared; choices are not decoded, whatever the settings say."""
-    is_choice = benchmark.kind == "choice"
-    text = "\x1e".join("\x1f".join((p.id, p.prompt, p.reference, *p.choices)) for p in problems)
-    return {
-        "prompt_format": benchmark.prompt_format,
-        "decoding": "choice" if is_choice else settings.decoding,
-        "max_new_tokens": 0 if is_choice else settings.max_new_tokens,
-        "grader": benchmark.grader,
-        "problems_sha256": hashlib.sha256(text.encode()).hexdigest(),
-    }
 
 
 def _run_benchmark(

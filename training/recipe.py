@@ -198,6 +198,9 @@ class RunSpec(Settings):
     spec: StageSpec
     attempt: int = Field(1, ge=1, description="Number of this execution; the fencing token under a worker")
     parent_checkpoint: str | None = Field(None, description="Folder of the parent's final checkpoint")
+    finished_checkpoint: str | None = Field(
+        None, description="Folder of this stage's own result, made by another run: only benchmarks are run"
+    )
     checkpoints: str = Field(
         "checkpoints", description="Folder for checkpoints; relative to the run directory"
     )

@@ -45,7 +45,7 @@ class Run:
         """Find the checkpoints, announce the start and the data. Raises ValueError where parent or files are missing."""
         folder = run_dir / run_spec.checkpoints
         parent = Path(run_spec.parent_checkpoint) if run_spec.parent_checkpoint else None
-        done, resume = checkpoints.final(folder), checkpoints.newest_valid(folder)
+        done, resume = _done(folder, run_spec.finished_checkpoint), checkpoints.newest_valid(folder)
         step = done.step if done else resume.step if resume else 0
         journal.append("started", attempt=run_spec.attempt, step=step, pid=os.getpid())
         if parent is None and run_spec.spec.parent is not None:
@@ -94,3 +94,15 @@ class Run:
             if text:  # empty: caught between the writer's truncate and write; the mtime will change again
                 self._deadline, self._deadline_mtime = float(text), changed
         return self._deadline is not None and time.time() > self._deadline
+
+
+def _done(folder: Path, taken_over: str | None) -> Checkpoint | None:
+    """The stage's result: its own, or one that it takes over. Raises ValueError when that is not whole any more."""
+    if taken_over is None:
+        return checkpoints.final(folder)
+    found = checkpoints.read(Path(taken_over))
+    if found is None:
+        raise ValueError(
+            f"the reused checkpoint in {taken_over} is gone or broken; launch the experiment again without reuse"
+        )
+    return found

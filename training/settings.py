@@ -143,6 +143,9 @@ class StageSettings(Settings):
         description="Unique in the recipe; small letters, digits, _",
     )
     kind: str
+    version: ClassVar[int] = 1  # of the kind's code: raised when equal settings lead to another checkpoint
+    without_effect: ClassVar[frozenset[str]] = frozenset({"after", "benchmarks"})  # on the checkpoint
+    leaves_checkpoint: ClassVar[bool] = True  # of its own
     records_rollouts: ClassVar[bool] = False
     after: str | None = Field(
         None,
@@ -168,6 +171,7 @@ class StageSettings(Settings):
 class TrainingStageSettings(StageSettings):
     """What every stage that trains has."""
 
+    without_effect: ClassVar[frozenset[str]] = StageSettings.without_effect | {"save_every", "log_every"}
     optimizer: OptimizerSettings = Field(..., description="AdamW and its schedule")
     batch_size: int = Field(32, ge=1, description="Sequences in one forward pass")
     gradient_accumulation: int = Field(1, ge=1, description="Forward passes in one optimizer step")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TypedDict
+from typing import Literal, TypedDict
 
 from training.data import files
 from training.data.decompositions import DecompositionsSource
@@ -21,6 +21,10 @@ from training.settings import Source
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 GENERATED = "generated"
+SOURCE = Path(
+    __file__
+).parent.parent.parent  # what a relative model.start_from is relative to: training starts there
+PATIENCE = 10.0  # seconds for the hub's answer
 
 
 class DataIdentity(TypedDict):
@@ -43,19 +47,20 @@ def of_mixtures(mixtures: Mapping[str, Sequence[Source]], data_dir: Path) -> lis
     return [of_source(path, source, data_dir) for path, sources in mixtures.items() for source in sources]
 
 
-def of_source(path: str, source: Source, data_dir: Path) -> DataIdentity:
-    """The identity of one source; `path` says where the stage has it."""
+def of_source(path: str, source: Source, data_dir: Path, *, count_rows: bool = True) -> DataIdentity:
+    """The identity of one source; `path` says where the stage has it. Counting rows takes reading files once more."""
     name, revision, rows = GENERATED, None, None
     hub = source.hub if isinstance(source, FilesSource | Gsm8kSource) else None
     if hub is not None:
         name, revision = hub, _commit(hub, source.revision if isinstance(source, FilesSource) else None)
         sha256 = hashlib.sha256(f"{hub}@{revision}".encode()).hexdigest()
-        if isinstance(source, FilesSource):
+        if isinstance(source, FilesSource) and count_rows:
             rows = files.count_rows(source, data_dir=data_dir)
     elif found := _files(source, data_dir):
         name = _common_name(found, data_dir)
         sha256 = _content(found, data_dir)
-        rows = None if isinstance(source, PlainTextSource) else sum(map(files.count, found))
+        if count_rows and not isinstance(source, PlainTextSource):
+            rows = sum(map(files.count, found))
     else:
         sha256 = hashlib.sha256(_settings(source).encode()).hexdigest()
     return {
@@ -123,15 +128,35 @@ def _settings(source: Source) -> str:
     return json.dumps({**settings, "version": source.version}, sort_keys=True)
 
 
-def _commit(hub: str, revision: str | None) -> str:
-    """The commit that a hub data set's revision is now. Raises ValueError when the hub cannot be asked."""
+def of_model(place: str) -> str:
+    """What stands for a checkpoint to start from: the hash of a folder's files, or a hub model's name and commit.
+
+    Raises ValueError when the hub cannot be asked.
+    """
+    folder = SOURCE / place
+    if folder.is_dir():
+        return _content(sorted(file for file in folder.rglob("*") if file.is_file()), folder)
+    return f"{place}@{_commit(place, None, kind='model')}"
+
+
+def of_files(found: Sequence[Path], folder: Path) -> str:
+    """SHA-256 of files below a folder. Raises ValueError where one is missing."""
+    for file in found:
+        if not file.is_file():
+            raise ValueError(f"there is no {file}")
+    return _content(list(found), folder)
+
+
+def _commit(hub: str, revision: str | None, kind: Literal["dataset", "model"] = "dataset") -> str:
+    """The commit that a revision of the hub's is now. Raises ValueError when the hub cannot be asked."""
     if revision is not None and COMMIT.fullmatch(revision):
         return revision
     import httpx
     from huggingface_hub import HfApi
 
+    ask = HfApi().dataset_info if kind == "dataset" else HfApi().model_info
     try:
-        commit = HfApi().dataset_info(hub, revision=revision).sha
+        commit = ask(hub, revision=revision, timeout=PATIENCE).sha
     except (OSError, httpx.HTTPError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"cannot ask the hub for {hub}: {reason}; use local files, or try again") from None
