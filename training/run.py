@@ -48,7 +48,7 @@ class Run:
         done, resume = _done(folder, run_spec.finished_checkpoint), checkpoints.newest_valid(folder)
         step = done.step if done else resume.step if resume else 0
         journal.append("started", attempt=run_spec.attempt, step=step, pid=os.getpid())
-        if parent is None and run_spec.spec.parent is not None:
+        if parent is None and done is None and run_spec.spec.parent is not None:
             raise ValueError(
                 f"stage {run_spec.spec.stage!r} starts from {run_spec.spec.parent!r}, but spec.json names no "
                 "parent_checkpoint; give the folder of that stage's final checkpoint"

@@ -9,9 +9,11 @@ from pathlib import Path
 import psutil
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
+from django.db.models import F
 from django.db.models.functions import Now
 
 from training.recipe import RunSpec, StageSpec
+from webapp.runs import reuse
 from webapp.runs.models import Attempt, Checkpoint, StageRun, State
 from workers import processes
 from workers.claim import LEASE, Claim
@@ -82,27 +84,36 @@ class Supervision:
             self._fail("bad_setting", str(error).splitlines()[0])
 
     def _spec(self, storage: Path) -> str:
-        parent = None
-        if self.claim.parent is not None:
-            saved = Checkpoint.objects.filter(
-                attempt__stage_run=self.claim.parent, attempt__outcome="succeeded", final=True
-            )
-            newest = saved.order_by("attempt__number", "seq").last()
-            if newest is None:
-                raise ValueError(
-                    f"run {self.claim.parent} before this one left no final checkpoint; retry that"
-                )
-            parent = newest.path
-        spec = RunSpec(
-            spec=StageSpec.model_validate(self.claim.spec),
+        spec = StageSpec.model_validate(self.claim.spec)
+        taken = reuse.taken_over(self.claim.run)
+        if taken is not None:  # what it took over need not be done again
+            left = [one for one in spec.benchmarks if one.benchmark not in taken.benchmarks]
+            spec = spec.model_copy(update={"benchmarks": left})
+        finished = taken.checkpoint if taken else None
+        run_spec = RunSpec(
+            spec=spec,
             attempt=self.claim.number,
-            parent_checkpoint=parent,
+            parent_checkpoint=None if finished else self._parent_checkpoint(spec),
+            finished_checkpoint=finished,
             checkpoints=str(storage.resolve()),
             data_dir=str(settings.MULBERRY_DATA),
             device=self.device.torch,
             threads=self.device.threads,
         )
-        return spec.model_dump_json(indent=2)
+        return run_spec.model_dump_json(indent=2)
+
+    def _parent_checkpoint(self, spec: StageSpec) -> str | None:
+        if spec.parent is None:
+            return None
+        newest = Checkpoint.objects.filter(
+            attempt__stage_run=self.claim.parent,
+            attempt__stage_run__stage__name=spec.parent,
+            attempt__number=F("attempt__stage_run__attempt_number"),
+            final=True,
+        ).last()
+        if newest is None:
+            raise ValueError(f"run {self.claim.parent} before this one left no final checkpoint; retry that")
+        return newest.path
 
     def _over(self) -> bool:
         if self.fenced or self.problem is not None:

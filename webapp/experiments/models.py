@@ -23,6 +23,16 @@ class Experiment(models.Model):
     imported = models.BooleanField(
         default=False, help_text="published numbers, counts only: nothing of it ran here"
     )
+    origin = models.ForeignKey(
+        "self",
+        null=True,
+        on_delete=models.SET_NULL,
+        related_name="offspring",
+        help_text="whose settings it has",
+    )
+    origin_note = models.CharField(
+        max_length=200, blank=True, help_text="says so for good: fork of demo-3 at grpo"
+    )
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
     created_at = models.DateTimeField(db_default=models.functions.Now())
 

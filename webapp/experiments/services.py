@@ -2,24 +2,38 @@
 
 import subprocess
 from importlib.metadata import version
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
-from django.db.models.functions import Now
 
 from training.data.availability import check_data
-from training.recipe import Recipe, StageSpec, resolve
+from training.recipe import Recipe, resolve
+from training.stage_identity import Key, key
 from webapp.celery import announce
 from webapp.experiments.models import Condition, Experiment, Stage
+from webapp.experiments.reuse import Fork, Plan, planned
 from webapp.runs import lifecycle
 from webapp.runs.models import StageRun, State
+from webapp.runs.reuse import take_over
 
 
-def launch(*, recipe: Recipe, owner: User) -> Experiment:
-    """Freeze a recipe as an experiment, queue its first runs and announce them on commit. Raises RecipeError."""
-    specs = resolve(recipe)
+def launch(
+    *,
+    recipe: Recipe,
+    owner: User,
+    reuse: bool = True,
+    fork: Fork | None = None,
+    origin: Experiment | None = None,
+) -> Experiment:
+    """Freeze a recipe as an experiment, queue its first runs and announce them on commit. Raises RecipeError.
+
+    With `reuse`, runs of an identity that is finished elsewhere take that over, and what conditions share is computed
+    once. A fork takes over what stands above it. `origin` is the experiment whose settings were cloned.
+    """
     check_data(recipe, settings.MULBERRY_DATA)
+    plan = planned(resolve(recipe), reuse=reuse, fork=fork)
     with transaction.atomic():
         experiment = Experiment.objects.create(
             name=_next_name(recipe.name),
@@ -33,11 +47,19 @@ def launch(*, recipe: Recipe, owner: User) -> Experiment:
             seeds=recipe.seeds,
             code_version=code_version(),
             owner=owner,
+            **_origin(fork, origin),
         )
         _create_runs(
-            experiment, specs, _create_conditions(experiment, recipe), _create_stages(experiment, recipe)
+            experiment, plan, _create_conditions(experiment, recipe), _create_stages(experiment, recipe)
         )
     return experiment
+
+
+def _origin(fork: Fork | None, origin: Experiment | None) -> dict[str, Any]:
+    """Where the settings come from, in words that outlive the experiment they name."""
+    if fork is not None:
+        return {"origin": fork.experiment, "origin_note": f"fork of {fork.experiment.name} at {fork.stage}"}
+    return {"origin": origin, "origin_note": f"clone of {origin.name}"} if origin is not None else {}
 
 
 def code_version() -> str:
@@ -84,27 +106,44 @@ def _create_stages(experiment: Experiment, recipe: Recipe) -> dict[str, Stage]:
 
 
 def _create_runs(
-    experiment: Experiment, specs: list[StageSpec], conditions: dict[str, Condition], stages: dict[str, Stage]
+    experiment: Experiment, plan: Plan, conditions: dict[str, Condition], stages: dict[str, Stage]
 ) -> None:
-    """One row a spec, parents first; the roots are ready and announced on commit."""
-    made: dict[tuple[str, int, str], StageRun] = {}
-    for spec in specs:
-        parent = made[spec.condition, spec.seed, spec.parent] if spec.parent else None
-        state = State.WAITING if parent else State.READY
-        run = StageRun.objects.create(
+    """One row a spec, parents first; what is ready is announced on commit."""
+    made: dict[Key, StageRun] = {}
+    for spec in plan.specs:
+        place = key(spec)
+        twin = plan.twins.get(place)
+        # What another condition computes is waited for like a parent: it ends, fails and is retried before this one.
+        before = twin or ((spec.condition, spec.parent, spec.seed) if spec.parent else None)
+        parent = made[before] if before else None
+        offered = plan.offers.get(place)
+        if offered is not None and not offered.missing:
+            state = State.SUCCEEDED
+        else:
+            state = State.READY if parent is None or parent.state == State.SUCCEEDED else State.WAITING
+        steps = spec.settings.planned_steps() or 0
+        run = made[place] = StageRun.objects.create(
             experiment=experiment,
             condition=conditions[spec.condition],
             stage=stages[spec.stage],
             seed=spec.seed,
             parent=parent,
             spec=spec.model_dump(mode="json"),
-            state=state,
-            ready_at=None if parent else Now(),
-            planned_steps=spec.settings.planned_steps() or 0,
-            progress_total=spec.settings.planned_steps() or 0,
+            identity=plan.identities[place].sha256,
+            reused_from=made[twin] if twin else None,
+            planned_steps=0 if offered or twin else steps,
+            progress_total=steps,
             progress_unit="steps",
+            **lifecycle.first(state),
         )
-        made[spec.condition, spec.seed, spec.stage] = run
-        lifecycle.record(run, "", state, "launched")
-        if parent is None:
+        text = "launched"
+        if twin is not None:
+            text = f"waits for {spec.stage} of {twin[0]}, which is the same"
+        if offered is not None:
+            take_over(run, offered)
+            text = f"reused from {run.reused_note}"
+            if offered.missing:
+                text += f"; still to evaluate: {', '.join(offered.missing)}"
+        lifecycle.record(run, "", state, text)
+        if state is State.READY:
             transaction.on_commit(lambda queue=run.queue: announce(queue))  # type: ignore[misc]

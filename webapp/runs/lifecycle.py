@@ -5,15 +5,18 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.db.models.functions import Now
 
+from training.recipe import StageSpec
 from webapp.celery import announce
+from webapp.runs import reuse
 from webapp.runs.models import Event, StageRun, State
 
 CHANNEL = "mulberry"
 
 MOVES: dict[State, frozenset[State]] = {
-    State.WAITING: frozenset({State.READY, State.CANCELLED}),
+    State.WAITING: frozenset({State.READY, State.CANCELLED, State.SUCCEEDED}),  # succeeded: by reuse
     State.READY: frozenset({State.RUNNING, State.CANCELLED}),  # to running: only by workers.claim
     State.RUNNING: frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.READY}),
     State.SUCCEEDED: frozenset(),
@@ -28,6 +31,11 @@ SETS: dict[State, dict[str, Any]] = {
     State.FAILED: {"finished_at": Now(), **CLEARED},
     State.CANCELLED: {"finished_at": Now(), **CLEARED},
 }
+
+
+def first(state: State) -> dict[str, Any]:
+    """The columns of a new run that begins in this state."""
+    return {"state": state, **({} if state is State.WAITING else SETS[state])}
 
 
 def notify(**ids: int | str) -> None:
@@ -49,11 +57,25 @@ def move(
             return False
         if to is State.SUCCEEDED:
             for child in _children(run):
-                _step(child, State.WAITING, State.READY, text=f"{moved.stage.name} succeeded")
+                _release(child, moved)
         elif to in (State.FAILED, State.CANCELLED):
             for descendant in _descendants([run], State.WAITING):
                 _step(descendant, State.WAITING, State.CANCELLED, text=f"{moved.stage.name} {past(to)}")
     return True
+
+
+def _release(child: int, parent: StageRun) -> None:
+    """A run whose parent has succeeded is ready; one that waits for the same to be computed takes it over."""
+    waiting = StageRun.objects.get(pk=child)
+    if waiting.reused_from_id != parent.pk:
+        _step(child, State.WAITING, State.READY, text=f"{parent.stage.name} succeeded")
+        return
+    spec = StageSpec.model_validate(waiting.spec)
+    source = reuse.left_by([StageRun.objects.select_related("experiment").get(pk=parent.pk)])[parent.pk]
+    offer = reuse.offer(source, [], spec.benchmarks, reuse.Benchmarks())
+    reuse.take_over(waiting, offer)
+    to = State.READY if offer.missing else State.SUCCEEDED
+    move(child, State.WAITING, to, text=f"reused from {source.name}")
 
 
 def _step(
@@ -95,11 +117,15 @@ def record(run: StageRun, from_: State | str, to: State, text: str = "") -> None
 def reopen(run: int, from_: State, *, text: str) -> bool:
     """Make a failed or cancelled run ready again, and its cancelled descendants wait for it again."""
     with transaction.atomic():
-        moved = _step(run, from_, State.READY, text=text)
+        twin = StageRun.objects.filter(pk=run, reused_from=F("parent"), attempts=None).first()
+        moved = _step(run, from_, State.WAITING if twin else State.READY, text=text)
         if moved is None:
             return False
         for descendant in _descendants([run], State.CANCELLED):
             _step(descendant, State.CANCELLED, State.WAITING, text=f"{moved.stage.name} was started again")
+        if twin is not None:
+            assert twin.parent is not None
+            _release(run, twin.parent)
     return True
 
 

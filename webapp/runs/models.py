@@ -46,6 +46,15 @@ class StageRun(models.Model):
     seed = models.IntegerField()
     parent = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="children")
     spec = models.JSONField(help_text="training.recipe.StageSpec")
+    identity = models.CharField(
+        max_length=64, blank=True, help_text="training.stage_identity: of equal ones one is computed"
+    )
+    reused_from = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="reused_by", help_text="what computed it"
+    )
+    reused_note = models.CharField(
+        max_length=200, blank=True, help_text="names that run for good: demo-3 / run 12; empty: not reused"
+    )
     queue = models.CharField(max_length=100, default="default")
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     attempt_number = models.PositiveIntegerField(default=0, help_text="the newest attempt: the fencing token")
@@ -71,6 +80,9 @@ class StageRun(models.Model):
         indexes = [
             models.Index(fields=["queue", "id"], condition=models.Q(state="ready"), name="stage_run_ready"),
             models.Index(fields=["state"], condition=models.Q(state="running"), name="stage_run_running"),
+            models.Index(
+                fields=["identity"], condition=models.Q(state="succeeded"), name="stage_run_finished_identity"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -78,7 +90,7 @@ class StageRun(models.Model):
 
 
 class Attempt(models.Model):
-    """One execution of a StageRun: a process, a run directory, a journal."""
+    """One execution of a StageRun: a process, a run directory, a journal; number 0: what it took over instead."""
 
     stage_run = models.ForeignKey(StageRun, on_delete=models.CASCADE, related_name="attempts")
     number = models.PositiveIntegerField()
@@ -101,7 +113,7 @@ class Attempt(models.Model):
     outcome = models.CharField(
         max_length=12,
         blank=True,
-        help_text="succeeded, failed, stopped, cancelled, lost, imported; empty: running",
+        help_text="succeeded, failed, stopped, cancelled, lost, imported, reused; empty: running",
     )
     error = models.TextField(blank=True)
 

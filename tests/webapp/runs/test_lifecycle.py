@@ -32,6 +32,7 @@ def test_only_listed_moves_exist() -> None:
     assert allowed == {
         ("waiting", "ready"),
         ("waiting", "cancelled"),
+        ("waiting", "succeeded"),  # by reuse
         ("ready", "running"),
         ("ready", "cancelled"),
         ("running", "succeeded"),

@@ -6,6 +6,8 @@ from training.run import Run
 
 def run(run: Run) -> None:
     """Run the stage's benchmarks on the parent's checkpoint, or on the model's start_from."""
+    if run.done is not None:
+        return stage.evaluate_again(run)
     if run.parent is not None:
         found = checkpoints.read(run.parent)
         stage.announce(run, run.parent)

@@ -1,0 +1,166 @@
+"""What a launch need not compute: stages that a finished run has the result of, or that another condition computes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from django.conf import settings
+
+from training import stage_identity
+from training.names import nearest
+from training.recipe import RecipeError, StageSpec
+from training.stage_identity import Identity, Key, key
+from webapp.experiments.models import Experiment
+from webapp.runs import reuse as runs
+from webapp.runs.models import StageRun, State
+from webapp.runs.reuse import Offer
+
+
+@dataclass(frozen=True)
+class Fork:
+    """An experiment and the stage from which on a new one goes its own way."""
+
+    experiment: Experiment
+    stage: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What becomes of the runs of a launch: taken over, computed by another condition, or computed."""
+
+    specs: Sequence[StageSpec]
+    identities: Mapping[Key, Identity]
+    offers: Mapping[Key, Offer] = field(default_factory=dict)
+    twins: Mapping[Key, Key] = field(default_factory=dict)  # run → the one that computes the same
+
+
+def planned(specs: Sequence[StageSpec], *, reuse: bool = True, fork: Fork | None = None) -> Plan:
+    """The plan of resolved specs; a fork has what stands above it from its experiment in any case.
+
+    Raises RecipeError when that is not all there, or not what the specs ask for.
+    """
+    taken: dict[Key, Offer] = {}
+    if fork is not None:
+        specs, taken = _forked(specs, fork)
+    known = {place: Identity(offer.source.run.identity, "") for place, offer in taken.items()}
+    identities = stage_identity.of_specs(specs, settings.MULBERRY_DATA, known)
+    if not reuse:
+        return Plan(specs, identities, taken)
+    offers = reusable([spec for spec in specs if key(spec) not in taken], identities) | taken
+    return Plan(specs, identities, offers, _twins(specs, identities, offers))
+
+
+def reusable(
+    specs: Sequence[StageSpec], identities: Mapping[Key, Identity] | None = None
+) -> dict[Key, Offer]:
+    """Which resolved specs (parents first) have a finished run of their identity, and what it left.
+
+    Four queries, the first by an index over the identities, whatever was launched before.
+    """
+    identities = identities or stage_identity.of_specs(specs, settings.MULBERRY_DATA)
+    wanted = {identities[key(spec)].sha256 for spec in specs} - {""}
+    if not wanted:
+        return {}
+    finished = list(
+        StageRun.objects.filter(identity__in=wanted, state=State.SUCCEEDED)
+        .select_related("experiment", "stage", "condition")
+        .defer("spec")
+        .order_by("-finished_at", "-pk")
+    )
+    finished.sort(key=lambda run: run.reused_note != "")  # those that computed it come first
+    left = runs.left_by(finished)
+    there: dict[str, list[runs.Left]] = {}
+    for run in finished:
+        if left[run.pk].is_there:
+            there.setdefault(run.identity, []).append(left[run.pk])
+    offers, benchmarks = {}, runs.Benchmarks()
+    for spec in specs:
+        sha256, data = identities[key(spec)]
+        sources = [one for one in there.get(sha256, []) if _serves(one, spec, data)]
+        if sources:
+            offers[key(spec)] = runs.offer(sources[0], sources[1:], spec.benchmarks, benchmarks)
+    return offers
+
+
+def _serves(left: runs.Left, spec: StageSpec, data: str) -> bool:
+    """A checkpoint, unless the kind leaves none, of data that were still the same when it was made."""
+    return (left.checkpoint is not None or not spec.settings.leaves_checkpoint) and left.learnt_from(data)
+
+
+def _twins(
+    specs: Iterable[StageSpec], identities: Mapping[Key, Identity], offers: Mapping[Key, Offer]
+) -> dict[Key, Key]:
+    """Runs that compute what an earlier one of the same launch computes."""
+    first: dict[str, Key] = {}
+    twins = {}
+    for place in map(key, specs):
+        sha256 = identities[place].sha256
+        if sha256 and place not in offers and first.setdefault(sha256, place) != place:
+            twins[place] = first[sha256]
+    return twins
+
+
+def refuse_imported(experiment: Experiment) -> None:
+    """Raise RecipeError for published numbers: there is nothing to start from."""
+    if experiment.imported:
+        text = (
+            f"{experiment.name} was imported: published counts without settings and checkpoints; "
+            "launch a recipe instead"
+        )
+        raise RecipeError([("", text)])
+
+
+def check_fork(fork: Fork) -> None:
+    """Raise RecipeError when the experiment is imported or has no such stage."""
+    refuse_imported(fork.experiment)
+    names = [stage.name for stage in fork.experiment.stages.all()]
+    if fork.stage not in names:
+        text = f"{fork.experiment.name} has no stage {fork.stage!r}{nearest(fork.stage, names)}"
+        raise RecipeError([("", text)])
+
+
+def _forked(specs: Sequence[StageSpec], fork: Fork) -> tuple[list[StageSpec], dict[Key, Offer]]:
+    """The specs with the original's vocabulary, and what stands above the fork from its runs. Raises RecipeError."""
+    check_fork(fork)
+    parents = {spec.stage: spec.parent for spec in specs}
+    if fork.stage not in parents:
+        text = f"is what the fork begins with; leave its name as {fork.experiment.name} has it"
+        raise RecipeError([("stages", f"{fork.stage!r} {text}")])
+    above, stage = set(), parents[fork.stage]
+    while stage is not None:
+        above.add(stage)
+        stage = parents[stage]
+    originals = {
+        (run.condition.name, run.stage.name, run.seed): run
+        for run in fork.experiment.runs.select_related("experiment", "condition", "stage")
+    }
+    # A small vocabulary was trained on the original's sources, whatever the new stages learn from.
+    corpus = StageSpec.model_validate(next(iter(originals.values())).spec).corpus
+    specs = [spec.model_copy(update={"corpus": corpus}) for spec in specs]
+    wanted = [spec for spec in specs if spec.stage in above]
+    left = runs.left_by([originals[key(spec)] for spec in wanted if key(spec) in originals])
+    problems = []
+    offers, benchmarks = {}, runs.Benchmarks()
+    for spec in wanted:
+        run = originals.get(key(spec))
+        why = _why_not(spec, run, left.get(run.pk) if run else None, fork.experiment.name)
+        if why or run is None:
+            problems.append((f"stages.{spec.stage}", why))
+        else:
+            offers[key(spec)] = runs.offer(left[run.pk], [], spec.benchmarks, benchmarks)
+    if problems:
+        raise RecipeError(problems)
+    return specs, offers
+
+
+def _why_not(spec: StageSpec, run: StageRun | None, left: runs.Left | None, name: str) -> str:
+    """Why a fork cannot have this from the run; empty when it can."""
+    which = f"{spec.stage} of {spec.condition}, seed {spec.seed}"
+    if run is None or left is None:
+        return f"{name} has no {which}; a fork keeps conditions and seeds: clone {name} to add some"
+    if run.state != State.SUCCEEDED:
+        return f"{which} is {run.state} in {name}; fork when it has succeeded"
+    if stage_identity.determining(spec) != stage_identity.determining(StageSpec.model_validate(run.spec)):
+        return f"{which} stands above the fork and would be another one; leave its settings, or clone {name}"
+    if not left.is_there or (left.checkpoint is None and spec.settings.leaves_checkpoint):
+        return f"the checkpoint of {which} in {name} is gone; clone {name} to compute it again"
+    return ""

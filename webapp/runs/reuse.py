@@ -1,0 +1,204 @@
+"""Taking over what a finished run left, its checkpoint and its results: as attempt 0 of the run that reuses them."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+from django.db.models import Count, F, Prefetch
+from django.utils import timezone
+
+from training import checkpoints
+from training.benchmarks import BENCHMARKS
+from training.benchmarks.comparable import comparable
+from training.data import identity
+from training.settings import BenchmarkSettings
+from webapp.results.models import Evaluation, Outcome
+from webapp.runs.models import Attempt, Checkpoint, StageRun
+
+REUSED = "reused"  # outcome of attempt 0
+COPIED = ", ".join(
+    f'"{one.column}"' for one in Outcome._meta.concrete_fields if one.name not in ("id", "evaluation")
+)
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a finished run left."""
+
+    run: StageRun  # with its experiment
+    checkpoint: Checkpoint | None  # None: its kind of stage leaves none
+    data: Sequence[list[Any]]  # what each of its attempts learnt from, where it was recorded
+    evaluations: Sequence[Evaluation]  # whole ones, the newest first
+
+    @property
+    def name(self) -> str:
+        """How the run is called for good."""
+        return f"{self.run.experiment.name} / run {self.run.pk}"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether its checkpoint still lies on disk."""
+        saved = self.checkpoint
+        return saved is None or checkpoints.is_there(Path(saved.path), saved.manifest_sha256)
+
+    def learnt_from(self, data: str) -> bool:
+        """Whether the data were, when it ran, those of this digest."""
+        return all(identity.digest(recorded) == data for recorded in self.data)
+
+    def same_weights(self, other: "Left") -> bool:
+        """Whether results of the other one are results of this one's checkpoint."""
+        if self.checkpoint is None or other.checkpoint is None:
+            return self.checkpoint is other.checkpoint
+        return self.checkpoint.manifest_sha256 == other.checkpoint.manifest_sha256
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a run can take over, and which of its benchmarks are left to run."""
+
+    source: Left
+    evaluations: Mapping[str, Evaluation]
+    missing: tuple[str, ...]
+
+
+class Benchmarks:
+    """What results must share with the benchmarks of specs; each is looked at once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, dict[str, object] | None] = {}
+
+    def wanted(self, benchmark: BenchmarkSettings) -> dict[str, object] | None:
+        """As Evaluation.settings has it; None where the problems are not there."""
+        name = benchmark.model_dump_json()
+        if name not in self._known:
+            found = BENCHMARKS[benchmark.benchmark]
+            try:
+                problems = found.problems(benchmark.problems, data_dir=settings.MULBERRY_DATA)
+            except ValueError:
+                self._known[name] = None
+            else:
+                self._known[name] = comparable(benchmark, found, problems)
+        return self._known[name]
+
+
+def offer(
+    source: Left, others: Iterable[Left], benchmarks: Iterable[BenchmarkSettings], known: Benchmarks
+) -> Offer:
+    """The source's checkpoint with what was evaluated on it, in its own run or in others that have its weights."""
+    evaluations = [e for left in (source, *others) if left.same_weights(source) for e in left.evaluations]
+    found: dict[str, Evaluation] = {}
+    missing = []
+    for benchmark in benchmarks:
+        name, wanted = benchmark.benchmark, known.wanted(benchmark)
+        fits = (e for e in evaluations if e.benchmark == name and e.settings == wanted)
+        if (evaluation := next(fits, None)) is not None:
+            found[name] = evaluation
+        else:
+            missing.append(name)
+    return Offer(source, found, tuple(missing))
+
+
+def left_by(runs: Sequence[StageRun]) -> dict[int, Left]:
+    """What each of some succeeded runs left. Three queries, whatever their number."""
+    final = Checkpoint.objects.filter(final=True).order_by("seq")
+    attempts = Attempt.objects.filter(stage_run__in=runs).prefetch_related(Prefetch("checkpoints", final))
+    by_run: dict[int, list[Attempt]] = defaultdict(list)
+    for attempt in attempts.order_by("number"):
+        by_run[attempt.stage_run_id].append(attempt)
+    evaluations: dict[int, list[Evaluation]] = defaultdict(list)
+    for evaluation in (
+        Evaluation.objects.filter(attempt__stage_run__in=runs, published=None)
+        .annotate(counted=Count("outcomes"))
+        .filter(counted=F("problems"))
+        .select_related("attempt")
+        .order_by("-attempt__number", "-seq")
+    ):
+        evaluations[evaluation.attempt.stage_run_id].append(evaluation)
+    return {
+        run.pk: Left(
+            run,
+            _last([c for a in by_run[run.pk] if a.number == run.attempt_number for c in a.checkpoints.all()]),
+            [attempt.data for attempt in by_run[run.pk] if attempt.data is not None],
+            evaluations[run.pk],
+        )
+        for run in runs
+    }
+
+
+def _last(found: list[Checkpoint]) -> Checkpoint | None:
+    return found[-1] if found else None
+
+
+def take_over(run: StageRun, offered: Offer) -> None:
+    """Copy the reference to the checkpoint, and the results, so that nothing is missing when the source is deleted."""
+    source = offered.source
+    now = timezone.now()
+    attempt = Attempt.objects.create(
+        stage_run=run,
+        number=0,
+        started_at=now,
+        ended_at=now,
+        outcome=REUSED,
+        data=source.data[-1] if source.data else None,
+        journal_seq=1 + len(offered.evaluations),
+    )
+    if source.checkpoint is not None:
+        saved = source.checkpoint
+        Checkpoint.objects.create(
+            attempt=attempt,
+            seq=1,
+            step=saved.step,
+            path=saved.path,
+            final=True,
+            manifest_sha256=saved.manifest_sha256,
+            bytes=saved.bytes,
+            saved_at=saved.saved_at,
+        )
+    for seq, evaluation in enumerate(offered.evaluations.values(), start=2):
+        _copy(evaluation, attempt, seq)
+    run.reused_from, run.reused_note = source.run, source.name
+    run.progress_done = run.progress_total
+    run.save(update_fields=["reused_from", "reused_note", "progress_done"])
+
+
+def _copy(evaluation: Evaluation, attempt: Attempt, seq: int) -> None:
+    """The evaluation with all its outcomes, copied within the database."""
+    made = Evaluation.objects.create(
+        attempt=attempt,
+        seq=seq,
+        key=evaluation.key,
+        benchmark=evaluation.benchmark,
+        step=evaluation.step,
+        problems=evaluation.problems,
+        settings=evaluation.settings,
+        at=evaluation.at,
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO results_outcome (evaluation_id, {COPIED}) "  # noqa: S608 - names of columns
+            f"SELECT %s, {COPIED} FROM results_outcome WHERE evaluation_id = %s",
+            [made.pk, evaluation.pk],
+        )
+
+
+@dataclass(frozen=True)
+class TakenOver:
+    """What a run has from another one."""
+
+    checkpoint: str | None  # folder
+    benchmarks: frozenset[str]
+
+
+def taken_over(run: int) -> TakenOver | None:
+    """What a run took over; None: nothing, it computes all itself."""
+    attempt = Attempt.objects.filter(stage_run=run, number=0, outcome=REUSED).first()
+    if attempt is None:
+        return None
+    saved = attempt.checkpoints.first()
+    return TakenOver(
+        saved.path if saved else None, frozenset(attempt.evaluations.values_list("benchmark", flat=True))
+    )
