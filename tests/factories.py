@@ -7,15 +7,20 @@ Every function writes what ingest would write, with journal sequence numbers tha
 import random
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from training import checkpoints
+from training.recipe import StageSpec
 from webapp.experiments.models import Condition, Experiment, Stage
 from webapp.results.models import Evaluation, Outcome
+from webapp.runs import lifecycle
 from webapp.runs.models import OVER, Attempt, Checkpoint, Event, StageRun, State
+from webapp.runs.reuse import Benchmarks
 from webapp.telemetry.models import LogLine, Metric, MetricChunk, Rollout
 
 STAGES = (
@@ -271,6 +276,29 @@ def add_checkpoint(attempt: Attempt, *, step: int = 100, final: bool = True) -> 
         bytes=1_234_567,
         saved_at=timezone.now(),
     )
+
+
+def finish(run: StageRun, folder: Path, *, right: Sequence[bool] = ()) -> Attempt:
+    """A launched run as a worker leaves it: succeeded, with a checkpoint in `folder` and all its benchmarks."""
+    spec = StageSpec.model_validate(run.spec)
+    attempt = make_attempt(run, state=State.RUNNING, ended_at=timezone.now(), outcome=State.SUCCEEDED)
+    if spec.settings.leaves_checkpoint:
+        with checkpoints.write(folder / str(run.pk), checkpoints.FINAL, step=7) as made:
+            (made / "model.safetensors").write_text(f"weights of run {run.pk}")
+        saved = checkpoints.final(folder / str(run.pk))
+        assert saved is not None
+        add_checkpoint(attempt, step=7)
+        Checkpoint.objects.filter(attempt=attempt).update(
+            path=str(saved.path), manifest_sha256=saved.manifest_sha256
+        )
+    known = Benchmarks()
+    for benchmark in spec.benchmarks:
+        problems = benchmark.problems or 1
+        correct = [*right, *[False] * problems][:problems]
+        add_evaluation(attempt, correct, benchmark=benchmark.benchmark, settings=known.wanted(benchmark))
+    assert lifecycle.move(run.pk, State.RUNNING, State.SUCCEEDED, attempt=attempt.number)
+    run.refresh_from_db()
+    return attempt
 
 
 def curve(start: float, end: float, steps: int, seed: int = 0, noise: float = 0.05) -> list[float]:

@@ -68,7 +68,12 @@ def _add_stack(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _add_experiments(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     launch = commands.add_parser("launch", help="queue a recipe")
-    launch.add_argument("recipe", help="name of a shipped recipe, or a YAML file")
+    launch.add_argument("recipe", nargs="?", help="name of a shipped recipe, or a YAML file")
+    launch.add_argument(
+        "--fork", metavar="EXP", help="take an experiment's settings and its stages above --at"
+    )
+    launch.add_argument("--at", metavar="STAGE", help="the first stage that a fork computes itself")
+    launch.add_argument("--no-reuse", action="store_true", help="compute also what a finished run has")
     launch.add_argument(
         "--set",
         action="append",

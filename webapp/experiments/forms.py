@@ -47,6 +47,7 @@ class Group:
     fields: list[Field] = field(default_factory=list)
     groups: list["Group"] = field(default_factory=list)
     folded: bool = False
+    opened: bool = False  # though it can be folded
     errors: list[str] = field(default_factory=list)
 
     def every_field(self) -> Iterator[Field]:
@@ -75,9 +76,14 @@ class Group:
 class RecipeForm:
     """The form of one recipe; `recipe` is set when what was posted can be launched."""
 
-    def __init__(self, data: Mapping[str, Any], posted: QueryDict | None = None) -> None:
+    def __init__(
+        self, data: Mapping[str, Any], posted: QueryDict | None = None, *, opened: str | None = None
+    ) -> None:
+        """Make the form of a recipe with one stage unfolded, and read what was posted. Raises RecipeError."""
         self.base = recipes.build(data)
         self.groups = list(_groups(self.base))
+        for group in (group for top in self.groups for group in top.every_group()):
+            group.opened = group.path == f"stages.{opened}"
         self.problems: list[tuple[str, str]] = []  # (where: id of a field or group, or "", what)
         self.recipe: Recipe | None = None
         if posted is not None:

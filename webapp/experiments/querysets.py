@@ -213,6 +213,6 @@ def _work(box: Box) -> Work:
         steps=run.planned_steps,
         seconds=box.seconds or 0.0,
         share=share,
-        over=run.state in OVER,
+        over=run.state in OVER or run.reused_from_id is not None,  # at most benchmarks are left of it
         running=run.state == State.RUNNING,
     )

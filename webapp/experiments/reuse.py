@@ -2,8 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple
 
 from django.conf import settings
+from django.utils import timezone
 
 from training import stage_identity
 from training.names import nearest
@@ -97,6 +100,41 @@ def _twins(
         if sha256 and place not in offers and first.setdefault(sha256, place) != place:
             twins[place] = first[sha256]
     return twins
+
+
+class Line(NamedTuple):
+    """A run that is not computed, in words."""
+
+    stage: str
+    condition: str
+    seed: int
+    source: StageRun | None  # None: it is in the same launch
+    text: str
+
+
+def lines(plan: Plan) -> list[Line]:
+    """Every run of a plan that is not computed, in the plan's order."""
+    found = []
+    for spec in plan.specs:
+        place = condition, stage, seed = key(spec)
+        if place in plan.offers:
+            offered = plan.offers[place]
+            run = offered.source.run
+            text = f"finished{_on(run.finished_at)} in {run.experiment.name}"
+            if offered.missing:
+                text += f", still to evaluate: {', '.join(offered.missing)}"
+            found.append(Line(stage, condition, seed, run, text))
+        elif place in plan.twins:
+            text = f"the same as {plan.twins[place][0]}, which computes it"
+            found.append(Line(stage, condition, seed, None, text))
+    return found
+
+
+def _on(at: datetime | None) -> str:
+    if at is None:
+        return ""
+    year = f" {at.year}" if at.year != timezone.now().year else ""
+    return f" on {at.day} {at:%B}{year}"
 
 
 def refuse_imported(experiment: Experiment) -> None:

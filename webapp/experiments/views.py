@@ -14,8 +14,10 @@ from training import recipe as recipes
 from training.data.availability import missing_data
 from training.recipe import RecipeError
 from webapp.experiments import querysets
+from webapp.experiments.drafts import Draft, draft_from
 from webapp.experiments.forms import RecipeForm, gallery, planned_steps
 from webapp.experiments.models import Experiment
+from webapp.experiments.reuse import Fork, check_fork, lines, planned
 from webapp.experiments.services import launch
 from webapp.runs import services
 from webapp.runs.models import Event
@@ -52,30 +54,69 @@ def new_experiment(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def new_from_recipe(request: HttpRequest, recipe: str) -> HttpResponse:
+def new_from_recipe(request: HttpRequest, recipe: str, offers: bool = False) -> HttpResponse:
     """A recipe's settings as a form; a POST launches it, or shows what to mend and queues nothing."""
     try:
         data = recipes.shipped(recipe)
     except RecipeError as error:
         raise Http404(str(error)) from None
-    form = RecipeForm(data, request.POST if request.method == "POST" else None)
+    return _drafted(request, Draft(recipe, data), offers)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new_from_experiment(
+    request: HttpRequest, name: str, stage: str | None = None, offers: bool = False
+) -> HttpResponse:
+    """An experiment's settings as a form: to clone it (?seeds=other: with new seeds), or to fork it at a stage."""
+    found = get_object_or_404(Experiment, name=name)
+    try:
+        if stage is not None:
+            check_fork(Fork(found, stage))
+        return _drafted(
+            request, draft_from(found, stage, other_seeds=request.GET.get("seeds") == "other"), offers
+        )
+    except RecipeError as error:
+        messages.error(request, "; ".join(text for _, text in error.problems))
+        return redirect("experiment", name)
+
+
+def _drafted(request: HttpRequest, draft: Draft, offers: bool) -> HttpResponse:
+    """The form of a draft; with `offers` only what its launch would reuse, as a fragment."""
+    stage = draft.fork.stage if draft.fork else None
+    form = RecipeForm(draft.data, request.POST if request.method == "POST" else None, opened=stage)
+    reuse = request.POST.getlist("reuse")[-1:] != ["false"]
+    if offers:
+        return render(request, "experiments/_reuse.html", _offers(form, draft, reuse))
     if form.recipe is not None:
         try:
             assert isinstance(request.user, User)  # LoginRequiredMiddleware lets nobody else through
-            experiment = launch(recipe=form.recipe, owner=request.user)
+            experiment = launch(
+                recipe=form.recipe, owner=request.user, reuse=reuse, fork=draft.fork, origin=draft.origin
+            )
         except RecipeError as error:
             form.refuse(error.problems)
         else:
             messages.success(request, f"{experiment.name} is launched: workers take its runs one by one.")
             return redirect("experiment", experiment.name)
-    context = {"form": form, "recipe": form.base, "name": recipe, "nav": "new"}
+    context = {"form": form, "recipe": form.base, "draft": draft, "reuse": reuse, "nav": "new"}
     return render(request, "experiments/form.html", context)
+
+
+def _offers(form: RecipeForm, draft: Draft, reuse: bool) -> dict[str, object]:
+    """What a launch of the form as it stands would not compute, or why that cannot be said."""
+    if form.problems:
+        return {"problems": form.problems}
+    try:
+        specs = recipes.resolve(form.recipe or form.base)
+        return {"lines": lines(planned(specs, reuse=reuse, fork=draft.fork)), "runs": len(specs)}
+    except RecipeError as error:
+        return {"problems": error.problems}
 
 
 @require_GET
 def experiment(request: HttpRequest, name: str) -> HttpResponse:
     """One experiment: its grid, its settings, what happened."""
-    found = get_object_or_404(Experiment.objects.select_related("owner"), name=name)
+    found = get_object_or_404(Experiment.objects.select_related("owner", "origin"), name=name)
     context = _state(found) | {"settings": yaml.safe_dump(found.recipe, sort_keys=False, allow_unicode=True)}
     return render(request, "experiments/experiment.html", context)
 

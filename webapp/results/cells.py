@@ -47,6 +47,7 @@ class Cell:
     run: int | None  # id of the stage run
     state: str  # of the stage run
     tally: Tally | None  # finished or not
+    reused: str = ""  # the run that computed it, in another experiment or condition
 
     @property
     def complete(self) -> bool:

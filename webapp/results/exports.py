@@ -139,11 +139,17 @@ def provenance(table: StageTable, exported_at: datetime | None = None) -> dict[s
     )
     if table.several_seeds:
         test += "; over seeds Student's t on one paired difference a seed"
+    reused = {
+        f"{cell.stage} of {cell.condition}{f', seed {cell.seed}' if table.several_seeds else ''}": cell.reused
+        for cell in table.cells()
+        if cell.reused
+    }
     return {
         "Experiment": f"{experiment.name}, started {experiment.created_at:%Y-%m-%d}",
         "Recipe": experiment.recipe_name,
         "Code version": experiment.code_version or "not recorded",
         "Seeds": ", ".join(str(seed) for seed in table.seeds),
+        **({"Reused": "; ".join(f"{what} from {run}" for what, run in reused.items())} if reused else {}),
         "Problems (SHA-256)": ", ".join(digest[:12] for digest in hashes) or "none yet",
         "Test": test,
         "As of": f"{at:%Y-%m-%d %H:%M} UTC",

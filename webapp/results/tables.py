@@ -145,7 +145,9 @@ def stage_table(
     runs = list(
         StageRun.objects.filter(experiment=experiment)
         .order_by("id")
-        .values_list("condition__name", "stage__name", "seed", "id", "state", "spec__benchmarks")
+        .values_list(
+            "condition__name", "stage__name", "seed", "id", "state", "spec__benchmarks", "reused_note"
+        )
     )
     planned = {run[3]: [item["benchmark"] for item in run[5] or []] for run in runs}
     benchmarks = tuple(dict.fromkeys([name for names in planned.values() for name in names]))
@@ -155,14 +157,17 @@ def stage_table(
     _refuse_unknown("baseline", baseline, conditions)
     _refuse_unknown("metric", metric, METRICS)
     ordered = (baseline, *(name for name in conditions if name != baseline))
-    evaluated = {stage for _, stage, _, run, _, _ in runs if benchmark in planned[run]}
+    evaluated = {stage for _, stage, _, run, *_ in runs if benchmark in planned[run]}
     builder = _Builder(
         metric=METRICS[metric],
         conditions=ordered,
         seeds=tuple(experiment.seeds),
         alpha=experiment.alpha,
         tests=len(evaluated) * (len(ordered) - 1),
-        runs={(condition, stage, seed): (run, state) for condition, stage, seed, run, state, _ in runs},
+        runs={
+            (condition, stage, seed): (run, state, reused)
+            for condition, stage, seed, run, state, _, reused in runs
+        },
         tallies=latest_tallies(planned, benchmark),
     )
     followed = {stage.after_id for stage in stages}
@@ -199,7 +204,7 @@ class _Builder:
     seeds: tuple[int, ...]
     alpha: float
     tests: int
-    runs: Mapping[Key, tuple[int, str]]
+    runs: Mapping[Key, tuple[int, str, str]]
     tallies: Mapping[int, Tally]
 
     def rows(self, places: list[Place]) -> tuple[StageRow, ...]:
@@ -231,8 +236,9 @@ class _Builder:
         )
 
     def _cell(self, key: Key) -> Cell:
-        run, state = self.runs.get(key, (None, ""))
-        return Cell(*key, self.metric, run, state, self.tallies.get(run) if run is not None else None)
+        run, state, reused = self.runs.get(key, (None, "", ""))
+        tally = self.tallies.get(run) if run is not None else None
+        return Cell(*key, self.metric, run, state, tally, reused)
 
     def _mean(self, condition: str, stage: str) -> float | None:
         cells = [self._cell((condition, stage, seed)) for seed in self.seeds]

@@ -111,7 +111,7 @@ def left_by(runs: Sequence[StageRun]) -> dict[int, Left]:
         by_run[attempt.stage_run_id].append(attempt)
     evaluations: dict[int, list[Evaluation]] = defaultdict(list)
     for evaluation in (
-        Evaluation.objects.filter(attempt__stage_run__in=runs, published=None)
+        Evaluation.objects.filter(attempt__stage_run__in=runs, published__isnull=True)
         .annotate(counted=Count("outcomes"))
         .filter(counted=F("problems"))
         .select_related("attempt")

@@ -11,6 +11,7 @@ from typing import Any
 from training import recipe as recipes
 from training.names import nearest
 from webapp.experiments.models import Experiment
+from webapp.experiments.reuse import Fork, check_fork
 from webapp.results import exports, tables, wording
 from webapp.results.report import report
 from webapp.runs import services as run_services
@@ -36,15 +37,35 @@ def launch(options: argparse.Namespace) -> int:
     """Queue a recipe, as the form in the browser does."""
     from webapp.experiments.services import launch as launch_experiment
 
-    recipe = build_recipe(options.recipe, options.set)
+    recipe, fork = _what_to_launch(options)
     database.connect()
-    experiment = launch_experiment(recipe=recipe, owner=access.person(options.user))
-    runs = experiment.runs.count()
+    experiment = launch_experiment(
+        recipe=recipe, owner=access.person(options.user), reuse=not options.no_reuse, fork=fork
+    )
+    runs = StageRun.objects.filter(experiment=experiment)
+    reused = runs.exclude(reused_note="").select_related("condition", "stage")
     if options.json:
-        print(json.dumps({"name": experiment.name, "runs": runs}))
+        print(json.dumps({"name": experiment.name, "runs": runs.count(), "reused": reused.count()}))
     else:
-        print(f"{experiment.name}: {runs} runs queued")
+        queued = runs.exclude(state=State.SUCCEEDED).count()
+        print(f"{experiment.name}: {queued} runs queued" + (f", {len(reused)} reused" if reused else ""))
+        for run in reused:
+            print(
+                f"  {run.stage.name} of {run.condition.name}, seed {run.seed}: reused from {run.reused_note}"
+            )
     return wait(experiment) if options.wait else 0
+
+
+def _what_to_launch(options: argparse.Namespace) -> tuple[recipes.Recipe, Fork | None]:
+    """The recipe with its changes, or the settings of the experiment to fork. Raises CommandError, RecipeError."""
+    if (options.fork is None) == (options.recipe is None) or (options.fork is None) != (options.at is None):
+        raise CommandError("name a recipe, or an experiment and a stage: --fork EXPERIMENT --at STAGE")
+    if options.fork is None:
+        return build_recipe(options.recipe, options.set), None
+    database.connect()
+    fork = Fork(find(options.fork), options.at)
+    check_fork(fork)
+    return recipes.build(fork.experiment.recipe, map(recipes.parse_change, options.set)), fork
 
 
 def wait(experiment: Experiment) -> int:
