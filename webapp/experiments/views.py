@@ -17,7 +17,7 @@ from webapp.experiments import querysets
 from webapp.experiments.drafts import Draft, draft_from
 from webapp.experiments.forms import RecipeForm, gallery, planned_steps
 from webapp.experiments.models import Experiment
-from webapp.experiments.reuse import Fork, check_fork, lines, planned
+from webapp.experiments.reuse import Fork, Line, check_fork, lines, planned
 from webapp.experiments.services import launch
 from webapp.runs import services
 from webapp.runs.models import Event
@@ -108,9 +108,13 @@ def _offers(form: RecipeForm, draft: Draft, reuse: bool) -> dict[str, object]:
         return {"problems": form.problems}
     try:
         specs = recipes.resolve(form.recipe or form.base)
-        return {"lines": lines(planned(specs, reuse=reuse, fork=draft.fork)), "runs": len(specs)}
+        found = lines(planned(specs, reuse=reuse, fork=draft.fork))
     except RecipeError as error:
         return {"problems": error.problems}
+    by_text: dict[tuple[str, str], list[Line]] = {}
+    for line in found:
+        by_text.setdefault((line.stage, line.text), []).append(line)
+    return {"offers": by_text, "count": len(found), "runs": len(specs)}
 
 
 @require_GET

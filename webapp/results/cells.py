@@ -47,7 +47,8 @@ class Cell:
     run: int | None  # id of the stage run
     state: str  # of the stage run
     tally: Tally | None  # finished or not
-    reused: str = ""  # the run that computed it, in another experiment or condition
+    reused: str = ""  # names the run that computed it, in another experiment or condition
+    reused_from: int | None = None  # its id, while it is there
 
     @property
     def complete(self) -> bool:

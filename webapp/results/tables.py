@@ -146,7 +146,14 @@ def stage_table(
         StageRun.objects.filter(experiment=experiment)
         .order_by("id")
         .values_list(
-            "condition__name", "stage__name", "seed", "id", "state", "spec__benchmarks", "reused_note"
+            "condition__name",
+            "stage__name",
+            "seed",
+            "id",
+            "state",
+            "spec__benchmarks",
+            "reused_note",
+            "reused_from",
         )
     )
     planned = {run[3]: [item["benchmark"] for item in run[5] or []] for run in runs}
@@ -165,8 +172,8 @@ def stage_table(
         alpha=experiment.alpha,
         tests=len(evaluated) * (len(ordered) - 1),
         runs={
-            (condition, stage, seed): (run, state, reused)
-            for condition, stage, seed, run, state, _, reused in runs
+            (condition, stage, seed): (run, state, reused, source)
+            for condition, stage, seed, run, state, _, reused, source in runs
         },
         tallies=latest_tallies(planned, benchmark),
     )
@@ -204,7 +211,7 @@ class _Builder:
     seeds: tuple[int, ...]
     alpha: float
     tests: int
-    runs: Mapping[Key, tuple[int, str, str]]
+    runs: Mapping[Key, tuple[int, str, str, int | None]]  # id, state, what it is reused from
     tallies: Mapping[int, Tally]
 
     def rows(self, places: list[Place]) -> tuple[StageRow, ...]:
@@ -236,9 +243,9 @@ class _Builder:
         )
 
     def _cell(self, key: Key) -> Cell:
-        run, state, reused = self.runs.get(key, (None, "", ""))
+        run, state, *reused = self.runs.get(key, (None, "", "", None))
         tally = self.tallies.get(run) if run is not None else None
-        return Cell(*key, self.metric, run, state, tally, reused)
+        return Cell(*key, self.metric, run, state, tally, *reused)
 
     def _mean(self, condition: str, stage: str) -> float | None:
         cells = [self._cell((condition, stage, seed)) for seed in self.seeds]

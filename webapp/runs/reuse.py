@@ -160,7 +160,9 @@ def take_over(run: StageRun, offered: Offer) -> None:
         )
     for seq, evaluation in enumerate(offered.evaluations.values(), start=2):
         _copy(evaluation, attempt, seq)
-    run.reused_from, run.reused_note = source.run, source.name
+    taken = source.run.reused_from_id  # who took it over itself names the run that computed it
+    run.reused_from_id = taken or source.run.pk
+    run.reused_note = source.run.reused_note if taken else source.name
     run.progress_done = run.progress_total
     run.save(update_fields=["reused_from", "reused_note", "progress_done"])
 
