@@ -39,7 +39,7 @@ def test_commands_in_documents_exist(document: str) -> None:
     assert commands
     for command in commands:
         options = build_parser().parse_args(shlex.split(command)[1:])
-        if command.startswith("mulberry launch"):
+        if command.startswith("mulberry launch") and options.fork is None:
             recipes.build(recipes.read(options.recipe), map(recipes.parse_change, options.set))
 
 

@@ -103,6 +103,6 @@ def _done(folder: Path, taken_over: str | None) -> Checkpoint | None:
     found = checkpoints.read(Path(taken_over))
     if found is None:
         raise ValueError(
-            f"the reused checkpoint in {taken_over} is gone or broken; launch the experiment again without reuse"
+            f"the reused checkpoint in {taken_over} is gone or broken; launch the experiment again with --no-reuse"
         )
     return found

@@ -58,3 +58,13 @@ def test_prune_keeps_the_two_newest_and_the_final_one(tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["final", "step-00000010", "step-00000015"]
     final = checkpoints.final(tmp_path)
     assert final is not None and final.final and final.step == 15
+
+
+def test_a_quick_look_sees_what_was_removed_cut_or_replaced(tmp_path: Path) -> None:
+    path = put(tmp_path, 5)
+    known = checkpoints.read(path)
+    assert known is not None and checkpoints.is_there(path, known.manifest_sha256)
+    assert not checkpoints.is_there(tmp_path / "elsewhere", known.manifest_sha256)
+    (path / "model").write_text("cut")
+    assert not checkpoints.is_there(path, known.manifest_sha256)
+    assert not checkpoints.is_there(put(tmp_path, 5, "others!"), known.manifest_sha256)

@@ -2,6 +2,7 @@
 
 import json
 import signal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -168,3 +169,34 @@ def test_running_out_of_memory_has_a_hint() -> None:
         torch.empty(2**60)
     assert _explained(raised.value)[0] == "out_of_memory"
     assert _explained(KeyError("x"))[0] == "error"
+
+
+def taken_over(stages: Stages, stage: str, checkpoint: Path) -> Stage:
+    """A run of the stage that is told of its result, made by another run."""
+    made = stages.make("run", stage)
+    spec = json.loads((made.run_dir / "spec.json").read_text())
+    spec["finished_checkpoint"] = str(checkpoint)
+    (made.run_dir / "spec.json").write_text(json.dumps(spec))
+    return made
+
+
+@pytest.mark.parametrize("stage", ["sft", "again"])
+def test_a_stage_that_takes_a_result_over_runs_its_benchmarks_alone(
+    stage: str, finished: dict[str, Stage], stages: Stages
+) -> None:
+    source = finished["sft"].checkpoints / "final"
+    made = taken_over(stages, stage, source)
+    assert made.run() == 0
+    assert made.journal.records("metrics") == []
+    assert made.journal.records("outcomes")
+    if stage == "sft":
+        assert made.journal.records("outcomes") == finished["sft"].journal.records("outcomes")
+    assert [fields["path"] for fields in made.journal.records("checkpoint")] == [str(source)]
+    assert not list(made.checkpoints.glob("*"))
+
+
+def test_a_result_that_is_gone_is_said(stages: Stages) -> None:
+    made = taken_over(stages, "sft", stages.root / "missing")
+    assert made.run() == 1
+    last = made.journal.records("finished")[-1]
+    assert last["reason"] == "bad_setting" and "launch the experiment again with --no-reuse" in last["hint"]

@@ -49,6 +49,8 @@ def test_without_a_database_it_says_what_to_start(home: Path) -> None:
 
 BAD = [
     (["nonsense"], "there is no recipe 'nonsense'"),
+    (["--fork", "smoke-1"], "name a recipe, or an experiment and a stage: --fork EXPERIMENT --at STAGE"),
+    (["smoke", "--fork", "smoke-1", "--at", "grpo"], "name a recipe, or an experiment and a stage"),
     (["smok"], "did you mean 'smoke'"),
     (["no/such/file.yaml"], "no/such/file.yaml"),
     (["smoke", "--set", "nothing"], "write --set path=value"),
