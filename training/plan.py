@@ -4,6 +4,7 @@ Everything comes from the resolved recipe; what an installation has measured com
 stage counts its own work in training/stages/<kind>/config.py (no torch).
 """
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -128,6 +129,14 @@ class Plan:
     def evaluation(self) -> Work:
         """All benchmarks together."""
         return sum((run.evaluation for run in self.new), Work())
+
+    @property
+    def rollouts_a_condition(self) -> int:
+        """Of the condition that takes the most, over all its stages and seeds."""
+        counts = Counter[str]()
+        for run in self.new:
+            counts[run.spec.condition] += run.work.rollouts
+        return max(counts.values(), default=0)
 
     @property
     def flops(self) -> float:
@@ -269,6 +278,6 @@ def _cautions(runs: Sequence[RunPlan], known: Experience) -> list[Caution]:
 
 
 def elsewhere(recipe: Recipe) -> dict[str, float]:
-    """Name of each GPU that a guess knows → hours that the whole recipe would take on one."""
+    """Name of each GPU that a guess knows → seconds that the whole recipe would take on one."""
     gpus = [one for one in HARDWARE.values() if one.is_gpu]
-    return {gpu.name: plan(recipe, hardware=gpu).seconds / 3600 for gpu in gpus}
+    return {gpu.name: plan(recipe, hardware=gpu).seconds for gpu in gpus}

@@ -214,4 +214,4 @@ def test_every_recipe_has_a_plan_at_every_size() -> None:
             recipe = build(read(name), [("scale", scale)])
             found = plan(recipe, hardware=CPU)
             assert len(found.runs) == len(resolve(recipe))
-            assert 0 < found.seconds and 0 < found.flops and 0 < found.disk
+            assert found.seconds > 0 and found.flops > 0 and found.disk > 0

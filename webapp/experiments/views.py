@@ -1,5 +1,7 @@
 """The list of experiments, launching one from a recipe, and one experiment's page."""
 
+from typing import Any
+
 import yaml
 from django.conf import settings
 from django.contrib import messages
@@ -12,10 +14,12 @@ from django.views.decorators.vary import vary_on_headers
 
 from training import recipe as recipes
 from training.data.availability import missing_data
+from training.hardware import HARDWARE
 from training.recipe import RecipeError
-from webapp.experiments import querysets
+from webapp.experiments import planning, querysets
 from webapp.experiments.forms import RecipeForm, gallery, planned_steps
 from webapp.experiments.models import Experiment
+from webapp.experiments.planning import PlanWishes
 from webapp.experiments.services import launch
 from webapp.runs import services
 from webapp.runs.models import Event
@@ -53,23 +57,49 @@ def new_experiment(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_from_recipe(request: HttpRequest, recipe: str) -> HttpResponse:
-    """A recipe's settings as a form; a POST launches it, or shows what to mend and queues nothing."""
+    """A recipe's settings as a form with its plan; a POST launches it, or shows what to mend and queues nothing.
+
+    `review` only shows the plan again; a plan that asks something is launched with `confirmed` alone.
+    """
+    form = RecipeForm(_shipped(recipe), request.POST if request.method == "POST" else None)
+    asked = False
+    if form.recipe is not None and "review" not in request.POST:
+        asked = "confirmed" not in request.POST and bool(planning.propose(form.recipe).questions)
+        if not asked:
+            try:
+                assert isinstance(request.user, User)  # LoginRequiredMiddleware lets nobody else through
+                experiment = launch(recipe=form.recipe, owner=request.user)
+            except RecipeError as error:
+                form.refuse(error.problems)
+            else:
+                messages.success(request, f"{experiment.name} is launched: workers take its runs one by one.")
+                return redirect("experiment", experiment.name)
+    context = {"form": form, "recipe": form.base, "name": recipe, "nav": "new", "asked": asked}
+    return render(request, "experiments/form.html", context | _planned(request, form))
+
+
+@require_POST
+def plan_of_recipe(request: HttpRequest, recipe: str) -> HttpResponse:
+    """The plan of the form as it stands, as a fragment; creates nothing."""
+    form = RecipeForm(_shipped(recipe), request.POST)
+    return render(
+        request, "experiments/_plan.html", {"form": form, "name": recipe, **_planned(request, form)}
+    )
+
+
+def _planned(request: HttpRequest, form: RecipeForm) -> dict[str, object]:
+    """The plan of a form that can be launched (of the recipe as it is before anything was posted)."""
+    found = form.recipe if request.method == "POST" else form.base
+    wishes = PlanWishes.read(request.POST)
+    proposal = wishes.proposal(found) if found is not None else None
+    return {"proposal": proposal, "wishes": wishes, "hardware": HARDWARE.values()}
+
+
+def _shipped(recipe: str) -> dict[str, Any]:
     try:
-        data = recipes.shipped(recipe)
+        return recipes.shipped(recipe)
     except RecipeError as error:
         raise Http404(str(error)) from None
-    form = RecipeForm(data, request.POST if request.method == "POST" else None)
-    if form.recipe is not None:
-        try:
-            assert isinstance(request.user, User)  # LoginRequiredMiddleware lets nobody else through
-            experiment = launch(recipe=form.recipe, owner=request.user)
-        except RecipeError as error:
-            form.refuse(error.problems)
-        else:
-            messages.success(request, f"{experiment.name} is launched: workers take its runs one by one.")
-            return redirect("experiment", experiment.name)
-    context = {"form": form, "recipe": form.base, "name": recipe, "nav": "new"}
-    return render(request, "experiments/form.html", context)
 
 
 @require_GET

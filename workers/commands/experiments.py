@@ -15,7 +15,7 @@ from webapp.results import exports, tables, wording
 from webapp.results.report import report
 from webapp.runs import services as run_services
 from webapp.runs.models import StageRun, State
-from workers.commands import CommandError, access, database, progress
+from workers.commands import CommandError, access, database, plan, progress
 
 
 def build_recipe(name: str, changes: list[str]) -> recipes.Recipe:
@@ -33,11 +33,15 @@ def find(name: str) -> Experiment:
 
 
 def launch(options: argparse.Namespace) -> int:
-    """Queue a recipe, as the form in the browser does."""
+    """Queue a recipe, as the form in the browser does; or only show its plan."""
     from webapp.experiments.services import launch as launch_experiment
 
     recipe = build_recipe(options.recipe, options.set)
+    if options.dry_run:
+        return plan.show(recipe, options)
     database.connect()
+    if not options.yes:
+        plan.ask(recipe)
     experiment = launch_experiment(recipe=recipe, owner=access.person(options.user))
     runs = experiment.runs.count()
     if options.json:
