@@ -8,11 +8,12 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from math import inf, isfinite
 from typing import Protocol
 
 from training.benchmarks import BENCHMARKS
 from training.hardware import HARDWARE, Hardware
-from training.recipe import Recipe, StageSpec, resolve
+from training.recipe import Recipe, RecipeError, StageSpec, resolve
 from training.settings import BenchmarkSettings, TrainingStageSettings
 from training.work import Caution, Work
 
@@ -192,10 +193,19 @@ def plan(
 ) -> Plan:
     """Plan every stage run of a recipe on one kind of device.
 
-    `reused` are the runs (condition, stage, seed) whose result is there already: they cost nothing. Raises RecipeError.
+    `reused` are the runs (condition, stage, seed) whose result is there already: they cost nothing. Raises
+    RecipeError, also for sizes beyond what a computer counts with.
     """
     known = experience or NoExperience()
-    runs = [_run(spec, hardware, known, reused) for spec in resolve(recipe)]
+    try:
+        runs = [_run(spec, hardware, known, reused) for spec in resolve(recipe)]
+        whole = sum(run.seconds + run.flops + float(run.disk) for run in runs)
+    except OverflowError:
+        whole = inf
+    if not isfinite(whole):
+        raise RecipeError(
+            [("", "its sizes are too large to count with; lower lengths, batches or the model")]
+        )
     return Plan(recipe, hardware, runs, _cautions(runs, known))
 
 

@@ -91,11 +91,6 @@ class Proposal:
         return "GPU" if self.plan.hardware.is_gpu else "CPU"
 
     @property
-    def hours(self) -> float:
-        """Of device time."""
-        return self.plan.seconds / 3600
-
-    @property
     def elapsed(self) -> float | None:
         """Seconds from start to end on the slots there are, once the queue is empty; None without a worker."""
         return self.plan.elapsed(self.site.slots) if self.site.slots else None

@@ -15,11 +15,11 @@ from django.views.decorators.vary import vary_on_headers
 from training import recipe as recipes
 from training.data.availability import missing_data
 from training.hardware import HARDWARE
-from training.recipe import RecipeError
-from webapp.experiments import planning, querysets
+from training.recipe import Recipe, RecipeError
+from webapp.experiments import querysets
 from webapp.experiments.forms import RecipeForm, gallery, planned_steps
 from webapp.experiments.models import Experiment
-from webapp.experiments.planning import PlanWishes
+from webapp.experiments.planning import PlanWishes, Proposal
 from webapp.experiments.services import launch
 from webapp.runs import services
 from webapp.runs.models import Event
@@ -62,37 +62,49 @@ def new_from_recipe(request: HttpRequest, recipe: str) -> HttpResponse:
     `review` only shows the plan again; a plan that asks something is launched with `confirmed` alone.
     """
     form = RecipeForm(_shipped(recipe), request.POST if request.method == "POST" else None)
-    asked = False
-    if form.recipe is not None and "review" not in request.POST:
-        asked = "confirmed" not in request.POST and bool(planning.propose(form.recipe).questions)
-        if not asked:
-            try:
-                assert isinstance(request.user, User)  # LoginRequiredMiddleware lets nobody else through
-                experiment = launch(recipe=form.recipe, owner=request.user)
-            except RecipeError as error:
-                form.refuse(error.problems)
-            else:
-                messages.success(request, f"{experiment.name} is launched: workers take its runs one by one.")
-                return redirect("experiment", experiment.name)
-    context = {"form": form, "recipe": form.base, "name": recipe, "nav": "new", "asked": asked}
-    return render(request, "experiments/form.html", context | _planned(request, form))
+    wishes = PlanWishes.read(request.POST)
+    planned = _planned(form, wishes, form.recipe if request.method == "POST" else form.base)
+    asked = planned is not None and bool(planned.questions) and "confirmed" not in request.POST
+    if form.recipe is not None and "review" not in request.POST and not asked:
+        try:
+            assert isinstance(request.user, User)  # LoginRequiredMiddleware lets nobody else through
+            experiment = launch(recipe=form.recipe, owner=request.user)
+        except RecipeError as error:
+            form.refuse(error.problems)
+        else:
+            messages.success(request, f"{experiment.name} is launched: workers take its runs one by one.")
+            return redirect("experiment", experiment.name)
+    context = {
+        "form": form,
+        "recipe": form.base,
+        "name": recipe,
+        "nav": "new",
+        "asked": asked and form.recipe is not None and "review" not in request.POST,
+        "proposal": planned,
+        "wishes": wishes,
+        "hardware": HARDWARE.values(),
+    }
+    return render(request, "experiments/form.html", context)
 
 
 @require_POST
 def plan_of_recipe(request: HttpRequest, recipe: str) -> HttpResponse:
     """The plan of the form as it stands, as a fragment; creates nothing."""
-    form = RecipeForm(_shipped(recipe), request.POST)
-    return render(
-        request, "experiments/_plan.html", {"form": form, "name": recipe, **_planned(request, form)}
-    )
+    form, wishes = RecipeForm(_shipped(recipe), request.POST), PlanWishes.read(request.POST)
+    planned = _planned(form, wishes, form.recipe)
+    context = {"form": form, "proposal": planned, "wishes": wishes, "hardware": HARDWARE.values()}
+    return render(request, "experiments/_plan.html", context)
 
 
-def _planned(request: HttpRequest, form: RecipeForm) -> dict[str, object]:
-    """The plan of a form that can be launched (of the recipe as it is before anything was posted)."""
-    found = form.recipe if request.method == "POST" else form.base
-    wishes = PlanWishes.read(request.POST)
-    proposal = wishes.proposal(found) if found is not None else None
-    return {"proposal": proposal, "wishes": wishes, "hardware": HARDWARE.values()}
+def _planned(form: RecipeForm, wishes: PlanWishes, recipe: Recipe | None) -> Proposal | None:
+    """The plan of what the form holds; None where that must be mended first, which the form then says."""
+    if recipe is None:
+        return None
+    try:
+        return wishes.proposal(recipe)
+    except RecipeError as error:
+        form.refuse(error.problems)
+        return None
 
 
 def _shipped(recipe: str) -> dict[str, Any]:

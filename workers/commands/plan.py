@@ -11,7 +11,18 @@ from webapp.experiments.planning import Proposal, Row, propose
 from webapp.experiments.templatetags.humane import duration, short, size
 from workers.commands import CommandError, database
 
-HEADER = ("stage", "conditions", "runs", "steps", "rollouts", "tokens", "FLOPs", "{} h", "disk", "problems")
+HEADER = (
+    "stage",
+    "conditions",
+    "runs",
+    "steps",
+    "rollouts",
+    "tokens",
+    "FLOPs",
+    "time a run",
+    "disk a run",
+    "problems",
+)
 LEFT = 2  # columns of words
 
 
@@ -39,7 +50,7 @@ def lines(proposal: Proposal) -> list[str]:
     said = [
         f"{recipe.name}: {recipe.title} (size {recipe.scale})",
         f"{conditions} conditions × {seeds} {'seed' if seeds == 1 else 'seeds'} × {stages} stages = "
-        f"{len(plan.runs)} stage runs; {short(model.parameters)} parameters. Figures of a line are those of one run.",
+        f"{len(plan.runs)} stage runs; {short(model.parameters)} parameters. ~: a guess.",
         "",
         *_table(proposal),
         "",
@@ -47,10 +58,10 @@ def lines(proposal: Proposal) -> list[str]:
     if plan.work.rollouts:
         said.append(f"rollouts   {plan.work.rollouts:,} in all, {plan.rollouts_a_condition:,} a condition")
     source = "from this installation's own speeds" if plan.measured else "guess"
-    said.append(f"time       {proposal.hours:,.1f} {proposal.unit} hours on {plan.hardware.name} ({source})")
+    said.append(f"time       {_hours(plan.seconds)} {proposal.unit} hours on {plan.hardware.name} ({source})")
     if proposal.elapsed is not None:
         said.append(f"           {duration(proposal.elapsed)} from start to end on {site.slots} slots")
-    other = ", ".join(f"{seconds / 3600:,.1f} on {name}" for name, seconds in proposal.elsewhere.items())
+    other = ", ".join(f"{_hours(seconds)} on {name}" for name, seconds in proposal.elsewhere.items())
     said.append(f"           GPU hours elsewhere (guess): {other}")
     room = f"; {size(site.free)} free" if site.free is not None else ""
     said.append(f"disk       {size(plan.disk)}{room}")
@@ -132,7 +143,7 @@ def _reached() -> bool:
 
 
 def _table(proposal: Proposal) -> list[str]:
-    cells = [[name.format(proposal.unit) for name in HEADER]]
+    cells = [list(HEADER)]
     cells += [_cells(row, one_of_many=len(proposal.plan.recipe.conditions)) for row in proposal.rows]
     widths = [max(len(row[column]) for row in cells) for column in range(len(HEADER))]
     return ["  ".join(_padded(row, widths)).rstrip() for row in cells]
@@ -155,10 +166,15 @@ def _cells(row: Row, one_of_many: int) -> list[str]:
         f"{row.work.rollouts:,}" if row.work.rollouts else "–",
         short(row.work.learnt),
         f"{row.run.flops:.1e}",
-        f"{mark}{row.run.seconds / 3600:,.2f}",
+        f"{mark}{duration(row.run.seconds)}",
         size(row.run.disk),
         short(row.problems),
     ]
+
+
+def _hours(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours:,.1f}" if hours >= 10 else f"{hours:.2g}"
 
 
 def _reused(proposal: Proposal) -> str:
