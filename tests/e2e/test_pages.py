@@ -138,6 +138,26 @@ def test_a_mistake_in_the_form_is_shown_where_it_is(page: Page, address: str) ->
     assert not Experiment.objects.exists()
 
 
+def test_the_plan_follows_the_fields(page: Page, address: str) -> None:
+    page.goto(f"{address}/experiments/new/phase6_grpo_20x/")
+    plan = page.locator("#plan")
+    expect(plan).to_contain_text("80,000 a condition")
+    page.get_by_label("Size", exact=True).select_option("1x")
+    expect(plan).to_contain_text("4,000 a condition")
+    expect(plan).to_contain_text("92 % at 2 %")
+    page.locator('[id="field-seeds"]').fill("0, 1, 2")
+    expect(plan).to_contain_text("3 seeds show a difference")
+    wished = page.get_by_label("Wished difference")
+    wished.press_sequentially("2")
+    expect(plan).to_contain_text("a difference of 2.0 points takes")
+    expect(wished).to_be_focused()
+    page.locator('[id="field-seeds"]').fill("0, 0")
+    expect(plan).to_contain_text("listed twice")
+    page.locator('[id="field-seeds"]').fill("0, 1")
+    expect(plan).to_contain_text("a difference of 2.0 points takes")
+    assert not Experiment.objects.exists()
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_no_page_scrolls_sideways(browser: Browser, page: Page, address: str, width: int) -> None:
     factories.make_history("demo-1", done=5, seeds=(0, 1))

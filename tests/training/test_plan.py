@@ -9,7 +9,8 @@ from training.benchmarks import BENCHMARKS
 from training.hardware import HARDWARE
 from training.plan import NoExperience, Plan, elsewhere, evaluation_work, plan
 from training.recipe import Recipe, StageSpec, build, read, resolve
-from training.settings import BenchmarkSettings, ModelSettings, TokenizerSettings
+from training.settings import BenchmarkSettings, ModelSettings, TokenizerSettings, TrainingStageSettings
+from training.stages import STAGES
 from training.stages.grpo.groups import enough_for_half, expected_without_gradient, half_without_gradient
 from training.work import Work, percent
 
@@ -215,3 +216,10 @@ def test_every_recipe_has_a_plan_at_every_size() -> None:
             found = plan(recipe, hardware=CPU)
             assert len(found.runs) == len(resolve(recipe))
             assert found.seconds > 0 and found.flops > 0 and found.disk > 0
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind, one in STAGES.items() if issubclass(one, TrainingStageSettings)]
+)
+def test_every_kind_that_trains_counts_its_own_work(kind: str) -> None:
+    assert "work" in vars(STAGES[kind])

@@ -1,7 +1,7 @@
 """The plan of an experiment on this installation: its own speeds, its queue, its disk, and what to ask before launching."""
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -165,11 +165,12 @@ def propose(
     device: str | None = None,
     discordant: float | None = None,
     wished: float | None = None,
+    reused: Collection[plans.Key] = (),
     database: bool = True,
 ) -> Proposal:
     """Plan a recipe for this installation, or for a named device, whose times are then guessed.
 
-    Without the database nothing is known of earlier runs and of the queue. Creates nothing. Raises RecipeError, and
+    `reused` are the stage runs whose result is there already. Without the database nothing is known of earlier runs and of the queue. Creates nothing. Raises RecipeError, and
     ValueError for a device that is not known.
     """
     if device is not None and device not in HARDWARE:
@@ -178,7 +179,7 @@ def propose(
     hardware = HARDWARE[device] if device else _own(here)
     experience = Experience(recipe, hardware, timed=device is None) if database else None
     return Proposal(
-        plan=plans.plan(recipe, hardware=hardware, experience=experience),
+        plan=plans.plan(recipe, hardware=hardware, experience=experience, reused=reused),
         site=here,
         power=power(
             recipe,
