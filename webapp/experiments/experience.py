@@ -65,6 +65,7 @@ class Experience:
             state=State.SUCCEEDED,
             spec__model__n_layer=spec.model.n_layer,
             spec__model__n_embd=spec.model.n_embd,
+            attempts__hostname__gt="",  # else made up (`mulberry seed`)
         ).order_by("-experiment")
         newest = runs.values_list("experiment", flat=True).first()
         found = latest_accuracies(

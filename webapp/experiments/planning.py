@@ -170,8 +170,8 @@ def propose(
 ) -> Proposal:
     """Plan a recipe for this installation, or for a named device, whose times are then guessed.
 
-    `reused` are the stage runs whose result is there already. Without the database nothing is known of earlier runs and of the queue. Creates nothing. Raises RecipeError, and
-    ValueError for a device that is not known.
+    `reused` are the stage runs whose result is there already. Without the database nothing is known of earlier runs
+    and of the queue. Creates nothing. Raises RecipeError, and ValueError for a device that is not known.
     """
     if device is not None and device not in HARDWARE:
         raise ValueError(f"there is no device {device!r}{nearest(device, HARDWARE)}")

@@ -205,9 +205,9 @@ def detectable_by_seeds(
 ) -> float:
     """Smallest difference of two conditions that the t test over seeds sees, were the problems its only noise.
 
-    A seed's difference then varies by (discordant − difference²) / problems; power as in statsmodels'
-    TTestPower. Seeds that differ by themselves, as they do, need more. The discordant
-    share is taken to be as large as the difference where it is smaller.
+    A seed's difference then varies by (discordant − difference²) / problems; power as in statsmodels' TTestPower.
+    Seeds that differ by themselves, as they do, need more. The discordant share is taken to be as large as the
+    difference where it is smaller.
     """
     if seeds < 2:
         raise ValueError("a comparison over seeds needs 2 seeds or more; add seeds to the recipe")

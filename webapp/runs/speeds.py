@@ -53,13 +53,17 @@ def _same(evaluation: Evaluation, benchmark: BenchmarkSettings) -> bool:
 
 
 def _attempts(spec: StageSpec, device: str) -> QuerySet[Attempt]:
-    """Succeeded attempts on a model of the same size and variant, the newest first."""
+    """Succeeded attempts on a model of the same size and variant, the newest first.
+
+    Those of no machine are made up (`mulberry seed`).
+    """
     same: dict[str, Any] = {
         f"stage_run__spec__model__{key}": getattr(spec.model, key)
         for key in ("n_layer", "n_embd", "positions", "memory")
     }
     same["stage_run__spec__tokenizer__kind"] = spec.tokenizer.kind
-    return Attempt.objects.filter(outcome=State.SUCCEEDED, device__startswith=device, **same).order_by("-pk")
+    ran = Attempt.objects.filter(outcome=State.SUCCEEDED, device__startswith=device).exclude(hostname="")
+    return ran.filter(**same).order_by("-pk")
 
 
 def _medians(attempts: Iterable[int], unit: Unit) -> list[float]:

@@ -14,7 +14,7 @@ from webapp.experiments.models import Experiment
 from webapp.experiments.planning import PlanWishes, propose
 from webapp.experiments.power import power
 from webapp.experiments.services import launch
-from webapp.runs.models import StageRun, State, Worker
+from webapp.runs.models import Attempt, StageRun, State, Worker
 
 pytestmark = pytest.mark.django_db
 SMOKE, PHASE_6 = "/experiments/new/smoke/", "/experiments/new/phase6_grpo_20x/"
@@ -78,6 +78,18 @@ def test_speeds_come_from_earlier_runs_of_the_same_kind_size_and_device(smoke: r
     assert seconds(propose(longer), "pretrain")[1] is False
     StageRun.objects.get(pk=runs["baseline", "grpo"].pk).attempts.update(device="cuda:0")
     assert seconds(propose(smoke), "grpo")[1] is False
+
+
+def test_made_up_records_are_no_experience(smoke: recipes.Recipe) -> None:
+    add_worker("cpu:0")
+    runs = launched(smoke)
+    succeed(runs["baseline", "pretrain"], tokens_per_second=[1.0])
+    succeed(runs["baseline", "curriculum"], tokens_per_second=[1.0])
+    assert propose(smoke).plan.seconds > 140 * 16 * 96
+    assert "measured before" in propose(smoke).plan.cautions[0].text
+    Attempt.objects.update(hostname="")  # as `mulberry seed` leaves them
+    assert propose(smoke).plan.seconds < 1_000
+    assert not any("measured before" in caution.text for caution in propose(smoke).plan.cautions)
 
 
 def test_accuracy_and_discordance_come_from_earlier_experiments(smoke: recipes.Recipe) -> None:
