@@ -25,6 +25,7 @@ from training.stages import STAGES, AnyStage
 
 RECIPES = Path(__file__).parent / "recipes"
 SHARED = ("name", "conditions", "seeds", "tokenizer", "primary_metric", "alpha", "scale", "scales")
+MOST_STEPS = 10**15
 FULL = "full"  # the scale of a recipe as it is written
 
 
@@ -146,6 +147,14 @@ class Recipe(Settings):
         if used and self.primary_metric not in used:
             text = f"{self.primary_metric!r} is not among the benchmarks{nearest(self.primary_metric, used)}"
             raise error_at("primary_metric", text)
+        return self
+
+    @model_validator(mode="after")
+    def _steps_can_be_counted(self) -> "Recipe":
+        for stage in self.stages:
+            if (stage.planned_steps() or 0) > MOST_STEPS:
+                text = f"has more than {MOST_STEPS:,} optimizer steps; nobody lives that long"
+                raise error_at(f"stages.{stage.name}", text)
         return self
 
     @model_validator(mode="after")

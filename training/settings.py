@@ -5,6 +5,11 @@ from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from training.work import Caution, Unit, Work
+
+GPT2_VOCABULARY = 50_349  # GPT-2's 50,257 entries, padded to 50,304, and the 45 mul-tokens
+ABACUS_ROWS = 33  # vectors of abacus positions: 32 digits, and one for what is none
+
 
 class Settings(BaseModel):
     """Base of every settings class: unknown keys are errors, instances are frozen."""
@@ -52,6 +57,21 @@ class ModelSettings(Settings):
         """Whether building the model takes knowing which tokens are digits, results and mul-tokens."""
         return self.positions == "abacus" or self.memory or self.mul_token_embeddings == "composed"  # noqa: S105
 
+    def parameters(self, entries: int) -> int:
+        """Weights of the model with a vocabulary of so many entries; the head shares the embedding's.
+
+        Each block has 12 × n_embd² weights in its matrices and 13 × n_embd in biases and norms (Radford et al. 2019).
+        """
+        width = self.n_embd
+        total = entries * width + self.n_layer * (12 * width**2 + 13 * width) + 2 * width
+        if self.positions in ("learned", "abacus"):
+            total += self.n_positions * width
+        if self.positions == "abacus":
+            total += ABACUS_ROWS * width
+        if self.memory:  # a norm, queries, keys, values, a gate a head, and the way back
+            total += 4 * width**2 + 6 * width + (width + 1) * self.n_head
+        return total
+
     @model_validator(mode="after")
     def _heads_divide_width(self) -> "ModelSettings":
         if self.n_embd % self.n_head:
@@ -81,6 +101,11 @@ class TokenizerSettings(Settings):
         None,
         description="gpt2: folder with vocab.json and merges.txt, or a hub name; relative to the data folder",
     )
+
+    @property
+    def vocabulary(self) -> int:
+        """Entries, the mul-tokens included."""
+        return GPT2_VOCABULARY if self.kind == "gpt2" else self.entries
 
 
 class MulTokenSettings(Settings):
@@ -131,6 +156,17 @@ class Source(Settings):
     weight: float = Field(
         1.0, gt=0, description="Share of this source in the mixture, relative to the others"
     )
+    prompt_tokens: ClassVar[int] = 60  # of an example on average, in GPT-2's tokens: for the plan alone
+    completion_tokens: ClassVar[int] = 100
+
+
+def mean_tokens(sources: Sequence[Source]) -> tuple[float, float]:
+    """Tokens of a mixture's average prompt and completion."""
+    total = sum(source.weight for source in sources)
+    return (
+        sum(source.weight * source.prompt_tokens for source in sources) / total,
+        sum(source.weight * source.completion_tokens for source in sources) / total,
+    )
 
 
 class StageSettings(Settings):
@@ -147,6 +183,9 @@ class StageSettings(Settings):
     without_effect: ClassVar[frozenset[str]] = frozenset({"after", "benchmarks"})  # on the checkpoint
     leaves_checkpoint: ClassVar[bool] = True  # of its own
     records_rollouts: ClassVar[bool] = False
+    unit: ClassVar[Unit] = "tokens"  # what its speed is measured in
+    same_speed: ClassVar[tuple[str, ...]] = ()  # settings that must be equal for a measured speed to hold
+    utilisation: ClassVar[float] = 0.1  # share of a device's peak arithmetic that training reaches: a guess
     after: str | None = Field(
         None,
         description="Stage whose checkpoint this one starts from; left out: the one before it; null: none",
@@ -158,6 +197,18 @@ class StageSettings(Settings):
     def planned_steps(self) -> int | None:
         """Optimizer steps that the settings alone determine; None where there are none."""
         return None
+
+    def work(self) -> Work:
+        """What the stage computes, its benchmarks left out; where texts decide, by their average length."""
+        return Work()
+
+    def assumptions(self) -> list[str]:
+        """What work() takes for granted, a sentence each."""
+        return []
+
+    def cautions(self, accuracy: float | None) -> list[Caution]:
+        """What to know before the launch; `accuracy` is its first model's on the primary metric, 0 to 1, if known."""
+        return []
 
     def context_needed(self) -> dict[str, int]:
         """Settings that bound a text, with the tokens of context that each needs at least."""

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
+from training.hardware import HARDWARE
 from training.recipe import RecipeError
 from workers.commands import CommandError
 from workers.embedded import StartError
@@ -83,6 +84,13 @@ def _add_experiments(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     )
     launch.add_argument(
         "--wait", action="store_true", help="show progress until it is over; fails when a run fails"
+    )
+    launch.add_argument("--dry-run", action="store_true", help="show what it would take; launch nothing")
+    launch.add_argument(
+        "--device", choices=[*HARDWARE], help="plan for this one (--dry-run; default: what the workers have)"
+    )
+    launch.add_argument(
+        "--yes", action="store_true", help="launch it even if it takes years or fills the disk"
     )
     launch.add_argument("--user", default="operator", help="account that owns it (default: operator)")
     launch.add_argument("--json", action="store_true", help="print JSON")

@@ -61,6 +61,9 @@ def test_rollouts_arrive_without_a_reload_and_once(page: Page, address: str) -> 
     page.context.set_offline(False)
     record(attempt, step=6)
     expect(page.locator("#rollout-count")).to_have_text("60")
+    expect(page.locator(".rollout")).to_have_count(
+        60
+    )  # what came in during a look is counted before it is shown
     ids = page.locator(".rollout").evaluate_all("all => all.map((one) => one.id)")
     assert len(ids) == len(set(ids)) == 60
     assert page.locator(".rollout .where").first.inner_text().split()[:2] == ["step", "6"]
@@ -135,6 +138,26 @@ def test_a_mistake_in_the_form_is_shown_where_it_is(page: Page, address: str) ->
     expect(wrong).to_have_attribute("aria-invalid", "true")
     expect(wrong).to_have_value("0")
     expect(page.get_by_role("alert")).to_contain_text("Nothing was launched")
+    assert not Experiment.objects.exists()
+
+
+def test_the_plan_follows_the_fields(page: Page, address: str) -> None:
+    page.goto(f"{address}/experiments/new/phase6_grpo_20x/")
+    plan = page.locator("#plan")
+    expect(plan).to_contain_text("80,000 a condition")
+    page.get_by_label("Size", exact=True).select_option("1x")
+    expect(plan).to_contain_text("4,000 a condition")
+    expect(plan).to_contain_text("92 % at 2 %")
+    page.locator('[id="field-seeds"]').fill("0, 1, 2")
+    expect(plan).to_contain_text("3 seeds show a difference")
+    wished = page.get_by_label("Wished difference")
+    wished.press_sequentially("2")
+    expect(plan).to_contain_text("a difference of 2.0 points takes")
+    expect(wished).to_be_focused()
+    page.locator('[id="field-seeds"]').fill("0, 0")
+    expect(plan).to_contain_text("listed twice")
+    page.locator('[id="field-seeds"]').fill("0, 1")
+    expect(plan).to_contain_text("a difference of 2.0 points takes")
     assert not Experiment.objects.exists()
 
 

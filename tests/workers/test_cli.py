@@ -89,6 +89,49 @@ def test_bad_recipes_queue_nothing(
     assert stack.rows("SELECT count(*) FROM experiments_experiment") == before
 
 
+def test_a_dry_run_needs_no_database_and_shows_the_published_run(home: Path) -> None:
+    done = run(home, "launch", "phase6_grpo_20x", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert "2 conditions × 1 seed × 4 stages = 8 stage runs; 124.5 M parameters" in lines[1]
+    shown = {words[0]: words for line in lines if (words := line.split())}
+    assert shown["pretrain"][:4] == ["pretrain", "all", "2", "19,073"] and "10.0 B" in done.stdout
+    assert shown["grpo"][:5] == ["grpo", "all", "2", "2,000", "80,000"]
+    assert "160,000 in all, 80,000 a condition" in done.stdout
+    assert re.search(r"^time +[\d.]+ GPU hours on RTX 4090 \(guess\)$", done.stdout, re.MULTILINE)
+    assert re.search(r"^disk +28.6 GB", done.stdout, re.MULTILINE)
+    assert re.search(r"^reused +nothing", done.stdout, re.MULTILINE)
+    assert "no database answers here" in done.stdout
+    assert not (home / "postgres").exists()
+
+
+def test_a_dry_run_takes_changes_and_speaks_json(home: Path) -> None:
+    done = run(
+        home, "launch", "phase6_grpo_20x", "--dry-run", "--set", "scale=1x", "--device", "h200", "--json"
+    )
+    plan = json.loads(done.stdout)
+    assert (plan["device"], plan["measured"], plan["rollouts_a_condition"]) == ("h200", False, 4_000)
+    assert [one["stage"] for one in plan["runs"][:4]] == ["pretrain", "tulu", "curriculum", "grpo"]
+    assert "92 % at 2 %" in plan["cautions"][0]["text"]
+    assert plan["power"]["problems"] == 1_319
+
+
+def test_years_of_work_are_launched_only_when_confirmed(stack: RunningStack) -> None:
+    before = stack.rows("SELECT count(*) FROM experiments_experiment")
+    years = ["smoke", "--set", "stages.grpo.prompts=100000000000"]
+    asked = stack.mulberry("launch", *years)
+    assert asked.returncode == 1
+    assert "years of" in asked.stderr and "confirm with --yes" in asked.stderr
+    shown = stack.mulberry("launch", *years, "--dry-run")
+    assert shown.returncode == 0, shown.stderr
+    assert re.search(r"^asks +This would take about [\d,]+ years", shown.stdout, re.MULTILINE)
+    assert re.search(r"^queue +\d+ stage runs go first, on \d+ slots", shown.stdout, re.MULTILINE)
+    assert stack.rows("SELECT count(*) FROM experiments_experiment") == before
+    confirmed = stack.mulberry("launch", *years, "--yes", "--json")
+    assert confirmed.returncode == 0, confirmed.stderr
+    stack.mulberry("cancel", json.loads(confirmed.stdout)["name"])
+
+
 def test_launch_list_status_cancel_retry(stack: RunningStack) -> None:
     launched = stack.mulberry("launch", "smoke", "--set", "seeds=[7]", "--json")
     assert launched.returncode == 0, launched.stderr

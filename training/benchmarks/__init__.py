@@ -15,13 +15,13 @@ from training.benchmarks.benchmark import Benchmark, Problem
 __all__ = ["BENCHMARKS", "Benchmark", "Problem"]
 
 BENCHMARKS: Mapping[str, Benchmark] = {
-    name: Benchmark(name, module.GRADER, module.PROMPT_FORMAT, module.problems, module.grade)
-    for name, module in (
-        ("one_step_multiplication", one_step_multiplication),
-        ("one_step_splits", one_step_splits),
-        ("gsm8k", gsm8k),
-        ("svamp", svamp),
-        ("arithmetic_probes", arithmetic_probes),
+    name: Benchmark(name, module.GRADER, module.PROMPT_FORMAT, module.problems, module.grade, size, tokens)
+    for name, module, size, tokens in (
+        ("one_step_multiplication", one_step_multiplication, one_step_multiplication.SIZE, 30),
+        ("one_step_splits", one_step_splits, one_step_splits.SIZE, 30),
+        ("gsm8k", gsm8k, 1319, 64),
+        ("svamp", svamp, 1000, 43),
+        ("arithmetic_probes", arithmetic_probes, 281, 12),
     )
 } | {
     "hellaswag": Benchmark(
@@ -30,6 +30,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         hellaswag.PROMPT_FORMAT,
         hellaswag.problems,
         hellaswag.grade,
+        size=10_042,
+        tokens=400,
         kind="choice",
     )
 }

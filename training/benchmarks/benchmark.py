@@ -39,6 +39,8 @@ class Benchmark:
     prompt_format: str
     problems: ProblemsFunction
     grade: GradeFunction
+    size: int  # problems there are in all
+    tokens: int  # of a prompt on average, in GPT-2's tokens; of choices, of all of them with the prompt before each
     kind: Literal["answer", "choice"] = (
         "answer"  # the model writes a response, or its likeliest choice counts
     )

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -27,6 +27,8 @@ class DecompositionsSource(Source):
     """Larger products worked out by the distributive law."""
 
     source: Literal["decompositions"]
+    prompt_tokens: ClassVar[int] = 11
+    completion_tokens: ClassVar[int] = 98
     problems: Literal["generated", "gsm8k"] = Field(
         "generated",
         description="generated: What is 34 × 26?, without end; gsm8k: problems whose answers have such a product",

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,8 @@ class DrillsSource(Source):
     """Arithmetic drills with worked answers; the operands of injected products stay visible."""
 
     source: Literal["drills"]
+    prompt_tokens: ClassVar[int] = 12
+    completion_tokens: ClassVar[int] = 17
     tiers: list[Tier] = Field(
         [
             "one_digit_sums",

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -22,6 +22,8 @@ class Gsm8kSource(Source):
     """Grade-school word problems with worked answers that end with `#### n`."""
 
     source: Literal["gsm8k"]
+    prompt_tokens: ClassVar[int] = 64
+    completion_tokens: ClassVar[int] = 72
     calculator_marks: Literal["strip", "keep"] = Field(
         "strip", description="What becomes of the marks <<48/2=24>> in the answers"
     )

@@ -151,13 +151,13 @@ def _commit(hub: str, revision: str | None, kind: Literal["dataset", "model"] = 
     """The commit that a revision of the hub's is now. Raises ValueError when the hub cannot be asked."""
     if revision is not None and COMMIT.fullmatch(revision):
         return revision
-    import httpx
+    import httpx2  # huggingface_hub's own
     from huggingface_hub import HfApi
 
     ask = HfApi().dataset_info if kind == "dataset" else HfApi().model_info
     try:
         commit = ask(hub, revision=revision, timeout=PATIENCE).sha
-    except (OSError, httpx.HTTPError) as error:
+    except (OSError, httpx2.HTTPError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"cannot ask the hub for {hub}: {reason}; use local files, or try again") from None
     assert commit is not None

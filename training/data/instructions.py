@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from training.data.example import Example, prompt_for
 from training.data.phrases import NAMES, NOUNS, two_names
@@ -14,6 +14,8 @@ class InstructionsSource(Source):
     """Instructions that need no arithmetic."""
 
     source: Literal["instructions"]
+    prompt_tokens: ClassVar[int] = 12
+    completion_tokens: ClassVar[int] = 5
 
 
 def examples(settings: InstructionsSource, *, seed: int, data_dir: Path) -> Iterator[Example]:

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,8 @@ class PlainTextSource(Source):
     """Pieces of one text file, each once, in random order."""
 
     source: Literal["plain_text"]
+    prompt_tokens: ClassVar[int] = 0
+    completion_tokens: ClassVar[int] = 310
     path: str = Field("text/tinyshakespeare.txt", description="UTF-8 text file, relative to the data folder")
     characters: int = Field(1000, ge=1, description="Length of a piece, at least; it ends with a line")
 

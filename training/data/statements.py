@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from training.data.example import Example
 from training.data.held_out import sum_is_held_out
@@ -16,6 +16,8 @@ class StatementsSource(Source):
     """Plain statements, some sentences a text; nobody asks and nobody answers."""
 
     source: Literal["statements"]
+    prompt_tokens: ClassVar[int] = 0
+    completion_tokens: ClassVar[int] = 36
 
 
 def examples(settings: StatementsSource, *, seed: int, data_dir: Path) -> Iterator[Example]:

@@ -5,7 +5,7 @@ The benchmark `svamp` asks the same problems, so that a recipe may have one of t
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -21,6 +21,8 @@ class SvampSource(FilesSource):
     """Word problems whose answer is one equation: `76 - 25 = 51`, `#### 51`."""
 
     source: Literal["svamp"]
+    prompt_tokens: ClassVar[int] = 43
+    completion_tokens: ClassVar[int] = 9
     path: str = Field("svamp", description="Folder or file: SVAMP.json as published, or parquet or JSONL")
 
 

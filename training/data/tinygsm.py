@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -18,6 +18,8 @@ class TinyGsmSource(FilesSource):
     """Grade-school word problems with solutions in Python, worked out as `bags = 3 × 7 = 21`, `#### 21`."""
 
     source: Literal["tinygsm"]
+    prompt_tokens: ClassVar[int] = 65
+    completion_tokens: ClassVar[int] = 60
     path: str = Field("tinygsm", description="Folder or file of parquet or JSONL with question and code")
     longest_answer: int | None = Field(
         600, ge=1, description="Leave out problems whose worked answer has more characters; empty: keep all"

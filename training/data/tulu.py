@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -16,6 +16,8 @@ class TuluSource(FilesSource):
     """Conversations from column `messages`."""
 
     source: Literal["tulu"]
+    prompt_tokens: ClassVar[int] = 120
+    completion_tokens: ClassVar[int] = 290
     path: str = Field("tulu", description="Folder or file of parquet or JSONL with messages")
 
 

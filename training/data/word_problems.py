@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -36,6 +36,8 @@ class WordProblemsSource(Source):
     """Word problems with worked answers."""
 
     source: Literal["word_problems"]
+    prompt_tokens: ClassVar[int] = 26
+    completion_tokens: ClassVar[int] = 6
     kinds: KindShares = Field(KindShares(), description="Shares of the kinds of problems")
     phrasing: Literal["plain", "hard", "mixed"] = Field(
         "plain",

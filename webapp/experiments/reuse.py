@@ -35,6 +35,11 @@ class Plan:
     offers: Mapping[Key, Offer] = field(default_factory=dict)
     twins: Mapping[Key, Key] = field(default_factory=dict)  # run → the one that computes the same
 
+    @property
+    def spared(self) -> set[Key]:
+        """The runs that are not computed."""
+        return {*self.offers, *self.twins}
+
 
 def planned(specs: Sequence[StageSpec], *, reuse: bool = True, fork: Fork | None = None) -> Plan:
     """The plan of resolved specs; a fork has what stands above it from its experiment in any case.

@@ -12,11 +12,13 @@ from django.views.decorators.vary import vary_on_headers
 
 from training import recipe as recipes
 from training.data.availability import missing_data
-from training.recipe import RecipeError
+from training.hardware import HARDWARE
+from training.recipe import Recipe, RecipeError
 from webapp.experiments import querysets
 from webapp.experiments.drafts import Draft, draft_from
 from webapp.experiments.forms import RecipeForm, gallery, planned_steps
 from webapp.experiments.models import Experiment
+from webapp.experiments.planning import PlanWishes, Proposal
 from webapp.experiments.reuse import Fork, Line, check_fork, lines, planned
 from webapp.experiments.services import launch
 from webapp.runs import services
@@ -54,40 +56,42 @@ def new_experiment(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-def new_from_recipe(request: HttpRequest, recipe: str, offers: bool = False) -> HttpResponse:
-    """A recipe's settings as a form; a POST launches it, or shows what to mend and queues nothing."""
+def new_from_recipe(request: HttpRequest, recipe: str, part: str = "form") -> HttpResponse:
+    """A recipe's settings as a form with its plan; a POST launches it, or shows what to mend and queues nothing.
+
+    `review` only shows the plan again; a plan that asks something is launched with `confirmed` alone. The other parts
+    are fragments that create nothing: what a launch would reuse, and its plan.
+    """
     try:
         data = recipes.shipped(recipe)
     except RecipeError as error:
         raise Http404(str(error)) from None
-    return _drafted(request, Draft(recipe, data), offers)
+    return PARTS[part](request, Draft(recipe, data))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_from_experiment(
-    request: HttpRequest, name: str, stage: str | None = None, offers: bool = False
+    request: HttpRequest, name: str, stage: str | None = None, part: str = "form"
 ) -> HttpResponse:
     """An experiment's settings as a form: to clone it (?seeds=other: with new seeds), or to fork it at a stage."""
     found = get_object_or_404(Experiment, name=name)
     try:
         if stage is not None:
             check_fork(Fork(found, stage))
-        return _drafted(
-            request, draft_from(found, stage, other_seeds=request.GET.get("seeds") == "other"), offers
-        )
+        draft = draft_from(found, stage, other_seeds=request.GET.get("seeds") == "other")
+        return PARTS[part](request, draft)
     except RecipeError as error:
         messages.error(request, "; ".join(text for _, text in error.problems))
         return redirect("experiment", name)
 
 
-def _drafted(request: HttpRequest, draft: Draft, offers: bool) -> HttpResponse:
-    """The form of a draft; with `offers` only what its launch would reuse, as a fragment."""
-    stage = draft.fork.stage if draft.fork else None
-    form = RecipeForm(draft.data, request.POST if request.method == "POST" else None, opened=stage)
-    reuse = request.POST.getlist("reuse")[-1:] != ["false"]
-    if offers:
-        return render(request, "experiments/_reuse.html", _offers(form, draft, reuse))
-    if form.recipe is not None:
+def _drafted(request: HttpRequest, draft: Draft) -> HttpResponse:
+    """The form of a draft, or its launch."""
+    form, reuse, wishes = _form(request, draft), _wants_reuse(request), PlanWishes.read(request.POST)
+    posted = request.method == "POST"
+    proposal = _proposal(form, draft, wishes, form.recipe if posted else form.base, reuse=reuse)
+    asked = proposal is not None and bool(proposal.questions) and "confirmed" not in request.POST
+    if form.recipe is not None and "review" not in request.POST and not asked:
         try:
             assert isinstance(request.user, User)  # LoginRequiredMiddleware lets nobody else through
             experiment = launch(
@@ -98,23 +102,72 @@ def _drafted(request: HttpRequest, draft: Draft, offers: bool) -> HttpResponse:
         else:
             messages.success(request, f"{experiment.name} is launched: workers take its runs one by one.")
             return redirect("experiment", experiment.name)
-    context = {"form": form, "recipe": form.base, "draft": draft, "reuse": reuse, "nav": "new"}
+    context = {
+        "form": form,
+        "recipe": form.base,
+        "draft": draft,
+        "reuse": reuse,
+        "nav": "new",
+        "asked": asked and form.recipe is not None and "review" not in request.POST,
+        "proposal": proposal,
+        "wishes": wishes,
+        "hardware": HARDWARE.values(),
+    }
     return render(request, "experiments/form.html", context)
 
 
-def _offers(form: RecipeForm, draft: Draft, reuse: bool) -> dict[str, object]:
+def _offers(request: HttpRequest, draft: Draft) -> HttpResponse:
     """What a launch of the form as it stands would not compute, or why that cannot be said."""
-    if form.problems:
-        return {"problems": form.problems}
+    form = _form(request, draft)
+    context: dict[str, object] = {"problems": form.problems}
+    if not form.problems:
+        try:
+            specs = recipes.resolve(form.recipe or form.base)
+            found = lines(planned(specs, reuse=_wants_reuse(request), fork=draft.fork))
+        except RecipeError as error:
+            context = {"problems": error.problems}
+        else:
+            by_text: dict[tuple[str, str], list[Line]] = {}
+            for line in found:
+                by_text.setdefault((line.stage, line.text), []).append(line)
+            context = {"offers": by_text, "count": len(found), "runs": len(specs)}
+    return render(request, "experiments/_reuse.html", context)
+
+
+def _plan(request: HttpRequest, draft: Draft) -> HttpResponse:
+    """What a launch of the form as it stands would take."""
+    form, wishes = _form(request, draft), PlanWishes.read(request.POST)
+    proposal = _proposal(form, draft, wishes, form.recipe, reuse=_wants_reuse(request))
+    context = {"form": form, "proposal": proposal, "wishes": wishes, "hardware": HARDWARE.values()}
+    return render(request, "experiments/_plan.html", context)
+
+
+PARTS = {"form": _drafted, "reuse": _offers, "plan": _plan}
+
+
+def _form(request: HttpRequest, draft: Draft) -> RecipeForm:
+    posted = request.POST if request.method == "POST" else None
+    return RecipeForm(draft.data, posted, opened=draft.fork.stage if draft.fork else None)
+
+
+def _wants_reuse(request: HttpRequest) -> bool:
+    return request.POST.getlist("reuse")[-1:] != ["false"]
+
+
+def _proposal(
+    form: RecipeForm, draft: Draft, wishes: PlanWishes, recipe: Recipe | None, *, reuse: bool
+) -> Proposal | None:
+    """The plan of what the form holds; None where that must be mended first, which the form then says."""
+    if recipe is None:
+        return None
     try:
-        specs = recipes.resolve(form.recipe or form.base)
-        found = lines(planned(specs, reuse=reuse, fork=draft.fork))
+        # a page does not wait for the hub, which tells what a source holds: its plan is fetched again at once
+        posted = recipe is not form.base
+        spared = planned(recipes.resolve(recipe), reuse=reuse, fork=draft.fork).spared if posted else ()
+        return wishes.proposal(recipe, spared)
     except RecipeError as error:
-        return {"problems": error.problems}
-    by_text: dict[tuple[str, str], list[Line]] = {}
-    for line in found:
-        by_text.setdefault((line.stage, line.text), []).append(line)
-    return {"offers": by_text, "count": len(found), "runs": len(specs)}
+        form.refuse(error.problems)
+        return None
 
 
 @require_GET

@@ -200,6 +200,35 @@ def detectable_over_seeds(differences: Sequence[float], alpha: float = 0.05, pow
     return reach * float(stats.sem(np.asarray(differences, dtype=float)))
 
 
+def detectable_by_seeds(
+    problems: int, discordant: float, seeds: int, alpha: float = 0.05, power: float = 0.8
+) -> float:
+    """Smallest difference of two conditions that the t test over seeds sees, were the problems its only noise.
+
+    A seed's difference then varies by (discordant − difference²) / problems; power as in statsmodels' TTestPower.
+    Seeds that differ by themselves, as they do, need more. The discordant share is taken to be as large as the
+    difference where it is smaller.
+    """
+    if seeds < 2:
+        raise ValueError("a comparison over seeds needs 2 seeds or more; add seeds to the recipe")
+    freedom = seeds - 1
+    reach = float(stats.t.ppf(1 - alpha / 2, freedom))
+
+    # the noncentral t as a normal over the spread's own distribution: scipy's nct gives nan at few seeds
+    spreads = np.sqrt(stats.chi2.ppf((np.arange(4000) + 0.5) / 4000, freedom) / freedom)
+
+    def missed(shift: float) -> float:
+        seen = stats.norm.sf(reach * spreads - shift) + stats.norm.cdf(-reach * spreads - shift)
+        return power - float(seen.mean())
+
+    enough = reach + 1.0
+    while missed(enough) > 0:
+        enough *= 2
+    effect = float(optimize.brentq(missed, 0.0, enough)) / sqrt(seeds)  # in standard deviations of a seed
+    found = effect * sqrt(discordant / (problems + effect**2))
+    return found if found <= discordant else effect**2 / (problems + effect**2)
+
+
 Word = Literal["differ", "supported", "suggestive", "not distinguishable"]
 
 

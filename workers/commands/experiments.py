@@ -16,7 +16,7 @@ from webapp.results import exports, tables, wording
 from webapp.results.report import report
 from webapp.runs import services as run_services
 from webapp.runs.models import StageRun, State
-from workers.commands import CommandError, access, database, progress
+from workers.commands import CommandError, access, database, plan, progress
 
 
 def build_recipe(name: str, changes: list[str]) -> recipes.Recipe:
@@ -34,11 +34,15 @@ def find(name: str) -> Experiment:
 
 
 def launch(options: argparse.Namespace) -> int:
-    """Queue a recipe, as the form in the browser does."""
+    """Queue a recipe, as the form in the browser does; or only show its plan."""
     from webapp.experiments.services import launch as launch_experiment
 
     recipe, fork = _what_to_launch(options)
+    if options.dry_run:
+        return plan.show(recipe, fork, options)
     database.connect()
+    if not options.yes:
+        plan.ask(recipe, fork, reuse=not options.no_reuse)
     experiment = launch_experiment(
         recipe=recipe, owner=access.person(options.user), reuse=not options.no_reuse, fork=fork
     )

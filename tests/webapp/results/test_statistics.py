@@ -8,6 +8,7 @@ import pytest
 from scipy import optimize, stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import (
     confint_proportions_2indep,
     proportion_confint,
@@ -20,6 +21,7 @@ from webapp.results.statistics import (
     checkpoints_verdict,
     conditions_verdict,
     detectable,
+    detectable_by_seeds,
     detectable_over_seeds,
     fisher,
     holm,
@@ -260,3 +262,25 @@ def test_impossible_counts_are_refused(successes, trials):
 def within(value: float, interval: Interval) -> bool:
     """True when the interval covers the value."""
     return interval.low <= value <= interval.high
+
+
+@pytest.mark.parametrize(
+    ("problems", "discordant", "seeds"), [(1319, 0.1, 3), (1000, 0.2, 5), (500, 0.04, 10)]
+)
+def test_difference_that_seeds_show_equals_statsmodels(problems, discordant, seeds):
+    found = detectable_by_seeds(problems, discordant, seeds)
+    spread = ((discordant - found**2) / problems) ** 0.5
+    assert TTestPower().power(found / spread, seeds, 0.05) == pytest.approx(0.8, abs=1e-3)
+
+
+def test_difference_that_two_seeds_show_is_seen_four_times_in_five():
+    found = detectable_by_seeds(1000, 0.3, 2)
+    draw = np.random.default_rng(0)
+    seeds = draw.normal(found, ((0.3 - found**2) / 1000) ** 0.5, size=(20_000, 2))
+    assert (stats.ttest_1samp(seeds, 0, axis=1).pvalue < 0.05).mean() == pytest.approx(0.8, abs=0.01)
+
+
+def test_difference_that_seeds_show_has_its_limits():
+    assert detectable_by_seeds(50, 0.01, 2) > 0.01, "more than the discordant share, so that share grows too"
+    with pytest.raises(ValueError, match="2 seeds or more"):
+        detectable_by_seeds(100, 0.1, 1)

@@ -1,12 +1,13 @@
 """Settings of a curriculum (no torch)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
 from training.data import AnySource
-from training.settings import Settings, Source, TrainingStageSettings
+from training.settings import Settings, Source, TrainingStageSettings, mean_tokens
+from training.work import Work
 
 
 class CurriculumStep(Settings):
@@ -25,6 +26,7 @@ class CurriculumSettings(TrainingStageSettings):
     """Steps follow each other with the same model; each has a schedule of its own."""
 
     kind: Literal["curriculum"]
+    same_speed: ClassVar[tuple[str, ...]] = ("precision",)
     steps: list[CurriculumStep] = Field(..., min_length=1, description="The steps, in order")
     max_length: int = Field(
         128, ge=8, description="Longest prompt + completion in tokens; longer ones are left out"
@@ -42,6 +44,20 @@ class CurriculumSettings(TrainingStageSettings):
         """Optimizer steps over all steps of the curriculum."""
         per_step = self.batch_size * self.gradient_accumulation
         return sum(step.epochs * -(-step.examples // per_step) for step in self.steps)
+
+    def work(self) -> Work:
+        """Examples of their sources' average length, at most max_length."""
+        learnt = sum(step.examples * step.epochs * self._tokens(step) for step in self.steps)
+        steps = self.planned_steps()
+        return Work(steps=steps, learnt=round(learnt), records=steps // self.log_every)
+
+    def assumptions(self) -> list[str]:
+        """The length of an example in each step."""
+        tokens = ", ".join(f"{self._tokens(step):.0f} in {step.name}" for step in self.steps)
+        return [f"{self.name}: tokens of an example on average: {tokens}"]
+
+    def _tokens(self, step: CurriculumStep) -> float:
+        return min(sum(mean_tokens(step.data)), self.max_length)
 
     def context_needed(self) -> dict[str, int]:
         """Prompt and completion stand in it."""

@@ -1,18 +1,21 @@
 """Settings of pre-training (no torch)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from training.data import AnySource
 from training.settings import Source, TrainingStageSettings
+from training.work import Work
 
 
 class PretrainSettings(TrainingStageSettings):
     """Packed sequences of one length; tokens = steps × batch_size × gradient_accumulation × length."""
 
     kind: Literal["pretrain"]
+    same_speed: ClassVar[tuple[str, ...]] = ("precision", "length")
+    utilisation: ClassVar[float] = 0.17  # 10 B tokens through 124M parameters in 3 hours on 4 × H200
     data: list[AnySource] = Field(..., min_length=1, description="Sources of text and their weights")
     steps: int = Field(..., ge=1, description="Optimizer steps")
     length: int = Field(..., ge=8, description="Tokens in a sequence; at most the model's context")
@@ -20,6 +23,11 @@ class PretrainSettings(TrainingStageSettings):
     def planned_steps(self) -> int:
         """The steps as set."""
         return self.steps
+
+    def work(self) -> Work:
+        """Every row is full, so the tokens are exact."""
+        rows = self.steps * self.batch_size * self.gradient_accumulation
+        return Work(steps=self.steps, learnt=rows * self.length, records=self.steps // self.log_every)
 
     def context_needed(self) -> dict[str, int]:
         """A sequence fills it."""

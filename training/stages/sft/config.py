@@ -1,18 +1,20 @@
 """Settings of supervised fine-tuning (no torch)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from training.data import AnySource
-from training.settings import Source, TrainingStageSettings
+from training.settings import Source, TrainingStageSettings, mean_tokens
+from training.work import Work
 
 
 class SftSettings(TrainingStageSettings):
     """Loss on the completion and its end-of-text token only."""
 
     kind: Literal["sft"]
+    same_speed: ClassVar[tuple[str, ...]] = ("precision",)
     data: list[AnySource] = Field(..., min_length=1, description="Sources of examples and their weights")
     examples: int = Field(..., ge=1, description="Examples drawn from the sources by weight")
     epochs: int = Field(1, ge=1, description="Passes over the drawn examples")
@@ -23,6 +25,21 @@ class SftSettings(TrainingStageSettings):
     def planned_steps(self) -> int:
         """Steps over all epochs; the last batch of an epoch may be short."""
         return self.epochs * -(-self.examples // (self.batch_size * self.gradient_accumulation))
+
+    def work(self) -> Work:
+        """Examples of their sources' average length, at most max_length."""
+        tokens = min(sum(mean_tokens(self.data)), self.max_length)
+        steps = self.planned_steps()
+        return Work(
+            steps=steps,
+            learnt=round(self.examples * self.epochs * tokens),
+            records=steps // self.log_every,
+        )
+
+    def assumptions(self) -> list[str]:
+        """The length of an example."""
+        tokens = min(sum(mean_tokens(self.data)), self.max_length)
+        return [f"{self.name}: an example is taken to have {tokens:.0f} tokens on average"]
 
     def context_needed(self) -> dict[str, int]:
         """Prompt and completion stand in it."""

@@ -11,6 +11,7 @@ from django.utils.safestring import SafeString, mark_safe
 from training.repetition import repeated_spans
 
 register = template.Library()
+RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 MUL_TOKEN = re.compile(r"&lt;MUL_(\d)_(\d)_(\d\d?)&gt;")
 
 
@@ -43,7 +44,7 @@ def figure(value: float | None) -> str:
 
 @register.filter
 def duration(seconds: float | timedelta | None) -> str:
-    """75 → 1 min 15 s; 4000 → 1 h 7 min."""
+    """75 → 1 min 15 s; 4000 → 1 h 7 min; a thousand years stay years."""
     if seconds is None:
         return "–"
     left = round(seconds.total_seconds() if isinstance(seconds, timedelta) else seconds)
@@ -55,7 +56,12 @@ def duration(seconds: float | timedelta | None) -> str:
         return f"{round(left / 60)} min"
     if left < 48 * 3600:
         return f"{left // 3600} h {left % 3600 // 60} min"
-    return f"{left // 86400} d {left % 86400 // 3600} h"
+    if left < 100 * 86400:
+        return f"{left // 86400} d {left % 86400 // 3600} h"
+    years = left / (365.25 * 86400)
+    return (
+        f"{left // 86400} d" if years < 2 else f"{years:.1f} years" if years < 10 else f"{years:,.0f} years"
+    )
 
 
 @register.filter
@@ -70,11 +76,29 @@ def size(count: int | None) -> str:
     if count is None:
         return "–"
     amount = float(count)
-    for unit in ("B", "kB", "MB"):
+    for unit in ("B", "kB", "MB", "GB"):
         if amount < 1000:
             return f"{amount:.0f} {unit}" if unit == "B" else f"{amount:.1f} {unit}"
         amount /= 1000
-    return f"{amount:.1f} GB"
+    return f"{amount:,.1f} TB"
+
+
+@register.filter
+def short(count: float | None) -> str:
+    """Large counts in words: 9999745024 → 10.0 B, 82000000 → 82.0 M, 7473 → 7,473; nothing → –."""
+    if not count:
+        return "–"
+    for unit, least in (("T", 1e12), ("B", 1e9), ("M", 1e6)):
+        if count >= least * 0.9995:
+            return f"{count / least:,.1f} {unit}"
+    return f"{count:,.0f}"
+
+
+@register.filter
+def power_of_ten(value: float) -> str:
+    """7.47e18 → 7.5 × 10¹⁸."""
+    factor, exponent = f"{value:.1e}".split("e")
+    return f"{factor} × 10{str(int(exponent)).translate(RAISED)}"
 
 
 @register.filter

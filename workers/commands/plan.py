@@ -1,0 +1,201 @@
+"""`mulberry launch --dry-run`: the plan of an experiment as text or JSON; nothing is created."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from training.recipe import Recipe, resolve
+from training.stage_identity import Key
+from webapp.experiments.planning import Proposal, Row, propose
+from webapp.experiments.reuse import Fork, planned
+from webapp.experiments.templatetags.humane import duration, short, size
+from workers.commands import CommandError, database
+
+HEADER = (
+    "stage",
+    "conditions",
+    "runs",
+    "steps",
+    "rollouts",
+    "tokens",
+    "FLOPs",
+    "time a run",
+    "disk a run",
+    "problems",
+)
+LEFT = 2  # columns of words
+
+
+def show(recipe: Recipe, fork: Fork | None, options: argparse.Namespace) -> int:
+    """Print what launching the recipe would do. Works without a database, then by guesses alone."""
+    reached = _reached()
+    reused = _spared(recipe, fork, reuse=not options.no_reuse) if reached else set()
+    proposal = propose(recipe, device=options.device, reused=reused, database=reached)
+    if options.json:
+        print(json.dumps(as_json(proposal), indent=1))
+    else:
+        print("\n".join(lines(proposal)))
+    return 0
+
+
+def ask(recipe: Recipe, fork: Fork | None, *, reuse: bool) -> None:
+    """Raise CommandError with what must be confirmed before this recipe is launched."""
+    if questions := propose(recipe, reused=_spared(recipe, fork, reuse=reuse)).questions:
+        raise CommandError("\n".join([*questions, "Nothing was launched: lower it, or confirm with --yes."]))
+
+
+def _spared(recipe: Recipe, fork: Fork | None, *, reuse: bool) -> set[Key]:
+    return planned(resolve(recipe), reuse=reuse, fork=fork).spared
+
+
+def lines(proposal: Proposal) -> list[str]:
+    """The plan for a person."""
+    plan, recipe, site = proposal.plan, proposal.plan.recipe, proposal.site
+    conditions, seeds, stages = len(recipe.conditions), len(recipe.seeds), len(recipe.stages)
+    model = plan.runs[0]
+    said = [
+        f"{recipe.name}: {recipe.title} (size {recipe.scale})",
+        f"{conditions} conditions × {seeds} {'seed' if seeds == 1 else 'seeds'} × {stages} stages = "
+        f"{len(plan.runs)} stage runs; {short(model.parameters)} parameters. ~: a guess.",
+        "",
+        *_table(proposal),
+        "",
+    ]
+    if plan.work.rollouts:
+        said.append(f"rollouts   {plan.work.rollouts:,} in all, {plan.rollouts_a_condition:,} a condition")
+    source = "from this installation's own speeds" if plan.measured else "guess"
+    said.append(f"time       {_hours(plan.seconds)} {proposal.unit} hours on {plan.hardware.name} ({source})")
+    if proposal.elapsed is not None:
+        said.append(f"           {duration(proposal.elapsed)} from start to end on {site.slots} slots")
+    other = ", ".join(f"{_hours(seconds)} on {name}" for name, seconds in proposal.elsewhere.items())
+    said.append(f"           GPU hours elsewhere (guess): {other}")
+    room = f"; {size(site.free)} free" if site.free is not None else ""
+    said.append(f"disk       {size(plan.disk)}{room}")
+    said.append(f"reused     {_reused(proposal)}")
+    said.append(f"queue      {_queue(proposal)}")
+    for title, texts in (
+        ("power", proposal.power.sentences if proposal.power else []),
+        ("check", [("WARNING: " if one.warns else "") + one.text for one in plan.cautions]),
+        ("missing", proposal.missing),
+        ("asks", proposal.questions),
+        ("assumed", plan.assumptions),
+    ):
+        said += [f"{title if place == 0 else '':<10} {text}" for place, text in enumerate(texts)]
+    return said
+
+
+def as_json(proposal: Proposal) -> dict[str, Any]:
+    """The plan for a program: seconds, bytes, shares from 0 to 1."""
+    plan = proposal.plan
+    return {
+        "recipe": plan.recipe.name,
+        "scale": plan.recipe.scale,
+        "device": plan.hardware.key,
+        "measured": plan.measured,
+        "seconds": plan.seconds,
+        "elapsed_seconds": proposal.elapsed,
+        "flops": plan.flops,
+        "disk_bytes": plan.disk,
+        "rollouts": plan.work.rollouts,
+        "rollouts_a_condition": plan.rollouts_a_condition,
+        "seconds_elsewhere": proposal.elsewhere,
+        "runs": [
+            {
+                "condition": run.spec.condition,
+                "stage": run.spec.stage,
+                "seed": run.spec.seed,
+                "kind": run.spec.settings.kind,
+                "parameters": run.parameters,
+                "work": asdict(run.work),
+                "evaluation": asdict(run.evaluation),
+                "flops": run.flops,
+                "seconds": run.seconds,
+                "measured": run.measured,
+                "disk_bytes": run.disk,
+                "reused": run.reused,
+            }
+            for run in plan.runs
+        ],
+        "site": asdict(proposal.site),
+        "power": _power(proposal),
+        "cautions": [asdict(caution) for caution in plan.cautions],
+        "missing": list(proposal.missing),
+        "questions": proposal.questions,
+        "assumptions": plan.assumptions,
+    }
+
+
+def _power(proposal: Proposal) -> dict[str, Any] | None:
+    power = proposal.power
+    if power is None:
+        return None
+    computed = {
+        "checkpoints": power.checkpoints,
+        "conditions": power.conditions,
+        "needed_problems": power.needed,
+    }
+    return asdict(power) | computed
+
+
+def _reached() -> bool:
+    """Whether there is a database to ask: a dry run needs none."""
+    if not database.announced():
+        return False
+    try:
+        database.connect()
+    except CommandError:
+        return False
+    return True
+
+
+def _table(proposal: Proposal) -> list[str]:
+    cells = [list(HEADER)]
+    cells += [_cells(row, one_of_many=len(proposal.plan.recipe.conditions)) for row in proposal.rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(HEADER))]
+    return ["  ".join(_padded(row, widths)).rstrip() for row in cells]
+
+
+def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    return [
+        f"{cell:<{width}}" if column < LEFT else f"{cell:>{width}}"
+        for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+    ]
+
+
+def _cells(row: Row, one_of_many: int) -> list[str]:
+    mark = "" if row.run.measured else "~"
+    return [
+        row.stage,
+        "all" if len(row.conditions) == one_of_many else ", ".join(row.conditions),
+        str(row.count),
+        short(row.work.steps),
+        f"{row.work.rollouts:,}" if row.work.rollouts else "–",
+        short(row.work.learnt),
+        f"{row.run.flops:.1e}",
+        f"{mark}{duration(row.run.seconds)}",
+        size(row.run.disk),
+        short(row.problems),
+    ]
+
+
+def _hours(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours:,.1f}" if hours >= 10 else f"{hours:.2g}"
+
+
+def _reused(proposal: Proposal) -> str:
+    if not proposal.reused:
+        return "nothing: every stage run is computed"
+    stages = ", ".join(dict.fromkeys(run.spec.stage for run in proposal.reused))
+    return f"{len(proposal.reused)} of {len(proposal.plan.runs)} stage runs ({stages})"
+
+
+def _queue(proposal: Proposal) -> str:
+    site = proposal.site
+    if not site.reached:
+        return "not known: no database answers here"
+    if not site.slots:
+        return f"no worker answers; {site.waiting} stage runs go first"
+    return f"{site.waiting} stage runs go first, on {site.slots} slots"
