@@ -29,16 +29,19 @@ def encode(tokenizer: PreTrainedTokenizerFast, example: Example) -> tuple[list[i
     return ids, labels
 
 
-def packed(
-    tokenizer: PreTrainedTokenizerFast, examples: Iterable[Example], *, rows: int, length: int
-) -> list[list[int]]:
-    """The texts one after the other, each with its end-of-text, cut into `rows` rows of `length` tokens."""
-    tokens: list[int] = []
+def whole_texts(tokenizer: PreTrainedTokenizerFast, examples: Sequence[Example]) -> list[list[int]]:
+    """The ids of each example as pre-training reads it: as encode() gives them, in one call of the tokenizer."""
+    parts = [part for example in examples for turn in example.turns for part in (turn.prompt, turn.completion)]
+    encoded = iter(tokenizer.backend_tokenizer.encode_batch_fast(parts, add_special_tokens=False))
+    rows = []
     for example in examples:
-        tokens += encode(tokenizer, example)[0]
-        if len(tokens) >= rows * length:
-            break
-    return [tokens[i * length : (i + 1) * length] for i in range(rows)]
+        ids: list[int] = []
+        for _ in example.turns:
+            ids += next(encoded).ids
+            ids += next(encoded).ids
+            ids.append(tokenizer.eos_token_id)
+        rows.append(ids)
+    return rows
 
 
 def supervised(

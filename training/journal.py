@@ -37,6 +37,7 @@ RecordType = Literal[
     "checkpoint",
     "finished",
 ]
+PREPARING = "preparing data"  # the phase of progress before training; then the trainer's, then a benchmark's name
 HEADER = 18  # "LLLLLLLL CCCCCCCC "
 
 

@@ -99,6 +99,7 @@ class Supervision:
             parent_checkpoint=parent,
             checkpoints=str(storage.resolve()),
             data_dir=str(settings.MULBERRY_DATA),
+            cache_dir=str(settings.MULBERRY_CACHE),
             device=self.device.torch,
             threads=self.device.threads,
         )
