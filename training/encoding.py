@@ -31,7 +31,9 @@ def encode(tokenizer: PreTrainedTokenizerFast, example: Example) -> tuple[list[i
 
 def whole_texts(tokenizer: PreTrainedTokenizerFast, examples: Sequence[Example]) -> list[list[int]]:
     """The ids of each example as pre-training reads it: as encode() gives them, in one call of the tokenizer."""
-    parts = [part for example in examples for turn in example.turns for part in (turn.prompt, turn.completion)]
+    parts = [
+        part for example in examples for turn in example.turns for part in (turn.prompt, turn.completion)
+    ]
     encoded = iter(tokenizer.backend_tokenizer.encode_batch_fast(parts, add_special_tokens=False))
     rows = []
     for example in examples:

@@ -37,7 +37,9 @@ RecordType = Literal[
     "checkpoint",
     "finished",
 ]
-PREPARING = "preparing data"  # the phase of progress before training; then the trainer's, then a benchmark's name
+PREPARING = (
+    "preparing data"  # the phase of progress before training; then the trainer's, then a benchmark's name
+)
 HEADER = 18  # "LLLLLLLL CCCCCCCC "
 
 

@@ -80,13 +80,15 @@ def rows(
             before = _held(folder)
             if not _enough(folder, making, count * length):
                 folder.clear_unnamed()
-                _make(folder, making, count * length, lambda done: tick(min(done, needed), needed), shard_tokens)
+                _make(
+                    folder, making, count * length, lambda done: tick(min(done, needed), needed), shard_tokens
+                )
     validation = Rows(folder, "validation", length) if making.validation_tokens else None
     if validation is not None and not len(validation):
-        raise ValueError(f"validation_tokens {making.validation_tokens} hold no row of {length} tokens; raise them")
-    return Pretokenized(
-        name, Rows(folder, "training", length, count), validation, _held(folder) - before
-    )
+        raise ValueError(
+            f"validation_tokens {making.validation_tokens} hold no row of {length} tokens; raise them"
+        )
+    return Pretokenized(name, Rows(folder, "training", length, count), validation, _held(folder) - before)
 
 
 def _made_of(making: Making) -> dict[str, object]:
@@ -132,6 +134,7 @@ def _make(
         data_dir=making.data_dir,
         tokenizer=making.tokenizer,
         written=making.written,
+        measured=len(making.sources) > 1 or making.validation_tokens > 0,
         drawn=last.drawn if last else nothing,
         sizes=last.sizes if last else nothing,
     )

@@ -43,11 +43,16 @@ class TokenMixture:
         data_dir: Path,
         tokenizer: PreTrainedTokenizerFast,
         written: Callable[[Example], Example],
+        measured: bool,
         drawn: Sequence[int],
         sizes: Sequence[int],
     ) -> None:
-        """`written` makes of a source's example what is learnt; `drawn` and `sizes` say where to go on."""
+        """`written` makes of a source's example what is learnt; `drawn` and `sizes` say where to go on.
+
+        Unless `measured`, sizes are those of what is learnt: tokenizing twice is for nothing where nothing is shared.
+        """
         self.sources, self.shares, self.tokenizer, self.written = sources, shares, tokenizer, written
+        self.measured = measured
         self.drawn, self.sizes = list(drawn), list(sizes)
         self._streams = [
             self._texts(cycled(source, place, seed, data_dir, skip))
@@ -68,13 +73,14 @@ class TokenMixture:
 
     def _texts(self, examples: Iterator[Example]) -> Iterator[Text]:
         for plain in _together(examples):
-            ids = encoding.whole_texts(self.tokenizer, plain)
-            sizes = [len(tokens) for tokens in ids]
             written = [self.written(example) for example in plain]
-            other = [place for place, example in enumerate(written) if example != plain[place]]
-            encoded = encoding.whole_texts(self.tokenizer, [written[place] for place in other])
-            for place, tokens in zip(other, encoded, strict=True):
-                ids[place] = tokens
+            ids = encoding.whole_texts(self.tokenizer, written)
+            sizes = [len(tokens) for tokens in ids]
+            if self.measured:
+                other = [place for place, example in enumerate(plain) if example != written[place]]
+                encoded = encoding.whole_texts(self.tokenizer, [plain[place] for place in other])
+                for place, tokens in zip(other, encoded, strict=True):
+                    sizes[place] = len(tokens)
             for example, tokens, size in zip(plain, ids, sizes, strict=True):
                 yield Text(tokens, size, _key(example))
 

@@ -71,7 +71,11 @@ class Folder:
         size = np.dtype(found.dtype).itemsize
         for shard in found.shards:
             file = self.path / shard.file
-            if not file.is_file() or file.stat().st_size != shard.tokens * size or _sha256(file) != shard.sha256:
+            if (
+                not file.is_file()
+                or file.stat().st_size != shard.tokens * size
+                or _sha256(file) != shard.sha256
+            ):
                 return
             self.manifest.shards.append(shard)
 

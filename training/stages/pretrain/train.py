@@ -51,7 +51,9 @@ def run(run: Run) -> None:
     stage.finish(run, model, tokenizer, step)
 
 
-def _rows(run: Run, settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast, count: int) -> Pretokenized:
+def _rows(
+    run: Run, settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast, count: int
+) -> Pretokenized:
     """The rows of the stage; the same in every condition but for mul-tokens, different in every stage."""
     began = time.monotonic()
     making = Making(
@@ -69,6 +71,8 @@ def _rows(run: Run, settings: PretrainSettings, tokenizer: PreTrainedTokenizerFa
         run.cache_dir, making, length=settings.length, count=count, tick=stage.Preparation(run, "tokens")
     )
     stage.log_skipped(run)
-    made = f"{found.made:,} tokens made in {time.monotonic() - began:.1f} s" if found.made else "nothing to make"
+    made = (
+        f"{found.made:,} tokens made in {time.monotonic() - began:.1f} s" if found.made else "nothing to make"
+    )
     run.journal.log(f"token shards {found.key}: {made}")
     return found
