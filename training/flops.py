@@ -38,6 +38,6 @@ def of_a_token(model: GPT2LMHeadModel, length: int) -> float:
     PaLM, 2022, appendix B). What is computed twice or left out (recomputation, causal masks) does not count.
     """
     table = getattr(model.transformer.wpe, "weight", None)  # rotary or no positions have none
-    positions = 0 if table is None else table.numel()
-    attention = 12.0 * model.config.n_layer * model.config.n_embd * length
-    return 6.0 * (model.num_parameters() - positions) + attention
+    positions = 0 if table is None else int(table.numel())
+    attention = 12 * model.config.n_layer * model.config.n_embd * length
+    return float(6 * (model.num_parameters() - positions) + attention)

@@ -20,13 +20,13 @@ from training.data.example import Example
 from training.data.files import FilesSource
 from training.data.identity import DataIdentity
 from training.data.shards import Folder, Part, Rows, Writer, key
+from training.encoding import Tick
 from training.settings import Source
 from training.token_mixture import TokenMixture
 
 VERSION = 1  # raised when the same sources and settings yield other tokens (mixing, mul-tokens, scratchpad, encoding)
 SHARD_TOKENS = 1 << 26  # 128 MiB at two bytes; what a kill costs at most
 WAIT = 0.2  # seconds between looks at a folder that another process writes
-Tick = Callable[[int, int], None]  # told tokens done and needed; may raise to stop
 
 
 @dataclass(frozen=True)

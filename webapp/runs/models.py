@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from training.journal import PREPARING
+
 
 class State(models.TextChoices):
     """States of a StageRun; the allowed moves stand in lifecycle.py."""
@@ -72,6 +74,11 @@ class StageRun(models.Model):
             models.Index(fields=["queue", "id"], condition=models.Q(state="ready"), name="stage_run_ready"),
             models.Index(fields=["state"], condition=models.Q(state="running"), name="stage_run_running"),
         ]
+
+    @property
+    def preparing(self) -> bool:
+        """Whether progress is that of making data, which comes before the first step."""
+        return self.progress_phase == PREPARING
 
     def __str__(self) -> str:
         return f"{self.experiment_id}/{self.condition}/{self.stage}/{self.seed}"
