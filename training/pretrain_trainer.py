@@ -44,6 +44,7 @@ class PretrainTrainer(Planned):
         if peak_flops is None and self.args.device.type == "cuda":
             peak_flops = flops.peak(torch.cuda.get_device_name(self.args.device), precision)
         if peak_flops is not None:
+            peak_flops *= self.args.world_size  # tokens are counted over all processes
             self.journal_callback.mfu_of_one_token = flops.of_a_token(self.model, length) / peak_flops
         if self.eval_dataset is not None:
             self.add_callback(_Validation(self, validate_every))

@@ -79,11 +79,15 @@ class Run:
             data=data,
         )
 
-    def stop_reason(self) -> str | None:
-        """Why the stage should end now: DEADLINE (saves nothing more), TERMINATED (saves first), or None."""
+    def told(self) -> str | None:
+        """What this process was told: DEADLINE, TERMINATED, or None to go on."""
         if self._past_deadline():
             return DEADLINE
         return TERMINATED if self.terminated else None
+
+    def stop_reason(self) -> str | None:
+        """Why the stage should end now: DEADLINE (saves nothing more), TERMINATED (saves first), or None."""
+        return self.told()
 
     def stop_if_told(self) -> None:
         """Raise Stopped when the stage should end now."""

@@ -12,7 +12,7 @@ from training import checkpoints, evaluation, model, tokenizer
 from training.data import mixture, skipped
 from training.data.example import Example
 from training.journal import PREPARING
-from training.run import Run
+from training.run import Run, Stopped
 
 CORPUS_TEXTS = 2_000  # of every mixture of the recipe, that a small_bpe is trained on
 CORPUS_SEED = 0  # one vocabulary for all seeds
@@ -75,7 +75,10 @@ class Preparation:
         """Tell how far it is. Raises Stopped."""
         if (now := time.monotonic()) - self._told >= 1:
             self._told = now
-            self.run.stop_if_told()
+            if (
+                reason := self.run.told()
+            ) is not None:  # each process for itself: they are at different points
+                raise Stopped(reason)
             self.run.journal.progress(done, total, self.unit, PREPARING)
 
 
