@@ -8,12 +8,13 @@ import time
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from training import encoding, pretokenized, token_mixture, tokenizer
-from training.data import identity, mixture
+from training.data import files, identity, mixture
 from training.data.example import Example
 from training.data.fineweb_edu import FinewebEduSource
 from training.data.open_web_math import OpenWebMathSource
@@ -298,3 +299,38 @@ def test_conditions_hold_out_the_same_texts(tmp_path, making):
     assert len(held) == 2
     assert held[0] == held[1]
     assert len(held[0]) > 8 * 20
+
+
+class Hub:
+    """A hub data set of one split, streamed; it keeps where streams began and what commit was asked for."""
+
+    def __init__(self, rows):
+        self.rows, self.began, self.commits = rows, [], set()
+        self.info = SimpleNamespace(splits={"train": SimpleNamespace(num_examples=len(rows))})
+
+    def opened(self, settings):
+        self.commits.add(settings.revision)
+        return self
+
+    def skip(self, start):
+        self.began.append(start)
+        return iter(self.rows[start:])
+
+
+def test_a_stream_from_the_hub_is_of_one_commit_and_goes_on_at_its_block(
+    tmp_path, making, tokens, data_dir, monkeypatch
+):
+    hub = Hub([{"text": f"Page {i} of the web."} for i in range(5_000)])
+    monkeypatch.setattr(files, "_hub", hub.opened)
+    commit = "a5b192f752f39f7847f432b95d2e64c1ff187163"
+    known = {"version": 1, "sha256": "1", "revision": commit}
+    source = FinewebEduSource(source="fineweb_edu", hub="someone/pages")
+    asked = replace(making(), sources=[source], identities=[known])
+    first = made(tmp_path, asked, count=1_000)
+    manifest = json.loads(next(tmp_path.rglob("manifest.json")).read_text())
+    drawn = manifest["shards"][-1]["drawn"][0]
+    assert drawn > 1_000
+    longer = made(tmp_path, asked, count=1_300)
+    assert hub.began == [0, drawn // files.BLOCK * files.BLOCK]
+    assert hub.commits == {commit}
+    assert flat(longer.training)[: 1_000 * 32] == flat(first.training)
