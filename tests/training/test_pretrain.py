@@ -201,7 +201,7 @@ def test_a_compiled_model_learns_and_resumes_like_any_other(
     stages: Stages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(stages.root / "inductor"))
-    changes = [("stages.pretrain.precision", "bf16"), ("stages.pretrain.benchmarks", [])]
+    changes: list[tuple[str, Any]] = [("stages.pretrain.benchmarks", [])]
     plain = stages.make("plain", "pretrain", changes=changes)
     assert plain.run() == 0
     compiled = stages.make("compiled", "pretrain", changes=[*changes, ("stages.pretrain.compile", True)])
@@ -210,7 +210,7 @@ def test_a_compiled_model_learns_and_resumes_like_any_other(
     assert compiled.run() == 0, compiled.journal.records("finished")
     assert [f["step"] for f in compiled.journal.records("started")] == [0, 5]
     for step, loss in values(plain, "loss").items():
-        assert values(compiled, "loss")[step] == pytest.approx(loss, rel=2e-2)
+        assert values(compiled, "loss")[step] == pytest.approx(loss, rel=1e-4)
     for folder in ("final", "step-00000005"):
         with safe_open(compiled.checkpoints / folder / "model.safetensors", "pt") as file:
             assert not any("_orig_mod" in name for name in file.keys())  # noqa: SIM118 - not a mapping
