@@ -16,6 +16,7 @@ def main() -> int:
     failed = False
     for name, python in (
         ("sampler", own()),
+        ("shards", own()),
         ("ingest", own()),
         ("journal", peers()),
         ("live", own()),

@@ -30,7 +30,8 @@ POSTGRES = (
 )
 os.environ["MULBERRY_HOME"] = str(HOME)
 os.environ.setdefault("MULBERRY_DATA", str(ROOT.parent / "shared" / "data"))
-os.environ.pop("MULBERRY_STORAGE", None)
+for name in ("MULBERRY_STORAGE", "MULBERRY_CACHE"):
+    os.environ.pop(name, None)
 if POSTGRES:
     os.environ["DATABASE_URL"] = POSTGRES.url
 os.environ["DJANGO_SETTINGS_MODULE"] = "webapp.settings"

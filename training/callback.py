@@ -82,6 +82,7 @@ class JournalCallback(TrainerCallback):
         self.phase = "train"
         self.counted: Counter[str] = Counter()  # tokens, rollouts since the window began
         self.stopped: str | None = None
+        self.mfu_of_one_token: float | None = None  # a second; None: the device's peak is not known
         self._window_began = time.monotonic()
 
     def on_train_begin(
@@ -131,11 +132,17 @@ class JournalCallback(TrainerCallback):
         if state.global_step % self.log_every == 0 or state.global_step >= state.max_steps:
             self._record(state)
 
+    def leave_out(self, seconds: float) -> None:
+        """Do not count this time in the window's rates: something else than training took it."""
+        self._window_began += seconds
+
     def _record(self, state: TrainerState) -> None:
         now = time.monotonic()
         values = self.window.drain()
         for name, count in self.counted.items():
             values[f"{name}_per_second"] = count / (now - self._window_began)
+        if self.mfu_of_one_token is not None and "tokens_per_second" in values:
+            values["mfu"] = values["tokens_per_second"] * self.mfu_of_one_token
         self.counted.clear()
         self._window_began = now
         self.run.journal.metrics(state.global_step, values)

@@ -1,7 +1,7 @@
 """Examples → token rows, and the order in which a stage reads them."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from transformers import PreTrainedTokenizerFast
@@ -12,6 +12,11 @@ IGNORED = -100  # label of a position that is not learnt
 BUCKET = 50  # batches whose rows are sorted by length together
 DRAWS_PER_EXAMPLE = 20  # drawing stops here when nearly nothing fits
 Kept = TypeVar("Kept")
+Tick = Callable[[int, int], None]  # told how many are done, of how many; may raise to stop
+
+
+def _untold(done: int, total: int) -> None:
+    """Nobody wants to know."""
 
 
 def encode(tokenizer: PreTrainedTokenizerFast, example: Example) -> tuple[list[int], list[int]]:
@@ -29,20 +34,30 @@ def encode(tokenizer: PreTrainedTokenizerFast, example: Example) -> tuple[list[i
     return ids, labels
 
 
-def packed(
-    tokenizer: PreTrainedTokenizerFast, examples: Iterable[Example], *, rows: int, length: int
-) -> list[list[int]]:
-    """The texts one after the other, each with its end-of-text, cut into `rows` rows of `length` tokens."""
-    tokens: list[int] = []
+def whole_texts(tokenizer: PreTrainedTokenizerFast, examples: Sequence[Example]) -> list[list[int]]:
+    """The ids of each example as pre-training reads it: as encode() gives them, in one call of the tokenizer."""
+    parts = [
+        part for example in examples for turn in example.turns for part in (turn.prompt, turn.completion)
+    ]
+    encoded = iter(tokenizer.backend_tokenizer.encode_batch_fast(parts, add_special_tokens=False))
+    rows = []
     for example in examples:
-        tokens += encode(tokenizer, example)[0]
-        if len(tokens) >= rows * length:
-            break
-    return [tokens[i * length : (i + 1) * length] for i in range(rows)]
+        ids: list[int] = []
+        for _ in example.turns:
+            ids += next(encoded).ids
+            ids += next(encoded).ids
+            ids.append(tokenizer.eos_token_id)
+        rows.append(ids)
+    return rows
 
 
 def supervised(
-    tokenizer: PreTrainedTokenizerFast, examples: Iterable[Example], *, count: int, max_length: int
+    tokenizer: PreTrainedTokenizerFast,
+    examples: Iterable[Example],
+    *,
+    count: int,
+    max_length: int,
+    tick: Tick = _untold,
 ) -> dict[str, list[list[int]]]:
     """Columns input_ids and labels of the first `count` examples that fit max_length; only completions are learnt."""
 
@@ -50,16 +65,19 @@ def supervised(
         ids, labels = encode(tokenizer, example)
         return (ids, labels) if len(ids) <= max_length else None
 
-    rows = list(first_fitting(map(row, examples), count, f"max_length {max_length}"))
+    rows = list(first_fitting(map(row, examples), count, f"max_length {max_length}", tick))
     return {"input_ids": [ids for ids, _ in rows], "labels": [labels for _, labels in rows]}
 
 
-def first_fitting(drawn: Iterable[Kept | None], count: int, limit: str) -> Iterator[Kept]:
+def first_fitting(
+    drawn: Iterable[Kept | None], count: int, limit: str, tick: Tick = _untold
+) -> Iterator[Kept]:
     """Yield the first `count` that are not None. Raises ValueError when too few of those drawn fit."""
     kept = 0
     for number, item in enumerate(drawn, start=1):
         if item is not None:
             kept += 1
+            tick(kept, count)
             yield item
             if kept == count:
                 return

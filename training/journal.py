@@ -10,7 +10,7 @@ checksum and cut off when the file is opened for appending again. Records and th
     rollouts    {step, rows: [Rollout fields]}             see RolloutRow
     evaluation  {evaluation, benchmark, step, problems, settings}   announces; evaluation is its key
     outcomes    {evaluation, rows: [Outcome fields]}       see OutcomeRow
-    progress    {done, total, unit, phase}
+    progress    {done, total, unit, phase}                 phase: PREPARING, a part of the training, or a benchmark
     log         {level, text}
     checkpoint  {step, path, final, manifest_sha256, bytes}
     finished    {status: succeeded|failed|stopped, reason, hint}
@@ -37,6 +37,9 @@ RecordType = Literal[
     "checkpoint",
     "finished",
 ]
+PREPARING = (
+    "preparing data"  # the phase of progress before training; then the trainer's, then a benchmark's name
+)
 HEADER = 18  # "LLLLLLLL CCCCCCCC "
 
 

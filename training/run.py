@@ -8,6 +8,7 @@ from pathlib import Path
 from training import checkpoints
 from training.checkpoints import Checkpoint
 from training.data import identity
+from training.data.identity import DataIdentity
 from training.journal import Journal
 from training.recipe import RunSpec, StageSpec
 
@@ -32,10 +33,12 @@ class Run:
     checkpoints: Path  # shared by the attempts of the stage run
     parent: Path | None  # the parent's final checkpoint
     data_dir: Path
+    cache_dir: Path  # what runs share and can make again, a folder a kind: cache_dir / "shards"
     device: str
     journal: Journal
     resume: Checkpoint | None  # newest valid point to resume from
     done: Checkpoint | None  # the stage's final checkpoint, when training is over already
+    data: list[DataIdentity]  # of the mixtures; empty when there is nothing left to train
     terminated: bool = False  # set by the TERM handler
     _deadline: float | None = field(default=None, repr=False)
     _deadline_mtime: int = field(default=0, repr=False)
@@ -56,8 +59,11 @@ class Run:
         if parent is not None and not parent.is_dir():
             raise ValueError(f"there is no parent checkpoint {parent}; run the stage before this one first")
         data_dir = Path(run_spec.data_dir or os.environ.get("MULBERRY_DATA", "../shared/data"))
+        cache_dir = run_spec.cache_dir or os.environ.get("MULBERRY_CACHE") or run_dir.parent / "cache"
+        data: list[DataIdentity] = []
         if done is None and (mixtures := run_spec.spec.settings.mixtures()):
-            journal.append("data", sources=identity.of_mixtures(mixtures, data_dir))
+            data = identity.of_mixtures(mixtures, data_dir)
+            journal.append("data", sources=data)
         return cls(
             spec=run_spec.spec,
             attempt=run_spec.attempt,
@@ -65,17 +71,23 @@ class Run:
             checkpoints=folder,
             parent=parent,
             data_dir=data_dir,
+            cache_dir=Path(cache_dir),
             device=run_spec.device,
             journal=journal,
             resume=resume,
             done=done,
+            data=data,
         )
 
-    def stop_reason(self) -> str | None:
-        """Why the stage should end now: DEADLINE (saves nothing more), TERMINATED (saves first), or None."""
+    def told(self) -> str | None:
+        """What this process was told: DEADLINE, TERMINATED, or None to go on."""
         if self._past_deadline():
             return DEADLINE
         return TERMINATED if self.terminated else None
+
+    def stop_reason(self) -> str | None:
+        """Why the stage should end now: DEADLINE (saves nothing more), TERMINATED (saves first), or None."""
+        return self.told()
 
     def stop_if_told(self) -> None:
         """Raise Stopped when the stage should end now."""

@@ -154,7 +154,10 @@ class Source(Settings):
     source: str
     version: ClassVar[int] = 1  # of the code: raised when the same settings and seed yield other examples
     weight: float = Field(
-        1.0, gt=0, description="Share of this source in the mixture, relative to the others"
+        1.0,
+        gt=0,
+        description="Share of this source in the mixture, relative to the others: of the tokens in pre-training, of the "
+        "examples elsewhere",
     )
     prompt_tokens: ClassVar[int] = 60  # of an example on average, in GPT-2's tokens: for the plan alone
     completion_tokens: ClassVar[int] = 100

@@ -1,6 +1,7 @@
 """How every stage begins and ends: its tokenizer, model and data; its final checkpoint and benchmarks."""
 
 import random
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 from training import checkpoints, evaluation, model, tokenizer
 from training.data import mixture, skipped
 from training.data.example import Example
-from training.run import Run
+from training.journal import PREPARING
+from training.run import Run, Stopped
 
 CORPUS_TEXTS = 2_000  # of every mixture of the recipe, that a small_bpe is trained on
 CORPUS_SEED = 0  # one vocabulary for all seeds
@@ -52,10 +54,32 @@ def load_model(run: Run, tokens: PreTrainedTokenizerFast) -> GPT2LMHeadModel:
 
 def examples(run: Run, sources: Sequence[Any], part: str = "") -> Iterator[Example]:
     """The stage's examples, endless; the same in every condition but for mul-tokens, different in every stage."""
-    drawn = mixture.stream(
-        sources, seed=seed(run, part), data_dir=run.data_dir, inject=run.spec.mul_tokens.inject
-    )
-    return (e.with_scratchpad() for e in drawn) if run.spec.text.format == "scratchpad" else drawn
+    drawn = mixture.stream(sources, seed=seed(run, part), data_dir=run.data_dir)
+    return (as_learnt(run, example) for example in drawn)
+
+
+def as_learnt(run: Run, example: Example) -> Example:
+    """A source's example as this condition writes it: with mul-tokens, with a scratchpad, or as it is."""
+    written = example.injected() if run.spec.mul_tokens.inject else example
+    return written.with_scratchpad() if run.spec.text.format == "scratchpad" else written
+
+
+class Preparation:
+    """Progress of making data, into the journal once a second; ends the stage when it is told to stop."""
+
+    def __init__(self, run: Run, unit: str) -> None:
+        self.run, self.unit = run, unit
+        self._told = 0.0
+
+    def __call__(self, done: int, total: int) -> None:
+        """Tell how far it is. Raises Stopped."""
+        if (now := time.monotonic()) - self._told >= 1:
+            self._told = now
+            if (
+                reason := self.run.told()
+            ) is not None:  # each process for itself: they are at different points
+                raise Stopped(reason)
+            self.run.journal.progress(done, total, self.unit, PREPARING)
 
 
 def log_skipped(run: Run) -> None:

@@ -42,7 +42,13 @@ def train(
     rows = 0
     for part in parts:
         drawn = stage.examples(run, part.data, part.name)
-        encoded = encoding.supervised(tokenizer, drawn, count=part.examples, max_length=max_length)
+        encoded = encoding.supervised(
+            tokenizer,
+            drawn,
+            count=part.examples,
+            max_length=max_length,
+            tick=stage.Preparation(run, "examples"),
+        )
         stage.log_skipped(run)
         batches = encoding.batches(
             [len(ids) for ids in encoded["input_ids"]],

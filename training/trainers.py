@@ -180,7 +180,7 @@ def phase_at(step: int, phases: Sequence[Phase]) -> Phase:
 class BatchPlan(Sampler[list[int]]):
     """Row indices of every batch of a stage, all epochs and phases, in order: resuming is skipping batches."""
 
-    def __init__(self, batches: list[list[int]], batch_size: int) -> None:
+    def __init__(self, batches: Sequence[list[int]], batch_size: int) -> None:
         self.batches = batches
         self.batch_size = batch_size  # the largest batch; accelerate asks for it
         self.drop_last = False
@@ -231,10 +231,6 @@ class Planned(Engine):
         """The tokens too."""
         super().load_engine_state(state)
         self.tokens_read = state["tokens_read"]
-
-
-class PretrainTrainer(Planned):
-    """Next-token prediction on packed rows, with transformers' own loss."""
 
 
 class SftTrainer(Planned, SFTTrainer):

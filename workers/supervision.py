@@ -97,6 +97,7 @@ class Supervision:
             finished_checkpoint=finished,
             checkpoints=str(storage.resolve()),
             data_dir=str(settings.MULBERRY_DATA),
+            cache_dir=str(settings.MULBERRY_CACHE),
             device=self.device.torch,
             threads=self.device.threads,
         )

@@ -7,7 +7,7 @@ import pytest
 from transformers import PreTrainedTokenizerFast
 
 from training import encoding, tokenizer
-from training.data.example import Example
+from training.data.example import Example, Turn
 from training.settings import TokenizerSettings
 from training.trainers import right_padded
 
@@ -39,11 +39,17 @@ def test_what_is_too_long_is_left_out_and_nothing_fitting_is_an_error(
         encoding.supervised(tokens, [long] * 100, count=1, max_length=20)
 
 
-def test_packed_rows_hold_all_text_with_its_ends(tokens: PreTrainedTokenizerFast) -> None:
-    rows = encoding.packed(tokens, (Example("", str(i)) for i in range(1000)), rows=5, length=16)
-    assert [len(row) for row in rows] == [16] * 5
-    flat = [token for row in rows for token in row]
-    assert tokens.decode(flat[:6]) == "0<eos>1<eos>2<eos>"
+def test_whole_texts_are_what_encode_gives_one_by_one(tokens: PreTrainedTokenizerFast) -> None:
+    earlier = (Turn("What is 2 + 2?", " 4"), Turn("And 3 × 3?", " 9"))
+    examples = [
+        Example("What is 7 × 8?", " 56", earlier=earlier),
+        Example("", "Running text."),
+        Example("", ""),
+    ]
+    ids = encoding.whole_texts(tokens, examples)
+    assert ids == [encoding.encode(tokens, example)[0] for example in examples]
+    assert tokens.decode(ids[0]).count(tokens.eos_token) == 3
+    assert encoding.whole_texts(tokens, []) == []
 
 
 @pytest.mark.parametrize(("rows", "accumulation"), [(64, 1), (67, 1), (67, 3), (61, 4)])

@@ -4,6 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from training import tokenizer
 from training.data.availability import check_data
@@ -149,6 +151,18 @@ def test_earlier_phases_are_the_same_stages() -> None:
     gsm8k: SftSettings = stage(build(read("phase4_gsm8k_sft")), "gsm8k_sft")
     found = (gsm8k.examples, gsm8k.epochs, per_step(gsm8k), gsm8k.max_length, gsm8k.optimizer.learning_rate)
     assert found == (7_473, 3, 32, 512, 2e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"), [("phase6_grpo_20x", 124_439_808), ("hypothesis_a_medium", 354_823_168)]
+)
+def test_the_models_are_gpt2s_published_sizes(name: str, parameters: int) -> None:
+    size = build(read(name)).model
+    config = GPT2Config(
+        n_layer=size.n_layer, n_head=size.n_head, n_embd=size.n_embd, n_positions=size.n_positions
+    )
+    with torch.device("meta"):
+        assert GPT2LMHeadModel(config).num_parameters() == parameters  # with GPT-2's own 50,257 entries
 
 
 def test_the_larger_model_is_the_only_change_of_hypothesis_a() -> None:

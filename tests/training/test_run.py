@@ -33,7 +33,9 @@ def test_the_records_of_a_whole_stage(finished: dict[str, Stage]) -> None:
         "bytes": found.bytes,
     }
     progress = stage.journal.records("progress")
-    assert progress[0] == {"done": 0, "total": 8, "unit": "steps", "phase": "train"}
+    assert progress[0] == {"done": 1, "total": 21, "unit": "examples", "phase": "preparing data"}
+    steps = [fields for fields in progress if fields["unit"] == "steps"]
+    assert steps[0] == {"done": 0, "total": 8, "unit": "steps", "phase": "train"}
     assert progress[-1] == {
         "done": 12,
         "total": 12,

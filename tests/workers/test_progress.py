@@ -28,6 +28,14 @@ def test_a_bar_counts_stages_and_the_running_one_in_part() -> None:
     assert " 75%  grpo train 15/30 steps" in line
 
 
+def test_preparing_data_is_no_part_of_the_bar() -> None:
+    preparing = run("baseline", "pretrain", State.RUNNING, 300, 400)
+    preparing.progress_phase, preparing.progress_unit = "preparing data", "tokens"
+    (line,) = bars([preparing])
+    assert "█" not in line
+    assert line.endswith("  0%  pretrain preparing data 300/400 tokens")
+
+
 def test_a_failure_is_what_the_line_says() -> None:
     first, second = bars(
         [

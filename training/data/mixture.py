@@ -1,4 +1,4 @@
-"""Examples from several sources, mixed by weight."""
+"""Examples from several sources, mixed by weight; what pre-training reads is mixed in token_mixture.py."""
 
 import random
 from collections import Counter
@@ -59,7 +59,7 @@ def stream(
     rng = random.Random(f"mixture {seed}")
     weights = [source.weight for source in sources]
     passed = Counter(rng.choices(range(len(sources)), weights)[0] for _ in range(skip))
-    endless = [_cycled(source, place, seed, data_dir, passed[place]) for place, source in enumerate(sources)]
+    endless = [cycled(source, place, seed, data_dir, passed[place]) for place, source in enumerate(sources)]
     while True:
         example = next(rng.choices(endless, weights)[0])
         yield example.injected() if inject else example
@@ -71,8 +71,8 @@ def texts(sources: Sequence[Any], count: int, *, seed: int, data_dir: Path) -> I
         yield example.text
 
 
-def _cycled(source: Source, place: int, seed: int, data_dir: Path, skip: int) -> Iterator[Example]:
-    """The source's examples from the `skip`-th on, again and again."""
+def cycled(source: Source, place: int, seed: int, data_dir: Path, skip: int) -> Iterator[Example]:
+    """The source's examples from the `skip`-th on, again and again; `place` is its number in the mixture."""
     if source.source not in SEEKABLE:
         return islice(_passes(source, place, seed, data_dir, 0, 0), skip, None)
     assert isinstance(source, FilesSource)

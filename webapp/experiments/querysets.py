@@ -204,7 +204,9 @@ def _seconds(run: StageRun, until_now: timedelta) -> float:
 def _work(box: Box) -> Work:
     run = box.run
     share = run.progress_done / run.progress_total if run.progress_total else 0.0
-    if run.planned_steps and run.progress_unit != "steps":
+    if run.preparing:
+        share = 0.0
+    elif run.planned_steps and run.progress_unit != "steps":
         share = TRAINED + (1 - TRAINED) * share
     return Work(
         run=run.pk,

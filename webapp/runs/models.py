@@ -3,6 +3,8 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from training.journal import PREPARING
+
 
 class State(models.TextChoices):
     """States of a StageRun; the allowed moves stand in lifecycle.py."""
@@ -84,6 +86,11 @@ class StageRun(models.Model):
                 fields=["identity"], condition=models.Q(state="succeeded"), name="stage_run_finished_identity"
             ),
         ]
+
+    @property
+    def preparing(self) -> bool:
+        """Whether progress is that of making data, which comes before the first step."""
+        return self.progress_phase == PREPARING
 
     def __str__(self) -> str:
         return f"{self.experiment_id}/{self.condition}/{self.stage}/{self.seed}"

@@ -35,6 +35,7 @@ KINDS = (
     Kind("reward", "Reward", "mean per rollout", ("reward",)),
     Kind("components", "Reward by component", "mean per rollout", ("reward/",)),
     Kind("loss", "Loss", "nats per token", ("loss",)),
+    Kind("validation_loss", "Validation loss", "nats per token", ("validation_loss",)),
     Kind("kl", "KL divergence from the first policy", "nats per token", ("kl",)),
     Kind("repetition", "Repetition", "share of rollouts", ("repetition",), percent=True),
     Kind("mul_tokens", "Mul-tokens", "per completion", ("mul_tokens",)),
@@ -54,6 +55,8 @@ KINDS = (
     Kind("learning_rate", "Learning rate", "", ("learning_rate",), main=False),
     Kind("grad_norm", "Gradient norm", "before clipping", ("grad_norm",), main=False),
     Kind("tokens_per_second", "Speed", "tokens per second", ("tokens_per_second",), main=False),
+    Kind("mfu", "Model FLOPs utilisation", "share of the device's peak", ("mfu",), True, main=False),
+    Kind("perplexity", "Validation perplexity", "", ("perplexity",), main=False),
     Kind(
         "rollouts_per_second", "Sampling speed", "rollouts per second", ("rollouts_per_second",), main=False
     ),

@@ -130,6 +130,7 @@ def status(options: argparse.Namespace) -> int:
             "done": run.progress_done,
             "total": run.progress_total,
             "unit": run.progress_unit,
+            "phase": run.progress_phase,
             "error": run.error,
         }
         for run in runs

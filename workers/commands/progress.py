@@ -68,6 +68,8 @@ def done_share(run: StageRun) -> float:
     """How much of a run is done, 0 to 1; one that is over counts whole, whatever became of it."""
     if run.state in OVER:
         return 1.0
+    if run.preparing:
+        return 0.0
     return min(1.0, run.progress_done / run.progress_total) if run.progress_total else 0.0
 
 

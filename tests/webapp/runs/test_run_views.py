@@ -7,6 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests import factories
+from training.journal import PREPARING
 from webapp.runs.models import StageRun, State
 
 pytestmark = pytest.mark.django_db
@@ -90,3 +91,20 @@ def test_get_changes_nothing(ada: Client) -> None:
     run = factories.make_run("pretrain")
     assert ada.get(f"/runs/{run.pk}/cancel/").status_code == 405
     assert ada.get("/runs/999999/").status_code == 404
+
+
+def test_preparing_data_is_a_bar_of_its_own(ada: Client) -> None:
+    run = factories.make_run("pretrain")
+    StageRun.objects.filter(pk=run.pk).update(
+        progress_done=12_345_678,
+        progress_total=10_000_000_000,
+        progress_unit="tokens",
+        progress_phase=PREPARING,
+    )
+    told = "preparing data: 12,345,678 of 10,000,000,000 tokens"
+    head = ada.get(f"/runs/{run.pk}/head/").content.decode()
+    assert f"<span>{told}</span>" in head
+    assert '<progress max="10000000000" value="12345678" aria-label="preparing data">' in head
+    grid = ada.get(f"/experiments/{run.experiment.name}/").content.decode()
+    assert f'title="{told}"' in grid
+    assert "<span>preparing data</span>" in grid

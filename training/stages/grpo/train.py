@@ -34,7 +34,8 @@ def run(run: Run) -> None:
 
     drawn = map(prompt, stage.examples(run, settings.data))
     limit = f"a prompt of {room} tokens with an answer (n_positions less max_new_tokens)"
-    prompts = Dataset.from_list(list(encoding.first_fitting(drawn, settings.prompts, limit)))
+    told = stage.Preparation(run, "prompts")
+    prompts = Dataset.from_list(list(encoding.first_fitting(drawn, settings.prompts, limit, told)))
 
     trainer = GrpoTrainer(
         run=run,

@@ -11,7 +11,10 @@ from training.work import Work
 
 
 class PretrainSettings(TrainingStageSettings):
-    """Packed sequences of one length; tokens = steps × batch_size × gradient_accumulation × length."""
+    """Packed sequences of one length; tokens = steps × batch_size × gradient_accumulation × length.
+
+    Each source's weight is its share of the tokens.
+    """
 
     kind: Literal["pretrain"]
     same_speed: ClassVar[tuple[str, ...]] = ("precision", "length")
@@ -19,6 +22,22 @@ class PretrainSettings(TrainingStageSettings):
     data: list[AnySource] = Field(..., min_length=1, description="Sources of text and their weights")
     steps: int = Field(..., ge=1, description="Optimizer steps")
     length: int = Field(..., ge=8, description="Tokens in a sequence; at most the model's context")
+    validation_tokens: int = Field(
+        0,
+        ge=0,
+        description="Tokens held out to measure the loss on; their texts are not trained on, wherever they come again",
+    )
+    validate_every: int = Field(
+        100, ge=1, description="Steps between two validations, where tokens are held out"
+    )
+    compile: bool = Field(
+        False, description="Compile the model (torch.compile): minutes at the start, faster steps on a GPU"
+    )
+    peak_flops: float | None = Field(
+        None,
+        gt=0,
+        description="Peak FLOP/s of one device, for MFU; empty: by the device's name, and no MFU where it is not known",
+    )
 
     def planned_steps(self) -> int:
         """The steps as set."""

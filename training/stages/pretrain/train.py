@@ -1,14 +1,15 @@
-"""Pre-training: packed rows → transformers' Trainer."""
+"""Pre-training: rows of token shards → transformers' Trainer."""
 
-from typing import Any
+import time
 
-import torch
-from transformers import TrainingArguments
+from transformers import PreTrainedTokenizerFast, TrainingArguments
 
-from training import encoding, stage
+from training import pretokenized, stage
+from training.pretokenized import Making, Pretokenized
+from training.pretrain_trainer import Consecutive, PretrainTrainer, collated
 from training.run import Run
 from training.stages.pretrain.config import PretrainSettings
-from training.trainers import BatchPlan, Phase, PretrainTrainer, training_arguments
+from training.trainers import BatchPlan, Phase, training_arguments
 
 
 def run(run: Run) -> None:
@@ -22,28 +23,56 @@ def run(run: Run) -> None:
     tokenizer = stage.load_tokenizer(run)
     model = stage.load_model(run, tokenizer)
     passes = settings.steps * settings.gradient_accumulation
-    rows = encoding.packed(
-        tokenizer,
-        stage.examples(run, settings.data),
-        rows=passes * settings.batch_size,
-        length=settings.length,
-    )
-    stage.log_skipped(run)
-    plan = [list(range(i * settings.batch_size, (i + 1) * settings.batch_size)) for i in range(passes)]
+    rows = _rows(run, settings, tokenizer, passes * settings.batch_size)
 
     trainer = PretrainTrainer(
         model=model,
-        args=TrainingArguments(**training_arguments(run, settings, settings.steps)),
-        train_dataset=rows,
-        data_collator=_collated,
+        args=TrainingArguments(
+            **training_arguments(run, settings, settings.steps),
+            torch_compile=settings.compile,
+            per_device_eval_batch_size=settings.batch_size,
+            prediction_loss_only=True,
+        ),
+        train_dataset=rows.training,
+        eval_dataset=rows.validation,
+        data_collator=collated,
         processing_class=tokenizer,
     )
-    trainer.plan = BatchPlan(plan, settings.batch_size)
+    trainer.plan = BatchPlan(Consecutive(passes, settings.batch_size), settings.batch_size)
     trainer.set_up(run, settings, [Phase("train", 0, settings.steps, settings.optimizer.learning_rate)])
+    trainer.set_up_pretraining(
+        shards=rows.key,
+        length=settings.length,
+        peak_flops=settings.peak_flops,
+        precision=settings.precision,
+        validate_every=settings.validate_every,
+    )
     step = trainer.train_to_end()
     stage.finish(run, model, tokenizer, step)
 
 
-def _collated(rows: list[list[int]]) -> dict[str, Any]:
-    ids = torch.tensor(rows)
-    return {"input_ids": ids, "labels": ids}
+def _rows(
+    run: Run, settings: PretrainSettings, tokenizer: PreTrainedTokenizerFast, count: int
+) -> Pretokenized:
+    """The rows of the stage; the same in every condition but for mul-tokens, different in every stage."""
+    began = time.monotonic()
+    making = Making(
+        sources=settings.data,
+        identities=run.data,
+        seed=stage.seed(run),
+        data_dir=run.data_dir,
+        tokenizer=tokenizer,
+        inject=run.spec.mul_tokens.inject,
+        text_format=run.spec.text.format,
+        written=lambda example: stage.as_learnt(run, example),
+        validation_tokens=settings.validation_tokens,
+    )
+    found = pretokenized.rows(
+        run.cache_dir, making, length=settings.length, count=count, tick=stage.Preparation(run, "tokens")
+    )
+    stage.log_skipped(run)
+    made = (
+        f"{found.made:,} tokens made in {time.monotonic() - began:.1f} s" if found.made else "nothing to make"
+    )
+    run.journal.log(f"token shards {found.key}: {made}")
+    return found
