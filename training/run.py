@@ -5,13 +5,14 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from training import checkpoints
+from training import checkpoints, ranks, torchrun
 from training.checkpoints import Checkpoint
 from training.data import identity
 from training.journal import Journal
 from training.recipe import RunSpec, StageSpec
 
 TERMINATED, DEADLINE = "terminated", "deadline"
+REASONS = (None, TERMINATED, DEADLINE)  # a later one prevails
 
 
 class Stopped(Exception):
@@ -32,7 +33,7 @@ class Run:
     checkpoints: Path  # shared by the attempts of the stage run
     parent: Path | None  # the parent's final checkpoint
     data_dir: Path
-    device: str
+    device: str  # torch's name of this process's own: cpu or cuda:N
     journal: Journal
     resume: Checkpoint | None  # newest valid point to resume from
     done: Checkpoint | None  # the stage's final checkpoint, when training is over already
@@ -65,20 +66,22 @@ class Run:
             checkpoints=folder,
             parent=parent,
             data_dir=data_dir,
-            device=run_spec.device,
+            device="cpu" if run_spec.device == "cpu" else f"cuda:{torchrun.local_rank()}",
             journal=journal,
             resume=resume,
             done=done,
         )
 
     def stop_reason(self) -> str | None:
-        """Why the stage should end now: DEADLINE (saves nothing more), TERMINATED (saves first), or None."""
-        if self._past_deadline():
-            return DEADLINE
-        return TERMINATED if self.terminated else None
+        """Why the stage should end now: DEADLINE (saves nothing more), TERMINATED (saves first), or None.
+
+        All processes of the stage must ask at the same point; what one of them was told counts for all.
+        """
+        told = DEADLINE if self._past_deadline() else TERMINATED if self.terminated else None
+        return REASONS[int(ranks.largest(REASONS.index(told)))]
 
     def stop_if_told(self) -> None:
-        """Raise Stopped when the stage should end now."""
+        """Raise Stopped when the stage should end now; all processes of the stage must ask at the same point."""
         if (reason := self.stop_reason()) is not None:
             raise Stopped(reason)
 

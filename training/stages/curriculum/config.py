@@ -1,7 +1,7 @@
 """Settings of a curriculum (no torch)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -25,6 +25,7 @@ class CurriculumSettings(TrainingStageSettings):
     """Steps follow each other with the same model; each has a schedule of its own."""
 
     kind: Literal["curriculum"]
+    several_processes: ClassVar[bool] = True
     steps: list[CurriculumStep] = Field(..., min_length=1, description="The steps, in order")
     max_length: int = Field(
         128, ge=8, description="Longest prompt + completion in tokens; longer ones are left out"

@@ -1,6 +1,6 @@
 """Settings of an evaluation stage (no torch)."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,4 +11,5 @@ class EvaluateSettings(StageSettings):
     """Runs its benchmarks on its parent's checkpoint, or on the model's start_from."""
 
     kind: Literal["evaluate"]
+    several_processes: ClassVar[bool] = True
     benchmarks: list[BenchmarkSettings] | None = Field(..., min_length=1, description="The benchmarks to run")

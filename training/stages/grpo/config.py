@@ -29,6 +29,7 @@ class GrpoSettings(TrainingStageSettings):
     """Each optimizer step takes batch_size × gradient_accumulation rollouts, in groups of group_size."""
 
     kind: Literal["grpo"]
+    several_processes: ClassVar[bool] = True
     records_rollouts: ClassVar[bool] = True
     data: list[AnySource] = Field(..., min_length=1, description="Sources of prompts and their weights")
     prompts: int = Field(..., ge=1, description="Prompts drawn from the sources by weight")

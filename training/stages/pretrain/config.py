@@ -1,7 +1,7 @@
 """Settings of pre-training (no torch)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ class PretrainSettings(TrainingStageSettings):
     """Packed sequences of one length; tokens = steps × batch_size × gradient_accumulation × length."""
 
     kind: Literal["pretrain"]
+    several_processes: ClassVar[bool] = True
     data: list[AnySource] = Field(..., min_length=1, description="Sources of text and their weights")
     steps: int = Field(..., ge=1, description="Optimizer steps")
     length: int = Field(..., ge=8, description="Tokens in a sequence; at most the model's context")

@@ -38,7 +38,7 @@ def run(run: Run) -> None:
         data_collator=_collated,
         processing_class=tokenizer,
     )
-    trainer.plan = BatchPlan(plan, settings.batch_size)
+    trainer.plan = BatchPlan(plan)
     trainer.set_up(run, settings, [Phase("train", 0, settings.steps, settings.optimizer.learning_rate)])
     step = trainer.train_to_end()
     stage.finish(run, model, tokenizer, step)

@@ -1,7 +1,7 @@
 """Settings of supervised fine-tuning (no torch)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -13,6 +13,7 @@ class SftSettings(TrainingStageSettings):
     """Loss on the completion and its end-of-text token only."""
 
     kind: Literal["sft"]
+    several_processes: ClassVar[bool] = True
     data: list[AnySource] = Field(..., min_length=1, description="Sources of examples and their weights")
     examples: int = Field(..., ge=1, description="Examples drawn from the sources by weight")
     epochs: int = Field(1, ge=1, description="Passes over the drawn examples")
