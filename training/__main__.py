@@ -86,9 +86,7 @@ def _prepare_process(run_spec: RunSpec) -> None:
     kind, _, numbers = run_spec.device.partition(":")
     if kind == "cuda":
         _show_gpus(numbers)
-    os.environ["OMP_NUM_THREADS"] = str(
-        run_spec.threads
-    )  # accelerate sets a number of its own where this is missing
+    os.environ["OMP_NUM_THREADS"] = str(run_spec.threads)  # accelerate would choose where this is missing
     import torch
     import transformers
 

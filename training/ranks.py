@@ -20,18 +20,12 @@ T = TypeVar("T")
 
 
 def join(device: str) -> None:
-    """Meet the other processes, where there are any; `device` is cpu or cuda."""
-    if not torchrun.started_this():
+    """Meet the other processes, where there are any and it was not done yet; `device` is cpu or cuda."""
+    if not torchrun.started_this() or dist.is_initialized():
         return
     if device == "cuda":
         torch.cuda.set_device(torchrun.local_rank())
     dist.init_process_group("cuda:nccl,cpu:gloo" if device == "cuda" else "gloo", timeout=PATIENCE)
-
-
-def leave() -> None:
-    """Part in good order."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
 
 
 def index() -> int:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
 
+from training import torchrun
 from training.recipe import RunSpec, StageSpec
 from webapp.runs.models import Attempt, Checkpoint, StageRun, State
 from workers import processes
@@ -125,7 +126,7 @@ class Supervision:
         try:
             if not self.launcher.ready():
                 return
-            self.training = self.launcher.start(self.run_dir)
+            self.training = self.launcher.start(self.run_dir, self.device.processes)
         except LaunchError as error:
             if not self.stopping.is_set():
                 self._fail("error", str(error))
@@ -208,13 +209,18 @@ class Supervision:
         """Nothing of the run lives any more: bring in the rest of its journal, and move the run on."""
         self._bring_in(self.ingest.drain)
         ending = Ending(
-            finished=self.problem or self.ingest.finished,
+            finished=self.problem or self.ingest.finished or self._failure(),
             code=self.training.code if self.training else None,
             stopped=self.stopping.is_set(),
             text=last_line(self.run_dir / "output.txt"),
         )
         claim = self.claim
         self.state = conclude(run=claim.run, number=claim.number, attempt=claim.attempt, ending=ending)
+
+    def _failure(self) -> dict[str, str] | None:
+        """What a process other than the first left, where that one was ended before it could write it down."""
+        failure = torchrun.first_failure(self.run_dir)
+        return {"status": "failed", **failure} if failure else None
 
     def _fail(self, reason: str, hint: str) -> None:
         self.problem = {"status": "failed", "reason": reason, "hint": hint}
