@@ -264,10 +264,11 @@ def close_quietly() -> None:
 
 
 def last_line(output: Path) -> str:
-    """The last non-empty line of what training printed; empty when there is none."""
+    """The last line of what training printed that has a word in it; empty when there is none."""
     if not output.exists():
         return ""
     with output.open("rb") as file:
         file.seek(max(0, output.stat().st_size - 4096))
-        lines = [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        text = file.read().decode("utf-8", "replace")
+    lines = [line for line in text.splitlines() if any(map(str.isalnum, line))]
     return lines[-1].strip()[:300] if lines else ""
