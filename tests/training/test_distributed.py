@@ -15,7 +15,9 @@ import pytest
 
 from tests.training.conftest import KINDS, Stage, Stages
 from training import checkpoints, ranks, torchrun
+from training.__main__ import _show_gpus
 from training.journal import read
+from training.stages.evaluate.config import EvaluateSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 STEPS = 800
@@ -203,6 +205,50 @@ def test_what_ends_another_process_is_told_in_the_journal(finished: dict[str, St
     assert any("planted" in fields["text"] for fields in stage.journal.records("log"))
     failure = torchrun.first_failure(stage.run_dir)
     assert failure is not None and failure["hint"] == last["hint"]
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_kind_that_cannot_share_its_work_runs_in_the_first_process(
+    rank: int, finished: dict[str, Stage], stages: Stages
+) -> None:
+    stage = stages.make("run", "again", parent=finished["grpo"].checkpoints / "final")
+
+    def one_of_two() -> None:
+        EvaluateSettings.several_processes = False
+        os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE="2")
+
+    assert stage.run(one_of_two) == 0
+    if rank == 0:
+        assert stage.journal.records("outcomes") == finished["again"].journal.records("outcomes")
+        assert stage.journal.records("log")[0]["text"] == "a stage of kind evaluate runs in one process"
+    else:
+        assert not (stage.run_dir / "journal").exists()
+
+
+@pytest.mark.parametrize(
+    ("visible", "numbers", "processes", "expected"),
+    [
+        (None, "1", 1, "1"),
+        ("2,3", "1", 1, "3"),  # the second of those that the worker sees
+        (None, "0,1,2,3", 4, "0,1,2,3"),
+        ("GPU-ab,GPU-cd", "0,1", 2, "GPU-ab,GPU-cd"),
+        (None, "2,3", 1, "2"),  # a kind that cannot share its work
+        (None, "", 1, "0"),  # device cuda, by hand
+        (None, "", 2, None),
+    ],
+)
+def test_a_run_sees_the_gpus_of_its_slot(
+    visible: str | None, numbers: str, processes: int, expected: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", str(processes))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    _show_gpus(numbers)
+    assert os.environ.get("CUDA_VISIBLE_DEVICES") == expected
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    with pytest.raises(ValueError, match="3 processes on 2 GPUs"):
+        _show_gpus("0,1")
 
 
 @pytest.mark.parametrize(
