@@ -234,7 +234,7 @@ def test_training_goes_on_while_the_database_is_out_of_reach(
     assert place.state() == "ready"
 
 
-@pytest.mark.timeout(240)
+@pytest.mark.timeout(500)
 def test_a_slot_of_two_devices_trains_stops_and_goes_on_in_two_processes(
     place: Place, in_thread: Callable[[Supervision], threading.Thread], request: pytest.FixtureRequest
 ) -> None:
@@ -256,7 +256,7 @@ def test_a_slot_of_two_devices_trains_stops_and_goes_on_in_two_processes(
 
     first = supervise()
     thread = in_thread(first)
-    wait_for(lambda: series([place.run.pk]), 120)
+    wait_for(lambda: series([place.run.pk]), 240)
     assert first.training is not None
     family = processes.family(first.training.pid, first.training.start_time)
     ranks = [p for p in family if p.environ().get("RANK")]
