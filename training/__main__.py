@@ -1,5 +1,6 @@
 """Run one stage: `python -m training RUN_DIR`; RUN_DIR holds spec.json and gets the journal and checkpoints.
 
+In several processes: `torchrun --standalone --nproc-per-node N -m training RUN_DIR`. The first one writes.
 Exit codes: 0 succeeded; 1 failed; 75 stopped early, at a checkpoint after TERM, or past the deadline.
 """
 
@@ -15,7 +16,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from training.journal import Journal
+from training import prctl, ranks, torchrun
+from training.journal import Journal, Silent
 from training.recipe import RunSpec
 from training.run import Run, Stopped
 
@@ -25,9 +27,16 @@ SUCCEEDED, FAILED, STOPPED = 0, 1, 75  # 75: EX_TEMPFAIL of sysexits.h
 def main(run_dir: Path) -> int:
     """Run the stage of a run directory to its end and return the exit code; the outcome is in the journal."""
     told = _ToldToStop()
-    journal = Journal(run_dir / "journal")
+    first = torchrun.rank() == 0
+    journal = Journal(run_dir / "journal") if first else Silent()
+    torchrun.forget_failure(run_dir)
     try:
         run_spec = _spec(run_dir)
+        if torchrun.processes() > 1 and not run_spec.spec.settings.several_processes:
+            if not first:
+                return SUCCEEDED
+            journal.log(f"a stage of kind {run_spec.spec.settings.kind} runs in one process")
+            torchrun.go_alone()
         _prepare_process(run_spec)
         run = Run.open(run_dir, run_spec, journal)
         told.passed_on_to(run)
@@ -39,13 +48,19 @@ def main(run_dir: Path) -> int:
             "deadline": "the worker's lease was not renewed in time; another attempt goes on from the checkpoint",
         }[stopped.reason]
         journal.append("finished", status="stopped", reason=stopped.reason, hint=hint)
-        return STOPPED
+        return STOPPED if first else SUCCEEDED  # at another's failure torchrun would end the first one
     # The one place that catches everything: whatever a stage raises must become a line that the user reads.
     except Exception as error:
-        journal.log(traceback.format_exc(), level="error")
         traceback.print_exc()
         reason, hint = _explained(error)
-        journal.append("finished", status="failed", reason=reason, hint=hint)
+        failure = {"reason": reason, "hint": hint, "trace": traceback.format_exc()}
+        if not first:
+            torchrun.report_failure(run_dir, **failure)
+            return FAILED
+        if ranks.lost_another(error):
+            failure = torchrun.first_failure(run_dir) or failure
+        journal.log(failure["trace"], level="error")
+        journal.append("finished", status="failed", reason=failure["reason"], hint=failure["hint"])
         return FAILED
     else:
         journal.append("finished", status="succeeded", reason="", hint="")
@@ -67,9 +82,11 @@ def _spec(run_dir: Path) -> RunSpec:
 
 
 def _prepare_process(run_spec: RunSpec) -> None:
-    """One visible GPU (transformers would drive several as one), the set number of threads, quiet libraries."""
-    if run_spec.device.startswith("cuda:") and "LOCAL_RANK" not in os.environ:
-        os.environ.setdefault("CUDA_VISIBLE_DEVICES", run_spec.device.removeprefix("cuda:"))
+    """The visible GPUs, the set number of threads, quiet libraries; then meet the other processes."""
+    kind, _, numbers = run_spec.device.partition(":")
+    if kind == "cuda":
+        _show_gpus(numbers)
+    os.environ["OMP_NUM_THREADS"] = str(run_spec.threads)  # accelerate would choose where this is missing
     import torch
     import transformers
 
@@ -77,6 +94,25 @@ def _prepare_process(run_spec: RunSpec) -> None:
     transformers.utils.logging.disable_progress_bar()
     # TRL's own arguments raise these about transformers' next version; nobody who reads output.txt can act on them
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
+    ranks.join(kind)
+
+
+def _show_gpus(numbers: str) -> None:
+    """Leave visible the GPUs with these numbers, of those that are; a single process gets one of them.
+
+    With more, transformers would drive all of them by one process. Raises ValueError when they are too few.
+    """
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+    chosen = numbers.split(",") if numbers else []
+    if torchrun.processes() == 1:
+        chosen = chosen[:1] or ["0"]
+    if chosen and len(chosen) < torchrun.processes():
+        raise ValueError(
+            f"{torchrun.processes()} processes on {len(chosen)} GPUs; start as many as there are GPUs"
+        )
+    if chosen:
+        names = [visible[int(n)] if int(n) < len(visible) and visible[0] else n for n in chosen]
+        os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
 
 
 class _ToldToStop:
@@ -115,6 +151,10 @@ def _explained(error: Exception) -> tuple[str, str]:
         )
     if isinstance(error, ValueError):
         return "bad_setting", text
+    if ranks.lost_another(error):
+        return "error", (
+            "another process of this stage ended; if nobody killed it, the machine ran out of memory"
+        )
     return "error", f"{type(error).__name__}: {text}; the log has the whole trace"
 
 
@@ -122,6 +162,8 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m training", description="Run one stage.")
     parser.add_argument("run_dir", type=Path, help="folder with spec.json; gets journal and checkpoints")
     arguments = parser.parse_args()
+    if torchrun.started_this():
+        prctl.end_with_parent()  # its ranks have sessions of their own: nobody else would end them
     if not arguments.run_dir.is_dir():
         parser.error(f"there is no folder {arguments.run_dir}")
     sys.exit(main(arguments.run_dir.resolve()))

@@ -95,7 +95,7 @@ class JournalCallback(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Decide on saving and stopping; the trainer logs first, then saves."""
+        """Decide on saving and stopping, in all processes alike; the trainer logs first, then saves."""
         reason = self.run.stop_reason()
         possible = state.global_step % self.save_multiple == 0
         last = state.global_step >= state.max_steps

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import torch
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from training import likelihood, mul_tokens, steps
+from training import likelihood, mul_tokens, ranks, steps
 from training.benchmarks import BENCHMARKS, Benchmark, Problem
 from training.benchmarks.comparable import comparable
 from training.journal import OutcomeRow
@@ -17,7 +17,10 @@ from training.tokenizer import mul_token_ids
 
 
 def evaluate(run: Run, model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast, step: int) -> None:
-    """Run the spec's benchmarks one after the other. Raises Stopped between batches when the run is told to stop."""
+    """Run the spec's benchmarks one after the other. Raises Stopped between batches when the run is told to stop.
+
+    Several processes share the problems; the first one records the outcomes of all.
+    """
     for settings in run.spec.benchmarks:
         _run_benchmark(run, settings, model, tokenizer, step)
 
@@ -45,7 +48,8 @@ def _run_benchmark(
     model.eval()
     done = correct = 0
     answers = _chosen if benchmark.kind == "choice" else _written
-    for rows in answers(run, settings, benchmark, problems, model, tokenizer):
+    mine = problems[ranks.index() :: ranks.count()]
+    for rows in ranks.together(answers(run, settings, benchmark, mine, model, tokenizer)):
         run.journal.append("outcomes", evaluation=key, rows=rows)
         done += len(rows)
         correct += sum(row["correct"] for row in rows)
@@ -69,10 +73,13 @@ def _written(
     prompts = [tokenizer.encode(p.prompt, add_special_tokens=False) for p in problems]
     fitting = [i for i, prompt in enumerate(prompts) if len(prompt) < model.config.n_positions]
     outcomes = _Outcomes(benchmark, tokenizer)
-    if missing := len(problems) - len(fitting):  # wrong, not left out: every model gets the same problems
+    missing = len(problems) - len(fitting)
+    if everywhere := int(ranks.total(missing)[0]):
         run.journal.log(
-            f"{missing} prompts of {benchmark.name} are longer than the model's context: no answer", "warning"
+            f"{everywhere} prompts of {benchmark.name} are longer than the model's context: no answer",
+            "warning",
         )
+    if missing:  # wrong, not left out: every model gets the same problems
         rest = [p for i, p in enumerate(problems) if i not in set(fitting)]
         yield [outcomes.row(p, Sample(ids=[], ended=False, logprobs=[])) for p in rest]
     sampler = Sampler(model, eos_id=tokenizer.eos_token_id, pad_id=tokenizer.pad_token_id)

@@ -1,6 +1,9 @@
 """TRL's GRPOTrainer with positions counted from the mask, Mulberry's sampler, and every rollout recorded."""
 
+import math
+import random
 import statistics
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,7 +18,7 @@ from transformers import (
 )
 from trl import GRPOConfig, GRPOTrainer
 
-from training import mul_tokens
+from training import mul_tokens, ranks
 from training.answers import extract_answer, same_number
 from training.journal import RolloutRow
 from training.repetition import repeats
@@ -80,7 +83,11 @@ class Grader:
 
 
 class GrpoTrainer(Engine, GRPOTrainer):
-    """One generation per optimizer step times `iterations`; rollouts in the order of their prompts."""
+    """One generation per optimizer step times `iterations`; rollouts in the order of their prompts.
+
+    Several processes have consecutive parts of the rollouts, which may cut a group; rewards, advantages and metrics
+    are those of all.
+    """
 
     def __init__(
         self,
@@ -112,7 +119,10 @@ class GrpoTrainer(Engine, GRPOTrainer):
             pad_id=tokenizer.pad_token_id,
             dtype=torch.bfloat16 if settings.precision == "bf16" else torch.float32,
         )
-        self.generator = torch.Generator(device=self.accelerator.device).manual_seed(seed)
+        self.seed = seed
+        self._sums: defaultdict[str, list[float]] = defaultdict(
+            lambda: [0.0, 0.0]
+        )  # of a step: values, weights
         self._scored: Tensor | None = None  # log-probabilities of the last scoring of the policy
 
     def _generate_single_turn(
@@ -121,12 +131,17 @@ class GrpoTrainer(Engine, GRPOTrainer):
         """TRL's hook for sampling: each prompt comes num_generations times in a row; ids and log-probabilities go."""
         if self.settings.sampler == "transformers":
             return self._generate_with_transformers(prompt_ids)
+        together = math.gcd(
+            num_generations, len(prompt_ids)
+        )  # a group may be cut, always at multiples of this
+        number = random.Random(f"{self.seed} {self.state.global_step}").getrandbits(63)
         samples = self.sampler.sample(
-            prompt_ids[::num_generations],
-            group_size=num_generations,
+            prompt_ids[::together],
+            group_size=together,
             temperature=self.settings.temperature,
             max_new_tokens=self.settings.max_new_tokens,
-            generator=self.generator,
+            generator=torch.Generator().manual_seed(number),  # of the step alone: a resume draws the same
+            part=(ranks.index(), ranks.count()),
         )
         return [sample.ids for sample in samples], [sample.logprobs for sample in samples]
 
@@ -190,13 +205,30 @@ class GrpoTrainer(Engine, GRPOTrainer):
 
     def _compute_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
         loss: Tensor = super()._compute_loss(model, inputs)
+        assert self._scored is not None
+        mask = inputs["completion_mask"].bool()
+        difference = (self._scored - inputs["sampling_per_token_logps"])[mask].abs().sum()
+        tokens, rows, mismatch = ranks.total(mask.sum().item(), len(mask), difference.item())
         first_pass = self._step % (self.args.steps_per_generation * self.num_iterations)
         if first_pass < self.args.gradient_accumulation_steps:  # the weights are still those that sampled
-            assert self._scored is not None
-            mask = inputs["completion_mask"].bool()
-            difference = (self._scored - inputs["sampling_per_token_logps"])[mask].abs().mean()
-            self._metrics["train"]["logprob_mismatch"].append(difference.item())
+            self._add("logprob_mismatch", mismatch, tokens)
+        clip_weight = tokens if self.importance_sampling_level == "token" else rows
+        for name, weight in (("kl", tokens), ("entropy", tokens), ("clip_ratio/region_mean", clip_weight)):
+            if self._metrics["train"][name]:
+                self._add(name, self._metrics["train"][name].pop() * weight, weight)
         return loss
+
+    def _add(self, name: str, value: float, weight: float) -> None:
+        """Sum a metric over the passes of a step: TRL's mean of their means depends on how they are cut."""
+        self._sums[name][0] += value
+        self._sums[name][1] += weight
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the means of what was summed."""
+        for name, (value, weight) in self._sums.items():
+            self._metrics["train"][name].append(value / weight if weight else math.nan)
+        self._sums.clear()
+        super().log(logs, start_time)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Tensor]:
         output: dict[str, Tensor] = super()._generate_and_score_completions(inputs)
@@ -204,26 +236,28 @@ class GrpoTrainer(Engine, GRPOTrainer):
             row[mask].tolist()
             for row, mask in zip(output["completion_ids"], output["completion_mask"].bool(), strict=True)
         ]
-        rows = [
+        mine = [
             self._row(number, given, row, advantage)
             for number, (given, row, advantage) in enumerate(
                 zip(inputs, ids, output["advantages"].tolist(), strict=True)
             )
         ]
+        rows = ranks.gathered(mine)
         self.run.journal.append("rollouts", step=self.state.global_step + 1, rows=rows)
         self._add_metrics(rows)
         counted = self.journal_callback.counted
         counted["rollouts"] += len(rows)
-        counted["tokens"] += int(output["prompt_mask"].sum()) + sum(map(len, ids))
+        prompts = ranks.total(output["prompt_mask"].sum().item())[0]
+        counted["tokens"] += int(prompts) + sum(row["tokens"] for row in rows)
         return output
 
     def _row(self, number: int, given: dict[str, Any], ids: list[int], advantage: float) -> RolloutRow:
         parts, text = self.grader.components[number], self.grader.texts[number]
-        groups = len(self.grader.components) // self.num_generations
-        generation = self.state.global_step // self.num_iterations
+        rows = len(self.grader.components)
+        before = self.state.global_step // self.num_iterations * ranks.count() + ranks.index()
         answer = extract_answer(text)
         return {
-            "group": generation * groups + number // self.num_generations,
+            "group": (before * rows + number) // self.num_generations,
             "prompt": given["prompt"],
             "completion": text,
             "reference": given["reference"],
@@ -254,15 +288,6 @@ class GrpoTrainer(Engine, GRPOTrainer):
             values[f"reward/{name}"] = statistics.fmean(row["components"][name] for row in rows)
         for name, value in values.items():
             self._metrics["train"][name].append(value)
-
-    def engine_state(self) -> dict[str, Any]:
-        """The sampler's random state too."""
-        return {**super().engine_state(), "generator": self.generator.get_state()}
-
-    def load_engine_state(self, state: dict[str, Any]) -> None:
-        """The sampler's random state too."""
-        super().load_engine_state(state)
-        self.generator.set_state(state["generator"])
 
 
 class _ChosenLogprobs(LogitsProcessor):

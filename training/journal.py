@@ -133,6 +133,19 @@ class Journal:
         os.close(self._fd)
 
 
+class Silent(Journal):
+    """What a process other than the first writes to: nothing is kept."""
+
+    def __init__(self) -> None:
+        pass
+
+    def append(self, type_: RecordType, **fields: Any) -> None:
+        """Keep nothing."""
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
 def read(path: Path, offset: int = 0, limit_bytes: int | None = None) -> Iterator[Record]:
     """Yield the whole records from byte `offset` on, at most about `limit_bytes`; stop before a torn tail."""
     with path.open("rb") as file:

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from training import checkpoints
+from training import checkpoints, ranks, torchrun
 from training.checkpoints import Checkpoint
 from training.data import identity
 from training.data.identity import DataIdentity
@@ -13,6 +13,7 @@ from training.journal import Journal
 from training.recipe import RunSpec, StageSpec
 
 TERMINATED, DEADLINE = "terminated", "deadline"
+REASONS = (None, TERMINATED, DEADLINE)  # a later one prevails
 
 
 class Stopped(Exception):
@@ -34,7 +35,7 @@ class Run:
     parent: Path | None  # the parent's final checkpoint
     data_dir: Path
     cache_dir: Path  # what runs share and can make again, a folder a kind: cache_dir / "shards"
-    device: str
+    device: str  # torch's name of this process's own: cpu or cuda:N
     journal: Journal
     resume: Checkpoint | None  # newest valid point to resume from
     done: Checkpoint | None  # the stage's final checkpoint, when training is over already
@@ -72,7 +73,7 @@ class Run:
             parent=parent,
             data_dir=data_dir,
             cache_dir=Path(cache_dir),
-            device=run_spec.device,
+            device="cpu" if run_spec.device == "cpu" else f"cuda:{torchrun.local_rank()}",
             journal=journal,
             resume=resume,
             done=done,
@@ -80,17 +81,20 @@ class Run:
         )
 
     def told(self) -> str | None:
-        """What this process was told: DEADLINE, TERMINATED, or None to go on."""
+        """What this process alone was told: DEADLINE, TERMINATED, or None to go on."""
         if self._past_deadline():
             return DEADLINE
         return TERMINATED if self.terminated else None
 
     def stop_reason(self) -> str | None:
-        """Why the stage should end now: DEADLINE (saves nothing more), TERMINATED (saves first), or None."""
-        return self.told()
+        """Why the stage should end now: DEADLINE (saves nothing more), TERMINATED (saves first), or None.
+
+        All processes of the stage must ask at the same point; what one of them was told counts for all.
+        """
+        return REASONS[int(ranks.largest(REASONS.index(self.told())))]
 
     def stop_if_told(self) -> None:
-        """Raise Stopped when the stage should end now."""
+        """Raise Stopped when the stage should end now; all processes of the stage must ask at the same point."""
         if (reason := self.stop_reason()) is not None:
             raise Stopped(reason)
 

@@ -79,13 +79,21 @@ class Sampler:
         temperature: float,
         max_new_tokens: int,
         generator: torch.Generator,
+        part: tuple[int, int] = (0, 1),
     ) -> list[Sample]:
         """Draw group_size responses to each prompt; the rows of a group are consecutive.
 
-        The generator (on the model's device) is all the randomness there is. Log-probabilities are those of the
-        distribution sampled from, softmax(logits / temperature), as TRL's trainer scores them.
+        The generator is all the randomness there is: one number a row and token, whatever the model's device. The
+        prompts may be a part (its number, of how many equal ones) of a larger batch; each part, given a generator in
+        the same state, gets what it would have got in the whole. Log-probabilities are those of the distribution
+        sampled from, softmax(logits / temperature), as TRL's trainer scores them.
         """
-        return self._decode(prompts, group_size, max_new_tokens, temperature, generator)
+        rows, (number, parts) = len(prompts) * group_size, part
+        noise = torch.rand(
+            (rows * parts, max_new_tokens), generator=generator, dtype=torch.float64, device=generator.device
+        )
+        noise = noise[number * rows : (number + 1) * rows].to(self.model.device)
+        return self._decode(prompts, group_size, max_new_tokens, temperature, noise)
 
     @torch.inference_mode()
     def _decode(
@@ -94,7 +102,7 @@ class Sampler:
         group_size: int,
         max_new_tokens: int,
         temperature: float | None,
-        generator: torch.Generator | None,
+        noise: Tensor | None,
     ) -> list[Sample]:
         longest = max(len(prompt) for prompt in prompts)
         if longest >= self.context or min(len(prompt) for prompt in prompts) == 0:
@@ -106,7 +114,8 @@ class Sampler:
         state = _Decoding(self, prompts, group_size, steps)
         ids, logprobs = [], []
         for step in range(steps):
-            token, logprob = _choose(state.logits, temperature, generator)
+            drawn = None if noise is None else noise[state.rows, step]
+            token, logprob = _choose(state.logits, temperature, drawn)
             column, logprob_column, going_on = state.take(token, logprob, self.eos_id, self.pad_id)
             ids.append(column)
             logprobs.append(logprob_column)
@@ -301,15 +310,17 @@ def left_padded(rows: list[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
     return ids, mask
 
 
-def _choose(
-    logits: Tensor, temperature: float | None, generator: torch.Generator | None
-) -> tuple[Tensor, Tensor]:
-    """The next token of each row and its log-probability; greedy without a temperature."""
+def _choose(logits: Tensor, temperature: float | None, noise: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The next token of each row and its log-probability; greedy without a temperature.
+
+    Otherwise the token at which the distribution function passes the row's noise, a number in [0, 1).
+    """
     logprobs = F.log_softmax(logits if temperature is None else logits / temperature, dim=-1)
-    if temperature is None:
+    if noise is None:
         token = logits.argmax(-1)
     else:
-        token = torch.multinomial(logprobs.exp(), 1, generator=generator).squeeze(1)
+        below = logprobs.exp().cumsum(-1, dtype=torch.float64)
+        token = torch.searchsorted(below, (noise * below[:, -1])[:, None], right=True).squeeze(1)
     return token, logprobs.gather(1, token[:, None]).squeeze(1)
 
 

@@ -189,6 +189,9 @@ class StageSettings(Settings):
     unit: ClassVar[Unit] = "tokens"  # what its speed is measured in
     same_speed: ClassVar[tuple[str, ...]] = ()  # settings that must be equal for a measured speed to hold
     utilisation: ClassVar[float] = 0.1  # share of a device's peak arithmetic that training reaches: a guess
+    several_processes: ClassVar[bool] = (
+        False  # whether its run() shares the work; else the first one does it all
+    )
     after: str | None = Field(
         None,
         description="Stage whose checkpoint this one starts from; left out: the one before it; null: none",
@@ -228,7 +231,9 @@ class TrainingStageSettings(StageSettings):
     without_effect: ClassVar[frozenset[str]] = StageSettings.without_effect | {"save_every", "log_every"}
     optimizer: OptimizerSettings = Field(..., description="AdamW and its schedule")
     batch_size: int = Field(32, ge=1, description="Sequences in one forward pass")
-    gradient_accumulation: int = Field(1, ge=1, description="Forward passes in one optimizer step")
+    gradient_accumulation: int = Field(
+        1, ge=1, description="Forward passes in one optimizer step; several devices share them"
+    )
     save_every: int = Field(50, ge=1, description="Steps between checkpoints that a resume can start from")
     log_every: int = Field(5, ge=1, description="Steps between metric records")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of the forward pass")

@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from training import checkpoints, evaluation, model, tokenizer
+from training import checkpoints, evaluation, model, ranks, tokenizer
 from training.data import mixture, skipped
 from training.data.example import Example
 from training.journal import PREPARING
@@ -104,10 +104,11 @@ def refuse_beyond_context(run: Run, setting: str, length: int) -> None:
 
 def finish(run: Run, trained: GPT2LMHeadModel, tokens: PreTrainedTokenizerFast, step: int) -> None:
     """Save the stage's result, verified, announce it, and run the benchmarks on it."""
-    with checkpoints.write(run.checkpoints, checkpoints.FINAL, step=step) as folder:
-        model.save(trained, tokens, folder)
-        model.verify(folder, trained)  # before it gets its name
-    announce(run, run.checkpoints / checkpoints.FINAL)
+    if ranks.index() == 0:
+        with checkpoints.write(run.checkpoints, checkpoints.FINAL, step=step) as folder:
+            model.save(trained, tokens, folder)
+            model.verify(folder, trained)  # before it gets its name
+        announce(run, run.checkpoints / checkpoints.FINAL)
     run.journal.log(f"trained to step {step}; the saved checkpoint gives the same logits")
     evaluation.evaluate(run, trained, tokens, step)
 

@@ -84,6 +84,6 @@ def train(
         data_collator=partial(right_padded, pad_id=tokenizer.pad_token_id),
         processing_class=tokenizer,
     )
-    trainer.plan = BatchPlan(plan, settings.batch_size)
+    trainer.plan = BatchPlan(plan)
     trainer.set_up(run, settings, phases)
     return trainer.train_to_end()

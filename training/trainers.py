@@ -18,7 +18,7 @@ from transformers import GPT2LMHeadModel, Trainer, TrainerCallback
 from transformers.trainer_callback import PrinterCallback
 from trl import SFTTrainer
 
-from training import checkpoints, model, stage
+from training import checkpoints, model, ranks, stage
 from training.callback import JournalCallback
 from training.encoding import IGNORED
 from training.run import Run, Stopped
@@ -54,13 +54,18 @@ def learning_rate(step: int, phase: Phase, optimizer: OptimizerSettings) -> floa
 
 
 def training_arguments(run: Run, settings: TrainingStageSettings, max_steps: int) -> dict[str, Any]:
-    """Mulberry's settings → the arguments that all of transformers' and TRL's trainers share."""
+    """Mulberry's settings → the arguments that all of transformers' and TRL's trainers share.
+
+    Several processes hold the effective batch of one. Raises ValueError when they cannot.
+    """
     optimizer = settings.optimizer
+    share = ranks.share(settings.batch_size, settings.gradient_accumulation)
     return {
         "output_dir": str(run.checkpoints),
         "max_steps": max_steps,
-        "per_device_train_batch_size": settings.batch_size,
-        "gradient_accumulation_steps": settings.gradient_accumulation,
+        "per_device_train_batch_size": settings.batch_size // share.parts,
+        "gradient_accumulation_steps": settings.gradient_accumulation // share.turns,
+        "ddp_find_unused_parameters": False,
         "learning_rate": optimizer.learning_rate,
         "adam_beta1": optimizer.betas[0],
         "adam_beta2": optimizer.betas[1],
@@ -86,6 +91,7 @@ class Engine(Trainer):
 
     run: Run
     phases: Sequence[Phase]
+    share: ranks.Share
     optimizer_settings: OptimizerSettings
     journal_callback: JournalCallback
 
@@ -94,6 +100,7 @@ class Engine(Trainer):
     ) -> None:
         """Call after __init__: take over reporting, saving and the schedule."""
         self.run, self.phases, self.optimizer_settings = run, phases, settings.optimizer
+        self.share = ranks.share(settings.batch_size, settings.gradient_accumulation)
         self.journal_callback = JournalCallback(
             run, log_every=settings.log_every, save_every=settings.save_every, save_multiple=multiple
         )
@@ -126,13 +133,14 @@ class Engine(Trainer):
 
     def _save_checkpoint(self, model_: Any, trial: Any) -> None:
         """Transformers' hook for a point to resume from; ours is atomic and has a manifest."""
+        if ranks.index() > 0:
+            return
         step = self.state.global_step
         name = checkpoints.step_name(step)
         with checkpoints.write(self.run.checkpoints, name, step=step) as folder:
             model.save(self.model, self.processing_class, folder)
             self._save_optimizer_and_scheduler(str(folder))
             self._save_scaler(str(folder))
-            self._save_rng_state(str(folder))
             self.state.save_to_json(str(folder / "trainer_state.json"))
             torch.save(self.engine_state(), folder / ENGINE_STATE)
         stage.announce(self.run, self.run.checkpoints / name)
@@ -159,12 +167,17 @@ class Engine(Trainer):
 
 
 class _Phases(TrainerCallback):
-    """Each phase begins with a fresh optimizer, as a stage of its own would."""
+    """Each phase begins with a fresh optimizer, as a stage of its own would; each step with its own random numbers.
+
+    So no random state needs to be saved, and dropout goes on after a resume as it would have.
+    """
 
     def __init__(self, trainer: Engine) -> None:
         self.trainer = trainer
 
     def on_step_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        run = self.trainer.run
+        torch.manual_seed(stage.seed(run, f"step {state.global_step} process {ranks.index()}"))
         phase = phase_at(state.global_step, self.trainer.phases)
         if self.trainer.journal_callback.phase != phase.name:
             self.trainer.journal_callback.phase = phase.name
@@ -180,10 +193,8 @@ def phase_at(step: int, phases: Sequence[Phase]) -> Phase:
 class BatchPlan(Sampler[list[int]]):
     """Row indices of every batch of a stage, all epochs and phases, in order: resuming is skipping batches."""
 
-    def __init__(self, batches: Sequence[list[int]], batch_size: int) -> None:
+    def __init__(self, batches: Sequence[list[int]]) -> None:
         self.batches = batches
-        self.batch_size = batch_size  # the largest batch; accelerate asks for it
-        self.drop_last = False
 
     def __iter__(self) -> Iterator[list[int]]:
         return iter(self.batches)
@@ -192,35 +203,49 @@ class BatchPlan(Sampler[list[int]]):
         return len(self.batches)
 
 
+class _OfProcess(Sampler[list[int]]):
+    """This process's part of a plan."""
+
+    def __init__(self, plan: BatchPlan, share: ranks.Share) -> None:
+        self.plan, self.share = plan, share
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return self.share.passes(iter(self.plan))
+
+    def __len__(self) -> int:
+        return len(self.plan) // self.share.turns
+
+
 class Planned(Engine):
     """An engine whose batches are planned before it starts."""
 
     plan: BatchPlan
+    tokens_read: int = 0  # by all processes, since the stage began
+    tokens_new: int = 0  # by this one, since the last log
 
     def get_train_dataloader(self) -> DataLoader[Any]:
-        """Read the planned batches."""
-        loader = DataLoader(
+        """Read the planned batches; accelerate would share them out differently, and add rows to short ones."""
+        return DataLoader(
             self.train_dataset,
-            batch_sampler=self.plan,
+            batch_sampler=_OfProcess(self.plan, self.share),
             collate_fn=self.data_collator,
             pin_memory=self.args.dataloader_pin_memory,
         )
-        prepared: DataLoader[Any] = self.accelerator.prepare(loader)
-        return prepared
 
     def training_step(self, model_: Any, inputs: Any, num_items_in_batch: Any = None) -> Tensor:
-        """Count the tokens read."""
-        mask = inputs.get("attention_mask")
-        tokens = inputs["input_ids"].numel() if mask is None else int(mask.sum())
-        self.journal_callback.counted["tokens"] += tokens
-        self.tokens_read += tokens
+        """Count the tokens read; what has nothing to learn stands in for a part without rows."""
+        if bool((inputs["labels"] != IGNORED).any()):
+            mask = inputs.get("attention_mask")
+            self.tokens_new += inputs["input_ids"].numel() if mask is None else int(mask.sum())
         loss: Tensor = super().training_step(model_, inputs, num_items_in_batch)
         return loss
 
-    tokens_read: int = 0
-
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the tokens read since the stage began."""
+        tokens = int(ranks.total(self.tokens_new)[0])
+        self.journal_callback.counted["tokens"] += tokens
+        self.tokens_read += tokens
+        self.tokens_new = 0
         super().log({**logs, "tokens": float(self.tokens_read)}, start_time)
 
     def engine_state(self) -> dict[str, Any]:
@@ -275,7 +300,11 @@ def _learnt_positions_loss(
 
 
 def right_padded(rows: list[dict[str, list[int]]], pad_id: int) -> dict[str, Tensor]:
-    """Collate {input_ids, labels} of different lengths; padding has its own token, so eos labels survive."""
+    """Collate {input_ids, labels} of different lengths; padding has its own token, so eos labels survive.
+
+    No rows become one that has nothing to learn: every process takes part in every pass.
+    """
+    rows = rows or [{"input_ids": [pad_id], "labels": [IGNORED]}]
     longest = max(len(row["input_ids"]) for row in rows)
 
     def padded(values: list[int], filler: int) -> list[int]:

@@ -5,7 +5,7 @@ transformers and trl takes many seconds, and a demo starts dozens of stages, so 
 one thread and never touches CUDA (a CUDA context does not survive a fork). JSON lines on the socket:
 
     server → worker  {"event": "ready", "pid": P}                                once, after the imports
-    worker → server  {"op": "start", "run_dir": "/abs", "env": {"NAME": "value"}}  env is optional
+    worker → server  {"op": "start", "run_dir": "/abs", "env": {"NAME": "value"}, "processes": 1}  the last two are optional
     server → worker  {"event": "started", "run_dir": "/abs", "pid": P, "start_time": T}
     server → worker  {"event": "exited", "run_dir": "/abs", "pid": P, "code": C}
 
@@ -17,7 +17,6 @@ What a stage leaves behind when it exits is killed as well.
 """
 
 import argparse
-import ctypes
 import gc
 import json
 import os
@@ -32,13 +31,13 @@ from typing import Any, NoReturn
 
 import psutil
 
+from training import prctl, torchrun
+
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # no thread pool before the fork; a stage sets torch's own count
 os.environ.setdefault(
     "JE_ARROW_MALLOC_CONF", "background_thread:false"
 )  # pyarrow's allocator would start one
-
-PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <sys/prctl.h>
 
 
 @dataclass
@@ -58,7 +57,7 @@ def main() -> None:
     _import_heavy_libraries()
     gc.collect()
     gc.freeze()  # children share these pages; their collector must not touch them
-    _prctl(PR_SET_CHILD_SUBREAPER, 1)  # a stage's orphans become our children, so they can be found
+    prctl.adopt_orphans()  # a stage's orphans become our children, so they can be found
     Server(connection).serve()
 
 
@@ -117,13 +116,13 @@ class Server:
             request = json.loads(line)
             if request["op"] != "start":
                 raise ValueError(f"there is no operation {request['op']!r}; the one there is: start")
-            self._start(request["run_dir"], request.get("env", {}))
+            self._start(request["run_dir"], request.get("env", {}), request.get("processes", 1))
 
-    def _start(self, run_dir: str, env: dict[str, str]) -> None:
+    def _start(self, run_dir: str, env: dict[str, str], processes: int) -> None:
         server = os.getpid()
         pid = os.fork()
         if pid == 0:
-            _become_stage(Path(run_dir), env, server)
+            _become_stage(Path(run_dir), env, processes, server)
         self.stages[pid] = Stage(pid, run_dir)
         start_time = psutil.Process(pid).create_time()  # not reaped yet, so it exists even when it has ended
         self._send({"event": "started", "run_dir": run_dir, "pid": pid, "start_time": start_time})
@@ -149,7 +148,7 @@ class Server:
             self.ended = True
 
 
-def _become_stage(run_dir: Path, env: dict[str, str], server: int) -> NoReturn:
+def _become_stage(run_dir: Path, env: dict[str, str], processes: int, server: int) -> NoReturn:
     """In the child: leave everything of the server's behind and run the stage."""
     code = 1
     try:
@@ -157,7 +156,7 @@ def _become_stage(run_dir: Path, env: dict[str, str], server: int) -> NoReturn:
         for number in (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT):
             signal.signal(number, signal.SIG_DFL)
         os.setsid()
-        _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl.end_with_parent()
         if os.getppid() != server:
             os._exit(code)  # the server died between the fork and the line above
         output = os.open(run_dir / "output.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
@@ -166,6 +165,9 @@ def _become_stage(run_dir: Path, env: dict[str, str], server: int) -> NoReturn:
             os.dup2(source, target)
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
         os.environ.update(env)
+        if processes > 1:  # torchrun starts them afresh; it is watched, and ended, as a stage is
+            argv = torchrun.command(run_dir, processes)
+            os.execv(argv[0], argv)  # noqa: S606
         from training.__main__ import main as run_stage
 
         code = run_stage(run_dir)
@@ -228,11 +230,6 @@ def _is_running(process: psutil.Process) -> bool:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
-
-
-def _prctl(option: int, value: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
 
 
 if __name__ == "__main__":

@@ -92,6 +92,12 @@ if MULBERRY_SLOTS and not (MULBERRY_SLOTS.isdecimal() and int(MULBERRY_SLOTS)):
     raise ImproperlyConfigured(
         f"MULBERRY_SLOTS is {MULBERRY_SLOTS!r}; give the number of runs at once, 1 or more"
     )
+_per_slot = os.environ.get("MULBERRY_DEVICES_PER_SLOT", "1")
+if not (_per_slot.isdecimal() and int(_per_slot)):
+    raise ImproperlyConfigured(
+        f"MULBERRY_DEVICES_PER_SLOT is {_per_slot!r}; give the number of GPUs or cores of a run, 1 or more"
+    )
+MULBERRY_DEVICES_PER_SLOT = int(_per_slot)
 
 INSTALLED_APPS = [
     "django.contrib.auth",

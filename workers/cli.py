@@ -61,6 +61,11 @@ def _add_stack(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     worker = commands.add_parser("worker", help="take runs from the queue until stopped")
     worker.add_argument("--queues", default="default", help="names of queues, separated by commas")
     worker.add_argument("--slots", type=_slots, help="runs at once (default: MULBERRY_SLOTS, GPUs or cores)")
+    worker.add_argument(
+        "--devices-per-slot",
+        type=_slots,
+        help="GPUs or cores of each run, a process on each (default: MULBERRY_DEVICES_PER_SLOT, 1)",
+    )
     worker.set_defaults(run_command=_stack("worker"))
     doctor = commands.add_parser("doctor", help="say what is in order here and what is not")
     doctor.add_argument("--json", action="store_true", help="print JSON")
@@ -210,7 +215,7 @@ def _doctor(options: argparse.Namespace) -> int:
 
 def _slots(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"give the number of runs at once, 1 or more, not {text!r}")
+        raise argparse.ArgumentTypeError(f"give a number, 1 or more, not {text!r}")
     return int(text)
 
 

@@ -12,11 +12,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Device:
-    """One slot: its name on pages, torch's name of the device, and its share of the CPU threads."""
+    """One slot: its name on pages, what training is told, and threads of each process; it has one or several devices."""
 
     name: str
-    torch: str
+    torch: str  # cpu, cuda:0, cuda:0,1
     threads: int
+    processes: int = 1  # one for each device
 
 
 class Slots:
@@ -38,14 +39,28 @@ class Slots:
             self._free.put(device)
 
 
-def devices(slots: int | None = None) -> list[Device]:
-    """One slot a CUDA device, else one a core; `slots` says how many instead (CUDA devices are then shared)."""
+def devices(slots: int | None = None, per_slot: int = 1) -> list[Device]:
+    """A slot for every `per_slot` CUDA devices, else for as many cores; a run there has a process for each.
+
+    `slots` says how many instead (CUDA devices are then shared). Raises ValueError when there are too few devices.
+    """
     cuda = cuda_devices()
-    count = slots or cuda or cores()
-    threads = max(1, cores() // count)
-    if cuda:
-        return [Device(f"cuda:{i % cuda}", f"cuda:{i % cuda}", threads) for i in range(count)]
-    return [Device(f"cpu:{i}", "cpu", threads) for i in range(count)]
+    if 0 < cuda < per_slot:
+        raise ValueError(
+            f"{per_slot} devices a slot, but this machine shows {cuda} GPUs; start the worker with "
+            f"--devices-per-slot {cuda} or less"
+        )
+    sets = max(1, (cuda or cores()) // per_slot)
+    count = slots or sets
+    threads = max(1, cores() // (count * per_slot))
+    found = []
+    for slot in range(count):
+        first = slot % sets * per_slot if cuda else slot * per_slot
+        numbers = range(first, first + per_slot)
+        place = f"{first}" if per_slot == 1 else f"{first}-{numbers[-1]}"
+        torch = f"cuda:{','.join(map(str, numbers))}" if cuda else "cpu"
+        found.append(Device(f"{'cuda' if cuda else 'cpu'}:{place}", torch, threads, per_slot))
+    return found
 
 
 def cores() -> int:

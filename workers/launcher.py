@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 import training
-from workers import processes
+from training import torchrun
+from workers.processes import kill, minimal_environment, python, session, start_time
 
 log = logging.getLogger("mulberry.launcher")
 SOURCE = Path(training.__file__).parent.parent  # where `python -m training` finds the package
@@ -44,36 +45,37 @@ class Launcher(Protocol):
     def ready(self) -> bool:
         """Whether start() will answer at once. Raises LaunchError when it never will."""
 
-    def start(self, run_dir: Path) -> Training:
-        """Start training in a session of its own. Raises LaunchError."""
+    def start(self, run_dir: Path, processes: int = 1) -> Training:
+        """Start training in a session of its own, several processes by torchrun. Raises LaunchError."""
 
     def close(self) -> None:
         """End what belongs to the launcher."""
 
 
 class DirectLauncher:
-    """A fresh interpreter for each run; `program` is what it is told before the run directory."""
+    """A fresh interpreter for each run; `program` is what it is told instead of training's name."""
 
     def __init__(self, *program: str) -> None:
-        self.program = program or ("-m", "training")
+        self.program = program
 
     def ready(self) -> bool:
         """Always."""
         return True
 
-    def start(self, run_dir: Path) -> Training:
+    def start(self, run_dir: Path, processes: int = 1) -> Training:
         """Start `python -m training RUN_DIR`; its output goes to RUN_DIR/output.txt."""
+        given = minimal_environment()
         with (run_dir / "output.txt").open("ab") as output:
             child = subprocess.Popen(
-                processes.python(*self.program, str(run_dir)),
+                python(*self.program, str(run_dir)) if self.program else torchrun.command(run_dir, processes),
                 cwd=SOURCE,
-                env=processes.minimal_environment(),
+                env={"OMP_NUM_THREADS": "1", **given},  # training sets its own; torchrun would complain
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
             )
-        started = Training(child.pid, processes.start_time(child.pid))
+        started = Training(child.pid, start_time(child.pid))
         name = f"waits for {child.pid}"
         threading.Thread(target=lambda: started.end(child.wait()), name=name, daemon=True).start()
         return started
@@ -106,13 +108,13 @@ class WarmLauncher:
                 self._server = _Server()
             return self._server.ready.is_set()
 
-    def start(self, run_dir: Path) -> Training:
-        """Have the server fork a stage. Raises LaunchError when the server dies over it."""
+    def start(self, run_dir: Path, processes: int = 1) -> Training:
+        """Have the server fork a stage, or torchrun. Raises LaunchError when the server dies over it."""
         with self._lock:
             server = self._server
         if server is None:
             raise LaunchError("the warm server is not ready")
-        return server.start(run_dir)
+        return server.start(run_dir, processes)
 
     @property
     def pid(self) -> int | None:
@@ -140,17 +142,19 @@ class _Server:
         self._socket, theirs = socket.socketpair()
         with theirs:
             self.child = subprocess.Popen(
-                processes.python("-m", "training.warm", "--fd", str(theirs.fileno())),
+                python("-m", "training.warm", "--fd", str(theirs.fileno())),
                 cwd=SOURCE,
-                env=processes.minimal_environment(),
+                env=minimal_environment(),
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
             )
         threading.Thread(target=self._read, name="warm server", daemon=True).start()
 
-    def start(self, run_dir: Path) -> Training:
-        request = json.dumps({"op": "start", "run_dir": str(run_dir)}).encode() + b"\n"
+    def start(self, run_dir: Path, processes: int) -> Training:
+        request = (
+            json.dumps({"op": "start", "run_dir": str(run_dir), "processes": processes}).encode() + b"\n"
+        )
         try:
             with self._writing:
                 self._socket.sendall(request)
@@ -169,7 +173,7 @@ class _Server:
         try:
             self.child.wait(timeout=5)
         except subprocess.TimeoutExpired:
-            processes.kill(processes.session(self.child.pid))
+            kill(session(self.child.pid))
             self.child.wait()
 
     def _read(self) -> None:

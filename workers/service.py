@@ -17,7 +17,7 @@ from webapp.celery import app
 from webapp.experiments.services import code_version
 from webapp.runs.models import Worker
 from workers import janitor, tasks
-from workers.devices import Slots, devices
+from workers.devices import Slots
 from workers.launcher import launcher
 from workers.processes import Host
 
@@ -40,13 +40,12 @@ def register(host: Host, queues: list[str], slots: Slots) -> Worker:
     )
 
 
-def run(queues: list[str], slots: int | None = None) -> int:
+def run(queues: list[str], places: Slots) -> int:
     """Run a worker in this process until SIGTERM or SIGINT; returns its exit code.
 
     Runs in progress end at a checkpoint and become ready again.
     """
     host = Host.this()
-    places = Slots(devices(slots))
     started = launcher(settings.MULBERRY_LAUNCHER)
     threading.excepthook = end_with_thread
     row = register(host, queues, places)

@@ -12,6 +12,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models import F
 from django.db.models.functions import Now
 
+from training import torchrun
 from training.recipe import RunSpec, StageSpec
 from webapp.runs import reuse
 from webapp.runs.models import Attempt, Checkpoint, StageRun, State
@@ -137,7 +138,7 @@ class Supervision:
         try:
             if not self.launcher.ready():
                 return
-            self.training = self.launcher.start(self.run_dir)
+            self.training = self.launcher.start(self.run_dir, self.device.processes)
         except LaunchError as error:
             if not self.stopping.is_set():
                 self._fail("error", str(error))
@@ -220,13 +221,18 @@ class Supervision:
         """Nothing of the run lives any more: bring in the rest of its journal, and move the run on."""
         self._bring_in(self.ingest.drain)
         ending = Ending(
-            finished=self.problem or self.ingest.finished,
+            finished=self.problem or self.ingest.finished or self._failure(),
             code=self.training.code if self.training else None,
             stopped=self.stopping.is_set(),
             text=last_line(self.run_dir / "output.txt"),
         )
         claim = self.claim
         self.state = conclude(run=claim.run, number=claim.number, attempt=claim.attempt, ending=ending)
+
+    def _failure(self) -> dict[str, str] | None:
+        """What a process other than the first left, where that one was ended before it could write it down."""
+        failure = torchrun.first_failure(self.run_dir)
+        return {"status": "failed", **failure} if failure else None
 
     def _fail(self, reason: str, hint: str) -> None:
         self.problem = {"status": "failed", "reason": reason, "hint": hint}
@@ -270,10 +276,11 @@ def close_quietly() -> None:
 
 
 def last_line(output: Path) -> str:
-    """The last non-empty line of what training printed; empty when there is none."""
+    """The last line of what training printed that has a word in it; empty when there is none."""
     if not output.exists():
         return ""
     with output.open("rb") as file:
         file.seek(max(0, output.stat().st_size - 4096))
-        lines = [line for line in file.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        text = file.read().decode("utf-8", "replace")
+    lines = [line for line in text.splitlines() if any(map(str.isalnum, line))]
     return lines[-1].strip()[:300] if lines else ""

@@ -14,11 +14,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m workers.worker", description="Takes runs from queues.")
     parser.add_argument("--queues", default="default", help="names of queues, separated by commas")
     parser.add_argument("--slots", type=int, help="runs at once; left out: MULBERRY_SLOTS, GPUs or cores")
+    parser.add_argument(
+        "--devices-per-slot", type=int, help="devices of a run; left out: MULBERRY_DEVICES_PER_SLOT, 1"
+    )
     arguments = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
     django.setup()
     from django.conf import settings
 
+    from workers.devices import Slots, devices
     from workers.service import run  # the models can be imported only now
 
     line = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -26,7 +30,12 @@ def main() -> int:
     logging.getLogger("celery").setLevel(logging.WARNING)  # messages say nothing that rows do not
     warnings.filterwarnings("ignore", message="You're running the worker with superuser", module="celery")
     slots = arguments.slots or (int(settings.MULBERRY_SLOTS) if settings.MULBERRY_SLOTS else None)
-    return run(arguments.queues.split(","), slots)
+    per_slot = arguments.devices_per_slot or settings.MULBERRY_DEVICES_PER_SLOT
+    try:
+        places = Slots(devices(slots, per_slot))
+    except ValueError as error:
+        parser.error(str(error))
+    return run(arguments.queues.split(","), places)
 
 
 if __name__ == "__main__":

@@ -124,6 +124,27 @@ def test_the_same_generator_state_gives_the_same_samples(model: GPT2LMHeadModel)
     assert draw(again) == second != first
 
 
+def test_a_part_gets_what_it_would_have_got_in_the_whole(model: GPT2LMHeadModel) -> None:
+    sampler = Sampler(model, eos_id=EOS, pad_id=PAD)
+    prompts = prompts_of_different_lengths(4)
+
+    def draw(prompts: list[list[int]], group_size: int, part: tuple[int, int]) -> list[list[int]]:
+        samples = sampler.sample(
+            prompts,
+            group_size=group_size,
+            temperature=1.2,
+            max_new_tokens=12,
+            generator=torch.Generator().manual_seed(5),
+            part=part,
+        )
+        return [sample.ids for sample in samples]
+
+    whole = draw(prompts, 6, (0, 1))
+    assert draw(prompts[:2], 6, (0, 2)) + draw(prompts[2:], 6, (1, 2)) == whole
+    cut = [prompt for prompt in prompts for _ in range(2)]  # 24 rows in 8 parts, each half a group
+    assert [ids for i in range(8) for ids in draw(cut[i : i + 1], 3, (i, 8))] == whole
+
+
 def test_responses_end_at_the_models_context(model: GPT2LMHeadModel) -> None:
     prompts = [[9] * 90, [9] * 20]
     long, short = Sampler(model, eos_id=EOS, pad_id=PAD).greedy(prompts, 200, 2)

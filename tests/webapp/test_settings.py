@@ -36,6 +36,7 @@ def read(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         ("DATABASE_URL", "mysql://localhost/lab"),
         ("MULBERRY_LAUNCHER", "docker"),
         ("MULBERRY_SLOTS", "0"),
+        ("MULBERRY_DEVICES_PER_SLOT", "two"),
     ],
 )
 def test_a_bad_value_stops_the_start(variable: str, value: str) -> None:

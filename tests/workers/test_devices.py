@@ -22,6 +22,23 @@ def test_a_slot_for_each_visible_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     assert [d.torch for d in devices(3)] == ["cuda:0", "cuda:1", "cuda:0"]
 
 
+def test_a_slot_of_several_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "cores", lambda: 16)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0,1,2,3")
+    assert devices(per_slot=4) == [Device("cuda:0-3", "cuda:0,1,2,3", 4, 4)]
+    assert devices(per_slot=2) == [
+        Device("cuda:0-1", "cuda:0,1", 4, 2),
+        Device("cuda:2-3", "cuda:2,3", 4, 2),
+    ]
+    assert [d.torch for d in devices(3, per_slot=2)] == ["cuda:0,1", "cuda:2,3", "cuda:0,1"]
+    assert [d.torch for d in devices(per_slot=3)] == ["cuda:0,1,2"]  # the fourth stays idle
+    with pytest.raises(ValueError, match="--devices-per-slot 4 or less"):
+        devices(per_slot=8)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert devices(1, per_slot=2) == [Device("cpu:0-1", "cpu", 8, 2)]
+    assert len(devices(per_slot=5)) == 3
+
+
 @pytest.mark.parametrize(("visible", "count"), [("", 0), ("-1", 0), ("0", 1), ("GPU-ab, GPU-cd", 2)])
 def test_visible_devices_are_counted(monkeypatch: pytest.MonkeyPatch, visible: str, count: int) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)

@@ -48,7 +48,7 @@ def test_a_server_that_cannot_import_is_reported(
     warm: WarmLauncher, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(module, "SOURCE", tmp_path)
-    monkeypatch.setattr(module.processes, "python", lambda *_: ["false"])
+    monkeypatch.setattr(module, "python", lambda *_: ["false"])
 
     def tries() -> bool:
         try:

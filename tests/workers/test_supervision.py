@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -20,10 +20,11 @@ from webapp.experiments.services import launch
 from webapp.runs.models import Attempt, Checkpoint, StageRun, State, Worker
 from webapp.runs.services import cancel, retry
 from webapp.telemetry.series import series
+from workers import processes
 from workers import supervision as module
 from workers.claim import Claim, next_run
 from workers.devices import Device
-from workers.launcher import DirectLauncher
+from workers.launcher import DirectLauncher, WarmLauncher
 from workers.supervision import Supervision
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
@@ -231,6 +232,47 @@ def test_training_goes_on_while_the_database_is_out_of_reach(
     found = series([place.run.pk])[place.run.pk, "loss"].steps.tolist()
     assert found == list(range(1, len(found) + 1))
     assert place.state() == "ready"
+
+
+@pytest.mark.timeout(500)
+def test_a_slot_of_two_devices_trains_stops_and_goes_on_in_two_processes(
+    place: Place, in_thread: Callable[[Supervision], threading.Thread], request: pytest.FixtureRequest
+) -> None:
+    changes = [
+        ("model.n_layer", 1),
+        ("stages.pretrain.steps", 500),
+        ("stages.pretrain.batch_size", 4),
+        ("stages.pretrain.length", 32),
+        ("benchmarks.one_step_multiplication.problems", 12),
+    ]
+    spec = recipes.resolve(recipes.build(recipes.read("smoke"), changes))[0]
+    launcher = WarmLauncher()
+    request.addfinalizer(launcher.close)
+    slot = Device("cpu:0-1", "cpu", 1, 2)
+
+    def supervise() -> Supervision:
+        claim = replace(place.claim(), spec=spec.model_dump(mode="json"))
+        return Supervision(claim, slot, launcher, place.stopping)
+
+    first = supervise()
+    thread = in_thread(first)
+    wait_for(lambda: series([place.run.pk]), 240)
+    assert first.training is not None
+    family = processes.family(first.training.pid, first.training.start_time)
+    ranks = [p for p in family if p.environ().get("RANK")]
+    assert sorted(p.environ()["RANK"] for p in ranks) == ["0", "1"]
+    place.stopping.set()
+    thread.join(timeout=30)
+    assert not processes.living(family)
+    assert place.state() == "ready"
+    assert Attempt.objects.get().outcome == "stopped"
+
+    place.stopping.clear()
+    assert supervise().run() == State.SUCCEEDED, (first.run_dir / "output.txt").read_text()
+    stopped_at = Checkpoint.objects.filter(attempt__number=1).latest("seq").step
+    assert 0 < stopped_at < 500
+    assert Attempt.objects.get(number=2).first_step == stopped_at
+    assert series([place.run.pk])[place.run.pk, "loss"].steps.tolist() == list(range(5, 501, 5))
 
 
 def test_the_deadline_is_not_extended_past_the_lease(place: Place) -> None:

@@ -132,4 +132,6 @@ def worker(options: argparse.Namespace) -> int:
     command = [sys.executable, "-m", "workers.worker", "--queues", options.queues]
     if options.slots:
         command += ["--slots", str(options.slots)]
+    if options.devices_per_slot:
+        command += ["--devices-per-slot", str(options.devices_per_slot)]
     os.execv(sys.executable, command)  # noqa: S606

@@ -27,6 +27,7 @@ class CurriculumSettings(TrainingStageSettings):
 
     kind: Literal["curriculum"]
     same_speed: ClassVar[tuple[str, ...]] = ("precision",)
+    several_processes: ClassVar[bool] = True
     steps: list[CurriculumStep] = Field(..., min_length=1, description="The steps, in order")
     max_length: int = Field(
         128, ge=8, description="Longest prompt + completion in tokens; longer ones are left out"

@@ -12,4 +12,5 @@ class EvaluateSettings(StageSettings):
 
     kind: Literal["evaluate"]
     leaves_checkpoint: ClassVar[bool] = False
+    several_processes: ClassVar[bool] = True
     benchmarks: list[BenchmarkSettings] | None = Field(..., min_length=1, description="The benchmarks to run")

@@ -35,6 +35,7 @@ class GrpoSettings(TrainingStageSettings):
     """Each optimizer step takes batch_size × gradient_accumulation rollouts, in groups of group_size."""
 
     kind: Literal["grpo"]
+    several_processes: ClassVar[bool] = True
     records_rollouts: ClassVar[bool] = True
     unit: ClassVar[Unit] = "rollouts"
     same_speed: ClassVar[tuple[str, ...]] = ("precision", "group_size", "max_new_tokens", "sampler")

@@ -2,7 +2,7 @@
 
 from datasets import Dataset
 
-from training import encoding, model, stage
+from training import encoding, model, ranks, stage
 from training.data.example import Example
 from training.grpo_trainer import GrpoTrainer
 from training.run import Run
@@ -22,7 +22,9 @@ def run(run: Run) -> None:
     policy = stage.load_model(run, tokenizer)
     if run.parent is None:  # TRL reads the reference model from where the policy was loaded
         start = run.run_dir / "start"
-        model.save(policy, tokenizer, start)
+        if ranks.index() == 0:
+            model.save(policy, tokenizer, start)
+        ranks.wait()
         policy = model.load(start)
 
     room = run.spec.model.n_positions - settings.max_new_tokens

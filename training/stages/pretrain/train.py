@@ -38,7 +38,7 @@ def run(run: Run) -> None:
         data_collator=collated,
         processing_class=tokenizer,
     )
-    trainer.plan = BatchPlan(Consecutive(passes, settings.batch_size), settings.batch_size)
+    trainer.plan = BatchPlan(Consecutive(passes, settings.batch_size))
     trainer.set_up(run, settings, [Phase("train", 0, settings.steps, settings.optimizer.learning_rate)])
     trainer.set_up_pretraining(
         shards=rows.key,

@@ -15,6 +15,7 @@ class SftSettings(TrainingStageSettings):
 
     kind: Literal["sft"]
     same_speed: ClassVar[tuple[str, ...]] = ("precision",)
+    several_processes: ClassVar[bool] = True
     data: list[AnySource] = Field(..., min_length=1, description="Sources of examples and their weights")
     examples: int = Field(..., ge=1, description="Examples drawn from the sources by weight")
     epochs: int = Field(1, ge=1, description="Passes over the drawn examples")
