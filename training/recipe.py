@@ -202,6 +202,10 @@ class RunSpec(Settings):
         "checkpoints", description="Folder for checkpoints; relative to the run directory"
     )
     data_dir: str | None = Field(None, description="Real data; empty: MULBERRY_DATA")
+    cache_dir: str | None = Field(
+        None,
+        description="What runs share and can make again; empty: MULBERRY_CACHE, else cache beside the run directory",
+    )
     device: str = Field("cpu", description="torch's name of the device")
     threads: int = Field(1, ge=1, description="CPU threads")
 

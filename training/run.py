@@ -32,6 +32,7 @@ class Run:
     checkpoints: Path  # shared by the attempts of the stage run
     parent: Path | None  # the parent's final checkpoint
     data_dir: Path
+    cache_dir: Path  # what runs share and can make again, a folder a kind: cache_dir / "shards"
     device: str
     journal: Journal
     resume: Checkpoint | None  # newest valid point to resume from
@@ -56,6 +57,7 @@ class Run:
         if parent is not None and not parent.is_dir():
             raise ValueError(f"there is no parent checkpoint {parent}; run the stage before this one first")
         data_dir = Path(run_spec.data_dir or os.environ.get("MULBERRY_DATA", "../shared/data"))
+        cache_dir = Path(run_spec.cache_dir or os.environ.get("MULBERRY_CACHE") or run_dir.parent / "cache")
         if done is None and (mixtures := run_spec.spec.settings.mixtures()):
             journal.append("data", sources=identity.of_mixtures(mixtures, data_dir))
         return cls(
@@ -65,6 +67,7 @@ class Run:
             checkpoints=folder,
             parent=parent,
             data_dir=data_dir,
+            cache_dir=cache_dir,
             device=run_spec.device,
             journal=journal,
             resume=resume,

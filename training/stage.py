@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from training import checkpoints, evaluation, model, tokenizer
+from training import checkpoints, evaluation, model, mul_tokens, tokenizer
 from training.data import mixture, skipped
 from training.data.example import Example
 from training.run import Run
@@ -56,6 +57,15 @@ def examples(run: Run, sources: Sequence[Any], part: str = "") -> Iterator[Examp
         sources, seed=seed(run, part), data_dir=run.data_dir, inject=run.spec.mul_tokens.inject
     )
     return (e.with_scratchpad() for e in drawn) if run.spec.text.format == "scratchpad" else drawn
+
+
+def written(run: Run, example: Example) -> Example:
+    """A sampled example as the sources write theirs: with mul-tokens or without, in the text's format."""
+    if run.spec.mul_tokens.inject:
+        example = example.injected()
+    else:
+        example = replace(example, completion=mul_tokens.expand(example.completion))
+    return example.with_scratchpad() if run.spec.text.format == "scratchpad" else example
 
 
 def log_skipped(run: Run) -> None:

@@ -170,6 +170,10 @@ class _Phases(TrainerCallback):
             self.trainer.journal_callback.phase = phase.name
         if state.global_step == phase.start and phase.start > 0:
             self.trainer.optimizer.state.clear()
+            # where training was resumed right here, the checkpoint's rate is still the last phase's
+            rate = learning_rate(phase.start, phase, self.trainer.optimizer_settings)
+            for group in self.trainer.optimizer.param_groups:
+                group["lr"] = rate
 
 
 def phase_at(step: int, phases: Sequence[Phase]) -> Phase:

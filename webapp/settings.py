@@ -15,6 +15,7 @@ if MODE not in ("local", "production"):
 PRODUCTION = MODE == "production"
 MULBERRY_HOME = Path(os.environ.get("MULBERRY_HOME", ROOT / "var")).resolve()
 MULBERRY_STORAGE = os.environ.get("MULBERRY_STORAGE", str(MULBERRY_HOME / "storage"))
+MULBERRY_CACHE = Path(os.environ.get("MULBERRY_CACHE", MULBERRY_HOME / "cache")).resolve()
 MULBERRY_DATA = Path(os.environ.get("MULBERRY_DATA", ROOT.parent / "shared" / "data"))
 
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -44,8 +45,8 @@ class Launcher(Protocol):
     def ready(self) -> bool:
         """Whether start() will answer at once. Raises LaunchError when it never will."""
 
-    def start(self, run_dir: Path) -> Training:
-        """Start training in a session of its own. Raises LaunchError."""
+    def start(self, run_dir: Path, environment: Mapping[str, str]) -> Training:
+        """Start training in a session of its own, with these variables beside the usual ones. Raises LaunchError."""
 
     def close(self) -> None:
         """End what belongs to the launcher."""
@@ -61,13 +62,13 @@ class DirectLauncher:
         """Always."""
         return True
 
-    def start(self, run_dir: Path) -> Training:
+    def start(self, run_dir: Path, environment: Mapping[str, str]) -> Training:
         """Start `python -m training RUN_DIR`; its output goes to RUN_DIR/output.txt."""
         with (run_dir / "output.txt").open("ab") as output:
             child = subprocess.Popen(
                 processes.python(*self.program, str(run_dir)),
                 cwd=SOURCE,
-                env=processes.minimal_environment(),
+                env={**processes.minimal_environment(), **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -106,13 +107,13 @@ class WarmLauncher:
                 self._server = _Server()
             return self._server.ready.is_set()
 
-    def start(self, run_dir: Path) -> Training:
+    def start(self, run_dir: Path, environment: Mapping[str, str]) -> Training:
         """Have the server fork a stage. Raises LaunchError when the server dies over it."""
         with self._lock:
             server = self._server
         if server is None:
             raise LaunchError("the warm server is not ready")
-        return server.start(run_dir)
+        return server.start(run_dir, environment)
 
     @property
     def pid(self) -> int | None:
@@ -149,8 +150,9 @@ class _Server:
             )
         threading.Thread(target=self._read, name="warm server", daemon=True).start()
 
-    def start(self, run_dir: Path) -> Training:
-        request = json.dumps({"op": "start", "run_dir": str(run_dir)}).encode() + b"\n"
+    def start(self, run_dir: Path, environment: Mapping[str, str]) -> Training:
+        asked = {"op": "start", "run_dir": str(run_dir), "env": dict(environment)}
+        request = json.dumps(asked).encode() + b"\n"
         try:
             with self._writing:
                 self._socket.sendall(request)

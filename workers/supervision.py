@@ -1,6 +1,7 @@
 """Supervision: one claimed run from its run directory to its end, by a thread of the worker."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -39,6 +40,7 @@ class Supervision:
     def __init__(self, claim: Claim, device: Device, launcher: Launcher, stopping: threading.Event) -> None:
         self.claim, self.device, self.launcher, self.stopping = claim, device, launcher, stopping
         self.run_dir = settings.MULBERRY_HOME / "runs" / str(claim.run) / f"attempt-{claim.number}"
+        self.environment: dict[str, str] = {}  # what the stage reads of this worker's: keys
         self.training: Training | None = None
         self.ingest: Ingest
         self.family: set[psutil.Process] = set()
@@ -99,9 +101,12 @@ class Supervision:
             parent_checkpoint=parent,
             checkpoints=str(storage.resolve()),
             data_dir=str(settings.MULBERRY_DATA),
+            cache_dir=str(settings.MULBERRY_CACHE),
             device=self.device.torch,
             threads=self.device.threads,
         )
+        named = spec.spec.settings.environment()
+        self.environment = {name: os.environ[name] for name in named if name in os.environ}
         return spec.model_dump_json(indent=2)
 
     def _over(self) -> bool:
@@ -125,7 +130,7 @@ class Supervision:
         try:
             if not self.launcher.ready():
                 return
-            self.training = self.launcher.start(self.run_dir)
+            self.training = self.launcher.start(self.run_dir, self.environment)
         except LaunchError as error:
             if not self.stopping.is_set():
                 self._fail("error", str(error))
