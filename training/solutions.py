@@ -17,13 +17,14 @@ from training.data.example import Example
 from training.journal import RolloutRow
 from training.repetition import repeats
 from training.run import Run
-from training.teacher import Answer, Teacher, TeacherError
+from training.teacher import Answer, Teacher
 from training.teacher.cache import Cache
 from training.teacher.config import SolutionSettings
 
 DRAWS_PER_PROBLEM = 3  # a source that has fewer different problems than were asked for ends the drawing
 MORE_DRAWS = 1_000
-AT_ONCE = 20  # problems in one record of rollouts
+TOLD_EVERY = 20  # problems
+ROWS_AT_ONCE = 200  # in one record of rollouts
 
 MakeTeacher = Callable[[GPT2LMHeadModel, PreTrainedTokenizerFast, Cache], Teacher]
 
@@ -129,7 +130,7 @@ def _sample(
                 rows += graded
                 kept += learnt
                 given += answers
-                if done % AT_ONCE == 0 or done == len(problems):
+                if done % TOLD_EVERY == 0 or done == len(problems):
                     _record(run, step, rows[recorded:])
                     recorded = len(rows)
                     run.journal.progress(done, len(problems), "problems", "sampling")
@@ -213,8 +214,8 @@ class _Grader:
 
 def _record(run: Run, step: int, rows: Sequence[RolloutRow]) -> None:
     """Record rollouts as those of the step that comes: a later attempt that samples again replaces them."""
-    if rows:
-        run.journal.append("rollouts", step=step + 1, rows=rows)
+    for start in range(0, len(rows), ROWS_AT_ONCE):
+        run.journal.append("rollouts", step=step + 1, rows=rows[start : start + ROWS_AT_ONCE])
 
 
 def _metrics(
@@ -239,11 +240,11 @@ def _metrics(
 
 
 def _enough(run: Run, settings: SolutionSettings, sampled: Round, number: int) -> None:
-    """Tell what a round kept. Raises TeacherError when it is too little to learn from."""
+    """Tell what a round kept. Raises ValueError when it is too little to learn from."""
     kept, rows = len(sampled.kept), sampled.rows
     right = sum(row["correct"] for row in rows)
     text = f"{right:,} of {len(rows):,} responses are right, {kept:,} were kept"
     run.journal.log(f"round {number}: {text}; cost {sampled.metrics.get('cost', 0):.2f}")
     if kept < settings.least_kept:
         advice = "ask a better teacher or easier problems, or sample more"
-        raise TeacherError(f"{text}, fewer than least_kept {settings.least_kept:,}; {advice}")
+        raise ValueError(f"{text}, fewer than least_kept {settings.least_kept:,}; {advice}")

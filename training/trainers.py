@@ -97,6 +97,7 @@ class Engine(Trainer):
         self.journal_callback = JournalCallback(
             run, log_every=settings.log_every, save_every=settings.save_every, save_multiple=multiple
         )
+        self.journal_callback.phase = phase_at(run.resume.step if run.resume else 0, phases).name
         self.remove_callback(PrinterCallback)
         self.add_callback(self.journal_callback)
         self.add_callback(_Phases(self))
