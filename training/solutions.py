@@ -184,12 +184,19 @@ class _Grader:
             row = self._row(number, problem, answer)
             text = " ".join(mul_tokens.expand(answer.text).split())
             if row["correct"] and answer.ended and text not in kept and len(kept) < self.settings.keep:
-                example = stage.written(self.run, replace(problem, completion=f" {answer.text.strip()}"))
+                example = self._example(problem, answer)
                 if len(encoding.encode(self.tokenizer, example)[0]) <= self.settings.max_length:
                     kept[text] = example
                     row["components"]["kept"] = 1.0
             rows.append(row)
         return rows, list(kept.values())
+
+    def _example(self, problem: Example, answer: Answer) -> Example:
+        """The response as a source would have it; where the condition has no mul-tokens, a teacher's are taken out."""
+        text = answer.text.strip()
+        if not self.run.spec.mul_tokens.inject:
+            text = mul_tokens.expand(text)
+        return stage.as_learnt(self.run, replace(problem, completion=f" {text}"))
 
     def _row(self, number: int, problem: Example, answer: Answer) -> RolloutRow:
         found = extract_answer(answer.text)

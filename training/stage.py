@@ -2,13 +2,12 @@
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from training import checkpoints, evaluation, model, mul_tokens, tokenizer
+from training import checkpoints, evaluation, model, tokenizer
 from training.data import mixture, skipped
 from training.data.example import Example
 from training.run import Run
@@ -59,13 +58,10 @@ def examples(run: Run, sources: Sequence[Any], part: str = "") -> Iterator[Examp
     return (e.with_scratchpad() for e in drawn) if run.spec.text.format == "scratchpad" else drawn
 
 
-def written(run: Run, example: Example) -> Example:
-    """A sampled example as the sources write theirs: with mul-tokens or without, in the text's format."""
-    if run.spec.mul_tokens.inject:
-        example = example.injected()
-    else:
-        example = replace(example, completion=mul_tokens.expand(example.completion))
-    return example.with_scratchpad() if run.spec.text.format == "scratchpad" else example
+def as_learnt(run: Run, example: Example) -> Example:
+    """A source's example as this condition writes it: with mul-tokens, with a scratchpad, or as it is."""
+    written = example.injected() if run.spec.mul_tokens.inject else example
+    return written.with_scratchpad() if run.spec.text.format == "scratchpad" else written
 
 
 def log_skipped(run: Run) -> None:
