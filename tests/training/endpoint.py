@@ -42,6 +42,7 @@ class Endpoint:
         self.lock = threading.Lock()
         self.address = ""
         self.seconds = 0.0  # that an answer takes
+        self.drips = False  # byte by byte
         self.answer: Callable[[int, str], Reply] = self.solve
 
     @property
@@ -93,7 +94,11 @@ def serving() -> Iterator[Endpoint]:
                 for name, value in {**headers, "Content-Length": str(len(text.encode()))}.items():
                     self.send_header(name, value)
                 self.end_headers()
-                self.wfile.write(text.encode())
+                for byte in text.encode() if endpoint.drips else b"":
+                    self.wfile.write(bytes([byte]))
+                    self.wfile.flush()
+                    time.sleep(0.05)
+                self.wfile.write(b"" if endpoint.drips else text.encode())
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True  # the client did not wait
 

@@ -141,6 +141,7 @@ FAILURES: dict[str, tuple[Reply, dict[str, Any], list[str], int]] = {
     "no credit": ((429, {}, json.dumps(QUOTA)), {}, ["no credit left", "top the account up"], 1),
     "rubbish": (NOT_JSON, {}, ["not JSON: <!doctype html>", "base_url"], 3),
     "no choices": ((200, {}, '{"object": "list"}'), {}, ["without a choice", "base_url"], 3),
+    "endless": ((200, {}, " " * 4_100_000), {}, ["more than 4,000,000 bytes", "base_url"], 3),
     "no text": (completion(None, message=None, choices=[{"message": {"content": [1]}}]), {}, ["no text"], 3),
     "down": ((500, {}, "oops"), {}, ["an error of its own (500: oops)", "its log"], 3),
     "wrong key": (
@@ -178,11 +179,12 @@ def test_a_failing_endpoint_is_explained_and_goes_on_when_mended(
     assert endpoint.requests == 2 * len(PROBLEMS) + tries
 
 
-def test_one_that_never_answers_is_given_up(endpoint: Endpoint, cache: Cache) -> None:
-    endpoint.seconds = 2.0
+@pytest.mark.parametrize("drips", [False, True])
+def test_one_that_never_ends_its_answer_is_given_up(drips: bool, endpoint: Endpoint, cache: Cache) -> None:
+    endpoint.seconds, endpoint.drips = (0.0, True) if drips else (2.0, False)
     with pytest.raises(TeacherError, match=r"no answer within 0\.2 s, 3 times; see that it runs"):
         list(teacher(endpoint, cache, timeout=0.2).answers(PROBLEMS))
-    endpoint.seconds = 0.0
+    endpoint.seconds, endpoint.drips = 0.0, False
     assert len(list(teacher(endpoint, cache).answers(PROBLEMS))) == len(PROBLEMS)
 
 

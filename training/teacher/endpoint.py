@@ -16,11 +16,13 @@ from training.teacher import Answer, TeacherError
 from training.teacher.budget import Budget
 from training.teacher.cache import Cache
 from training.teacher.config import EndpointSettings, SolutionSettings
-from training.teacher.replies import Said, TryAgain
+from training.teacher.replies import RUBBISH, Said, TryAgain
 from training.teacher.replies import answer as read_answer
 
 MOST_WAIT = 60.0  # seconds between two tries that the endpoint did not ask for
 LOOK = 0.2  # seconds between looks at whether to stop, or at what another run is asking
+MOST_BYTES = 4_000_000  # of a reply
+SECRET_LENGTH = 8  # characters; servers that need no key are often given a short word
 GRACE = 3.0  # seconds that requests under way get to be answered when the stage ends: they are paid
 
 
@@ -88,6 +90,8 @@ class _Asking:
             self.teacher.stop_if_told()
             if self.failure is not None:
                 raise self._explained(self.failure)
+            if self.feeder.done() and (error := self.feeder.exception()) is not None:
+                raise error
             if self.spent_at is not None and number >= self.spent_at:
                 if self.endpoint.when_spent == "fail":
                     raise self._spent(number)
@@ -195,20 +199,30 @@ class _Asking:
 
     async def _asked_once(self, body: dict[str, Any]) -> Answer:
         assert self.endpoint.base_url and self.endpoint.model
+        address, content = f"{self.endpoint.base_url}/chat/completions", bytearray()
         try:
-            reply = await self.client.post(f"{self.endpoint.base_url}/chat/completions", json=body)
-        except httpx.TimeoutException:
+            async with (
+                asyncio.timeout(self.endpoint.timeout),  # httpx's own begins anew with every byte
+                self.client.stream("POST", address, json=body) as reply,
+            ):
+                async for part in reply.aiter_bytes():
+                    content += part
+                    if len(content) > MOST_BYTES:
+                        raise TryAgain(f"answers with more than {MOST_BYTES:,} bytes", RUBBISH)
+        except (TimeoutError, httpx.TimeoutException):
             why = f"gave no answer within {self.endpoint.timeout:g} s"
             raise TryAgain(why, "see that it runs, raise timeout or lower concurrency") from None
         except (httpx.TransportError, httpx.DecodingError) as error:
             why = f"cannot be reached ({self._without_key(str(error)) or type(error).__name__})"
             raise TryAgain(why, "see that it runs, and that base_url is right") from None
-        said = Said(reply.status_code, reply.headers, self._without_key(reply.text))
+        text = self._without_key(content.decode("utf-8", "replace"))
+        said = Said(reply.status_code, reply.headers, text)
         return read_answer(said, key_variable=self.endpoint.key_variable, model=self.endpoint.model)
 
     def _without_key(self, text: str) -> str:
         """Nothing that an endpoint says may bring the key into an answer, a message or a log."""
-        return text.replace(self.teacher.key, "…") if self.teacher.key else text
+        key = self.teacher.key
+        return text.replace(key, "…") if key and len(key) >= SECRET_LENGTH else text
 
     def _explained(self, failure: BaseException) -> BaseException:
         """A teacher's failure with its address and what was answered; others as they are."""
