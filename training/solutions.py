@@ -187,7 +187,7 @@ class _Grader:
                 example = self._example(problem, answer)
                 if len(encoding.encode(self.tokenizer, example)[0]) <= self.settings.max_length:
                     kept[text] = example
-                    row["components"]["kept"] = 1.0
+                    row["reward"] = row["components"]["kept"] = 1.0
             rows.append(row)
         return rows, list(kept.values())
 
@@ -209,8 +209,8 @@ class _Grader:
             "reference": problem.answer,
             "answer": found,
             "tokens": answer.tokens_out,
-            "reward": float(correct),
-            "components": {"correct": float(correct), "kept": 0.0},
+            "reward": 0.0,
+            "components": {"kept": 0.0},
             "advantage": 0.0,
             "correct": correct,
             "mul_tokens": answer.mul_tokens,

@@ -62,7 +62,7 @@ def test_the_right_different_and_whole_responses_are_learnt(
     learnt = {0: True, 1: False, 2: True, 3: False, 4: False}  # the second is the first again
     for place, row in enumerate(rows):
         assert row["correct"] == (by_sample[place % 5] != "wrong")
-        assert row["components"] == {"correct": float(row["correct"]), "kept": float(learnt[place % 5])}
+        assert row["components"] == {"kept": row["reward"]} == {"kept": float(learnt[place % 5])}
         assert row["hit_limit"] == (by_sample[place % 5] == "cut")
     question = rows[0]["prompt"].removeprefix("User: ").removesuffix("\nAssistant:")
     assert kept(stage)[:2] == [
