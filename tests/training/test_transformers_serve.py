@@ -17,7 +17,7 @@ from tests.training.solved import RECIPE, hint, points, rollouts, weights
 from training.data.example import PROMPT_FORMAT
 from training.tokenizer import from_checkpoint
 
-PATIENCE = 90.0  # seconds: it imports torch on a machine that does other things too
+PATIENCE = 200.0  # seconds: it imports torch on a machine that does other things too
 TEMPLATE = "{% for message in messages %}{% if message.role == 'user' %}" + PROMPT_FORMAT.replace(
     "{question}", "{{ message.content }}"
 )
@@ -60,6 +60,7 @@ def healthy(port: int) -> bool:
         return False
 
 
+@pytest.mark.timeout(300)
 def test_a_second_run_costs_nothing(served: tuple[str, str, Path], stages: Stages, adds: Path) -> None:
     address, name, log = served
     endpoint = {"base_url": address, "model": name, "instructions": "", "concurrency": 4, "price_out": 1e3}
