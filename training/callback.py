@@ -78,6 +78,7 @@ class JournalCallback(TrainerCallback):
         self.log_every = log_every
         self.save_multiple = save_multiple  # a checkpoint is possible only at multiples of so many steps
         self.save_every = max(1, save_every // save_multiple) * save_multiple
+        self.save_last = False  # a stage's last step is its final checkpoint, not one to resume from
         self.window = Window()
         self.phase = "train"
         self.counted: Counter[str] = Counter()  # tokens, rollouts since the window began
@@ -103,7 +104,7 @@ class JournalCallback(TrainerCallback):
             self.stopped = reason
             control.should_training_stop = True
             control.should_save = reason == TERMINATED
-        elif not last and state.global_step % self.save_every == 0:
+        elif self.save_last if last else state.global_step % self.save_every == 0:
             control.should_save = True
 
     def on_log(

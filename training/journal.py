@@ -44,7 +44,7 @@ HEADER = 18  # "LLLLLLLL CCCCCCCC "
 
 
 class RolloutRow(TypedDict):
-    """One sampled completion in GRPO."""
+    """One sampled completion: of GRPO, of a teacher, of rejection sampling."""
 
     group: int  # number of the prompt's group, counted through the stage
     prompt: str

@@ -60,7 +60,7 @@ class Run:
         if parent is not None and not parent.is_dir():
             raise ValueError(f"there is no parent checkpoint {parent}; run the stage before this one first")
         data_dir = Path(run_spec.data_dir or os.environ.get("MULBERRY_DATA", "../shared/data"))
-        cache_dir = run_spec.cache_dir or os.environ.get("MULBERRY_CACHE") or run_dir.parent / "cache"
+        cache_dir = Path(run_spec.cache_dir or os.environ.get("MULBERRY_CACHE") or run_dir.parent / "cache")
         data: list[DataIdentity] = []
         if done is None and (mixtures := run_spec.spec.settings.mixtures()):
             data = identity.of_mixtures(mixtures, data_dir)
@@ -72,7 +72,7 @@ class Run:
             checkpoints=folder,
             parent=parent,
             data_dir=data_dir,
-            cache_dir=Path(cache_dir),
+            cache_dir=cache_dir,
             device="cpu" if run_spec.device == "cpu" else f"cuda:{torchrun.local_rank()}",
             journal=journal,
             resume=resume,

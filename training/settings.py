@@ -224,6 +224,10 @@ class StageSettings(Settings):
         """The mixtures that the stage trains on, each with its dotted path below the stage."""
         return {}
 
+    def environment(self) -> Sequence[str]:
+        """Names of the worker's environment variables that the stage reads; it is given no others."""
+        return ()
+
 
 class TrainingStageSettings(StageSettings):
     """What every stage that trains has."""

@@ -1,16 +1,16 @@
 """Supervised fine-tuning in one or several parts: what sft and curriculum share."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from typing import Any
 
 from datasets import Dataset
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 from trl import SFTConfig
 
 from training import encoding, stage
+from training.data.example import Example
 from training.run import Run
 from training.settings import TrainingStageSettings
 from training.trainers import BatchPlan, Phase, SftTrainer, right_padded, training_arguments
@@ -21,10 +21,15 @@ class Part:
     """Data that is learnt with one schedule."""
 
     name: str
-    data: Sequence[Any]
-    examples: int
+    drawn: Iterable[Example]
+    examples: int  # the first that fit
     epochs: int
     learning_rate: float
+
+
+def steps(settings: TrainingStageSettings, part: Part) -> int:
+    """Optimizer steps that a part takes; the last one of an epoch may be short."""
+    return part.epochs * -(-part.examples // (settings.batch_size * settings.gradient_accumulation))
 
 
 def train(
@@ -34,17 +39,21 @@ def train(
     max_length: int,
     model: GPT2LMHeadModel,
     tokenizer: PreTrainedTokenizerFast,
+    *,
+    goes_on: bool = False,
 ) -> int:
-    """Train on the parts in order, each with a fresh optimizer; return the last step. Raises Stopped."""
+    """Train on the parts in order, each with a fresh optimizer; return the last step. Raises Stopped.
+
+    With goes_on the last step is a point to resume from, as others are, for more parts behind these.
+    """
     columns: list[dict[str, list[list[int]]]] = []
     plan: list[list[int]] = []
     phases: list[Phase] = []
     rows = 0
     for part in parts:
-        drawn = stage.examples(run, part.data, part.name)
         encoded = encoding.supervised(
             tokenizer,
-            drawn,
+            part.drawn,
             count=part.examples,
             max_length=max_length,
             tick=stage.Preparation(run, "examples"),
@@ -69,11 +78,10 @@ def train(
         rows += part.examples
         columns.append(encoded)
 
-    steps = len(plan) // settings.gradient_accumulation
     trainer = SftTrainer(
         model=model,
         args=SFTConfig(
-            **training_arguments(run, settings, steps),
+            **training_arguments(run, settings, len(plan) // settings.gradient_accumulation),
             gradient_checkpointing=False,  # TRL: True
             max_length=None,  # TRL: 1024; what is too long was left out
             dataset_kwargs={"skip_prepare_dataset": True},  # TRL would encode once more, in a cache on disk
@@ -86,4 +94,5 @@ def train(
     )
     trainer.plan = BatchPlan(plan)
     trainer.set_up(run, settings, phases)
+    trainer.journal_callback.save_last = goes_on
     return trainer.train_to_end()

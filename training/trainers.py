@@ -104,6 +104,7 @@ class Engine(Trainer):
         self.journal_callback = JournalCallback(
             run, log_every=settings.log_every, save_every=settings.save_every, save_multiple=multiple
         )
+        self.journal_callback.phase = phase_at(run.resume.step if run.resume else 0, phases).name
         self.remove_callback(PrinterCallback)
         self.add_callback(self.journal_callback)
         self.add_callback(_Phases(self))
@@ -183,6 +184,10 @@ class _Phases(TrainerCallback):
             self.trainer.journal_callback.phase = phase.name
         if state.global_step == phase.start and phase.start > 0:
             self.trainer.optimizer.state.clear()
+            # where training was resumed right here, the checkpoint's rate is still the last phase's
+            rate = learning_rate(phase.start, phase, self.trainer.optimizer_settings)
+            for group in self.trainer.optimizer.param_groups:
+                group["lr"] = rate
 
 
 def phase_at(step: int, phases: Sequence[Phase]) -> Phase:

@@ -18,6 +18,7 @@ What a stage leaves behind when it exits is killed as well.
 
 import argparse
 import gc
+import importlib
 import json
 import os
 import selectors
@@ -62,13 +63,10 @@ def main() -> None:
 
 
 def _import_heavy_libraries() -> None:
-    import training.__main__
-    import training.evaluation
-    import training.stages.curriculum.train
-    import training.stages.evaluate.train
-    import training.stages.grpo.train
-    import training.stages.pretrain.train
-    import training.stages.sft.train  # noqa: F401
+    from training.stages import STAGES
+
+    for kind in STAGES:
+        importlib.import_module(f"training.stages.{kind}.train")
 
 
 class Server:

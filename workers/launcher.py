@@ -6,6 +6,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -45,8 +46,11 @@ class Launcher(Protocol):
     def ready(self) -> bool:
         """Whether start() will answer at once. Raises LaunchError when it never will."""
 
-    def start(self, run_dir: Path, processes: int = 1) -> Training:
-        """Start training in a session of its own, several processes by torchrun. Raises LaunchError."""
+    def start(self, run_dir: Path, environment: Mapping[str, str], processes: int = 1) -> Training:
+        """Start training in a session of its own, several processes by torchrun.
+
+        `environment`: variables beside the usual ones. Raises LaunchError.
+        """
 
     def close(self) -> None:
         """End what belongs to the launcher."""
@@ -62,14 +66,15 @@ class DirectLauncher:
         """Always."""
         return True
 
-    def start(self, run_dir: Path, processes: int = 1) -> Training:
+    def start(self, run_dir: Path, environment: Mapping[str, str], processes: int = 1) -> Training:
         """Start `python -m training RUN_DIR`; its output goes to RUN_DIR/output.txt."""
         given = minimal_environment()
         with (run_dir / "output.txt").open("ab") as output:
             child = subprocess.Popen(
                 python(*self.program, str(run_dir)) if self.program else torchrun.command(run_dir, processes),
                 cwd=SOURCE,
-                env={"OMP_NUM_THREADS": "1", **given},  # training sets its own; torchrun would complain
+                # training sets its own number of threads; torchrun would complain without one
+                env={"OMP_NUM_THREADS": "1", **given, **environment},
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -108,13 +113,13 @@ class WarmLauncher:
                 self._server = _Server()
             return self._server.ready.is_set()
 
-    def start(self, run_dir: Path, processes: int = 1) -> Training:
+    def start(self, run_dir: Path, environment: Mapping[str, str], processes: int = 1) -> Training:
         """Have the server fork a stage, or torchrun. Raises LaunchError when the server dies over it."""
         with self._lock:
             server = self._server
         if server is None:
             raise LaunchError("the warm server is not ready")
-        return server.start(run_dir, processes)
+        return server.start(run_dir, environment, processes)
 
     @property
     def pid(self) -> int | None:
@@ -151,10 +156,14 @@ class _Server:
             )
         threading.Thread(target=self._read, name="warm server", daemon=True).start()
 
-    def start(self, run_dir: Path, processes: int) -> Training:
-        request = (
-            json.dumps({"op": "start", "run_dir": str(run_dir), "processes": processes}).encode() + b"\n"
-        )
+    def start(self, run_dir: Path, environment: Mapping[str, str], processes: int) -> Training:
+        asked = {
+            "op": "start",
+            "run_dir": str(run_dir),
+            "env": dict(environment),
+            "processes": processes,
+        }
+        request = json.dumps(asked).encode() + b"\n"
         try:
             with self._writing:
                 self._socket.sendall(request)

@@ -1,6 +1,7 @@
 """Supervision: one claimed run from its run directory to its end, by a thread of the worker."""
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -42,6 +43,7 @@ class Supervision:
     def __init__(self, claim: Claim, device: Device, launcher: Launcher, stopping: threading.Event) -> None:
         self.claim, self.device, self.launcher, self.stopping = claim, device, launcher, stopping
         self.run_dir = settings.MULBERRY_HOME / "runs" / str(claim.run) / f"attempt-{claim.number}"
+        self.environment: dict[str, str] = {}  # what the stage reads of this worker's: keys
         self.training: Training | None = None
         self.ingest: Ingest
         self.family: set[psutil.Process] = set()
@@ -102,6 +104,8 @@ class Supervision:
             device=self.device.torch,
             threads=self.device.threads,
         )
+        named = run_spec.spec.settings.environment()
+        self.environment = {name: os.environ[name] for name in named if name in os.environ}
         return run_spec.model_dump_json(indent=2)
 
     def _parent_checkpoint(self, spec: StageSpec) -> str | None:
@@ -138,7 +142,7 @@ class Supervision:
         try:
             if not self.launcher.ready():
                 return
-            self.training = self.launcher.start(self.run_dir, self.device.processes)
+            self.training = self.launcher.start(self.run_dir, self.environment, self.device.processes)
         except LaunchError as error:
             if not self.stopping.is_set():
                 self._fail("error", str(error))

@@ -176,9 +176,10 @@ class Stages:
         parent: Path | None = None,
         condition: str = "baseline",
         changes: list[tuple[str, Any]] | None = None,
+        data: dict[str, Any] = TINY,
     ) -> Stage:
-        """A new run directory for one stage of the tiny recipe, with changes by dotted path."""
-        specs = recipe.resolve(recipe.build(TINY, changes or []))
+        """A new run directory for one stage of a recipe, the tiny one, with changes by dotted path."""
+        specs = recipe.resolve(recipe.build(data, changes or []))
         spec = next(s for s in specs if (s.stage, s.condition) == (stage, condition))
         run_dir = self.root / name
         run_dir.mkdir()
@@ -209,6 +210,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stage]:
         if stage["kind"] != "evaluate":
             parent = run.checkpoints / "final"
     return done
+
+
+@pytest.fixture(scope="session")
+def adds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoint of a model that adds right at times."""
+    from tests.training.solved import RECIPE
+
+    made = Stages(tmp_path_factory.mktemp("adds"), Path(os.environ["MULBERRY_DATA"]))
+    stage = made.make("adds", "adds", data=RECIPE)
+    assert stage.run() == 0, stage.journal.records("finished")
+    return stage.checkpoints / "final"
 
 
 SIGKILL, SIGTERM = signal.SIGKILL, signal.SIGTERM

@@ -12,6 +12,7 @@ from training.data.availability import check_data
 from training.data.files import FilesSource
 from training.recipe import Recipe, build, names, read, resolve
 from training.stages.curriculum.config import CurriculumSettings
+from training.stages.distillation.config import DistillationSettings
 from training.stages.grpo.config import GrpoSettings
 from training.stages.pretrain.config import PretrainSettings
 from training.stages.sft.config import SftSettings
@@ -22,6 +23,7 @@ PROGRAMME = (
     "phase6_grpo_20x",
     "hypothesis_a_medium",
     "hypothesis_b_math_pretraining",
+    "hypothesis_c_distillation",
     "hypothesis_d_one_step",
     "hypothesis_e_scratchpad",
     "hypothesis_e_memory",
@@ -194,6 +196,16 @@ def test_the_scaled_recipes_differ_in_their_amounts() -> None:
     few, many = build(read("tinygsm_100k")), build(read("tinygsm_1m"))
     assert (stage(few, "tinygsm").examples, stage(many, "tinygsm").examples) == (100_000, 1_000_000)
     assert stage(few, "gsm8k_sft") == stage(many, "gsm8k_sft")
+
+
+def test_hypothesis_c_distils_100_000_solutions_against_the_published_ones() -> None:
+    recipe = build(read("hypothesis_c_distillation"))
+    distill: DistillationSettings = stage(recipe, "distill")
+    assert distill.problems * min(distill.samples, distill.keep) >= 100_000
+    assert distill.teacher.kind == "endpoint" and distill.after is None
+    published = build(read("phase4_gsm8k_sft"), [("scale", "from_published")])
+    assert stage(recipe, "gsm8k_sft") == stage(published, "gsm8k_sft")
+    assert stage(recipe, "own").after == "distill"
 
 
 def test_hypothesis_d_has_seeds_to_decide_by() -> None:

@@ -21,6 +21,14 @@ for step in range(1, 21):
 end(0, "succeeded")
 """
 )
+TELL_ENVIRONMENT = (
+    HEAD
+    + """
+import json
+(run_dir / "environment").write_text(json.dumps(dict(os.environ)))
+end(0, "succeeded")
+"""
+)
 REFUSE = HEAD + 'end(1, "failed", "bad_setting", "there is no GSM8K here; set MULBERRY_DATA")\n'
 CRASH = HEAD + 'print("Fatal: the disk is on fire", flush=True)\nos.abort()\n'
 UNTIL_TOLD = (

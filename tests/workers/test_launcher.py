@@ -29,7 +29,7 @@ def wait_for(condition: Callable[[], object], seconds: float = 90) -> None:
 
 def test_a_stage_runs_and_the_server_comes_back_from_the_dead(warm: WarmLauncher, tmp_path: Path) -> None:
     wait_for(warm.ready)
-    started = warm.start(tmp_path)
+    started = warm.start(tmp_path, {})
     assert started.start_time is not None
     assert started.ended.wait(60)
     assert started.code == 1  # there is no spec.json

@@ -1,5 +1,6 @@
 """One claimed run, supervised to its end: outcomes, cancellation, shutdown, a lost claim, a lost database."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -122,6 +123,23 @@ def test_the_run_directory_holds_a_spec_that_training_reads(place: Place) -> Non
     child.run()
     spec = RunSpec.model_validate_json((child.run_dir / "spec.json").read_text())
     assert (spec.spec.stage, spec.parent_checkpoint) == ("instruct", "/final/of/parent")
+
+
+def test_a_stage_gets_the_key_that_its_settings_name_and_no_other(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MULBERRY_KEY_OURS", "sk-ours")
+    monkeypatch.setenv("MULBERRY_KEY_OTHER", "sk-other")
+    change = ("stages.distill.teacher.endpoint.key_variable", "MULBERRY_KEY_OURS")
+    specs = recipes.resolve(recipes.build(recipes.read("hypothesis_c_distillation"), [change]))
+    place.run.spec = next(s for s in specs if s.stage == "distill").model_dump(mode="json")
+    place.run.save(update_fields=["spec"])
+    supervision = place.supervise(scripts.TELL_ENVIRONMENT)
+    assert supervision.run() == State.SUCCEEDED
+    environment = json.loads((supervision.run_dir / "environment").read_text())
+    keys = {name: value for name, value in environment.items() if name.startswith("MULBERRY_KEY_")}
+    assert keys == {"MULBERRY_KEY_OURS": "sk-ours"}
+    assert "sk-ours" not in (supervision.run_dir / "spec.json").read_text()
 
 
 def test_a_bad_setting_fails_at_once_with_its_hint(place: Place) -> None:

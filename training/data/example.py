@@ -13,6 +13,12 @@ def prompt_for(question: str) -> str:
     return PROMPT_FORMAT.format(question=question)
 
 
+def question_in(prompt: str) -> str:
+    """Return the question of a prompt that prompt_for made."""
+    before, after = PROMPT_FORMAT.split("{question}")
+    return prompt.removeprefix(before).removesuffix(after)
+
+
 @dataclass(frozen=True)
 class Turn:
     """One question of a conversation and its answer."""

@@ -6,9 +6,11 @@ from pydantic import Field
 
 from training.settings import StageSettings
 from training.stages.curriculum.config import CurriculumSettings
+from training.stages.distillation.config import DistillationSettings
 from training.stages.evaluate.config import EvaluateSettings
 from training.stages.grpo.config import GrpoSettings
 from training.stages.pretrain.config import PretrainSettings
+from training.stages.rejection_sampling.config import RejectionSamplingSettings
 from training.stages.sft.config import SftSettings
 
 STAGES: dict[str, type[StageSettings]] = {
@@ -16,10 +18,18 @@ STAGES: dict[str, type[StageSettings]] = {
     "sft": SftSettings,
     "curriculum": CurriculumSettings,
     "grpo": GrpoSettings,
+    "distillation": DistillationSettings,
+    "rejection_sampling": RejectionSamplingSettings,
     "evaluate": EvaluateSettings,
 }
 
 AnyStage = Annotated[
-    PretrainSettings | SftSettings | CurriculumSettings | GrpoSettings | EvaluateSettings,
+    PretrainSettings
+    | SftSettings
+    | CurriculumSettings
+    | GrpoSettings
+    | DistillationSettings
+    | RejectionSamplingSettings
+    | EvaluateSettings,
     Field(discriminator="kind"),
 ]

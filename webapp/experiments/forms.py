@@ -17,7 +17,7 @@ from training.rewards import REWARDS
 from training.settings import Settings, StageSettings, TrainingStageSettings
 
 Kind = Literal["int", "float", "text", "prose", "bool", "choice", "list", "yaml", "overrides"]
-PROSE = ("question", "prediction")
+PROSE = ("question", "prediction", "instructions")
 TAGS = ("kind", "source")
 REGISTRIES = {"benchmark": BENCHMARKS, "primary_metric": BENCHMARKS, "reward": REWARDS}  # names that exist
 BASICS = ("name", "title", "question", "prediction", "primary_metric", "alpha", "seeds")

@@ -32,6 +32,7 @@ class Kind:
 
 KINDS = (
     Kind("accuracy", "Accuracy of rollouts", "share correct", ("accuracy",), percent=True),
+    Kind("kept", "Kept responses", "share of responses", ("kept",), percent=True),
     Kind("reward", "Reward", "mean per rollout", ("reward",)),
     Kind("components", "Reward by component", "mean per rollout", ("reward/",)),
     Kind("loss", "Loss", "nats per token", ("loss",)),
@@ -52,6 +53,8 @@ KINDS = (
     Kind("hit_limit", "Cut at the token limit", "share of rollouts", ("hit_limit",), True, main=False),
     Kind("reward_std", "Standard deviation of the reward", "within groups", ("reward_std",), main=False),
     Kind("clip_ratio", "Clipped", "share of tokens", ("clip_ratio",), True, main=False),
+    Kind("cost", "Cost of the teacher's answers", "in the prices' currency", ("cost",), main=False),
+    Kind("cache_hits", "Answers from the cache", "share of answers", ("cache_hits",), True, main=False),
     Kind("learning_rate", "Learning rate", "", ("learning_rate",), main=False),
     Kind("grad_norm", "Gradient norm", "before clipping", ("grad_norm",), main=False),
     Kind("tokens_per_second", "Speed", "tokens per second", ("tokens_per_second",), main=False),

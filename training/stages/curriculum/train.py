@@ -16,7 +16,13 @@ def run(run: Run) -> None:
     tokenizer = stage.load_tokenizer(run)
     model = stage.load_model(run, tokenizer)
     parts = [
-        supervised.Part(step.name, step.data, step.examples, step.epochs, step.learning_rate)
+        supervised.Part(
+            name=step.name,
+            drawn=stage.examples(run, step.data, step.name),
+            examples=step.examples,
+            epochs=step.epochs,
+            learning_rate=step.learning_rate,
+        )
         for step in settings.steps
     ]
     step = supervised.train(run, settings, parts, settings.max_length, model, tokenizer)

@@ -15,8 +15,8 @@ def run(run: Run) -> None:
 
     tokenizer = stage.load_tokenizer(run)
     model = stage.load_model(run, tokenizer)
-    part = supervised.Part(
-        "train", settings.data, settings.examples, settings.epochs, settings.optimizer.learning_rate
-    )
+    drawn = stage.examples(run, settings.data, "train")
+    rate = settings.optimizer.learning_rate
+    part = supervised.Part("train", drawn, settings.examples, settings.epochs, rate)
     step = supervised.train(run, settings, [part], settings.max_length, model, tokenizer)
     stage.finish(run, model, tokenizer, step)

@@ -1,0 +1,1 @@
+"""Distillation: learn a teacher's right solutions."""

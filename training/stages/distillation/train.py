@@ -1,0 +1,31 @@
+"""Distillation: problems → a teacher's right solutions → TRL's SFTTrainer."""
+
+from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
+
+from training import model, solutions, stage, tokenizer
+from training.run import Run
+from training.stages.distillation.config import DistillationSettings
+from training.teacher import Teacher
+from training.teacher.cache import Cache
+from training.teacher.endpoint import EndpointTeacher
+from training.teacher.local import LocalTeacher
+
+
+def run(run: Run) -> None:
+    """Learn what the teacher solved."""
+    settings = run.spec.settings
+    assert isinstance(settings, DistillationSettings)
+    if run.done:
+        return stage.evaluate_again(run)
+    stage.refuse_beyond_context(run, "max_length", settings.max_length)
+
+    def teacher(student: GPT2LMHeadModel, tokens: PreTrainedTokenizerFast, cache: Cache) -> Teacher:
+        if settings.teacher.kind == "endpoint":
+            return EndpointTeacher(settings.teacher.endpoint, settings, cache, run.stop_if_told)
+        if settings.teacher.checkpoint is None:
+            return LocalTeacher(student, tokens, settings, cache, run.stop_if_told)
+        where = settings.teacher.checkpoint
+        loaded, own = model.load(where).to(run.device), tokenizer.from_checkpoint(where)
+        return LocalTeacher(loaded, own, settings, cache, run.stop_if_told)
+
+    solutions.learn(run, settings, teacher)

@@ -1,0 +1,1 @@
+"""Rejection sampling: the model learns its own right solutions."""

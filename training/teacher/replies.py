@@ -1,0 +1,115 @@
+"""What an endpoint's replies mean: an answer, a reason to try again, or the end (no torch)."""
+
+import email.utils
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from training.mul_tokens import TOKEN
+from training.teacher import Answer, TeacherError
+
+SHOWN = 160  # characters of a reply in a message
+AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
+NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+
+
+class TryAgain(Exception):
+    """The same request may succeed later; `wait` is how long the endpoint asks to be left alone, in seconds."""
+
+    def __init__(self, why: str, advice: str, wait: float = 0.0, limited: bool = False) -> None:
+        self.why, self.advice, self.wait, self.limited = why, advice, wait, limited
+        super().__init__(why)
+
+
+@dataclass(frozen=True)
+class Said:
+    """One reply."""
+
+    status: int
+    headers: Mapping[str, str]
+    text: str
+
+
+def answer(said: Said, *, key_variable: str | None, model: str) -> Answer:
+    """The answer in a reply; without token counts in it they are -1. Raises TryAgain or TeacherError."""
+    if said.status != 200:
+        _refused(said, key_variable, model)
+    try:
+        body = json.loads(said.text)
+    except ValueError:
+        raise TryAgain(f"answers with something that is not JSON: {_shown(said.text)}", RUBBISH) from None
+    try:
+        choice = body["choices"][0]
+        text = choice["message"]["content"]
+        ended = choice.get("finish_reason") == "stop"
+        usage = body.get("usage") or {}
+        tokens_in, tokens_out = (
+            int(usage.get(name) or -1) for name in ("prompt_tokens", "completion_tokens")
+        )
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError):
+        raise TryAgain(f"answers without a choice and its message: {_shown(said.text)}", RUBBISH) from None
+    if not isinstance(text, str | None):
+        raise TryAgain(f"answers with a message that is no text: {_shown(said.text)}", RUBBISH)
+    text = text or ""
+    return Answer(text, ended, tokens_in, tokens_out, mul_tokens=len(TOKEN.findall(text)))
+
+
+RUBBISH = "check that base_url is the address of an OpenAI-compatible API; it often ends in /v1"
+
+
+def _refused(said: Said, key_variable: str | None, model: str) -> None:
+    """Raise what a status other than 200 means."""
+    text, code = _error(said.text)
+    match said.status:
+        case 401 | 403 if key_variable is None:
+            advice = "put it into a variable MULBERRY_KEY_… of the worker and name that in key_variable"
+            raise TeacherError(f"asks for a key ({said.status}); {advice}")
+        case 401 | 403:
+            advice = f"put a valid one into {key_variable} where the worker runs and start the worker again"
+            raise TeacherError(f"rejects the key ({said.status}: {text}); {advice}")
+        case 402 | 429 if said.status == 402 or code in NO_CREDIT:
+            raise TeacherError(f"has no credit left ({said.status}: {text}); top the account up")
+        case 404:
+            raise TeacherError(f"knows no such page or model {model!r} (404: {text}); mend base_url or model")
+        case 429:
+            advice = "lower concurrency, or wait until its limit is over"
+            raise TryAgain(f"limits requests (429: {text})", advice, _retry_after(said.headers), limited=True)
+        case status if status in AGAIN:
+            wait = _retry_after(said.headers)
+            raise TryAgain(f"answers with an error of its own ({status}: {text})", "look at its log", wait)
+        case status if 200 <= status < 400:
+            raise TeacherError(f"answers {status} and not 200: {text}; {RUBBISH}")
+        case status:
+            raise TeacherError(f"refuses the request ({status}: {text}); mend the teacher's settings")
+
+
+def _error(text: str) -> tuple[str, str]:
+    """The message and the code of an error's body, whatever its form."""
+    try:
+        body: Any = json.loads(text)
+    except ValueError:
+        return _shown(text), ""
+    error = body.get("error", body.get("detail", body)) if isinstance(body, dict) else body
+    if isinstance(error, dict):
+        return _shown(str(error.get("message", error))), str(error.get("code") or error.get("type") or "")
+    return _shown(str(error)), ""
+
+
+def _shown(text: str) -> str:
+    line = " ".join(text.split())
+    return (f"{line[:SHOWN]}…" if len(line) > SHOWN else line) or "nothing"
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds, from a number or a date; 0 where neither is given."""
+    value = headers.get("retry-after", "").strip()
+    try:
+        return max(0.0, float(value))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return 0.0
