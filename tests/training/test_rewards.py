@@ -117,3 +117,16 @@ def test_weights_multiply_and_a_weight_of_0_does_not_end_the_others():
         "#### 56", "56", mul_tokens=0, rewards=[made("correct", 0.0), made("shows_steps", 1.0)]
     )
     assert unweighted == {"correct": 0, "shows_steps": 0.1}
+
+
+def test_a_score_that_is_no_number_is_refused_by_name():
+    class LooseReward(Reward):
+        """Scores what cannot be added up."""
+
+        reward: str = "loose"
+
+        def score(self, completion: str, reference: str, *, mul_tokens: int) -> float:
+            return float("nan")
+
+    with pytest.raises(ValueError, match="reward 'loose' gave nan for the completion '7'; mend its score"):
+        components("7", "7", mul_tokens=0, rewards=[LooseReward()])

@@ -1,5 +1,6 @@
 """A recipe as a form: one field for each setting, made from the settings classes; only what changed is applied."""
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import UnionType
@@ -14,7 +15,7 @@ from training.benchmarks import BENCHMARKS
 from training.recipe import Recipe, RecipeError
 from training.recipe_errors import LISTED_BY
 from training.rewards import REWARDS
-from training.settings import Settings, StageSettings, TrainingStageSettings
+from training.settings import Reward, Settings, StageSettings, TrainingStageSettings
 
 Kind = Literal["int", "float", "text", "prose", "bool", "choice", "list", "yaml", "overrides"]
 PROSE = ("question", "prediction")
@@ -253,9 +254,13 @@ def _items(items: Iterable[Settings], path: str) -> list[Group]:
     items = list(items)
     names = [_item_name(item) for item in items]
     keys = [name if names.count(name) == 1 else str(i) for i, name in enumerate(names)]
-    return [
+    groups = [
         _group(item, f"{path}.{key}", name or key) for item, key, name in zip(items, keys, names, strict=True)
     ]
+    for item, group in zip(items, groups, strict=True):
+        if isinstance(item, Reward):
+            group.help = inspect.cleandoc(type(item).__doc__ or "")
+    return groups
 
 
 def _item_name(item: Settings) -> str:
