@@ -206,7 +206,13 @@ def _groups(recipe: Recipe) -> Iterator[Group]:
 
 def _size(recipe: Recipe) -> Field:
     """The choice of a scale; it is applied before what was changed in the other fields."""
-    sizes = [(name, name) for name in (recipes.FULL, *recipe.scales)]
+    titles = {name: settings["title"] for name, settings in recipe.scales.items() if "title" in settings}
+    if titles:  # a size with a title of its own is a preset; what tells them apart is shown
+        titles[recipes.FULL] = recipe.title
+    sizes = [
+        (name, f"{name}: {titles[name]}" if name in titles else name)
+        for name in (recipes.FULL, *recipe.scales)
+    ]
     text = "full: as below. Another size replaces some settings below first; those that you change stay as you have them"
     return Field("scale", "Size", "choice", recipe.scale, text, sizes)
 

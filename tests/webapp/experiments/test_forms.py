@@ -79,7 +79,12 @@ def test_a_size_is_chosen_and_what_was_changed_stays() -> None:
     form = RecipeForm(recipes.read("phase6_grpo_20x"))
     every = {one.path: one for group in form.groups for one in group.every_field()}
     assert every["scale"].label == "Size"
-    assert [name for name, _ in every["scale"].choices] == ["full", "1x", "from_published", "tiny"]
+    assert every["scale"].choices == [
+        ("full", "full: Phase 6: GRPO 20× (2,000 prompts × 40 rollouts, shaped rewards)"),
+        ("1x", "1x: Phase 6: GRPO 1× (1,000 prompts × 4 rollouts, rewarded for the right answer)"),
+        ("from_published", "from_published"),
+        ("tiny", "tiny"),
+    ]
     values = {path: one.value for path, one in every.items()}
     values |= {"scale": "tiny", "stages.grpo.temperature": "0.9", "seeds": "3"}
     found = filled(values, "phase6_grpo_20x").recipe
