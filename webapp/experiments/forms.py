@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 import yaml
 from django.http import QueryDict
@@ -246,6 +246,7 @@ def _group(settings: Settings, path: str, title: str, keys: Iterable[str] | None
         below = f"{path}.{key}" if path else key
         if isinstance(value, Settings):
             group.groups.append(_group(value, below, _label(key)))
+            group.groups[-1].help = info.description or ""
         elif isinstance(value, list | tuple) and value and isinstance(value[0], Settings):
             group.groups.append(
                 Group(below, _label(key), info.description or "", groups=_items(value, below))
@@ -284,6 +285,9 @@ def _field(path: str, key: str, info: FieldInfo, value: Any) -> Field:
     kind, choices = _kind(annotation, key)
     if key in REGISTRIES:
         kind, choices = "choice", [(name, name) for name in REGISTRIES[key]]
+    if isinstance(info.json_schema_extra, dict) and "options" in info.json_schema_extra:
+        meanings = cast("dict[str, str]", info.json_schema_extra["options"])
+        choices = [(option, f"{option}: {meanings[option]}") for option, _ in choices]
     return Field(path, _label(key), kind, shown(value, kind), info.description or "", choices, optional)
 
 

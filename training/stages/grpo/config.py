@@ -44,7 +44,7 @@ class EntropySettings(Settings):
     bonus: float = Field(
         0.0,
         ge=0,
-        description="Reward of mean entropy (nats a token) in the loss, against a policy that collapses; 0: off",
+        description="How much the loss rewards mean entropy (nats a token), against a policy that collapses; 0: off",
     )
     target: float | None = Field(
         None,
@@ -83,11 +83,20 @@ class GrpoSettings(TrainingStageSettings):
     )
     loss_type: LossType = Field(
         "grpo",
-        description="How the tokens' losses add up. grpo: mean a rollout, then over rollouts (favours short right and "
-        "long wrong ones); bnpo: mean over the tokens of a forward pass; dapo: over those of the whole step; dr_grpo: "
-        "sum over max_new_tokens, the same for every length; cispo: as dapo, the ratio itself clipped at "
-        "clip_range_high; sapo: as grpo, a smooth gate instead of the clip; luspo: as grpo at sequence level, weighted "
-        "by length; vespo: as dapo, sequences weighted smoothly. sapo and vespo take their papers' constants",
+        description="How the tokens' losses add up, and what bounds the probability ratio. sapo and vespo take their "
+        "papers' constants",
+        json_schema_extra={
+            "options": {
+                "grpo": "mean of each rollout, then of all; favours short right and long wrong ones",
+                "bnpo": "mean over the tokens of a forward pass",
+                "dapo": "mean over the tokens of the whole step",
+                "dr_grpo": "sum over max_new_tokens, the same for every length",
+                "cispo": "as dapo, with the ratio itself cut off at clip_range_high",
+                "sapo": "as grpo, with a smooth gate instead of the clip",
+                "luspo": "a ratio for each rollout, weighted by its length",
+                "vespo": "as dapo, with each rollout weighted smoothly",
+            }
+        },
     )
     beta: float = Field(
         0.02, ge=0, description="Weight of the KL divergence from the reference; 0: no reference is loaded"
@@ -117,13 +126,24 @@ class GrpoSettings(TrainingStageSettings):
     )
     importance_sampling: Literal["token", "sequence"] = Field(
         "token",
-        description="Probability ratio of each token, or one a rollout, the geometric mean of its tokens' (GSPO, with "
-        "loss_type grpo and clip ranges around 0.0004)",
+        description="What has a probability ratio of its own",
+        json_schema_extra={
+            "options": {
+                "token": "each token",
+                "sequence": "each rollout: its tokens' geometric mean (GSPO: with loss_type grpo, clip_range near 0.0004)",
+            }
+        },
     )
     scale_rewards: Literal["group", "batch", "none"] = Field(
         "group",
-        description="Standard deviation that advantages are divided by. group: of the prompt's own rollouts, which "
-        "favours prompts of nearly equal rewards; batch: of all in the step; none: not divided (Dr. GRPO)",
+        description="Standard deviation of rewards that advantages are divided by",
+        json_schema_extra={
+            "options": {
+                "group": "of the prompt's own rollouts; favours prompts of nearly equal rewards",
+                "batch": "of all rollouts in the step",
+                "none": "not divided (Dr. GRPO)",
+            }
+        },
     )
     mask_truncated: bool = Field(
         False,
@@ -139,9 +159,16 @@ class GrpoSettings(TrainingStageSettings):
     rewards: list[AnyReward] = Field(..., min_length=1, description="Components that add up to the reward")
     sampler: SamplerName = Field(
         "auto",
-        description="What samples the rollouts. static_cache: training/sampler.py; generate: transformers'; vllm: vLLM "
-        "on the same GPU, plain GPT-2 only, and a resumed run draws other rollouts than an unbroken one; auto: vllm "
-        "where it is installed and can run this, else static_cache",
+        description="What samples the rollouts; the log says which one did. With vllm a resumed run draws other "
+        "rollouts than one that was never stopped",
+        json_schema_extra={
+            "options": {
+                "auto": "vllm where it is installed and can run this model, else static_cache",
+                "static_cache": "training/sampler.py, every model",
+                "generate": "transformers' own, slower, every model",
+                "vllm": "on the same GPU; plain GPT-2 only",
+            }
+        },
     )
     vllm_memory: float = Field(
         0.3, gt=0, lt=1, description="Share of the GPU's memory that vLLM reserves; counts where vLLM samples"
@@ -151,8 +178,12 @@ class GrpoSettings(TrainingStageSettings):
         description="What narrows the draw of each token. The trainer scores tokens without it, so rollouts are then "
         "drawn from another distribution than the one that learns",
     )
-    reference: ReferenceSettings = Field(ReferenceSettings(), description="What the KL divergence is from")
-    entropy: EntropySettings = Field(EntropySettings(), description="Wavering and collapse")
+    reference: ReferenceSettings = Field(
+        ReferenceSettings(), description="The policy that the KL divergence is measured from"
+    )
+    entropy: EntropySettings = Field(
+        EntropySettings(), description="Which tokens count, and what is done against collapse"
+    )
 
     @field_validator("sampler", mode="before")
     @classmethod
