@@ -46,7 +46,6 @@ def arguments(run: Run, settings: GrpoSettings, sampler: Chosen) -> dict[str, An
         "repetition_penalty": settings.sampling.repetition_penalty if sampler == "vllm" else 1.0,
         "use_vllm": sampler == "vllm",
         "vllm_gpu_memory_utilization": settings.vllm_memory,
-        "vllm_max_model_length": run.spec.model.n_positions,
         "beta": settings.beta,  # TRL: 0
         "use_bias_correction_kl": settings.kl_correction,
         "sync_ref_model": settings.reference.sync_every is not None,

@@ -35,7 +35,7 @@ KINDS = (
     Kind("reward", "Reward", "mean per rollout", ("reward",)),
     Kind("components", "Reward by component", "mean per rollout", ("reward/",)),
     Kind("loss", "Loss", "nats per token", ("loss",)),
-    Kind("kl", "KL divergence from the first policy", "nats per token", ("kl",)),
+    Kind("kl", "KL divergence from the reference", "nats per token", ("kl",)),
     Kind("repetition", "Repetition", "share of rollouts", ("repetition",), percent=True),
     Kind("mul_tokens", "Mul-tokens", "per completion", ("mul_tokens",)),
     Kind(
@@ -51,6 +51,7 @@ KINDS = (
     Kind("hit_limit", "Cut at the token limit", "share of rollouts", ("hit_limit",), True, main=False),
     Kind("reward_std", "Standard deviation of the reward", "within groups", ("reward_std",), main=False),
     Kind("clip_ratio", "Clipped", "share of tokens", ("clip_ratio",), True, main=False),
+    Kind("entropy_bonus", "Entropy bonus", "weight in the loss", ("entropy_bonus",), main=False),
     Kind("learning_rate", "Learning rate", "", ("learning_rate",), main=False),
     Kind("grad_norm", "Gradient norm", "before clipping", ("grad_norm",), main=False),
     Kind("tokens_per_second", "Speed", "tokens per second", ("tokens_per_second",), main=False),

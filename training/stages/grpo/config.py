@@ -189,7 +189,7 @@ class GrpoSettings(TrainingStageSettings):
     @classmethod
     def _named_before(cls, name: Any) -> Any:
         """Stored experiments know two samplers by the names that they had first."""
-        return {"mulberry": "static_cache", "transformers": "generate"}.get(name, name)
+        return {"mulberry": "static_cache", "transformers": "generate"}.get(str(name), name)
 
     @model_validator(mode="after")
     def _settings_act(self) -> "GrpoSettings":
