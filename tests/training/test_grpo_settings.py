@@ -249,9 +249,17 @@ def test_advantages_are_scaled_as_set(finished: dict[str, Stage], stages: Stages
         ("dr_grpo", {"scale_rewards": "none", "beta": 0.0}),
         ("cispo", {"clip_range_high": 5.0, "entropy__bonus": 0.01}),
         ("sapo", {"iterations": 2}),
-        ("luspo", {"importance_sampling": "sequence"}),
+        ("luspo", {"importance_sampling": "sequence", "kl_correction": False}),
         ("vespo", {"iterations": 2}),
-        ("grpo", {"importance_sampling": "sequence", "iterations": 2, "clip_range": 0.0004}),
+        (
+            "grpo",
+            {
+                "importance_sampling": "sequence",
+                "kl_correction": False,
+                "iterations": 2,
+                "clip_range": 0.0004,
+            },
+        ),
     ],
 )
 def test_every_loss_trains(
@@ -286,6 +294,7 @@ def test_every_loss_trains(
             "vespo weighs sequences itself; choose token",
         ),
         ("reference__sync_every", 5, {"beta": 0.0}, "there is no reference while beta is 0"),
+        ("importance_sampling", "sequence", {}, "kl_correction: needs a ratio for each token"),
         ("entropy__bonus", 2.0, {"entropy__target": 1.0}, "is more than bonus_limit 1.0"),
         ("sampling__top_p", 0.0, {}, "must be more than 0"),
         ("loss_type", "gspo", {}, "must be 'grpo', 'bnpo', 'dapo'"),

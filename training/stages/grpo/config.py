@@ -210,6 +210,11 @@ class GrpoSettings(TrainingStageSettings):
             raise error_at("importance_sampling", "loss_type luspo is made for sequence; choose that")
         if loss == "vespo" and self.importance_sampling != "token":
             raise error_at("importance_sampling", "loss_type vespo weighs sequences itself; choose token")
+        if self.kl_correction and self.beta > 0 and self.importance_sampling == "sequence":
+            raise error_at(
+                "kl_correction",
+                "needs a ratio for each token (huggingface/trl#6586); turn it off, or take importance_sampling token",
+            )
         if self.reference.sync_every is not None and self.beta == 0:
             raise error_at(
                 "reference.sync_every", "there is no reference while beta is 0; raise beta or leave it empty"
