@@ -31,6 +31,7 @@ CHANGES = [
 ]
 
 
+@pytest.mark.timeout(400)  # ten seconds of one core each: long on a crowded machine
 @pytest.mark.parametrize(("condition", "pad"), [("mul_tokens", "its own"), ("baseline", "the end of text")])
 def test_responses_to_drills_end_by_end_of_text(
     condition: str, pad: str, stages: Stages, tmp_path: Path
