@@ -22,6 +22,8 @@ NAMES = {  # what the engines call it → what Mulberry does; the rest of their 
     "kl": "kl",
     "entropy": "entropy",
     "clip_ratio/region_mean": "clip_ratio",
+    "cispo_clip_ratio": "clip_ratio",
+    "entropy_coef": "entropy_bonus",
     "accuracy": "accuracy",
     "groups_without_gradient": "groups_without_gradient",
     "repetition": "repetition",

@@ -36,6 +36,8 @@ def _replaced(data: Any, keys: list[str], value: Any, path: str) -> Any:
             return {**data, key: {**data[key], ".".join(rest): value}}
         if key not in data:
             raise RecipeError([(path, f"there is no setting {key!r}{nearest(key, data)}")])
+        if key == "reward":  # another reward has other settings; the weight is what all have
+            data = {name: data[name] for name in ("reward", "weight") if name in data}
         return {**data, key: _replaced(data[key], rest, value, path)}
     if isinstance(data, list):
         found = [i for i, item in enumerate(data) if key in (item_name(item), str(i))]

@@ -15,6 +15,7 @@ from transformers import (
     LogitsProcessor,
     LogitsProcessorList,
     PreTrainedTokenizerFast,
+    RepetitionPenaltyLogitsProcessor,
 )
 from trl import GRPOConfig, GRPOTrainer
 
@@ -23,6 +24,7 @@ from training.answers import extract_answer, same_number
 from training.journal import RolloutRow
 from training.repetition import repeats
 from training.rewards import components, total
+from training.rollout_sampler import Chosen
 from training.run import Run
 from training.sampler import Sampler, left_padded
 from training.stages.grpo.config import GrpoSettings
@@ -30,7 +32,7 @@ from training.tokenizer import mul_token_ids
 from training.trainers import Engine, Phase, training_arguments
 
 
-def arguments(run: Run, settings: GrpoSettings) -> dict[str, Any]:
+def arguments(run: Run, settings: GrpoSettings, sampler: Chosen) -> dict[str, Any]:
     """Mulberry's settings → GRPOConfig's; what TRL would choose otherwise is written beside it."""
     return {
         **training_arguments(
@@ -40,13 +42,33 @@ def arguments(run: Run, settings: GrpoSettings) -> dict[str, Any]:
         "num_generations": settings.group_size,
         "max_completion_length": settings.max_new_tokens,
         "temperature": settings.temperature,
-        "top_p": 1.0,
-        "top_k": 0,
+        "top_p": settings.sampling.top_p,
+        "top_k": settings.sampling.top_k,
+        "min_p": settings.sampling.min_p or None,
+        # transformers' generate gets the penalty from us, behind what records log-probabilities
+        "repetition_penalty": settings.sampling.repetition_penalty if sampler == "vllm" else 1.0,
+        "use_vllm": sampler == "vllm",
+        "vllm_gpu_memory_utilization": settings.vllm_memory,
         "beta": settings.beta,  # TRL: 0
-        "epsilon": settings.clip_range,
+        "use_bias_correction_kl": settings.kl_correction,
+        "sync_ref_model": settings.reference.sync_every is not None,
+        "ref_model_sync_steps": settings.reference.sync_every or 1,
+        "ref_model_mixup_alpha": settings.reference.sync_share,
         "num_iterations": settings.iterations,
         "loss_type": settings.loss_type,  # TRL: dapo
+        "epsilon": settings.clip_range,
+        "epsilon_high": settings.clip_range_high,
+        "delta": settings.clip_limit,
+        "importance_sampling_level": settings.importance_sampling,
         "scale_rewards": settings.scale_rewards,
+        "mask_truncated_completions": settings.mask_truncated,
+        "off_policy_mask_threshold": settings.off_policy_limit,
+        "top_entropy_quantile": settings.entropy.top_share,
+        "entropy_coef": settings.entropy.bonus,
+        "use_adaptive_entropy": settings.entropy.target is not None,
+        "entropy_target": settings.entropy.target or 0.0,
+        "entropy_coef_delta": settings.entropy.bonus_step,
+        "entropy_coef_max": settings.entropy.bonus_limit,
         "disable_dropout": True,  # TRL: stays on, so that the policy that is scored is not the one that sampled
         "shuffle_dataset": False,  # the prompts come in a random order already
     }
@@ -56,10 +78,11 @@ class Grader:
     """The reward function that TRL calls; keeps each rollout's components for the record."""
 
     def __init__(self, settings: GrpoSettings, first_mul_token: int) -> None:
-        self.rewards = [(reward.reward, reward.weight) for reward in settings.rewards]
+        self.rewards = settings.rewards
         self.first_mul_token = first_mul_token
         self.components: list[dict[str, float]] = []
         self.texts: list[str] = []
+        self.ids: list[list[int]] = []
 
     def __call__(
         self,
@@ -70,7 +93,7 @@ class Grader:
         **_: Any,
     ) -> list[float]:
         """The reward of each completion: the sum of its components."""
-        self.texts = completions
+        self.texts, self.ids = completions, completion_ids
         self.components = [
             components(text, right, mul_tokens=self.count(ids), rewards=self.rewards)
             for text, ids, right in zip(completions, completion_ids, reference, strict=True)
@@ -98,12 +121,13 @@ class GrpoTrainer(Engine, GRPOTrainer):
         tokenizer: PreTrainedTokenizerFast,
         prompts: Dataset,
         seed: int,
+        sampler: Chosen,
     ) -> None:
         self.grader = Grader(settings, mul_token_ids(tokenizer).start)
         super().__init__(
             model=model,
             reward_funcs=[self.grader],
-            args=GRPOConfig(**arguments(run, settings)),
+            args=GRPOConfig(**arguments(run, settings, sampler)),
             train_dataset=prompts,
             processing_class=tokenizer,
         )
@@ -112,6 +136,8 @@ class GrpoTrainer(Engine, GRPOTrainer):
         # within the optimizer steps over one batch of rollouts there is no point to resume from
         self.set_up(run, settings, phases, multiple=settings.iterations)
         self.settings = settings
+        self.sampler_name = sampler
+        self.sampling = settings.sampling if settings.sampling.narrows else None
         self.eos_id = tokenizer.eos_token_id
         self.sampler = Sampler(
             model,
@@ -126,10 +152,20 @@ class GrpoTrainer(Engine, GRPOTrainer):
         self._scored: Tensor | None = None  # log-probabilities of the last scoring of the policy
 
     def _generate_single_turn(
-        self, prompt_ids: list[list[int]], images: Any, multimodal_fields: Any, num_generations: int, *_: Any
+        self,
+        prompt_ids: list[list[int]],
+        images: Any,
+        multimodal_fields: Any,
+        num_generations: int,
+        *rest: Any,
     ) -> tuple[list[list[int]], list[list[float]]]:
         """TRL's hook for sampling: each prompt comes num_generations times in a row; ids and log-probabilities go."""
-        if self.settings.sampler == "transformers":
+        if self.sampler_name == "vllm":
+            ids, logprobs = super()._generate_single_turn(
+                prompt_ids, images, multimodal_fields, num_generations, *rest
+            )
+            return ids, logprobs
+        if self.sampler_name == "generate":
             return self._generate_with_transformers(prompt_ids)
         together = math.gcd(
             num_generations, len(prompt_ids)
@@ -142,6 +178,7 @@ class GrpoTrainer(Engine, GRPOTrainer):
             max_new_tokens=self.settings.max_new_tokens,
             generator=torch.Generator().manual_seed(number),  # of the step alone: a resume draws the same
             part=(ranks.index(), ranks.count()),
+            sampling=self.sampling,
         )
         return [sample.ids for sample in samples], [sample.logprobs for sample in samples]
 
@@ -150,12 +187,15 @@ class GrpoTrainer(Engine, GRPOTrainer):
     ) -> tuple[list[list[int]], list[list[float]]]:
         ids, mask = left_padded(prompt_ids, self.sampler.pad_id)
         recorder = _ChosenLogprobs(self.settings.temperature)
+        processors = LogitsProcessorList([recorder])
+        if (penalty := self.settings.sampling.repetition_penalty) != 1:
+            processors.append(RepetitionPenaltyLogitsProcessor(penalty))
         with torch.no_grad():
             out = self.accelerator.unwrap_model(self.model).generate(
                 input_ids=ids.to(self.accelerator.device),
                 attention_mask=mask.long().to(self.accelerator.device),
                 generation_config=self.generation_config,
-                logits_processor=LogitsProcessorList([recorder]),
+                logits_processor=processors,
             )
         rows = out[:, ids.shape[1] :].tolist()
         logprobs = recorder.finish(out).tolist()
@@ -232,10 +272,7 @@ class GrpoTrainer(Engine, GRPOTrainer):
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Tensor]:
         output: dict[str, Tensor] = super()._generate_and_score_completions(inputs)
-        ids = [
-            row[mask].tolist()
-            for row, mask in zip(output["completion_ids"], output["completion_mask"].bool(), strict=True)
-        ]
+        ids = self.grader.ids  # the mask leaves out truncated ones when they are not learnt from
         mine = [
             self._row(number, given, row, advantage)
             for number, (given, row, advantage) in enumerate(
@@ -284,10 +321,28 @@ class GrpoTrainer(Engine, GRPOTrainer):
                 len({row["reward"] for row in group}) == 1 for group in groups
             ),
         }
-        for name, _ in self.grader.rewards:
-            values[f"reward/{name}"] = statistics.fmean(row["components"][name] for row in rows)
+        for one in self.grader.rewards:
+            values[f"reward/{one.reward}"] = statistics.fmean(row["components"][one.reward] for row in rows)
         for name, value in values.items():
             self._metrics["train"][name].append(value)
+
+    def engine_state(self) -> dict[str, Any]:
+        """What moves, too: the reference and the entropy bonus."""
+        state = super().engine_state()
+        if self.args.sync_ref_model:
+            state["reference"] = self.accelerator.unwrap_model(self.ref_model).state_dict()
+        if self.use_adaptive_entropy:
+            state["entropy"] = {"coef": self.entropy_coef, "last": self._last_world_entropy}
+        return state
+
+    def load_engine_state(self, state: dict[str, Any]) -> None:
+        """What moves, too."""
+        super().load_engine_state(state)
+        if self.args.sync_ref_model:
+            self.accelerator.unwrap_model(self.ref_model).load_state_dict(state["reference"])
+        if self.use_adaptive_entropy:
+            self.entropy_coef = state["entropy"]["coef"]
+            self._last_world_entropy = state["entropy"]["last"]
 
 
 class _ChosenLogprobs(LogitsProcessor):

@@ -8,6 +8,7 @@ from training.names import nearest
 from training.settings import Settings
 
 LISTED_BY = ("name", "benchmark", "source", "reward")  # what names an item of a list in a dotted path
+TAGS = ("kind", "source", "reward")  # what says which class of a union's settings are
 
 
 class RecipeError(ValueError):
@@ -40,7 +41,7 @@ def problem(error: Any, data: Any, model: type[Settings]) -> tuple[str, str]:
         elif isinstance(data, dict) and key in data:
             data = data[key]
             path.append(str(key))
-        elif isinstance(data, dict) and key in (data.get("kind"), data.get("source")):
+        elif isinstance(data, dict) and key in [data.get(tag) for tag in TAGS]:
             continue  # the tag of a union, not a key
         else:
             data = None
@@ -101,7 +102,7 @@ def _below(annotation: Any, key: str | int) -> Any:
         return annotation
     for option in get_args(annotation):
         if isinstance(option, type) and issubclass(option, Settings):
-            for tag in ("kind", "source"):
+            for tag in TAGS:
                 field = option.model_fields.get(tag)
                 if field and key in get_args(field.annotation):
                     return option

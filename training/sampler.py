@@ -17,6 +17,8 @@ from transformers import GPT2LMHeadModel
 
 from training.architecture import MulberryGPT2
 from training.architecture.positions import Rotation, rotated
+from training.settings import SamplingSettings
+from training.token_choice import choose
 
 DROP_FROM_ROWS = 256  # copying the cache without the finished rows pays from about here on
 DROP_SHARE = 0.25  # of the rows have finished
@@ -80,20 +82,21 @@ class Sampler:
         max_new_tokens: int,
         generator: torch.Generator,
         part: tuple[int, int] = (0, 1),
+        sampling: SamplingSettings | None = None,
     ) -> list[Sample]:
         """Draw group_size responses to each prompt; the rows of a group are consecutive.
 
         The generator is all the randomness there is: one number a row and token, whatever the model's device. The
         prompts may be a part (its number, of how many equal ones) of a larger batch; each part, given a generator in
-        the same state, gets what it would have got in the whole. Log-probabilities are those of the distribution
-        sampled from, softmax(logits / temperature), as TRL's trainer scores them.
+        the same state, gets what it would have got in the whole. Log-probabilities are those of
+        softmax(logits / temperature), as TRL's trainer scores them, also where `sampling` narrows the choice.
         """
         rows, (number, parts) = len(prompts) * group_size, part
         noise = torch.rand(
             (rows * parts, max_new_tokens), generator=generator, dtype=torch.float64, device=generator.device
         )
         noise = noise[number * rows : (number + 1) * rows].to(self.model.device)
-        return self._decode(prompts, group_size, max_new_tokens, temperature, noise)
+        return self._decode(prompts, group_size, max_new_tokens, temperature, noise, sampling)
 
     @torch.inference_mode()
     def _decode(
@@ -103,6 +106,7 @@ class Sampler:
         max_new_tokens: int,
         temperature: float | None,
         noise: Tensor | None,
+        sampling: SamplingSettings | None = None,
     ) -> list[Sample]:
         longest = max(len(prompt) for prompt in prompts)
         if longest >= self.context or min(len(prompt) for prompt in prompts) == 0:
@@ -113,9 +117,20 @@ class Sampler:
         steps = min(max_new_tokens, self.context - min(len(prompt) for prompt in prompts))
         state = _Decoding(self, prompts, group_size, steps)
         ids, logprobs = [], []
+        seen = None
+        if sampling is not None and sampling.repetition_penalty != 1:
+            seen = self._seen(prompts, group_size, state.logits)
         for step in range(steps):
-            drawn = None if noise is None else noise[state.rows, step]
-            token, logprob = _choose(state.logits, temperature, drawn)
+            rows = state.rows
+            token, logprob = choose(
+                state.logits,
+                temperature,
+                None if noise is None else noise[rows, step],
+                sampling,
+                None if seen is None else seen[rows],
+            )
+            if seen is not None:
+                seen[rows, token] = True
             column, logprob_column, going_on = state.take(token, logprob, self.eos_id, self.pad_id)
             ids.append(column)
             logprobs.append(logprob_column)
@@ -123,6 +138,14 @@ class Sampler:
                 break
             state.advance()
         return self._samples(torch.stack(ids, 1).tolist(), torch.stack(logprobs, 1).tolist(), state)
+
+    @staticmethod
+    def _seen(prompts: list[list[int]], group_size: int, like: Tensor) -> Tensor:
+        """Which tokens stand in each row's prompt, (rows, entries)."""
+        seen = torch.zeros(len(prompts), like.shape[1], dtype=torch.bool)
+        for row, prompt in zip(seen, prompts, strict=True):
+            row[prompt] = True
+        return seen.to(like.device).repeat_interleave(group_size, 0)
 
     def _samples(self, ids: list[list[int]], logprobs: list[list[float]], state: "_Decoding") -> list[Sample]:
         lengths, ended = state.lengths.tolist(), state.ended.tolist()
@@ -308,20 +331,6 @@ def left_padded(rows: list[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
     ids = torch.tensor([[pad_id] * (longest - len(row)) + row for row in rows])
     mask = torch.tensor([[False] * (longest - len(row)) + [True] * len(row) for row in rows])
     return ids, mask
-
-
-def _choose(logits: Tensor, temperature: float | None, noise: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The next token of each row and its log-probability; greedy without a temperature.
-
-    Otherwise the token at which the distribution function passes the row's noise, a number in [0, 1).
-    """
-    logprobs = F.log_softmax(logits if temperature is None else logits / temperature, dim=-1)
-    if noise is None:
-        token = logits.argmax(-1)
-    else:
-        below = logprobs.exp().cumsum(-1, dtype=torch.float64)
-        token = torch.searchsorted(below, (noise * below[:, -1])[:, None], right=True).squeeze(1)
-    return token, logprobs.gather(1, token[:, None]).squeeze(1)
 
 
 def _layer(block: Any, dtype: torch.dtype) -> _Layer:

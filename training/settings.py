@@ -148,6 +148,34 @@ class BenchmarkSettings(Settings):
     decoding: Literal["greedy"] = Field("greedy", description="How the response is decoded")
 
 
+class SamplingSettings(Settings):
+    """What narrows the draw of each token; as set at first, nothing does."""
+
+    top_k: int = Field(0, ge=0, description="Draw from the so many likeliest tokens only; 0: from all")
+    top_p: float = Field(
+        1.0,
+        gt=0,
+        le=1,
+        description="Draw from the fewest likeliest tokens that hold this share of the probability; 1: from all",
+    )
+    min_p: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Leave out tokens less likely than this share of the likeliest one's probability; 0: none",
+    )
+    repetition_penalty: float = Field(
+        1.0,
+        gt=0,
+        description="Above 1, tokens that stand in the prompt or the response already become less likely; 1: off",
+    )
+
+    @property
+    def narrows(self) -> bool:
+        """Whether any of them is set."""
+        return self != type(self)()
+
+
 class Source(Settings):
     """A data source in a mixture; each source's own settings stand in training/data/<name>.py."""
 
@@ -170,6 +198,21 @@ def mean_tokens(sources: Sequence[Source]) -> tuple[float, float]:
         sum(source.weight * source.prompt_tokens for source in sources) / total,
         sum(source.weight * source.completion_tokens for source in sources) / total,
     )
+
+
+class Reward(Settings):
+    """A component of the GRPO reward; each one's settings and score stand in training/rewards/<name>.py or a plug-in.
+
+    A component's class has a docstring, which the form shows as its help, `reward: Literal["<name>"]`, its own
+    settings, each with a default and a description, and `score`. It imports neither torch nor transformers.
+    """
+
+    reward: str
+    weight: float = Field(1.0, description="Factor on the component's own value")
+
+    def score(self, completion: str, reference: str, *, mul_tokens: int) -> float:
+        """Return the component's own value for one completion; `mul_tokens` were counted from its token ids."""
+        raise NotImplementedError
 
 
 class StageSettings(Settings):

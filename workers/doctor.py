@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 
+from training import rewards
 from workers import devices, embedded, postgres_programs
 from workers.commands import CommandError, database
 from workers.postgres import Postgres, PostgresError
@@ -116,4 +117,12 @@ def _work() -> Iterator[Check]:
     )
 
 
-LOOKS: tuple[Callable[[], Iterator[Check]], ...] = (_programs, _home, _postgres, _database, _work)
+def _plugins() -> Iterator[Check]:
+    for plugin in rewards.PLUGINS:
+        text = f"reward {plugin.name!r} of {plugin.package}"
+        yield Check("plug-in", not plugin.problem, f"{text}: {plugin.problem}" if plugin.problem else text)
+    if not rewards.PLUGINS:
+        yield Check("plug-in", True, "no other package brings rewards")
+
+
+LOOKS: tuple[Callable[[], Iterator[Check]], ...] = (_programs, _home, _postgres, _database, _work, _plugins)

@@ -29,6 +29,22 @@ def test_the_end_of_text_is_learnt_and_prompt_and_padding_are_not(tokens: PreTra
     assert tokens.pad_token_id != tokens.eos_token_id
 
 
+def test_the_end_of_text_is_learnt_even_where_it_is_the_padding(tokens: PreTrainedTokenizerFast) -> None:
+    """What is learnt is decided by spans of tokens, never by an id."""
+    end = tokens.eos_token_id
+    columns = encoding.supervised(
+        tokens, [Example("7?", " 7"), Example("Seven?", " " * 20)], count=2, max_length=96
+    )
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    batch = right_padded(rows, end)
+    for row, labels, mask in zip(rows, batch["labels"], batch["attention_mask"], strict=True):
+        length = len(row["input_ids"])
+        assert labels[length - 1] == end
+        assert (labels[length:] == encoding.IGNORED).all()
+        assert (labels == end).sum() == 1
+        assert mask.tolist() == [1] * length + [0] * (len(mask) - length)
+
+
 def test_what_is_too_long_is_left_out_and_nothing_fitting_is_an_error(
     tokens: PreTrainedTokenizerFast,
 ) -> None:

@@ -24,7 +24,7 @@ QUESTIONS = [  # of different lengths: padding on the left is where the position
 ]
 
 
-@pytest.fixture(params=["mulberry", "transformers"])
+@pytest.fixture(params=["static_cache", "generate"])
 def trainer(
     request: pytest.FixtureRequest, finished: dict[str, Stage], stages: Stages
 ) -> Iterator[GrpoTrainer]:
@@ -49,6 +49,7 @@ def trainer(
         tokenizer=tokenizer,
         prompts=Dataset.from_list(prompts),
         seed=0,
+        sampler=request.param,
     )
     journal.close()
 
@@ -150,6 +151,6 @@ def test_a_first_stage_without_a_parent_gets_a_reference(stages: Stages) -> None
 
 def test_transformers_generate_trains_as_well(finished: dict[str, Stage], stages: Stages) -> None:
     parent = finished["curriculum"].checkpoints / "final"
-    made = stages.make("run", "grpo", parent=parent, changes=[("stages.grpo.sampler", "transformers")])
+    made = stages.make("run", "grpo", parent=parent, changes=[("stages.grpo.sampler", "generate")])
     assert made.run() == 0
     assert all(values["logprob_mismatch"] < 1e-4 for values in made.journal.metrics().values())

@@ -2,17 +2,23 @@
 
 import pytest
 
-from training.rewards import REWARDS, components, total
+from training.rewards import OWN, REWARDS, components, total
+from training.settings import Reward
 
-SHAPED = [(name, 1.0) for name in REWARDS]
+
+def made(name: str, weight: float = 1.0) -> Reward:
+    return REWARDS[name](reward=name, weight=weight)
+
+
+SHAPED = [reward(reward=name) for name, reward in OWN.items()]
 
 
 def score(name: str, completion: str, reference: str = "56", mul_tokens: int = 0) -> float:
-    return REWARDS[name](completion, reference, mul_tokens=mul_tokens)
+    return made(name).score(completion, reference, mul_tokens=mul_tokens)
 
 
 def test_the_registry_has_the_components_of_the_shaped_reward():
-    assert list(REWARDS) == [
+    assert list(OWN) == [
         "correct",
         "partial_credit",
         "shows_steps",
@@ -102,8 +108,25 @@ def test_a_wrong_answer_adds_up_its_components():
 
 
 def test_weights_multiply_and_a_weight_of_0_does_not_end_the_others():
-    got = components("#### 55", "56", mul_tokens=0, rewards=[("correct", 2.0), ("partial_credit", 0.5)])
+    got = components(
+        "#### 55", "56", mul_tokens=0, rewards=[made("correct", 2.0), made("partial_credit", 0.5)]
+    )
     assert got == {"correct": 0, "partial_credit": 0.15}
-    assert components("#### 56", "56", mul_tokens=0, rewards=[("correct", 2.0)]) == {"correct": 2}
-    unweighted = components("#### 56", "56", mul_tokens=0, rewards=[("correct", 0.0), ("shows_steps", 1.0)])
+    assert components("#### 56", "56", mul_tokens=0, rewards=[made("correct", 2.0)]) == {"correct": 2}
+    unweighted = components(
+        "#### 56", "56", mul_tokens=0, rewards=[made("correct", 0.0), made("shows_steps", 1.0)]
+    )
     assert unweighted == {"correct": 0, "shows_steps": 0.1}
+
+
+def test_a_score_that_is_no_number_is_refused_by_name():
+    class LooseReward(Reward):
+        """Scores what cannot be added up."""
+
+        reward: str = "loose"
+
+        def score(self, completion: str, reference: str, *, mul_tokens: int) -> float:
+            return float("nan")
+
+    with pytest.raises(ValueError, match="reward 'loose' gave nan for the completion '7'; mend its score"):
+        components("7", "7", mul_tokens=0, rewards=[LooseReward()])

@@ -11,7 +11,7 @@ from training.answers import extract_answer
 from training.data.example import Example
 from training.journal import Journal
 from training.recipe import RunSpec
-from training.rewards import components
+from training.rewards import REWARDS, components
 from training.run import Run
 from training.scratchpad import Parts, parts, wrapped
 from webapp.experiments.forms import RecipeForm
@@ -59,7 +59,7 @@ def test_a_response_is_taken_apart(response: str, expected: Parts) -> None:
 )
 def test_what_stands_in_the_scratchpad_is_no_answer(response: str, answer: str | None) -> None:
     assert extract_answer(response) == answer
-    found = components(response, "8", mul_tokens=0, rewards=[("correct", 1.0)])
+    found = components(response, "8", mul_tokens=0, rewards=[REWARDS["correct"](reward="correct")])
     assert found == {"correct": 0.0}
 
 

@@ -1,45 +1,67 @@
-"""Components of the GRPO reward: one module each, listed here; pure functions of a completion."""
+"""Components of the GRPO reward: one module each, listed here, and those of installed plug-ins."""
 
+import math
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any
 
-from training.rewards import (
-    correct,
-    partial_credit,
-    repetition,
-    short_response,
-    shows_steps,
-    uses_mul_tokens,
-)
+from pydantic import BeforeValidator, Field
 
+from training.rewards import plugins
+from training.rewards.correct import CorrectReward
+from training.rewards.partial_credit import PartialCreditReward
+from training.rewards.repetition import RepetitionReward
+from training.rewards.short_response import ShortResponseReward
+from training.rewards.shows_steps import ShowsStepsReward
+from training.rewards.uses_mul_tokens import UsesMulTokensReward
+from training.settings import Reward
 
-class RewardFunction(Protocol):
-    """Scores one completion; the component's default size is in the value it returns."""
-
-    def __call__(self, completion: str, reference: str, *, mul_tokens: int) -> float: ...
-
-
-REWARDS: Mapping[str, RewardFunction] = {
-    "correct": correct.score,
-    "partial_credit": partial_credit.score,
-    "shows_steps": shows_steps.score,
-    "uses_mul_tokens": uses_mul_tokens.score,
-    "short_response": short_response.score,
-    "repetition": repetition.score,
+OWN: Mapping[str, type[Reward]] = {
+    "correct": CorrectReward,
+    "partial_credit": PartialCreditReward,
+    "shows_steps": ShowsStepsReward,
+    "uses_mul_tokens": UsesMulTokensReward,
+    "short_response": ShortResponseReward,
+    "repetition": RepetitionReward,
 }
+PLUGINS = plugins.installed(OWN)
+REWARDS: Mapping[str, type[Reward]] = {**OWN, **{p.name: p.reward for p in PLUGINS if p.reward is not None}}
+
+
+def _usable(item: Any) -> Any:
+    """Refuse a plug-in that is there but broken by saying so, not as a name that nobody knows."""
+    name = item.get("reward") if isinstance(item, dict) else None
+    for plugin in PLUGINS:
+        if plugin.name == name and name not in REWARDS:
+            raise ValueError(f"reward {name!r} of {plugin.package}: {plugin.problem}")
+    return item
+
+
+if TYPE_CHECKING:
+    AnyReward = Reward
+else:
+    AnyReward = Annotated[
+        reduce(or_, REWARDS.values()), Field(discriminator="reward"), BeforeValidator(_usable)
+    ]
 
 
 def components(
-    completion: str, reference: str, *, mul_tokens: int, rewards: Sequence[tuple[str, float]]
+    completion: str, reference: str, *, mul_tokens: int, rewards: Sequence[Reward]
 ) -> dict[str, float]:
     """Return each component's contribution, weight applied; the reward is their sum.
 
-    `rewards` holds (name, weight). A correct answer gets nothing else: the other components are then 0, those
-    that cost included.
+    A correct answer gets nothing else: the other components are then 0, those that cost included. Raises ValueError
+    where a plug-in's score is no finite number.
     """
     scores = {
-        name: weight * REWARDS[name](completion, reference, mul_tokens=mul_tokens) for name, weight in rewards
+        one.reward: one.weight * one.score(completion, reference, mul_tokens=mul_tokens) for one in rewards
     }
+    for name, score in scores.items():
+        if not math.isfinite(score):
+            raise ValueError(
+                f"reward {name!r} gave {score} for the completion {completion!r}; mend its score()"
+            )
     if scores.get("correct", 0.0) > 0:
         return {name: score if name == "correct" else 0.0 for name, score in scores.items()}
     return scores

@@ -1,13 +1,20 @@
 """Partial credit: a wrong answer that is near."""
 
 from decimal import Decimal
+from typing import Literal
 
 from training.answers import extract_answer, value
+from training.settings import Reward
 
 
-def score(completion: str, reference: str, *, mul_tokens: int) -> float:
-    """Return 0.3 for a wrong final number within 1 or within 10 % of the reference, else 0."""
-    given, right = value(extract_answer(completion)), value(reference)
-    if given is None or right is None or given == right:
-        return 0.0
-    return 0.3 if abs(given - right) <= max(Decimal(1), abs(right) / 10) else 0.0
+class PartialCreditReward(Reward):
+    """0.3 when the final number is wrong, but within 1 or within 10 %."""
+
+    reward: Literal["partial_credit"]
+
+    def score(self, completion: str, reference: str, *, mul_tokens: int) -> float:
+        """Return 0.3 for a wrong final number within 1 or within 10 % of the reference, else 0."""
+        given, right = value(extract_answer(completion)), value(reference)
+        if given is None or right is None or given == right:
+            return 0.0
+        return 0.3 if abs(given - right) <= max(Decimal(1), abs(right) / 10) else 0.0

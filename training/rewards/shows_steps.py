@@ -1,6 +1,15 @@
 """Shows steps: the response has an equation or the answer's mark."""
 
+from typing import Literal
 
-def score(completion: str, reference: str, *, mul_tokens: int) -> float:
-    """Return 0.1 when the completion has `=` or `####`, else 0."""
-    return 0.1 if "=" in completion or "####" in completion else 0.0
+from training.settings import Reward
+
+
+class ShowsStepsReward(Reward):
+    """0.1 when the response has = or ####."""
+
+    reward: Literal["shows_steps"]
+
+    def score(self, completion: str, reference: str, *, mul_tokens: int) -> float:
+        """Return 0.1 when the completion has `=` or `####`, else 0."""
+        return 0.1 if "=" in completion or "####" in completion else 0.0

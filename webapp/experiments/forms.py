@@ -1,9 +1,10 @@
 """A recipe as a form: one field for each setting, made from the settings classes; only what changed is applied."""
 
+import inspect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 import yaml
 from django.http import QueryDict
@@ -14,7 +15,7 @@ from training.benchmarks import BENCHMARKS
 from training.recipe import Recipe, RecipeError
 from training.recipe_errors import LISTED_BY
 from training.rewards import REWARDS
-from training.settings import Settings, StageSettings, TrainingStageSettings
+from training.settings import Reward, Settings, StageSettings, TrainingStageSettings
 
 Kind = Literal["int", "float", "text", "prose", "bool", "choice", "list", "yaml", "overrides"]
 PROSE = ("question", "prediction", "instructions")
@@ -211,7 +212,13 @@ def _groups(recipe: Recipe) -> Iterator[Group]:
 
 def _size(recipe: Recipe) -> Field:
     """The choice of a scale; it is applied before what was changed in the other fields."""
-    sizes = [(name, name) for name in (recipes.FULL, *recipe.scales)]
+    titles = {name: settings["title"] for name, settings in recipe.scales.items() if "title" in settings}
+    if titles:  # a size with a title of its own is a preset; what tells them apart is shown
+        titles[recipes.FULL] = recipe.title
+    sizes = [
+        (name, f"{name}: {titles[name]}" if name in titles else name)
+        for name in (recipes.FULL, *recipe.scales)
+    ]
     text = "full: as below. Another size replaces some settings below first; those that you change stay as you have them"
     return Field("scale", "Size", "choice", recipe.scale, text, sizes)
 
@@ -245,6 +252,7 @@ def _group(settings: Settings, path: str, title: str, keys: Iterable[str] | None
         below = f"{path}.{key}" if path else key
         if isinstance(value, Settings):
             group.groups.append(_group(value, below, _label(key)))
+            group.groups[-1].help = info.description or ""
         elif isinstance(value, list | tuple) and value and isinstance(value[0], Settings):
             group.groups.append(
                 Group(below, _label(key), info.description or "", groups=_items(value, below))
@@ -259,9 +267,13 @@ def _items(items: Iterable[Settings], path: str) -> list[Group]:
     items = list(items)
     names = [_item_name(item) for item in items]
     keys = [name if names.count(name) == 1 else str(i) for i, name in enumerate(names)]
-    return [
+    groups = [
         _group(item, f"{path}.{key}", name or key) for item, key, name in zip(items, keys, names, strict=True)
     ]
+    for item, group in zip(items, groups, strict=True):
+        if isinstance(item, Reward):
+            group.help = inspect.cleandoc(type(item).__doc__ or "")
+    return groups
 
 
 def _item_name(item: Settings) -> str:
@@ -279,6 +291,9 @@ def _field(path: str, key: str, info: FieldInfo, value: Any) -> Field:
     kind, choices = _kind(annotation, key)
     if key in REGISTRIES:
         kind, choices = "choice", [(name, name) for name in REGISTRIES[key]]
+    if isinstance(info.json_schema_extra, dict) and "options" in info.json_schema_extra:
+        meanings = cast("dict[str, str]", info.json_schema_extra["options"])
+        choices = [(option, f"{option}: {meanings[option]}") for option, _ in choices]
     return Field(path, _label(key), kind, shown(value, kind), info.description or "", choices, optional)
 
 

@@ -37,7 +37,7 @@ KINDS = (
     Kind("components", "Reward by component", "mean per rollout", ("reward/",)),
     Kind("loss", "Loss", "nats per token", ("loss",)),
     Kind("validation_loss", "Validation loss", "nats per token", ("validation_loss",)),
-    Kind("kl", "KL divergence from the first policy", "nats per token", ("kl",)),
+    Kind("kl", "KL divergence from the reference", "nats per token", ("kl",)),
     Kind("repetition", "Repetition", "share of rollouts", ("repetition",), percent=True),
     Kind("mul_tokens", "Mul-tokens", "per completion", ("mul_tokens",)),
     Kind(
@@ -55,6 +55,7 @@ KINDS = (
     Kind("clip_ratio", "Clipped", "share of tokens", ("clip_ratio",), True, main=False),
     Kind("cost", "Cost of the teacher's answers", "in the prices' currency", ("cost",), main=False),
     Kind("cache_hits", "Answers from the cache", "share of answers", ("cache_hits",), True, main=False),
+    Kind("entropy_bonus", "Entropy bonus", "weight in the loss", ("entropy_bonus",), main=False),
     Kind("learning_rate", "Learning rate", "", ("learning_rate",), main=False),
     Kind("grad_norm", "Gradient norm", "before clipping", ("grad_norm",), main=False),
     Kind("tokens_per_second", "Speed", "tokens per second", ("tokens_per_second",), main=False),

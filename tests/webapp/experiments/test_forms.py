@@ -80,7 +80,12 @@ def test_a_size_is_chosen_and_what_was_changed_stays() -> None:
     form = RecipeForm(recipes.read("phase6_grpo_20x"))
     every = {one.path: one for group in form.groups for one in group.every_field()}
     assert every["scale"].label == "Size"
-    assert [name for name, _ in every["scale"].choices] == ["full", "1x", "from_published", "tiny"]
+    assert every["scale"].choices == [
+        ("full", "full: Phase 6: GRPO 20× (2,000 prompts × 40 rollouts, shaped rewards)"),
+        ("1x", "1x: Phase 6: GRPO 1× (1,000 prompts × 4 rollouts, rewarded for the right answer)"),
+        ("from_published", "from_published"),
+        ("tiny", "tiny"),
+    ]
     values = {path: one.value for path, one in every.items()}
     values |= {"scale": "tiny", "stages.grpo.temperature": "0.9", "seeds": "3"}
     found = filled(values, "phase6_grpo_20x").recipe
@@ -150,3 +155,15 @@ def test_several_problems_are_all_said() -> None:
 
 def test_the_gallery_goes_from_small_to_large() -> None:
     assert {recipe.name for recipe in gallery()} == set(NAMES)
+
+
+def test_each_grpo_setting_explains_itself() -> None:
+    form = RecipeForm(recipes.read("phase6_grpo_20x"))
+    groups = {group.path: group for top in form.groups for group in top.every_group()}
+    fields = {one.path.removeprefix("stages.grpo."): one for one in groups["stages.grpo"].every_field()}
+    assert all(one.help for path, one in fields.items() if not path.endswith(".reward"))
+    assert dict(fields["loss_type"].choices)["dr_grpo"].startswith("dr_grpo: sum over max_new_tokens")
+    assert [name for name, _ in fields["sampler"].choices] == ["auto", "static_cache", "generate", "vllm"]
+    assert groups["stages.grpo.entropy"].help == "Which tokens count, and what is done against collapse"
+    assert groups["stages.grpo.rewards.correct"].help.startswith("1 when the final number is right")
+    assert (fields["sampling.top_k"].value, fields["reference.sync_every"].optional) == ("0", True)

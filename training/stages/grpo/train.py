@@ -2,7 +2,8 @@
 
 from datasets import Dataset
 
-from training import encoding, model, ranks, stage
+from training import encoding, model, ranks, rewards, rollout_sampler, stage
+from training.architecture import MulberryGPT2
 from training.data.example import Example
 from training.grpo_trainer import GrpoTrainer
 from training.run import Run
@@ -27,6 +28,14 @@ def run(run: Run) -> None:
         ranks.wait()
         policy = model.load(start)
 
+    sampler, why = rollout_sampler.choose(
+        settings.sampler, device=run.device, variant=isinstance(policy, MulberryGPT2)
+    )
+    run.journal.log(why)
+    for plugin in rewards.PLUGINS:
+        if plugin.problem:
+            run.journal.log(f"reward {plugin.name!r} of {plugin.package}: {plugin.problem}", level="warning")
+
     room = run.spec.model.n_positions - settings.max_new_tokens
 
     def prompt(example: Example) -> dict[str, str] | None:
@@ -46,6 +55,7 @@ def run(run: Run) -> None:
         tokenizer=tokenizer,
         prompts=prompts,
         seed=stage.seed(run, "sampler"),
+        sampler=sampler,
     )
     step = trainer.train_to_end()
     stage.finish(run, policy, tokenizer, step)
