@@ -140,6 +140,9 @@ class Recipe(Settings):
             name = benchmark.benchmark
             if name not in BENCHMARKS:
                 raise error_at(path, f"there is no benchmark {name!r}{nearest(name, BENCHMARKS)}")
+            if benchmark.samples and BENCHMARKS[name].kind == "choice":
+                text = f"{name} has the model choose among given endings: there is nothing to sample; leave it at 0"
+                raise error_at(f"{path}.samples", text)
             if [other for other, _ in placed].count(path) > 1:  # one result a benchmark after a stage
                 raise error_at(path, f"{name} is listed twice; list each benchmark once")
         used = {benchmark.benchmark for _, benchmark in placed}

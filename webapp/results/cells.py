@@ -32,6 +32,7 @@ METRICS = {
         Metric("accuracy", "Accuracy", "correct", "right"),
         Metric("repetition_rate", "Repetition rate", "repeats", "repeating"),
         Metric("hit_limit_rate", "Hit-limit rate", "hit_limit", "cut at the token limit"),
+        Metric("steps_right_rate", "All steps right", "all_steps_right", "right in every written step"),
     )
 }
 
@@ -108,6 +109,17 @@ class Cell:
     def hit_limit_rate(self) -> float | None:
         """Share of responses cut at the token limit."""
         return self.result.mean("hit_limit")
+
+    @property
+    def steps_right_rate(self) -> float | None:
+        """Share of responses that write an equation or more, all of which hold."""
+        return self.result.mean("all_steps_right")
+
+    @property
+    def equations_right(self) -> float | None:
+        """Share of the written equations that hold; None where none was written."""
+        written, right = self.result.steps_written, self.result.steps_right
+        return right / written if written and right is not None else None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from webapp.experiments.models import Experiment
 from webapp.results import exports
 from webapp.results import report as reports
 from webapp.results.cells import METRICS, Comparison, SeedsComparison, UnpairedComparison
-from webapp.results.models import Evaluation
+from webapp.results.models import GREEDY, Evaluation
 from webapp.results.published import Publication, PublishedResult
 from webapp.results.querysets import outcome_counts
 from webapp.results.statistics import wilson
@@ -101,7 +101,7 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
     counts = outcome_counts(found.pk, {key: condition for key, (_, condition) in CHOICES.items()})
     if found.published is not None:
         return render(request, "results/published.html", _published(found))
-    outcomes = found.outcomes.filter(CHOICES[only][1]).order_by("problem")
+    outcomes = found.outcomes.filter(CHOICES[only][1], sample=GREEDY).order_by("problem")
     context = {
         "evaluation": found,
         "run": found.attempt.stage_run,
