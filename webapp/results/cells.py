@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from webapp.results import statistics
 from webapp.results.querysets import PairCounts, Tally
+from webapp.results.samples import Sampled, sizes
 from webapp.results.statistics import Interval, OverSeeds, Verdict
 
 SHARED = {
@@ -14,16 +18,18 @@ SHARED = {
     "max_new_tokens": "the token limit",
     "grader": "the grader",
 }  # what two evaluations must have in common to be compared
+SHARED_SAMPLES = {"temperature": "the temperature"}  # and what their samples must
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What is said yes or no of each problem's response."""
+    """What is said yes or no of each problem's greedy response; or pass@k, a chance for each problem."""
 
     name: str
     title: str
-    column: str  # of Outcome, and of Tally
+    column: str  # of Tally, and of querysets.YES_OR_NO
     positive: str  # what the counted responses do
+    k: int | None = None  # of pass@k
 
 
 METRICS = {
@@ -37,6 +43,13 @@ METRICS = {
 }
 
 
+def metrics(samples: int) -> dict[str, Metric]:
+    """The metrics of a benchmark to which so many responses are drawn, by name."""
+    return METRICS | {
+        f"pass_at_{k}": Metric(f"pass_at_{k}", f"pass@{k}", "correct", "right", k) for k in sizes(samples)
+    }
+
+
 @dataclass(frozen=True)
 class Cell:
     """One condition after one stage with one seed; numbers only when every problem has its outcome."""
@@ -48,11 +61,14 @@ class Cell:
     run: int | None  # id of the stage run
     state: str  # of the stage run
     tally: Tally | None  # finished or not
+    sampled: Sampled | None = None  # for pass@k, when all are drawn
 
     @property
     def complete(self) -> bool:
         """True when there is a number to show."""
         tally = self.tally
+        if self.metric.k is not None:
+            return self.sampled is not None and self.sampled.least >= self.metric.k
         return tally is not None and tally.complete and tally.mean(self.metric.column) is not None
 
     @property
@@ -63,26 +79,38 @@ class Cell:
 
     @property
     def count(self) -> int | None:
-        """Responses that the metric counts; None where only their share was published."""
-        return self.result.count(self.metric.column)
+        """Responses that the metric counts; None where only their share was published, and for pass@k."""
+        return None if self.metric.k is not None else self.result.count(self.metric.column)
 
     @property
     def rate(self) -> float:
         """Their share of the problems."""
+        if self.metric.k is not None:
+            return float(self.passed.mean())
         rate = self.result.mean(self.metric.column)
         assert rate is not None
         return rate
 
     @property
     def fraction(self) -> str:
-        """The count and what it is out of: '11/500'."""
+        """The count and what it is out of: '11/500'; for pass@k '500 × 16 samples'."""
+        if self.sampled is not None:
+            return f"{self.result.problems} × {self.sampled.least} samples"
         if self.count is None:
             return "no count published"
         return f"{self.count}/{self.result.problems}"
 
     @cached_property
+    def passed(self) -> NDArray[np.float64]:
+        """Each problem's chance of pass@k; only for a complete cell of that metric."""
+        assert self.sampled is not None and self.metric.k is not None
+        return self.sampled.pass_at(self.metric.k)
+
+    @cached_property
     def interval(self) -> Interval | None:
         """Wilson's 95 % interval of the share; None where only the share was published."""
+        if self.sampled is not None:
+            return statistics.mean_share(self.passed, self.sampled.least)
         return None if self.count is None else statistics.wilson(self.count, self.result.problems)
 
     @property
@@ -147,6 +175,21 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class PassComparison:
+    """The same by pass@k: the mean over problems of a difference each."""
+
+    condition: str
+    stage: str
+    seed: int
+    problems: int
+    delta: float  # condition minus baseline, as a proportion
+    interval: Interval  # of it, Bonett and Price's
+    p: float  # of the same statistic
+    adjusted_p: float  # Holm's, over the table's planned tests of this seed
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
 class UnpairedComparison:
     """The same of which only counts are known, so that no problem's two responses can be paired."""
 
@@ -193,16 +236,17 @@ class SeedsComparison:
     result: OverSeeds
     adjusted_p: float | None
     verdict: Verdict
+    within: Interval  # holds each seed's own interval, over its problems
 
 
-def why_not_comparable(first: Tally, second: Tally) -> str:
+def why_not_comparable(first: Tally, second: Tally, metric: Metric) -> str:
     """Say what two evaluations differ in that they must share; empty when they may be compared.
 
     Of published numbers only what was published is held against them: they are compared unpaired.
     """
     published = first.published is not None or second.published is not None
     reasons = []
-    for key, noun in SHARED.items():
+    for key, noun in (SHARED if metric.k is None else SHARED | SHARED_SAMPLES).items():
         one, other = first.settings.get(key), second.settings.get(key)
         if one is None or other is None:
             if not published:

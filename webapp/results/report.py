@@ -11,8 +11,9 @@ from django.template.loader import render_to_string
 from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import lower_bool
 from webapp.results.cells import Cell, Refusal
-from webapp.results.exports import IMPORTED, Grid, escaped, provenance, stage_grid
+from webapp.results.exports import IMPORTED, provenance
 from webapp.results.gains import Gain, last_gains
+from webapp.results.grids import Grid, escaped, stage_grid
 from webapp.results.published import Publication
 from webapp.results.tables import StageRow, StageTable, stage_table
 from webapp.results.wording import answers, mixed_sizes, p_value, percent, plain, points, points_interval
@@ -220,6 +221,8 @@ def metrics(table: StageTable) -> Section:
             ["Repetition rate", *(_mean(cells, "repetition_rate", ".1%") for cells in columns)],
             ["Hit token limit", *(_mean(cells, "hit_limit_rate", ".1%") for cells in columns)],
             ["Tokens per response", *(_mean(cells, "mean_tokens", ".1f") for cells in columns)],
+            ["All written steps right", *(_mean(cells, "steps_right_rate", ".1%") for cells in columns)],
+            ["Written equations right", *(_mean(cells, "equations_right", ".1%") for cells in columns)],
         ]
         section.tables.append((f"After {row.stage}", Grid(["Metric", *table.conditions], lines)))
     return section

@@ -3,16 +3,17 @@
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from webapp.experiments.models import Experiment
-from webapp.results import exports
+from webapp.results import exports, pass_exports
 from webapp.results import report as reports
-from webapp.results.cells import METRICS, Comparison, SeedsComparison, UnpairedComparison
+from webapp.results.cells import Comparison, PassComparison, SeedsComparison, UnpairedComparison
 from webapp.results.models import GREEDY, Evaluation
+from webapp.results.pass_curves import MEANINGS, changes, curves
 from webapp.results.published import Publication, PublishedResult
 from webapp.results.querysets import outcome_counts
 from webapp.results.statistics import wilson
@@ -47,7 +48,8 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
         "warning": mixed_sizes(table),
         "remarks": Publication.model_validate(experiment.recipe).remarks() if table.imported else [],
         "provenance": exports.provenance(table),
-        "metrics": METRICS.values(),
+        "changes": changes(table) if table.samples else [],
+        "meanings": MEANINGS,
         "query": request.GET.urlencode(),
         "nav": "experiments",
     }
@@ -67,6 +69,23 @@ def table_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
     write, content_type = FILES[form]
     return _download(write(table), content_type, f"{experiment.name}-{table.benchmark}.{form}")
+
+
+@require_GET
+def pass_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
+    """The pass@k curves of ?benchmark=: json with figures for the page, csv to download."""
+    experiment = get_object_or_404(Experiment, name=name)
+    if form not in ("csv", "json"):
+        raise Http404(f"there are no pass@k curves as {form!r}; choose csv or json")
+    try:
+        table = _table(request, experiment)
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    found = curves(table)
+    if form == "json":
+        return JsonResponse({"charts": pass_exports.charts(table, found)})
+    written = pass_exports.csv(table, found)
+    return _download(written, "text/csv; charset=utf-8", f"{experiment.name}-{table.benchmark}-pass-at-k.csv")
 
 
 @require_GET
@@ -163,10 +182,11 @@ def _reach(table: StageTable) -> float:
     ends = [0.0]
     for row in table.rows:
         for one in [*row.over_seeds, *(one for seed in row.seeds for one in seed.comparisons)]:
-            if isinstance(one, Comparison | UnpairedComparison):
+            if isinstance(one, Comparison | PassComparison | UnpairedComparison):
                 ends += [abs(end) for end in one.interval]
             elif isinstance(one, SeedsComparison):
                 ends.append(abs(one.result.mean))
+                ends += [] if one.result.interval else [abs(end) for end in one.within]
     return max(ends)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from training import recipe as recipes
 from training.names import nearest
 from webapp.experiments.models import Experiment
-from webapp.results import exports, tables, wording
+from webapp.results import exports, grids, tables, wording
 from webapp.results.report import report
 from webapp.runs import services as run_services
 from webapp.runs.models import StageRun, State
@@ -173,7 +173,7 @@ def table(options: argparse.Namespace) -> int:
 def show_results(experiment: Experiment, folder: Path, say: Callable[[str], None]) -> None:
     """Print the primary benchmark's table, write the report into `folder`, and say where it lies."""
     built = tables.stage_table(experiment)
-    say(exports.stage_grid(built).markdown(aligned=True))
+    say(grids.stage_grid(built).markdown(aligned=True))
     for answer in wording.answers(built):
         say(f"\n{answer.headline} {answer.numbers} {answer.limits}".rstrip())
     folder.mkdir(parents=True, exist_ok=True)
