@@ -152,7 +152,10 @@ class _Evaluation:
         )
 
     def _sampler(self) -> Sampler:
-        return Sampler(self.model, eos_id=self.tokenizer.eos_token_id, pad_id=self.tokenizer.pad_token_id)
+        eos_id = (
+            self.tokenizer.eos_token_id
+        )  # pads too: masked, and a model from elsewhere may have no row for padding
+        return Sampler(self.model, eos_id=eos_id, pad_id=eos_id)
 
 
 class _Outcomes:
