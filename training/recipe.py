@@ -24,7 +24,17 @@ from training.settings import (
 from training.stages import STAGES, AnyStage
 
 RECIPES = Path(__file__).parent / "recipes"
-SHARED = ("name", "conditions", "seeds", "tokenizer", "primary_metric", "alpha", "scale", "scales")
+SHARED = (
+    "name",
+    "conditions",
+    "seeds",
+    "tokenizer",
+    "primary_metric",
+    "alpha",
+    "go_threshold",
+    "scale",
+    "scales",
+)
 FULL = "full"  # the scale of a recipe as it is written
 
 
@@ -53,6 +63,13 @@ class Recipe(Settings):
     prediction: str = Field("", description="What its author expects, fixed at launch")
     primary_metric: str = Field(..., description="Benchmark whose accuracy decides")
     alpha: float = Field(0.05, gt=0, lt=0.5, description="Significance level of the primary metric")
+    go_threshold: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Go when the 95 % interval of a condition's accuracy minus the baseline's lies above it, no-go when "
+        "below; 0.05 is 5 points. Empty: no such decision",
+    )
     seeds: list[int] = Field([0], min_length=1, description="Each seed runs every condition and stage")
     model: ModelSettings = Field(ModelSettings(), description="Architecture and size")
     tokenizer: TokenizerSettings = Field(TokenizerSettings(), description="Same for all conditions")

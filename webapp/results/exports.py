@@ -9,12 +9,13 @@ from datetime import UTC, datetime
 from webapp.results import pass_exports
 from webapp.results.cells import Cell, PassComparison, Refusal, SeedsComparison, UnpairedComparison
 from webapp.results.comparisons import Compared
+from webapp.results.decisions import decisions
 from webapp.results.grids import Value, detail_grid, escaped, not_a_formula, stage_grid
 from webapp.results.pass_curves import changes, curves
 from webapp.results.querysets import Tally
 from webapp.results.samples import planned_samples
 from webapp.results.tables import StageRow, StageTable
-from webapp.results.wording import answers, mixed_sizes, plain
+from webapp.results.wording import Statement, answers, mixed_sizes, plain
 
 IMPORTED = " (imported, counts only)"
 COLUMNS = (
@@ -96,6 +97,10 @@ def json(table: StageTable, exported_at: datetime | None = None) -> str:
     return json_format.dumps(
         {
             "provenance": provenance(table, at),
+            "decisions": [
+                {"word": one.word} | {k: plain(getattr(one, k)) for k in ("headline", "numbers", "limits")}
+                for one in decisions(table)
+            ],
             "answers": [
                 {"headline": one.headline, "numbers": plain(one.numbers), "limits": plain(one.limits)}
                 for one in answers(table)
@@ -111,9 +116,9 @@ def json(table: StageTable, exported_at: datetime | None = None) -> str:
 
 def markdown(table: StageTable, exported_at: datetime | None = None) -> str:
     """The answer, the stage table, the detail metrics and the provenance, as GitHub-flavoured Markdown."""
+    every: list[Statement] = [*decisions(table), *answers(table)]
     said = [
-        f"**{escaped(one.headline)}** {escaped(one.numbers)} {escaped(one.limits)}".strip()
-        for one in answers(table)
+        f"**{escaped(one.headline)}** {escaped(one.numbers)} {escaped(one.limits)}".strip() for one in every
     ]
     footer = [f"{label}: {escaped(text)}" for label, text in provenance(table, exported_at).items()]
     parts = [

@@ -254,6 +254,28 @@ def detectable_over_seeds(differences: Sequence[float], alpha: float = 0.05, pow
     return reach * float(stats.sem(np.asarray(differences, dtype=float)))
 
 
+def needed_seeds(
+    differences: Sequence[float],
+    threshold: float = 0.0,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    most: int = 1000,
+) -> int | None:
+    """Seeds at which the t test tells a mean difference like this from a threshold (approximate).
+
+    None without spread, without distance from the threshold, or when `most` seeds would not do.
+    """
+    values = np.asarray(differences, dtype=float)
+    spread, distance = float(values.std(ddof=1)), abs(float(values.mean()) - threshold)
+    if spread < 1e-12 or distance < 1e-12:
+        return None
+    for seeds in range(2, most + 1):
+        reach = float(stats.t.ppf(1 - alpha / 2, seeds - 1)) + float(stats.t.ppf(power, seeds - 1))
+        if reach * spread / sqrt(seeds) <= distance:
+            return seeds
+    return None
+
+
 Word = Literal["differ", "supported", "suggestive", "not distinguishable"]
 
 

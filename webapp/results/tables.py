@@ -28,6 +28,7 @@ class StageRow:
     """One stage: a row a seed, and what the seeds say together."""
 
     stage: str
+    kind: str
     label: str  # what a publication calls it
     after: str | None  # the stage that it starts from
     last: bool  # no stage follows it
@@ -104,6 +105,7 @@ class Place(NamedTuple):
     """Where a stage stands in the tree: its names, what it starts from, whether nothing follows."""
 
     stage: str
+    kind: str
     label: str
     after: str | None
     last: bool
@@ -154,6 +156,7 @@ def stage_table(
     places = [
         Place(
             stage.name,
+            stage.kind,
             stage.label,
             name_of[stage.after_id] if stage.after_id else None,
             stage.id not in followed,

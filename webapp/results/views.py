@@ -12,6 +12,7 @@ from webapp.experiments.models import Experiment
 from webapp.results import exports, pass_exports
 from webapp.results import report as reports
 from webapp.results.cells import Comparison, PassComparison, SeedsComparison, UnpairedComparison
+from webapp.results.decisions import decisions
 from webapp.results.models import GREEDY, Evaluation
 from webapp.results.pass_curves import MEANINGS, changes, curves
 from webapp.results.published import Publication, PublishedResult
@@ -42,6 +43,7 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "experiment": experiment,
         "table": table,
+        "decisions": decisions(table),
         "answers": answers(table),
         "columns": _columns(experiment, table),
         "reach": _reach(table),

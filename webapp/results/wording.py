@@ -52,12 +52,23 @@ def p_is(p: float) -> str:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one comparison says after a last stage: a headline, the numbers, and what it does not say."""
+class Statement:
+    """What results say, in words: a headline, the numbers, and what it does not say."""
 
     headline: str
     numbers: str
     limits: str
+
+    @property
+    def text(self) -> str:
+        """All of it on one line."""
+        return " ".join(filter(None, (self.headline, self.numbers, self.limits)))
+
+
+@dataclass(frozen=True)
+class Answer(Statement):
+    """What one comparison says after a last stage."""
+
     verdict: Verdict | None  # None: not decided yet
 
 
