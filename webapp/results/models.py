@@ -61,3 +61,8 @@ class Outcome(models.Model):
 
     def __str__(self) -> str:
         return self.problem
+
+    @property
+    def number(self) -> str:
+        """Its sample's number as text."""
+        return str(self.sample)

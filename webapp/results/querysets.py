@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from django.db import connection
-from django.db.models import Count, F, FilteredRelation, Q, Sum
+from django.db.models import Count, Exists, F, FilteredRelation, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
 from webapp.results.models import GREEDY, Evaluation, Outcome
@@ -212,3 +212,31 @@ def outcome_counts(evaluation: int, choices: Mapping[str, Q]) -> dict[str, int]:
         **{name: Count("pk", filter=choices[key] or None) for name, key in names.items()}
     )
     return {key: counted[name] for name, key in names.items()}
+
+
+_SOLVED_BY_A_SAMPLE = Exists(
+    Outcome.objects.filter(
+        evaluation=OuterRef("evaluation"), problem=OuterRef("problem"), sample__gt=GREEDY, correct=True
+    )
+)
+STEP_CHOICES = {  # ?only= of a list of problems, beside those that rollouts have too
+    "wrong_step": ("with a wrong step", Q(steps_right__lt=F("steps_written"))),
+    "right_with_wrong_step": (
+        "right in spite of a wrong step",
+        Q(correct=True, steps_right__lt=F("steps_written")),
+    ),
+}
+SAMPLE_CHOICES = {
+    "only_sampled": ("right in a sample only", Q(_SOLVED_BY_A_SAMPLE, correct=False)),
+}
+
+
+def with_samples(greedy: QuerySet[Outcome]) -> QuerySet[Outcome]:
+    """Greedy outcomes with `drawn` and `drawn_right`: how many samples their problem has, and how many are right."""
+    drawn = Outcome.objects.filter(
+        evaluation=OuterRef("evaluation"), problem=OuterRef("problem"), sample__gt=GREEDY
+    )
+    counted = drawn.order_by().values("problem").annotate(count=Count("pk")).values("count")
+    return greedy.annotate(
+        drawn=Coalesce(Subquery(counted), 0), drawn_right=Coalesce(Subquery(counted.filter(correct=True)), 0)
+    )

@@ -11,4 +11,5 @@ urlpatterns = [
     path("experiments/<slug:name>/report/", views.report, name="report"),
     path("experiments/<slug:name>/report.<str:form>", views.report_file, name="report_file"),
     path("evaluations/<int:evaluation_id>/", views.evaluation, name="evaluation"),
+    path("evaluations/<int:evaluation_id>/samples/", views.samples, name="samples"),
 ]

@@ -16,7 +16,7 @@ from webapp.results.decisions import decisions
 from webapp.results.models import GREEDY, Evaluation
 from webapp.results.pass_curves import MEANINGS, changes, curves
 from webapp.results.published import Publication, PublishedResult
-from webapp.results.querysets import outcome_counts
+from webapp.results.querysets import SAMPLE_CHOICES, STEP_CHOICES, outcome_counts, with_samples
 from webapp.results.statistics import wilson
 from webapp.results.tables import StageTable, stage_table
 from webapp.results.wording import answers, mixed_sizes
@@ -28,7 +28,13 @@ FILES = {
     "json": (exports.json, "application/json"),
 }
 SHOWN = 50  # problems on a page
-SHARED_LABELS = {"decoding": "Decoding", "max_new_tokens": "Token limit", "grader": "Grader"}
+SHARED_LABELS = {
+    "decoding": "Decoding",
+    "max_new_tokens": "Token limit",
+    "grader": "Grader",
+    "samples": "Samples a problem",
+    "temperature": "Temperature",
+}
 
 
 @require_GET
@@ -117,28 +123,49 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
     related = ("attempt__stage_run__condition", "attempt__stage_run__stage", "attempt__stage_run__experiment")
     found = get_object_or_404(Evaluation.objects.select_related(*related), pk=evaluation_id)
     only = request.GET.get("only", "")
-    if only not in CHOICES:
-        only = ""
-    counts = outcome_counts(found.pk, {key: condition for key, (_, condition) in CHOICES.items()})
+    choices = CHOICES | STEP_CHOICES | (SAMPLE_CHOICES if found.settings.get("samples") else {})
+    only = only if only in choices else ""
+    counts = outcome_counts(found.pk, {key: condition for key, (_, condition) in choices.items()})
     if found.published is not None:
         return render(request, "results/published.html", _published(found))
-    outcomes = found.outcomes.filter(CHOICES[only][1], sample=GREEDY).order_by("problem")
+    outcomes = with_samples(found.outcomes.filter(choices[only][1], sample=GREEDY).order_by("problem"))
     context = {
         "evaluation": found,
         "run": found.attempt.stage_run,
         "experiment": found.attempt.stage_run.experiment,
         "page": Paginator(outcomes, SHOWN).get_page(request.GET.get("page")),
-        "choices": [(key, label, counts[key]) for key, (label, _) in CHOICES.items()],
+        "choices": [(key, label, counts[key]) for key, (label, _) in choices.items()],
         "only": only,
         "correct": counts["correct"],
         "counted": counts[""],
         "rate": counts["correct"] / counts[""] if counts[""] else None,
-        "only_label": CHOICES[only][0],
+        "only_label": choices[only][0],
         "shared": {SHARED_LABELS[key]: found.settings[key] for key in SHARED_LABELS if key in found.settings},
         "interval": wilson(counts["correct"], counts[""]) if counts[""] else None,
         "nav": "experiments",
     }
     return render(request, "results/evaluation.html", context)
+
+
+@require_GET
+def samples(request: HttpRequest, evaluation_id: int) -> HttpResponse:
+    """Every response to one problem, ?problem=: the greedy one, then the samples."""
+    related = ("attempt__stage_run__condition", "attempt__stage_run__stage", "attempt__stage_run__experiment")
+    found = get_object_or_404(Evaluation.objects.select_related(*related), pk=evaluation_id)
+    outcomes = list(found.outcomes.filter(problem=request.GET.get("problem", "")).order_by("sample"))
+    if not outcomes:
+        raise Http404("there is no such problem in this evaluation; open it from the list of problems")
+    context = {
+        "evaluation": found,
+        "run": found.attempt.stage_run,
+        "experiment": found.attempt.stage_run.experiment,
+        "problem": outcomes[0].problem,
+        "outcomes": outcomes,
+        "right": sum(one.correct for one in outcomes if one.sample != GREEDY),
+        "drawn": sum(one.sample != GREEDY for one in outcomes),
+        "nav": "experiments",
+    }
+    return render(request, "results/samples.html", context)
 
 
 def _published(found: Evaluation) -> dict[str, Any]:
