@@ -259,6 +259,36 @@ def add_evaluation(
     return evaluation
 
 
+def add_samples(
+    evaluation: Evaluation, correct: Sequence[Sequence[bool]], *, temperature: float = 0.8
+) -> Evaluation:
+    """Sampled responses beside the greedy ones: for each problem in order one a bool."""
+    evaluation.settings |= {"samples": len(correct[0]), "temperature": temperature}
+    evaluation.save(update_fields=["settings"])
+    greedy = evaluation.outcomes.filter(sample=0).order_by("problem")
+    Outcome.objects.bulk_create(
+        Outcome(
+            evaluation=evaluation,
+            problem=one.problem,
+            sample=place,
+            prompt=one.prompt,
+            response=f" about {place}\n#### {int(one.reference) + (not right)}",
+            reference=one.reference,
+            answer=str(int(one.reference) + (not right)),
+            tokens=11,
+            correct=right,
+            mul_tokens=0,
+            repeats=True,
+            hit_limit=True,
+            steps_written=1,
+            steps_right=0,
+        )
+        for one, drawn in zip(greedy, correct, strict=True)
+        for place, right in enumerate(drawn, 1)
+    )
+    return evaluation
+
+
 def add_log(attempt: Attempt, text: str, level: str = "info") -> LogLine:
     return LogLine.objects.create(
         attempt=attempt, seq=next_seq(attempt), at=timezone.now(), level=level, text=text

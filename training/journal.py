@@ -62,7 +62,7 @@ class RolloutRow(TypedDict):
 
 
 class OutcomeRow(TypedDict):
-    """One problem in an evaluation."""
+    """One response to a problem in an evaluation."""
 
     problem: str  # stable id within the benchmark: what pairs are formed by
     prompt: str
@@ -77,6 +77,7 @@ class OutcomeRow(TypedDict):
     labels: NotRequired[list[str]]  # groups of problems that it belongs to
     steps_written: NotRequired[int]  # equations in the response, and those that are right
     steps_right: NotRequired[int]
+    sample: NotRequired[int]  # from 1: drawn at a temperature; left out or 0: the greedy response
 
 
 @dataclass(frozen=True)

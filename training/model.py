@@ -7,6 +7,7 @@ from transformers import (
     AutoConfig,
     GPT2Config,
     GPT2LMHeadModel,
+    PretrainedConfig,
     PreTrainedTokenizerBase,
     PreTrainedTokenizerFast,
 )
@@ -52,14 +53,31 @@ def build(
     return _for_training(model)
 
 
+def entries(path: str | Path) -> int:
+    """How many entries the vocabulary of a checkpoint has. Raises ValueError when there is none."""
+    found: int = _config_of(path).vocab_size
+    return found
+
+
+def _config_of(path: str | Path) -> PretrainedConfig:
+    try:
+        return AutoConfig.from_pretrained(path)
+    except OSError as error:
+        raise _no_model(path, error) from error
+
+
+def _no_model(path: str | Path, error: OSError) -> ValueError:
+    return ValueError(f"there is no model in {path}: {str(error).splitlines()[0]}")
+
+
 def load(path: str | Path) -> GPT2LMHeadModel:
     """Load a checkpoint folder, or a hub name, in float32, as the variant it is. Raises ValueError when there is none."""
+    kind = architecture.class_of(_config_of(path))
     try:
-        kind = architecture.class_of(AutoConfig.from_pretrained(path))
         # float32 always: bf16 is the precision of a forward pass, never of the weights
         model: GPT2LMHeadModel = kind.from_pretrained(path, dtype=torch.float32)
     except OSError as error:
-        raise ValueError(f"there is no model in {path}: {str(error).splitlines()[0]}") from error
+        raise _no_model(path, error) from error
     return _for_training(model)
 
 
@@ -127,9 +145,10 @@ def _started_from(settings: ModelSettings, path: str, vocabulary_size: int) -> t
         )
     if known < vocabulary_size:
         model.resize_token_embeddings(vocabulary_size, mean_resizing=False)
-        with (
-            torch.no_grad()
-        ):  # resizing leaves new rows nearly equal to each other: they would not learn apart
-            new = model.get_input_embeddings().weight[known:]
-            new.normal_(mean=0.0, std=model.config.initializer_range)
+        with torch.no_grad():
+            rows = model.get_input_embeddings().weight
+            # resizing leaves new rows nearly equal to each other: they would not learn apart. Around 0 they would be
+            # the likeliest of all tokens in a trained model, whose logits are far below 0
+            rows[known:].normal_(mean=0.0, std=model.config.initializer_range)
+            rows[known:] += rows[:known].mean(0)
     return architecture.extend(model, settings.positions, settings.memory), known

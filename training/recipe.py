@@ -24,7 +24,17 @@ from training.settings import (
 from training.stages import STAGES, AnyStage
 
 RECIPES = Path(__file__).parent / "recipes"
-SHARED = ("name", "conditions", "seeds", "tokenizer", "primary_metric", "alpha", "scale", "scales")
+SHARED = (
+    "name",
+    "conditions",
+    "seeds",
+    "tokenizer",
+    "primary_metric",
+    "alpha",
+    "go_threshold",
+    "scale",
+    "scales",
+)
 MOST_STEPS = 10**15
 FULL = "full"  # the scale of a recipe as it is written
 
@@ -54,6 +64,13 @@ class Recipe(Settings):
     prediction: str = Field("", description="What its author expects, fixed at launch")
     primary_metric: str = Field(..., description="Benchmark whose accuracy decides")
     alpha: float = Field(0.05, gt=0, lt=0.5, description="Significance level of the primary metric")
+    go_threshold: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Go when the 95 % interval of a condition's accuracy minus the baseline's lies above it, no-go when "
+        "below; 0.05 is 5 points. Empty: no such decision",
+    )
     seeds: list[int] = Field([0], min_length=1, description="Each seed runs every condition and stage")
     model: ModelSettings = Field(ModelSettings(), description="Architecture and size")
     tokenizer: TokenizerSettings = Field(TokenizerSettings(), description="Same for all conditions")
@@ -141,6 +158,9 @@ class Recipe(Settings):
             name = benchmark.benchmark
             if name not in BENCHMARKS:
                 raise error_at(path, f"there is no benchmark {name!r}{nearest(name, BENCHMARKS)}")
+            if benchmark.samples and BENCHMARKS[name].kind == "choice":
+                text = f"{name} has the model choose among given endings: there is nothing to sample; leave it at 0"
+                raise error_at(f"{path}.samples", text)
             if [other for other, _ in placed].count(path) > 1:  # one result a benchmark after a stage
                 raise error_at(path, f"{name} is listed twice; list each benchmark once")
         used = {benchmark.benchmark for _, benchmark in placed}

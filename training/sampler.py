@@ -98,6 +98,38 @@ class Sampler:
         noise = noise[number * rows : (number + 1) * rows].to(self.model.device)
         return self._decode(prompts, group_size, max_new_tokens, temperature, noise, sampling)
 
+    def sample_batches(
+        self,
+        prompts: list[list[int]],
+        *,
+        samples: int,
+        temperature: float,
+        max_new_tokens: int,
+        batch_size: int,
+        generator: torch.Generator,
+    ) -> Iterator[dict[int, list[Sample]]]:
+        """Like sample, at most batch_size rows at once, as {index of the prompt: its samples}, some prompts together.
+
+        The draws depend on all prompts and the batch size too, as these share the generator.
+        """
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        together = max(1, batch_size // samples)
+        for start in range(0, len(order), together):
+            indices = order[start : start + together]
+            found: dict[int, list[Sample]] = {i: [] for i in indices}
+            while (left := samples - len(found[indices[0]])) > 0:
+                size = min(left, batch_size)
+                rows = self.sample(
+                    [prompts[i] for i in indices],
+                    group_size=size,
+                    temperature=temperature,
+                    max_new_tokens=max_new_tokens,
+                    generator=generator,
+                )
+                for place, i in enumerate(indices):
+                    found[i] += rows[place * size : (place + 1) * size]
+            yield found
+
     @torch.inference_mode()
     def _decode(
         self,

@@ -146,6 +146,13 @@ class BenchmarkSettings(Settings):
     max_new_tokens: int = Field(256, ge=1, description="Token limit of a response")
     batch_size: int = Field(100, ge=1, description="Prompts decoded together")
     decoding: Literal["greedy"] = Field("greedy", description="How the response is decoded")
+    samples: int = Field(
+        0,
+        ge=0,
+        le=1000,
+        description="Responses drawn to each problem beside the greedy one, for pass@k; 0: none",
+    )
+    temperature: float = Field(0.8, gt=0, description="Sampling temperature of these responses")
 
 
 class SamplingSettings(Settings):

@@ -19,7 +19,7 @@ CORPUS_SEED = 0  # one vocabulary for all seeds
 
 
 def load_tokenizer(run: Run) -> PreTrainedTokenizerFast:
-    """The parent's tokenizer; for a first stage, the one of the recipe (small_bpe is trained on all stages' data)."""
+    """The parent's tokenizer; for a first stage, start_from's or the recipe's (small_bpe is trained on all stages' data)."""
     if run.parent is not None:
         return tokenizer.from_checkpoint(run.parent)
 
@@ -27,7 +27,11 @@ def load_tokenizer(run: Run) -> PreTrainedTokenizerFast:
         for sources in run.spec.corpus:
             yield from mixture.texts(sources, CORPUS_TEXTS, seed=CORPUS_SEED, data_dir=run.data_dir)
 
-    return tokenizer.load(run.spec.tokenizer, corpus, run.data_dir)
+    def recipes() -> PreTrainedTokenizerFast:
+        return tokenizer.load(run.spec.tokenizer, corpus, run.data_dir)
+
+    start = run.spec.model.start_from
+    return recipes() if start is None else tokenizer.of_start(start, model.entries(start), recipes)
 
 
 def load_model(run: Run, tokens: PreTrainedTokenizerFast) -> GPT2LMHeadModel:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from huggingface_hub import hf_hub_download
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import PreTrainedTokenizerFast
+from transformers import GPT2Tokenizer, PreTrainedTokenizerFast
 
 from training.mul_tokens import FIRST_ID_GPT2, TOKENS
 from training.settings import TokenizerSettings
@@ -30,6 +30,57 @@ def load(
 def from_checkpoint(path: str | Path) -> PreTrainedTokenizerFast:
     """Load the tokenizer that was saved beside a model."""
     return PreTrainedTokenizerFast.from_pretrained(str(path))
+
+
+def of_start(
+    checkpoint: str, entries: int, recipes: Callable[[], PreTrainedTokenizerFast]
+) -> PreTrainedTokenizerFast:
+    """The tokenizer of a model to start from, a folder or hub name whose embedding has so many entries.
+
+    Its own where that is whole: mul-tokens that stay visible, padding that is not the end, an id for each entry. Else
+    the recipe's, when both read text alike. Raises ValueError when they do not.
+    """
+    own = _beside(checkpoint)
+    if own is not None and _is_whole(own, entries):
+        return own
+    found = recipes()
+    if own is not None and _base(own) != _base(found):
+        raise ValueError(
+            f"the tokenizer beside {checkpoint} is another one than the recipe's; choose tokenizer.kind gpt2 for a "
+            "GPT-2, or start from a checkpoint that was trained with the recipe's"
+        )
+    return found
+
+
+def _beside(checkpoint: str) -> PreTrainedTokenizerFast | None:
+    """The tokenizer saved with a model: as one file, or as GPT-2's two; None when there is none."""
+    try:
+        return from_checkpoint(checkpoint)
+    except (OSError, ValueError):
+        pass  # no tokenizer.json
+    try:
+        found: PreTrainedTokenizerFast = GPT2Tokenizer.from_pretrained(checkpoint)
+    except (OSError, ValueError):
+        return None
+    return found if _base(found) else None
+
+
+def _is_whole(tokenizer: PreTrainedTokenizerFast, entries: int) -> bool:
+    """Whether a stage can use it as it is. Loaded from a file whose ids have gaps, it has moved ids and fewer entries."""
+    vocabulary = tokenizer.get_vocab()
+    return (
+        len(tokenizer) == entries
+        and tokenizer.eos_token is not None
+        and tokenizer.pad_token not in (None, tokenizer.eos_token)
+        and all(text in vocabulary for text in TOKENS)
+        and not set(TOKENS) & set(tokenizer.all_special_tokens)
+    )
+
+
+def _base(tokenizer: PreTrainedTokenizerFast) -> dict[str, int]:
+    """Its vocabulary without added tokens."""
+    base: dict[str, int] = tokenizer.backend_tokenizer.get_vocab(with_added_tokens=False)
+    return base
 
 
 def vocabulary_size(tokenizer: PreTrainedTokenizerFast) -> int:

@@ -16,9 +16,14 @@ ROLLOUT = (
 )  # fmt: skip
 OUTCOME = (
     "problem", "prompt", "response", "reference", "answer", "tokens", "correct", "mul_tokens", "repeats",
-    "hit_limit", "labels", "steps_written", "steps_right",
+    "hit_limit", "labels", "steps_written", "steps_right", "sample",
 )  # fmt: skip
-OPTIONAL = frozenset({"labels", "steps_written", "steps_right"})  # not every benchmark has them
+LEFT_OUT = {
+    "labels": None,
+    "steps_written": None,
+    "steps_right": None,
+    "sample": 0,
+}  # what it means, column by column
 
 
 @dataclass
@@ -117,7 +122,7 @@ def storable_json(value: Any) -> Any:
 def _columns(names: tuple[str, ...], row: dict[str, Any]) -> list[Any]:
     columns: list[Any] = []
     for name in names:
-        value = row.get(name) if name in OPTIONAL else row[name]
+        value = row.get(name, LEFT_OUT[name]) if name in LEFT_OUT else row[name]
         if type(value) is str:
             value = storable(value)
         elif isinstance(value, dict | list):

@@ -128,7 +128,11 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     table.add_argument("--format", choices=["md", "csv", "json"], default="md")
     table.add_argument("--benchmark", help="default: the primary one")
     table.add_argument("--baseline", help="condition to compare with; default: the first")
-    table.add_argument("--metric", default="accuracy", help="accuracy, repetition_rate or hit_limit_rate")
+    table.add_argument(
+        "--metric",
+        default="accuracy",
+        help="accuracy, pass_at_K, steps_right_rate, repetition_rate or hit_limit_rate",
+    )
     table.set_defaults(run_command=_experiments("table"))
 
     imports = commands.add_parser("import", help="show published numbers beside new runs, as counts only")

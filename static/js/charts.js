@@ -31,6 +31,8 @@ function styled(layout) {
   };
 }
 
+const across = (chart) => chart.figure.layout.xaxis.title.text; // step, k
+
 function written(value, percent) {
   if (value === null || value === undefined) return "";
   if (percent) return `${(100 * value).toFixed(1)} %`;
@@ -43,7 +45,7 @@ function draw(entry) {
   if (!entry.seen) return void (entry.stale = true);
   entry.stale = false;
   const plot = element.querySelector(".plot");
-  plot.setAttribute("aria-label", `${chart.title}, ${chart.unit}, by step${chart.latest === null ? "" : `; latest ${written(chart.latest, chart.percent)}`}`);
+  plot.setAttribute("aria-label", `${chart.title}, ${chart.unit}, by ${across(chart)}${chart.latest === null ? "" : `; latest ${written(chart.latest, chart.percent)}`}`);
   Plotly.react(plot, coloured(chart.figure.data), styled(chart.figure.layout), { displayModeBar: false, responsive: true });
   const details = element.querySelector("details");
   if (details.open) tabulate(entry);
@@ -60,7 +62,7 @@ function tabulate({ chart, element }) {
   const table = document.createElement("table");
   table.className = "numbers";
   const head = table.createTHead().insertRow();
-  for (const name of ["step", ...traces.map((trace) => trace.name)]) {
+  for (const name of [across(chart), ...traces.map((trace) => trace.name)]) {
     const cell = document.createElement("th");
     cell.scope = "col";
     cell.textContent = name;
@@ -92,7 +94,7 @@ function add(chart) {
   element.querySelector("[data-title]").textContent = chart.title;
   element.querySelector("[data-unit]").textContent = chart.unit;
   element.querySelector(".points").setAttribute("aria-label", `${chart.title}: points`);
-  element.querySelector(".plot").setAttribute("aria-label", `${chart.title}, ${chart.unit}, by step`);
+  element.querySelector(".plot").setAttribute("aria-label", `${chart.title}, ${chart.unit}, by ${across(chart)}`);
   const entry = { chart, element, seen: false, stale: true };
   element.querySelector("details").addEventListener("toggle", (event) => event.target.open && tabulate(entry));
   known.set(chart.key, entry);
@@ -132,6 +134,6 @@ async function keepFresh() {
   running = false;
 }
 
-document.body.addEventListener("live:telemetry", keepFresh);
+document.body.addEventListener(box.dataset.refresh ?? "live:telemetry", keepFresh);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => known.forEach(draw));
 keepFresh();

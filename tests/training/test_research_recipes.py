@@ -21,6 +21,7 @@ PROGRAMME = (
     "phase4_gsm8k_sft",
     "phase5_curriculum",
     "phase6_grpo_20x",
+    "evaluate_existing_one_step",
     "hypothesis_a_medium",
     "hypothesis_b_math_pretraining",
     "hypothesis_c_distillation",
@@ -68,7 +69,7 @@ def test_a_tiny_one_is_small_and_needs_no_network(name: str, data_dir: Path) -> 
     for spec in resolve(recipe):
         assert spec.model.start_from is None
         assert (spec.model.n_layer, spec.model.n_embd) == (2, 96)
-        assert 0 < (spec.settings.planned_steps() or 0) <= 100
+        assert spec.settings.kind == "evaluate" or 0 < (spec.settings.planned_steps() or 0) <= 100
         assert all(benchmark.problems and benchmark.problems <= 60 for benchmark in spec.benchmarks)
         assert spec.benchmarks, "a stage without a result leaves the comparison's table empty"
         sources = [source for mixture in spec.corpus for source in mixture]
@@ -215,3 +216,19 @@ def test_hypothesis_d_has_seeds_to_decide_by() -> None:
         assert len(recipe.seeds) >= 2
     laptop = build(read("hypothesis_d_one_step"), [("scale", "laptop")])
     assert laptop.stages == build(read("demo")).stages
+
+
+def test_existing_checkpoints_are_evaluated_by_name_or_folder() -> None:
+    recipe = build(
+        read("evaluate_existing_one_step"),
+        [("conditions.baseline.overrides.model.start_from", "/models/mine")],
+    )
+    assert recipe.go_threshold == 0.05
+    baseline, other = resolve(recipe)
+    assert baseline.model.start_from == "/models/mine"
+    assert other.model.start_from == "zhengpu-berkeley/domain-token-gpt2-sft-gsm8k-mul-tokens"
+    assert baseline.settings.kind == "evaluate"
+    first = baseline.benchmarks[0]
+    assert (first.benchmark, first.problems, first.samples) == (recipe.primary_metric, 1000, 8)
+    tiny = resolve(build(read("evaluate_existing_one_step"), [("scale", "tiny")]))
+    assert [(spec.stage, spec.parent) for spec in tiny[:2]] == [("made", None), ("existing", "made")]

@@ -115,6 +115,22 @@ def test_the_identity_of_the_data_and_what_only_some_benchmarks_know_arrive(
     ]
 
 
+def test_samples_of_one_problem_arrive_beside_its_greedy_response(attempt: Attempt, journal: Journal) -> None:
+    journal.append("evaluation", evaluation="x@1", benchmark="x", step=5, problems=1, settings={"samples": 2})
+    journal.append("outcomes", evaluation="x@1", rows=[outcome("a")])
+    drawn = [outcome("a", sample=1, correct=True), outcome("a", sample=2)]
+    journal.append("outcomes", evaluation="x@1", rows=drawn)
+    Ingest(attempt.pk).drain()
+    assert list(Outcome.objects.order_by("sample").values_list("sample", "correct")) == [
+        (0, False),
+        (1, True),
+        (2, False),
+    ]
+    journal.append("outcomes", evaluation="x@1", rows=[outcome("a", sample=2)])
+    with pytest.raises(UnfitRecord, match="response_once"):
+        Ingest(attempt.pk).flush()
+
+
 def test_flushing_again_adds_nothing(attempt: Attempt, journal: Journal) -> None:
     journal.append("rollouts", step=1, rows=[rollout()])
     assert Ingest(attempt.pk).flush() == 1

@@ -21,7 +21,7 @@ Kind = Literal["int", "float", "text", "prose", "bool", "choice", "list", "yaml"
 PROSE = ("question", "prediction", "instructions")
 TAGS = ("kind", "source")
 REGISTRIES = {"benchmark": BENCHMARKS, "primary_metric": BENCHMARKS, "reward": REWARDS}  # names that exist
-BASICS = ("name", "title", "question", "prediction", "primary_metric", "alpha", "seeds")
+BASICS = ("name", "title", "question", "prediction", "primary_metric", "alpha", "go_threshold", "seeds")
 
 
 @dataclass

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from functools import cached_property
 
+import numpy as np
+from numpy.typing import NDArray
+
 from webapp.results import statistics
 from webapp.results.querysets import PairCounts, Tally
+from webapp.results.samples import Sampled, sizes
 from webapp.results.statistics import Interval, OverSeeds, Verdict
 
 SHARED = {
@@ -14,16 +18,18 @@ SHARED = {
     "max_new_tokens": "the token limit",
     "grader": "the grader",
 }  # what two evaluations must have in common to be compared
+SHARED_SAMPLES = {"temperature": "the temperature"}  # and what their samples must
 
 
 @dataclass(frozen=True)
 class Metric:
-    """What is said yes or no of each problem's response."""
+    """What is said yes or no of each problem's greedy response; or pass@k, a chance for each problem."""
 
     name: str
     title: str
-    column: str  # of Outcome, and of Tally
+    column: str  # of Tally, and of querysets.YES_OR_NO
     positive: str  # what the counted responses do
+    k: int | None = None  # of pass@k
 
 
 METRICS = {
@@ -32,8 +38,16 @@ METRICS = {
         Metric("accuracy", "Accuracy", "correct", "right"),
         Metric("repetition_rate", "Repetition rate", "repeats", "repeating"),
         Metric("hit_limit_rate", "Hit-limit rate", "hit_limit", "cut at the token limit"),
+        Metric("steps_right_rate", "All steps right", "all_steps_right", "right in every written step"),
     )
 }
+
+
+def metrics(samples: int) -> dict[str, Metric]:
+    """The metrics of a benchmark to which so many responses are drawn, by name."""
+    return METRICS | {
+        f"pass_at_{k}": Metric(f"pass_at_{k}", f"pass@{k}", "correct", "right", k) for k in sizes(samples)
+    }
 
 
 @dataclass(frozen=True)
@@ -49,11 +63,14 @@ class Cell:
     tally: Tally | None  # finished or not
     reused: str = ""  # names the run that computed it, in another experiment or condition
     reused_from: int | None = None  # its id, while it is there
+    sampled: Sampled | None = None  # for pass@k, when all are drawn
 
     @property
     def complete(self) -> bool:
         """True when there is a number to show."""
         tally = self.tally
+        if self.metric.k is not None:
+            return self.sampled is not None and self.sampled.least >= self.metric.k
         return tally is not None and tally.complete and tally.mean(self.metric.column) is not None
 
     @property
@@ -64,26 +81,38 @@ class Cell:
 
     @property
     def count(self) -> int | None:
-        """Responses that the metric counts; None where only their share was published."""
-        return self.result.count(self.metric.column)
+        """Responses that the metric counts; None where only their share was published, and for pass@k."""
+        return None if self.metric.k is not None else self.result.count(self.metric.column)
 
     @property
     def rate(self) -> float:
         """Their share of the problems."""
+        if self.metric.k is not None:
+            return float(self.passed.mean())
         rate = self.result.mean(self.metric.column)
         assert rate is not None
         return rate
 
     @property
     def fraction(self) -> str:
-        """The count and what it is out of: '11/500'."""
+        """The count and what it is out of: '11/500'; for pass@k '500 × 16 samples'."""
+        if self.sampled is not None:
+            return f"{self.result.problems} × {self.sampled.least} samples"
         if self.count is None:
             return "no count published"
         return f"{self.count}/{self.result.problems}"
 
     @cached_property
+    def passed(self) -> NDArray[np.float64]:
+        """Each problem's chance of pass@k; only for a complete cell of that metric."""
+        assert self.sampled is not None and self.metric.k is not None
+        return self.sampled.pass_at(self.metric.k)
+
+    @cached_property
     def interval(self) -> Interval | None:
         """Wilson's 95 % interval of the share; None where only the share was published."""
+        if self.sampled is not None:
+            return statistics.mean_share(self.passed, self.sampled.least)
         return None if self.count is None else statistics.wilson(self.count, self.result.problems)
 
     @property
@@ -111,6 +140,17 @@ class Cell:
         """Share of responses cut at the token limit."""
         return self.result.mean("hit_limit")
 
+    @property
+    def steps_right_rate(self) -> float | None:
+        """Share of responses that write an equation or more, all of which hold."""
+        return self.result.mean("all_steps_right")
+
+    @property
+    def equations_right(self) -> float | None:
+        """Share of the written equations that hold; None where none was written."""
+        written, right = self.result.steps_written, self.result.steps_right
+        return right / written if written and right is not None else None
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -134,6 +174,21 @@ class Comparison:
     def discordant(self) -> float:
         """Share of problems on which the two disagree."""
         return (self.counts.gained + self.counts.lost) / self.counts.problems
+
+
+@dataclass(frozen=True)
+class PassComparison:
+    """The same by pass@k: the mean over problems of a difference each."""
+
+    condition: str
+    stage: str
+    seed: int
+    problems: int
+    delta: float  # condition minus baseline, as a proportion
+    interval: Interval  # of it, Bonett and Price's
+    p: float  # of the same statistic
+    adjusted_p: float  # Holm's, over the table's planned tests of this seed
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
@@ -183,16 +238,17 @@ class SeedsComparison:
     result: OverSeeds
     adjusted_p: float | None
     verdict: Verdict
+    within: Interval  # holds each seed's own interval, over its problems
 
 
-def why_not_comparable(first: Tally, second: Tally) -> str:
+def why_not_comparable(first: Tally, second: Tally, metric: Metric) -> str:
     """Say what two evaluations differ in that they must share; empty when they may be compared.
 
     Of published numbers only what was published is held against them: they are compared unpaired.
     """
     published = first.published is not None or second.published is not None
     reasons = []
-    for key, noun in SHARED.items():
+    for key, noun in (SHARED if metric.k is None else SHARED | SHARED_SAMPLES).items():
         one, other = first.settings.get(key), second.settings.get(key)
         if one is None or other is None:
             if not published:

@@ -3,16 +3,20 @@
 import csv as csv_format
 import io
 import json as json_format
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import NamedTuple
 
-from webapp.results.cells import Cell, Refusal, SeedsComparison, UnpairedComparison
-from webapp.results.tables import Compared, StageRow, StageTable
-from webapp.results.wording import answers, mixed_sizes, p_value, percent, plain, points, points_interval
+from webapp.results import pass_exports
+from webapp.results.cells import Cell, PassComparison, Refusal, SeedsComparison, UnpairedComparison
+from webapp.results.comparisons import Compared
+from webapp.results.decisions import decisions
+from webapp.results.grids import Value, detail_grid, escaped, not_a_formula, stage_grid
+from webapp.results.pass_curves import changes, curves
+from webapp.results.querysets import Tally
+from webapp.results.samples import planned_samples
+from webapp.results.tables import StageRow, StageTable
+from webapp.results.wording import Statement, answers, mixed_sizes, plain
 
-Value = str | int | float | None
 IMPORTED = " (imported, counts only)"
 COLUMNS = (
     "experiment",
@@ -37,6 +41,7 @@ COLUMNS = (
     "delta_high",
     "pairing",  # paired, problem by problem; or unpaired, from counts alone
     "mcnemar_p",
+    "means_p",  # of pass@k
     "fisher_p",
     "t_p",
     "holm_p",
@@ -48,6 +53,11 @@ COLUMNS = (
     "repetition_rate",
     "hit_limit_rate",
     "mean_tokens",
+    "steps_right_rate",  # responses that write equations, all of which hold
+    "steps_written",  # equations in all responses
+    "steps_right",  # of them, those that hold
+    "samples",  # drawn to each problem beside the greedy response
+    "temperature",
     "imported",  # "counts only" for published numbers; empty for what ran here
     "exported_at",
 )
@@ -77,7 +87,7 @@ def csv(table: StageTable, exported_at: datetime | None = None) -> str:
     writer = csv_format.writer(buffer)
     writer.writerow(COLUMNS)
     for row in rows(table, exported_at):
-        writer.writerow(["" if row[name] is None else _not_a_formula(row[name]) for name in COLUMNS])
+        writer.writerow(["" if row[name] is None else not_a_formula(row[name]) for name in COLUMNS])
     return buffer.getvalue()
 
 
@@ -87,12 +97,17 @@ def json(table: StageTable, exported_at: datetime | None = None) -> str:
     return json_format.dumps(
         {
             "provenance": provenance(table, at),
+            "decisions": [
+                {"word": one.word} | {k: plain(getattr(one, k)) for k in ("headline", "numbers", "limits")}
+                for one in decisions(table)
+            ],
             "answers": [
                 {"headline": one.headline, "numbers": plain(one.numbers), "limits": plain(one.limits)}
                 for one in answers(table)
             ],
             "warnings": [text for text in (mixed_sizes(table),) if text],
             "rows": rows(table, at),
+            "pass_at_k": pass_exports.rows(table, curves(table) if table.samples else [], at),
         },
         indent=2,
         ensure_ascii=False,
@@ -101,9 +116,9 @@ def json(table: StageTable, exported_at: datetime | None = None) -> str:
 
 def markdown(table: StageTable, exported_at: datetime | None = None) -> str:
     """The answer, the stage table, the detail metrics and the provenance, as GitHub-flavoured Markdown."""
+    every: list[Statement] = [*decisions(table), *answers(table)]
     said = [
-        f"**{escaped(one.headline)}** {escaped(one.numbers)} {escaped(one.limits)}".strip()
-        for one in answers(table)
+        f"**{escaped(one.headline)}** {escaped(one.numbers)} {escaped(one.limits)}".strip() for one in every
     ]
     footer = [f"{label}: {escaped(text)}" for label, text in provenance(table, exported_at).items()]
     parts = [
@@ -113,10 +128,18 @@ def markdown(table: StageTable, exported_at: datetime | None = None) -> str:
         escaped(mixed_sizes(table)),
         "### Detail metrics",
         detail_grid(table).markdown(),
+        *(_pass_at_k(table) if table.samples else []),
         "---",
         "  \n".join(footer),
     ]
     return plain("\n\n".join(part for part in parts if part)) + "\n"
+
+
+def _pass_at_k(table: StageTable) -> list[str]:
+    """The curves and what the last stages did to them; nothing while no evaluation has its samples."""
+    found, changed = curves(table), changes(table)
+    parts = ["### pass@k", pass_exports.curve_grid(table, found).markdown()] if found else []
+    return [*parts, pass_exports.change_grid(table, changed).markdown()] if changed else parts
 
 
 def provenance(table: StageTable, exported_at: datetime | None = None) -> dict[str, str]:
@@ -133,10 +156,16 @@ def provenance(table: StageTable, exported_at: datetime | None = None) -> dict[s
     hashes = sorted(
         {str(cell.result.settings.get("problems_sha256")) for cell in table.cells() if cell.complete}
     )
+    holm = f"Holm over {table.tests} tests, alpha {table.alpha:g}"
     test = (
-        f"exact McNemar on the same problems, Holm over {table.tests} tests, alpha {table.alpha:g}; "
+        f"exact McNemar on the same problems, {holm}; "
         "paired difference with Tango's score interval; one proportion with Wilson's; all 95 %"
     )
+    if table.metric.k is not None:
+        test = (
+            f"{table.metric.title} without bias (Chen et al. 2021), paired over problems: difference with Bonett and "
+            f"Price's interval and its p, {holm}; one mean with Wilson's for its effective number of problems; all 95 %"
+        )
     if table.several_seeds:
         test += "; over seeds Student's t on one paired difference a seed"
     reused = {
@@ -154,93 +183,6 @@ def provenance(table: StageTable, exported_at: datetime | None = None) -> dict[s
         "Test": test,
         "As of": f"{at:%Y-%m-%d %H:%M} UTC",
     }
-
-
-class Grid(NamedTuple):
-    """A table to read, every cell as text."""
-
-    header: list[str]
-    lines: list[list[str]]
-    labels: int = 1  # leading columns of words, set left; figures are set right
-
-    def markdown(self, *, aligned: bool = False) -> str:
-        """As a Markdown table, every cell escaped; `aligned` for a terminal: columns of one width."""
-        written = [[escaped(text) for text in line] for line in (self.header, *self.lines)]
-        widths = [max(map(len, column)) if aligned else 0 for column in zip(*written, strict=True)]
-        rule = [
-            f":{'-' * max(2, width - 1)}" if place < self.labels else f"{'-' * max(2, width - 1)}:"
-            for place, width in enumerate(widths)
-        ]
-        placed = [
-            [
-                text.ljust(width) if place < self.labels else text.rjust(width)
-                for place, (text, width) in enumerate(zip(line, widths, strict=True))
-            ]
-            for line in (written[0], rule, *written[1:])
-        ]
-        return "\n".join(f"| {' | '.join(line)} |" for line in placed)
-
-
-def stage_grid(table: StageTable) -> Grid:
-    """The stage table as people read it."""
-    header = ["Stage", *table.conditions]
-    for name in table.others:
-        whose = f" ({name})" if len(table.others) > 1 else ""
-        p, pairs = ("Fisher p (unpaired)", []) if table.imported else ("p", ["gained / lost"])
-        header += [f"Δ points{whose}", f"95 % interval{whose}", p, "Holm p", *pairs, "verdict"]
-    lines: list[list[str]] = []
-    for row in table.rows:
-        if not any(cell.complete for seed in row.seeds for cell in seed.cells):
-            continue
-        for seed in row.seeds:
-            label = f"{row.stage}, seed {seed.seed}" if table.several_seeds else row.stage
-            label = f"{label}: {row.label}" if row.label else label
-            cells = [_accuracy(cell, table.digits) for cell in seed.cells]
-            compared = [_compared(one, table.imported) for one in seed.comparisons]
-            lines.append([label, *cells, *(x for one in compared for x in one)])
-        if table.several_seeds:
-            means = ["" if mean is None else percent(mean) for mean in row.means]
-            together = [x for one in row.over_seeds for x in _compared(one)]
-            lines.append([f"{row.stage}, mean", *means, *together])
-    return Grid(header, lines)
-
-
-def detail_grid(table: StageTable) -> Grid:
-    """The detail metrics of every finished evaluation."""
-    header = [
-        "Stage",
-        "Condition",
-        "Mul-tokens per response",
-        "Repetition",
-        "Hit limit",
-        "Tokens per response",
-    ]
-    if table.several_seeds:
-        header.insert(2, "Seed")
-    lines = []
-    for cell in table.cells():
-        if cell.complete:
-            line = [
-                cell.stage,
-                cell.condition,
-                _number(cell.mul_tokens_per_response, ".3f"),
-                _share(cell.repetition_rate),
-                _share(cell.hit_limit_rate),
-                _number(cell.mean_tokens, ".1f"),
-            ]
-            if table.several_seeds:
-                line.insert(2, str(cell.seed))
-            lines.append(line)
-    return Grid(header, lines, labels=3 if table.several_seeds else 2)
-
-
-def escaped(text: str) -> str:
-    """Text that Markdown shows as it is: no table cell ends, no tag, no link, no emphasis begins in it."""
-    text = re.sub(r"\s*[\r\n]+\s*", " ", text)
-    text = re.sub(r"([\\|`*\[\]])", r"\\\1", text)
-    text = re.sub(r"&(?=#?\w+;)", "&amp;", text)
-    text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)  # "< 0.0001" begins no tag and stays readable
-    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
 
 
 def _stage_rows(table: StageTable, row: StageRow) -> Iterator[dict[str, Value]]:
@@ -281,7 +223,17 @@ def _cell_values(cell: Cell) -> dict[str, Value]:
         "repetition_rate": cell.repetition_rate,
         "hit_limit_rate": cell.hit_limit_rate,
         "mean_tokens": cell.mean_tokens,
+        "steps_right_rate": cell.steps_right_rate,
+        "steps_written": result.steps_written,
+        "steps_right": result.steps_right,
+        "samples": planned_samples(result) or None,
+        "temperature": _temperature(result),
     }
+
+
+def _temperature(result: Tally) -> Value:
+    temperature = result.settings.get("temperature")
+    return temperature if isinstance(temperature, float) else None
 
 
 def _comparison_values(one: Compared | None) -> dict[str, Value]:
@@ -298,6 +250,8 @@ def _comparison_values(one: Compared | None) -> dict[str, Value]:
     }
     if isinstance(one, UnpairedComparison):
         return common | {"pairing": "unpaired", "fisher_p": one.p}
+    if isinstance(one, PassComparison):
+        return common | {"pairing": "paired", "means_p": one.p}
     paired = {"gained": one.counts.gained, "lost": one.counts.lost}
     return common | {"pairing": "paired", "mcnemar_p": one.p} | paired
 
@@ -314,56 +268,3 @@ def _seeds_values(one: SeedsComparison | None) -> dict[str, Value]:
         "holm_p": one.adjusted_p,
         "verdict": one.verdict.word,
     }
-
-
-def _accuracy(cell: Cell, digits: int) -> str:
-    return f"{percent(cell.rate, digits)} ({cell.fraction})" if cell.complete else ""
-
-
-def _share(share: float | None) -> str:
-    return "–" if share is None else percent(share)
-
-
-def _number(value: float | None, form: str) -> str:
-    return "–" if value is None else format(value, form)
-
-
-def _compared(one: Compared | SeedsComparison | None, imported: bool = False) -> list[str]:
-    """The cells of one comparison; published counts have none for pairs."""
-    empty = [""] * (4 if imported else 5)
-    if one is None:
-        return [*empty, ""]
-    if isinstance(one, Refusal):
-        return [*empty, f"refused: {one.reason}"]
-    if isinstance(one, UnpairedComparison):
-        return [
-            points(one.delta, 2),
-            points_interval(one.interval, 2),
-            p_value(one.p),
-            p_value(one.adjusted_p),
-            one.verdict.word,
-        ]
-    if isinstance(one, SeedsComparison):
-        interval, p = one.result.interval, one.result.p
-        return [
-            points(one.result.mean),
-            points_interval(interval) if interval else "",
-            f"{p_value(p)} (t)" if p is not None else "",
-            p_value(one.adjusted_p) if one.adjusted_p is not None else "",
-            "",
-            one.verdict.word,
-        ]
-    return [
-        points(one.delta),
-        points_interval(one.interval),
-        p_value(one.p),
-        p_value(one.adjusted_p),
-        f"{one.counts.gained} / {one.counts.lost}",
-        one.verdict.word,
-    ]
-
-
-def _not_a_formula(value: Value) -> Value:
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value

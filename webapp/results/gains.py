@@ -26,7 +26,11 @@ class Gain:
 
 
 def last_gains(table: StageTable) -> list[Gain]:
-    """What each last stage changed against the stage that it started from, in pairs where there are any."""
+    """What each last stage changed against the stage that it started from, in pairs where there are any.
+
+    By a metric that counts responses, so not by pass@k.
+    """
+    assert table.metric.k is None
     cells = {(cell.condition, cell.stage, cell.seed): cell for cell in table.cells()}
     pairs = [
         (before, cell)
@@ -37,7 +41,7 @@ def last_gains(table: StageTable) -> list[Gain]:
         if (before := cells.get((cell.condition, row.after, cell.seed)))
         and before.complete
         and cell.complete
-        and not why_not_comparable(before.result, cell.result)
+        and not why_not_comparable(before.result, cell.result, table.metric)
     ]
     if table.imported:
         return [

@@ -2,9 +2,11 @@
 
 from django.db import models
 
+GREEDY = 0  # an Outcome's `sample` when it is none
+
 
 class Evaluation(models.Model):
-    """A checkpoint on a benchmark; complete when it has as many outcomes as problems."""
+    """A checkpoint on a benchmark; complete when it has as many greedy outcomes as problems."""
 
     attempt = models.ForeignKey("runs.Attempt", on_delete=models.CASCADE, related_name="evaluations")
     seq = models.PositiveBigIntegerField(help_text="of its journal record")
@@ -26,10 +28,15 @@ class Evaluation(models.Model):
 
 
 class Outcome(models.Model):
-    """One problem in an evaluation, with its text."""
+    """A response to one problem in an evaluation, with its text: the greedy one, or one of several samples."""
 
     evaluation = models.ForeignKey(Evaluation, on_delete=models.CASCADE, related_name="outcomes")
     problem = models.CharField(max_length=100, help_text="stable id within the benchmark; forms the pairs")
+    sample = models.PositiveSmallIntegerField(
+        default=GREEDY,
+        db_default=GREEDY,
+        help_text="0: the greedy response, which is what counts; else a sample",
+    )
     prompt = models.TextField()
     response = models.TextField()
     reference = models.TextField()
@@ -44,7 +51,18 @@ class Outcome(models.Model):
     steps_right = models.PositiveIntegerField(null=True, help_text="of them, those that hold")
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["evaluation", "problem"], name="outcome_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["evaluation", "sample", "problem"],  # so that the greedy ones lie together
+                include=["correct"],  # pass@k is counted without reading texts
+                name="response_once",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.problem
+
+    @property
+    def number(self) -> str:
+        """Its sample's number as text."""
+        return str(self.sample)

@@ -1,13 +1,16 @@
-"""Counts over an evaluation's outcomes, made by PostgreSQL: no text is loaded for a number."""
+"""Counts over an evaluation's greedy outcomes, made by PostgreSQL: no text is loaded for a number.
+
+Samples are counted in samples.py alone.
+"""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import connection
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Exists, F, FilteredRelation, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 
-from webapp.results.models import Evaluation, Outcome
+from webapp.results.models import GREEDY, Evaluation, Outcome
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,7 @@ RATES = {
     "hit_limit": "hit_limit_rate",
     "tokens": "tokens_per_response",
     "mul_tokens": "mul_tokens_per_response",
+    "all_steps_right": "steps_right_rate",
 }  # what a tally counts → the name of its mean over the responses, where only that was published
 
 
@@ -61,6 +65,9 @@ class Tally:
     hit_limit: int
     tokens: int
     mul_tokens: int
+    steps_written: int | None  # equations in the responses; None: none was looked for, as among given endings
+    steps_right: int | None  # of them, those that hold
+    all_steps_right: int | None  # responses with an equation or more, all of which hold
     published: Mapping[str, float] | None = None
 
     @property
@@ -71,7 +78,8 @@ class Tally:
     def count(self, what: str) -> int | None:
         """How many there are in all responses of one of RATES; None where that was not published."""
         if self.published is None:
-            return int(getattr(self, what))
+            counted: int | None = getattr(self, what)
+            return counted
         return int(self.published[what]) if what in self.published else None
 
     def mean(self, what: str) -> float | None:
@@ -104,13 +112,20 @@ def latest_tallies(stage_run_ids: Iterable[int], benchmark: str) -> dict[int, Ta
     """
     evaluations = (
         Evaluation.objects.filter(attempt__stage_run_id__in=list(stage_run_ids), benchmark=benchmark)
+        .alias(greedy=FilteredRelation("outcomes", condition=Q(outcomes__sample=GREEDY)))
         .annotate(
-            counted=Count("outcomes"),
-            right=Count("outcomes", filter=Q(outcomes__correct=True)),
-            repeating=Count("outcomes", filter=Q(outcomes__repeats=True)),
-            limited=Count("outcomes", filter=Q(outcomes__hit_limit=True)),
-            token_sum=Coalesce(Sum("outcomes__tokens"), 0),
-            mul_token_sum=Coalesce(Sum("outcomes__mul_tokens"), 0),
+            counted=Count("greedy"),
+            right=Count("greedy", filter=Q(greedy__correct=True)),
+            repeating=Count("greedy", filter=Q(greedy__repeats=True)),
+            limited=Count("greedy", filter=Q(greedy__hit_limit=True)),
+            token_sum=Coalesce(Sum("greedy__tokens"), 0),
+            mul_token_sum=Coalesce(Sum("greedy__mul_tokens"), 0),
+            equations=Sum("greedy__steps_written"),
+            equations_right=Sum("greedy__steps_right"),
+            all_right=Count(
+                "greedy",
+                filter=Q(greedy__steps_written__gt=0, greedy__steps_right=F("greedy__steps_written")),
+            ),
         )
         .order_by("attempt__number", "seq")
         .values_list(
@@ -124,12 +139,17 @@ def latest_tallies(stage_run_ids: Iterable[int], benchmark: str) -> dict[int, Ta
             "limited",
             "token_sum",
             "mul_token_sum",
+            "equations",
+            "equations_right",
+            "all_right",
             "published",
         )
     )
     latest: dict[int, Tally] = {}
     for row in evaluations:
         tally = Tally(*row)
+        if tally.steps_written is None:
+            tally = replace(tally, all_steps_right=None)
         known = latest.get(tally.stage_run)
         if known is None or tally.complete or not known.complete:
             latest[tally.stage_run] = tally
@@ -150,37 +170,73 @@ def latest_accuracies(stage_run_ids: Iterable[int], benchmark: str) -> dict[int,
     }
 
 
+YES_OR_NO = {
+    "correct": "{row}.correct",
+    "repeats": "{row}.repeats",
+    "hit_limit": "{row}.hit_limit",
+    "all_steps_right": "coalesce({row}.steps_written > 0 AND {row}.steps_right = {row}.steps_written, false)",
+}  # what pairs are counted by → its SQL
+
+
 def pair_counts(
     pairs: Iterable[tuple[int, int]], column: str = "correct"
 ) -> dict[tuple[int, int], PairCounts]:
-    """Count each pair of evaluation ids problem by problem by a yes-or-no column of Outcome. One query.
+    """Count each pair of evaluation ids problem by problem by one of YES_OR_NO. One query.
 
     Problems that only one of the two asked are left out: `problems` then is smaller than the evaluation's.
     """
-    assert column in ("correct", "repeats", "hit_limit")
+    a, b = (YES_OR_NO[column].format(row=row) for row in "ab")
     pairs = list(pairs)
     if not pairs:
         return {}
     sql = f"""
         SELECT pair.first, pair.second,
-               count(*) FILTER (WHERE a.{column} AND b.{column}),
-               count(*) FILTER (WHERE b.{column} AND NOT a.{column}),
-               count(*) FILTER (WHERE a.{column} AND NOT b.{column}),
-               count(*) FILTER (WHERE NOT a.{column} AND NOT b.{column})
+               count(*) FILTER (WHERE {a} AND {b}),
+               count(*) FILTER (WHERE {b} AND NOT {a}),
+               count(*) FILTER (WHERE {a} AND NOT {b}),
+               count(*) FILTER (WHERE NOT {a} AND NOT {b})
         FROM unnest(%s::bigint[], %s::bigint[]) AS pair(first, second)
-        JOIN results_outcome a ON a.evaluation_id = pair.first
-        JOIN results_outcome b ON b.evaluation_id = pair.second AND b.problem = a.problem
+        JOIN results_outcome a ON a.evaluation_id = pair.first AND a.sample = {GREEDY}
+        JOIN results_outcome b ON b.evaluation_id = pair.second AND b.sample = {GREEDY} AND b.problem = a.problem
         GROUP BY pair.first, pair.second
-    """  # noqa: S608  (the column is one of three literals)
+    """  # noqa: S608  (the conditions are literals)
     with connection.cursor() as cursor:
         cursor.execute(sql, [[first for first, _ in pairs], [second for _, second in pairs]])
         return {(row[0], row[1]): PairCounts(*row[2:]) for row in cursor.fetchall()}
 
 
 def outcome_counts(evaluation: int, choices: Mapping[str, Q]) -> dict[str, int]:
-    """How many outcomes of an evaluation each choice holds. One query."""
+    """How many greedy outcomes of an evaluation each choice holds. One query."""
     names = {f"choice_{place}": key for place, key in enumerate(choices)}
-    counted = Outcome.objects.filter(evaluation=evaluation).aggregate(
+    counted = Outcome.objects.filter(evaluation=evaluation, sample=GREEDY).aggregate(
         **{name: Count("pk", filter=choices[key] or None) for name, key in names.items()}
     )
     return {key: counted[name] for name, key in names.items()}
+
+
+_SOLVED_BY_A_SAMPLE = Exists(
+    Outcome.objects.filter(
+        evaluation=OuterRef("evaluation"), problem=OuterRef("problem"), sample__gt=GREEDY, correct=True
+    )
+)
+STEP_CHOICES = {  # ?only= of a list of problems, beside those that rollouts have too
+    "wrong_step": ("with a wrong step", Q(steps_right__lt=F("steps_written"))),
+    "right_with_wrong_step": (
+        "right in spite of a wrong step",
+        Q(correct=True, steps_right__lt=F("steps_written")),
+    ),
+}
+SAMPLE_CHOICES = {
+    "only_sampled": ("right in a sample only", Q(_SOLVED_BY_A_SAMPLE, correct=False)),
+}
+
+
+def with_samples(greedy: QuerySet[Outcome]) -> QuerySet[Outcome]:
+    """Greedy outcomes with `drawn` and `drawn_right`: how many samples their problem has, and how many are right."""
+    drawn = Outcome.objects.filter(
+        evaluation=OuterRef("evaluation"), problem=OuterRef("problem"), sample__gt=GREEDY
+    )
+    counted = drawn.order_by().values("problem").annotate(count=Count("pk")).values("count")
+    return greedy.annotate(
+        drawn=Coalesce(Subquery(counted), 0), drawn_right=Coalesce(Subquery(counted.filter(correct=True)), 0)
+    )

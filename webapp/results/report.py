@@ -11,11 +11,22 @@ from django.template.loader import render_to_string
 from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import lower_bool
 from webapp.results.cells import Cell, Refusal
-from webapp.results.exports import IMPORTED, Grid, escaped, provenance, stage_grid
+from webapp.results.decisions import decisions
+from webapp.results.exports import IMPORTED, provenance
 from webapp.results.gains import Gain, last_gains
+from webapp.results.grids import Grid, escaped, stage_grid
 from webapp.results.published import Publication
 from webapp.results.tables import StageRow, StageTable, stage_table
-from webapp.results.wording import answers, mixed_sizes, p_value, percent, plain, points, points_interval
+from webapp.results.wording import (
+    Statement,
+    answers,
+    mixed_sizes,
+    p_value,
+    percent,
+    plain,
+    points,
+    points_interval,
+)
 from webapp.runs.models import StageRun
 from webapp.telemetry.series import series
 
@@ -168,7 +179,8 @@ def _epochs(count: int) -> str:
 
 def results(table: StageTable) -> Section:
     """The answer and the stage table."""
-    said = [" ".join(filter(None, (a.headline, a.numbers, a.limits))) for a in answers(table)]
+    every: list[Statement] = [*decisions(table), *answers(table)]
+    said = [one.text for one in every]
     if warning := mixed_sizes(table):
         said.append(warning)
     caption = f"{table.metric.title} on {table.benchmark}{IMPORTED if table.imported else ''}"
@@ -220,6 +232,8 @@ def metrics(table: StageTable) -> Section:
             ["Repetition rate", *(_mean(cells, "repetition_rate", ".1%") for cells in columns)],
             ["Hit token limit", *(_mean(cells, "hit_limit_rate", ".1%") for cells in columns)],
             ["Tokens per response", *(_mean(cells, "mean_tokens", ".1f") for cells in columns)],
+            ["All written steps right", *(_mean(cells, "steps_right_rate", ".1%") for cells in columns)],
+            ["Written equations right", *(_mean(cells, "equations_right", ".1%") for cells in columns)],
         ]
         section.tables.append((f"After {row.stage}", Grid(["Metric", *table.conditions], lines)))
     return section
@@ -288,6 +302,7 @@ def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) ->
     """What the data supports and what it does not, each line computed."""
     said = answers(table)
     section = Section("What is supported, and what is not")
+    section.items += [one.headline for one in decisions(table)]
     for one in said:
         if one.verdict is not None and one.verdict.positive:
             kind = "Supported" if one.verdict.level == "conditions" else "Shown, for these checkpoints only"

@@ -21,17 +21,67 @@ class Interval(NamedTuple):
         return self.low > 0 or self.high < 0
 
 
+def hull(intervals: Sequence[Interval]) -> Interval:
+    """The shortest interval that holds them all."""
+    return Interval(min(one.low for one in intervals), max(one.high for one in intervals))
+
+
 def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
     """Score interval of a proportion (Wilson 1927; Newcombe 1998a, method 3)."""
     _check_counts(successes, trials)
+    return _wilson(successes / trials, trials, level)
+
+
+def _wilson(p: float, n: float, level: float) -> Interval:
     z2 = _z(level) ** 2
-    p = successes / trials
-    centre = (p + z2 / (2 * trials)) / (1 + z2 / trials)
-    half = sqrt(z2 * (p * (1 - p) + z2 / (4 * trials)) / trials) / (1 + z2 / trials)
-    return Interval(
-        0.0 if successes == 0 else centre - half,
-        1.0 if successes == trials else centre + half,
-    )
+    centre = (p + z2 / (2 * n)) / (1 + z2 / n)
+    half = sqrt(z2 * (p * (1 - p) + z2 / (4 * n)) / n) / (1 + z2 / n)
+    return Interval(0.0 if p == 0 else centre - half, 1.0 if p == 1 else centre + half)
+
+
+def mean_share(shares: ArrayLike, samples: int, level: float = 0.95) -> Interval:
+    """Interval of a mean over problems of a share each, such as pass@k (0…1, estimated from so many samples).
+
+    Wilson's, with the number of yes-or-no problems that would scatter as the shares do (the effective sample size of
+    Kott and Carr 1997), at most one a sample; for shares of 0 and 1 alone it is wilson().
+    """
+    values = np.asarray(shares, dtype=float)
+    p, scatter = float(values.mean()), float(values.var())
+    n, most = values.size, float(values.size * samples)
+    if p in (0.0, 1.0):
+        return _wilson(p, n, level)
+    effective = min(p * (1 - p) * n / scatter, most) if scatter else most
+    if effective > n:
+        rare = n * min(p, 1 - p)  # where few problems make up the rest, their scatter is hardly known
+        effective = n + (effective - n) * rare / (rare + 1)
+    return _wilson(p, effective, level)
+
+
+class PairedMeans(NamedTuple):
+    """A mean paired difference with its interval and two-sided p."""
+
+    mean: float
+    interval: Interval
+    p: float
+    problems: int
+
+
+def paired_means(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> PairedMeans:
+    """Compare two means over the same problems of a share each (0…1).
+
+    Two problems are added, one that is better in the first and one in the second, as Bonett and Price (2012, J. Educ.
+    Behav. Stat. 37:479) do for yes or no, so that no difference in any problem is not taken for certainty; their
+    size is that of the other differences, 1 for yes or no.
+    """
+    differences = np.asarray(second, dtype=float) - np.asarray(first, dtype=float)
+    total = float(np.abs(differences).sum())
+    added = float((differences**2).sum()) / total if total else 1.0
+    values = np.append(differences, [added, -added])
+    centre, error = float(values.mean()), float(values.std()) / sqrt(values.size)
+    half = _z(level) * error
+    interval = Interval(max(-1.0, centre - half), min(1.0, centre + half))
+    p = float(2 * stats.norm.sf(abs(centre) / error))
+    return PairedMeans(float(differences.mean()), interval, p, differences.size)
 
 
 def tango(gained: int, lost: int, problems: int, level: float = 0.95) -> Interval:
@@ -153,16 +203,20 @@ def pass_at_k(samples: ArrayLike, correct: ArrayLike, k: int) -> NDArray[np.floa
     return np.asarray(1.0 - wrong_left.prod(axis=-1), dtype=np.float64)
 
 
-def needed_problems(difference: float, discordant: float, alpha: float = 0.05, power: float = 0.8) -> int:
-    """Problems at which McNemar's test sees a paired difference (Connor 1987).
+def needed_problems(
+    difference: float, discordant: float, alpha: float = 0.05, power: float = 0.8, *, threshold: float = 0.0
+) -> int:
+    """Problems at which a paired difference is told from a threshold (Connor 1987; McNemar's test where that is 0).
 
-    `discordant` is the share of problems that only one of the two solves; at least |difference|.
+    `discordant` is the share of problems that only one of the two solves; at least |difference| and |threshold|.
     """
-    difference = abs(difference)
-    if not 0 < difference <= discordant <= 1:
-        raise ValueError("the discordant share must be at least the difference, which must not be 0")
-    root = _z(1 - alpha) * sqrt(discordant) + _z_power(power) * sqrt(discordant - difference**2)
-    return ceil(root**2 / difference**2)
+    if difference == threshold or not max(abs(difference), abs(threshold)) <= discordant <= 1:
+        raise ValueError(
+            f"the discordant share must be at least the difference, which must not be {threshold:g}"
+        )
+    root = _z(1 - alpha) * sqrt(discordant - threshold**2)
+    root += _z_power(power) * sqrt(discordant - difference**2)
+    return ceil(root**2 / (difference - threshold) ** 2)
 
 
 def needed_problems_unpaired(first: float, second: float, alpha: float = 0.05, power: float = 0.8) -> int:
@@ -227,6 +281,28 @@ def detectable_by_seeds(
     effect = float(optimize.brentq(missed, 0.0, enough)) / sqrt(seeds)  # in standard deviations of a seed
     found = effect * sqrt(discordant / (problems + effect**2))
     return found if found <= discordant else effect**2 / (problems + effect**2)
+
+
+def needed_seeds(
+    differences: Sequence[float],
+    threshold: float = 0.0,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    most: int = 1000,
+) -> int | None:
+    """Seeds at which the t test tells a mean difference like this from a threshold (approximate).
+
+    None without spread, without distance from the threshold, or when `most` seeds would not do.
+    """
+    values = np.asarray(differences, dtype=float)
+    spread, distance = float(values.std(ddof=1)), abs(float(values.mean()) - threshold)
+    if spread < 1e-12 or distance < 1e-12:
+        return None
+    for seeds in range(2, most + 1):
+        reach = float(stats.t.ppf(1 - alpha / 2, seeds - 1)) + float(stats.t.ppf(power, seeds - 1))
+        if reach * spread / sqrt(seeds) <= distance:
+            return seeds
+    return None
 
 
 Word = Literal["differ", "supported", "suggestive", "not distinguishable"]

@@ -7,21 +7,11 @@ from typing import NamedTuple
 
 from training.names import nearest
 from webapp.experiments.models import Experiment
-from webapp.results import statistics
-from webapp.results.cells import (
-    METRICS,
-    Cell,
-    Comparison,
-    Metric,
-    Refusal,
-    SeedsComparison,
-    UnpairedComparison,
-    why_not_comparable,
-)
-from webapp.results.querysets import PairCounts, Tally, latest_tallies, pair_counts
+from webapp.results.cells import Cell, Metric, SeedsComparison, metrics
+from webapp.results.comparisons import Compared, Comparisons, Key
+from webapp.results.querysets import Tally, latest_tallies
+from webapp.results.samples import Sampled, sampled
 from webapp.runs.models import StageRun
-
-Compared = Comparison | UnpairedComparison | Refusal
 
 
 @dataclass(frozen=True)
@@ -38,6 +28,7 @@ class StageRow:
     """One stage: a row a seed, and what the seeds say together."""
 
     stage: str
+    kind: str
     label: str  # what a publication calls it
     after: str | None  # the stage that it starts from
     last: bool  # no stage follows it
@@ -54,6 +45,8 @@ class StageTable:
     benchmark: str
     benchmarks: tuple[str, ...]  # that the experiment runs
     metric: Metric
+    metrics: tuple[Metric, ...]  # that the benchmark has
+    samples: int  # most that are drawn to a problem; 0: greedy responses alone
     conditions: tuple[str, ...]  # the baseline first
     seeds: tuple[int, ...]
     alpha: float
@@ -108,22 +101,11 @@ class StageTable:
         return all(cell.complete for cell in self.cells())
 
 
-Key = tuple[str, str, int]  # condition, stage, seed
-
-
-class Counts(NamedTuple):
-    """What is known of two evaluations that only counts were published of."""
-
-    first: int
-    first_problems: int
-    second: int
-    second_problems: int
-
-
 class Place(NamedTuple):
     """Where a stage stands in the tree: its names, what it starts from, whether nothing follows."""
 
     stage: str
+    kind: str
     label: str
     after: str | None
     last: bool
@@ -156,17 +138,20 @@ def stage_table(
             "reused_from",
         )
     )
-    planned = {run[3]: [item["benchmark"] for item in run[5] or []] for run in runs}
+    planned = {run[3]: {one["benchmark"]: one.get("samples", 0) for one in run[5] or []} for run in runs}
     benchmarks = tuple(dict.fromkeys([name for names in planned.values() for name in names]))
     benchmark = benchmark or experiment.primary_metric
     baseline = baseline or conditions[0]
     _refuse_unknown("benchmark", benchmark, {*benchmarks, experiment.primary_metric})
     _refuse_unknown("baseline", baseline, conditions)
-    _refuse_unknown("metric", metric, METRICS)
+    samples = max((of.get(benchmark, 0) for of in planned.values()), default=0)
+    known = metrics(samples)
+    _refuse_unknown("metric", metric, known)
+    tallies = latest_tallies(planned, benchmark)
     ordered = (baseline, *(name for name in conditions if name != baseline))
     evaluated = {stage for _, stage, _, run, *_ in runs if benchmark in planned[run]}
     builder = _Builder(
-        metric=METRICS[metric],
+        metric=known[metric],
         conditions=ordered,
         seeds=tuple(experiment.seeds),
         alpha=experiment.alpha,
@@ -175,13 +160,15 @@ def stage_table(
             (condition, stage, seed): (run, state, reused, source)
             for condition, stage, seed, run, state, _, reused, source in runs
         },
-        tallies=latest_tallies(planned, benchmark),
+        tallies=tallies,
+        sampled=sampled(tallies.values()) if known[metric].k is not None else {},
     )
     followed = {stage.after_id for stage in stages}
     name_of = {stage.id: stage.name for stage in stages}
     places = [
         Place(
             stage.name,
+            stage.kind,
             stage.label,
             name_of[stage.after_id] if stage.after_id else None,
             stage.id not in followed,
@@ -193,7 +180,9 @@ def stage_table(
         experiment=experiment,
         benchmark=benchmark,
         benchmarks=benchmarks or (benchmark,),
-        metric=METRICS[metric],
+        metric=known[metric],
+        metrics=tuple(known.values()),
+        samples=samples,
         conditions=ordered,
         seeds=builder.seeds,
         alpha=builder.alpha,
@@ -204,7 +193,7 @@ def stage_table(
 
 @dataclass(frozen=True)
 class _Builder:
-    """Cells first, then all pairs in one query, then the adjustment over stages."""
+    """Cells first, then their comparisons, then the rows."""
 
     metric: Metric
     conditions: tuple[str, ...]
@@ -213,11 +202,15 @@ class _Builder:
     tests: int
     runs: Mapping[Key, tuple[int, str, str, int | None]]  # id, state, what it is reused from
     tallies: Mapping[int, Tally]
+    sampled: Mapping[int, Sampled]  # by evaluation
 
     def rows(self, places: list[Place]) -> tuple[StageRow, ...]:
         names = [place.stage for place in places]
-        compared = self._compared(names)
-        over_seeds = self._over_seeds(names, compared)
+        comparisons = Comparisons(
+            self.metric, self.conditions, self.seeds, self.alpha, self.tests, self._cell
+        )
+        compared = comparisons.of_stages(names)
+        over_seeds = comparisons.over_seeds(names, compared)
         return tuple(self._row(place, compared, over_seeds) for place in places)
 
     def _row(
@@ -243,97 +236,15 @@ class _Builder:
         )
 
     def _cell(self, key: Key) -> Cell:
-        run, state, *reused = self.runs.get(key, (None, "", "", None))
+        run, state, reused, source = self.runs.get(key, (None, "", "", None))
         tally = self.tallies.get(run) if run is not None else None
-        return Cell(*key, self.metric, run, state, tally, *reused)
+        drawn = self.sampled.get(tally.evaluation) if tally else None
+        return Cell(*key, self.metric, run, state, tally, reused, source, drawn)
 
     def _mean(self, condition: str, stage: str) -> float | None:
         cells = [self._cell((condition, stage, seed)) for seed in self.seeds]
         rates = [cell.rate for cell in cells if cell.complete]
         return fmean(rates) if rates else None
-
-    def _compared(self, stages: list[str]) -> dict[Key, Compared]:
-        """Every comparison or refusal of two finished cells."""
-        refused: dict[Key, Refusal] = {}
-        pairs: dict[Key, tuple[int, int]] = {}
-        unpaired: dict[Key, Counts] = {}
-        for stage in stages:
-            for seed in self.seeds:
-                first = self._cell((self.conditions[0], stage, seed))
-                for name in self.conditions[1:]:
-                    second = self._cell((name, stage, seed))
-                    if not (first.complete and second.complete):
-                        continue
-                    if reason := why_not_comparable(first.result, second.result):
-                        refused[name, stage, seed] = Refusal(name, stage, seed, reason)
-                    elif first.result.published is not None or second.result.published is not None:
-                        if first.count is None or second.count is None:
-                            reason = "only rates were published, no counts to test"
-                            refused[name, stage, seed] = Refusal(name, stage, seed, reason)
-                        else:
-                            unpaired[name, stage, seed] = Counts(
-                                first.count, first.result.problems, second.count, second.result.problems
-                            )
-                    else:
-                        pairs[name, stage, seed] = (first.result.evaluation, second.result.evaluation)
-        counted = pair_counts(pairs.values(), self.metric.column)
-        for key, pair in pairs.items():
-            counts = counted.get(pair, PairCounts(0, 0, 0, 0))
-            problems = self.tallies[self.runs[key][0]].problems
-            if counts.problems < problems:
-                reason = f"only {counts.problems} of {problems} problems are in both evaluations"
-                refused[key] = Refusal(*key, reason)
-        tested = {key: counted[pair] for key, pair in pairs.items() if key not in refused}
-        return {**refused, **self._tested({**tested, **unpaired})}
-
-    def _tested(
-        self, counted: Mapping[Key, PairCounts | Counts]
-    ) -> dict[Key, Comparison | UnpairedComparison]:
-        comparisons: dict[Key, Comparison | UnpairedComparison] = {}
-        for seed in self.seeds:
-            keys = [key for key in counted if key[2] == seed]
-            p_values = [
-                statistics.mcnemar(counts.gained, counts.lost)
-                if isinstance(counts := counted[key], PairCounts)
-                else statistics.fisher(*counts)
-                for key in keys
-            ]
-            for key, p, adjusted in zip(keys, p_values, statistics.holm(p_values, self.tests), strict=True):
-                assert adjusted is not None
-                counts = counted[key]
-                if isinstance(counts, PairCounts):
-                    interval = statistics.tango(counts.gained, counts.lost, counts.problems)
-                    verdict = statistics.checkpoints_verdict(adjusted, interval, self.alpha)
-                    comparisons[key] = Comparison(*key, counts, interval, p, adjusted, verdict)
-                else:
-                    interval = statistics.newcombe_unpaired(*counts)
-                    verdict = statistics.checkpoints_verdict(adjusted, interval, self.alpha)
-                    comparisons[key] = UnpairedComparison(*key, *counts, interval, p, adjusted, verdict)
-        return comparisons
-
-    def _over_seeds(
-        self, stages: list[str], compared: Mapping[Key, Compared]
-    ) -> dict[tuple[str, str], SeedsComparison]:
-        """What the seeds say together, where two or more are finished; their problems are never pooled."""
-        differences: dict[tuple[str, str], tuple[float, ...]] = {}
-        for stage in stages:
-            for name in self.conditions[1:]:
-                found = [compared.get((name, stage, seed)) for seed in self.seeds]
-                deltas = tuple(one.delta for one in found if isinstance(one, Comparison))
-                if len(deltas) > 1:
-                    differences[name, stage] = deltas
-        results = {key: statistics.over_seeds(deltas) for key, deltas in differences.items()}
-        adjusted = statistics.holm([result.p for result in results.values()], self.tests)
-        return {
-            key: SeedsComparison(
-                *key,
-                differences[key],
-                result,
-                adjusted_p,
-                statistics.conditions_verdict(result, adjusted_p, len(differences[key]), self.alpha),
-            )
-            for (key, result), adjusted_p in zip(results.items(), adjusted, strict=True)
-        }
 
 
 def _refuse_unknown(what: str, name: str, known: object) -> None:

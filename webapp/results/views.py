@@ -3,18 +3,20 @@
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from webapp.experiments.models import Experiment
-from webapp.results import exports
+from webapp.results import exports, pass_exports
 from webapp.results import report as reports
-from webapp.results.cells import METRICS, Comparison, SeedsComparison, UnpairedComparison
-from webapp.results.models import Evaluation
+from webapp.results.cells import Comparison, PassComparison, SeedsComparison, UnpairedComparison
+from webapp.results.decisions import decisions
+from webapp.results.models import GREEDY, Evaluation
+from webapp.results.pass_curves import MEANINGS, changes, curves
 from webapp.results.published import Publication, PublishedResult
-from webapp.results.querysets import outcome_counts
+from webapp.results.querysets import SAMPLE_CHOICES, STEP_CHOICES, outcome_counts, with_samples
 from webapp.results.statistics import wilson
 from webapp.results.tables import StageTable, stage_table
 from webapp.results.wording import answers, mixed_sizes
@@ -26,7 +28,13 @@ FILES = {
     "json": (exports.json, "application/json"),
 }
 SHOWN = 50  # problems on a page
-SHARED_LABELS = {"decoding": "Decoding", "max_new_tokens": "Token limit", "grader": "Grader"}
+SHARED_LABELS = {
+    "decoding": "Decoding",
+    "max_new_tokens": "Token limit",
+    "grader": "Grader",
+    "samples": "Samples a problem",
+    "temperature": "Temperature",
+}
 
 
 @require_GET
@@ -41,13 +49,15 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
     context = {
         "experiment": experiment,
         "table": table,
+        "decisions": decisions(table),
         "answers": answers(table),
         "columns": _columns(experiment, table),
         "reach": _reach(table),
         "warning": mixed_sizes(table),
         "remarks": Publication.model_validate(experiment.recipe).remarks() if table.imported else [],
         "provenance": exports.provenance(table),
-        "metrics": METRICS.values(),
+        "changes": changes(table) if table.samples else [],
+        "meanings": MEANINGS,
         "query": request.GET.urlencode(),
         "nav": "experiments",
     }
@@ -67,6 +77,23 @@ def table_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
     write, content_type = FILES[form]
     return _download(write(table), content_type, f"{experiment.name}-{table.benchmark}.{form}")
+
+
+@require_GET
+def pass_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
+    """The pass@k curves of ?benchmark=: json with figures for the page, csv to download."""
+    experiment = get_object_or_404(Experiment, name=name)
+    if form not in ("csv", "json"):
+        raise Http404(f"there are no pass@k curves as {form!r}; choose csv or json")
+    try:
+        table = _table(request, experiment)
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    found = curves(table)
+    if form == "json":
+        return JsonResponse({"charts": pass_exports.charts(table, found)})
+    written = pass_exports.csv(table, found)
+    return _download(written, "text/csv; charset=utf-8", f"{experiment.name}-{table.benchmark}-pass-at-k.csv")
 
 
 @require_GET
@@ -96,28 +123,49 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
     related = ("attempt__stage_run__condition", "attempt__stage_run__stage", "attempt__stage_run__experiment")
     found = get_object_or_404(Evaluation.objects.select_related(*related), pk=evaluation_id)
     only = request.GET.get("only", "")
-    if only not in CHOICES:
-        only = ""
-    counts = outcome_counts(found.pk, {key: condition for key, (_, condition) in CHOICES.items()})
+    choices = CHOICES | STEP_CHOICES | (SAMPLE_CHOICES if found.settings.get("samples") else {})
+    only = only if only in choices else ""
+    counts = outcome_counts(found.pk, {key: condition for key, (_, condition) in choices.items()})
     if found.published is not None:
         return render(request, "results/published.html", _published(found))
-    outcomes = found.outcomes.filter(CHOICES[only][1]).order_by("problem")
+    outcomes = with_samples(found.outcomes.filter(choices[only][1], sample=GREEDY).order_by("problem"))
     context = {
         "evaluation": found,
         "run": found.attempt.stage_run,
         "experiment": found.attempt.stage_run.experiment,
         "page": Paginator(outcomes, SHOWN).get_page(request.GET.get("page")),
-        "choices": [(key, label, counts[key]) for key, (label, _) in CHOICES.items()],
+        "choices": [(key, label, counts[key]) for key, (label, _) in choices.items()],
         "only": only,
         "correct": counts["correct"],
         "counted": counts[""],
         "rate": counts["correct"] / counts[""] if counts[""] else None,
-        "only_label": CHOICES[only][0],
+        "only_label": choices[only][0],
         "shared": {SHARED_LABELS[key]: found.settings[key] for key in SHARED_LABELS if key in found.settings},
         "interval": wilson(counts["correct"], counts[""]) if counts[""] else None,
         "nav": "experiments",
     }
     return render(request, "results/evaluation.html", context)
+
+
+@require_GET
+def samples(request: HttpRequest, evaluation_id: int) -> HttpResponse:
+    """Every response to one problem, ?problem=: the greedy one, then the samples."""
+    related = ("attempt__stage_run__condition", "attempt__stage_run__stage", "attempt__stage_run__experiment")
+    found = get_object_or_404(Evaluation.objects.select_related(*related), pk=evaluation_id)
+    outcomes = list(found.outcomes.filter(problem=request.GET.get("problem", "")).order_by("sample"))
+    if not outcomes:
+        raise Http404("there is no such problem in this evaluation; open it from the list of problems")
+    context = {
+        "evaluation": found,
+        "run": found.attempt.stage_run,
+        "experiment": found.attempt.stage_run.experiment,
+        "problem": outcomes[0].problem,
+        "outcomes": outcomes,
+        "right": sum(one.correct for one in outcomes if one.sample != GREEDY),
+        "drawn": sum(one.sample != GREEDY for one in outcomes),
+        "nav": "experiments",
+    }
+    return render(request, "results/samples.html", context)
 
 
 def _published(found: Evaluation) -> dict[str, Any]:
@@ -163,10 +211,11 @@ def _reach(table: StageTable) -> float:
     ends = [0.0]
     for row in table.rows:
         for one in [*row.over_seeds, *(one for seed in row.seeds for one in seed.comparisons)]:
-            if isinstance(one, Comparison | UnpairedComparison):
+            if isinstance(one, Comparison | PassComparison | UnpairedComparison):
                 ends += [abs(end) for end in one.interval]
             elif isinstance(one, SeedsComparison):
                 ends.append(abs(one.result.mean))
+                ends += [] if one.result.interval else [abs(end) for end in one.within]
     return max(ends)
 
 

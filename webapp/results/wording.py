@@ -4,7 +4,14 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from webapp.results import statistics
-from webapp.results.cells import Cell, Comparison, Refusal, SeedsComparison, UnpairedComparison
+from webapp.results.cells import (
+    Cell,
+    Comparison,
+    PassComparison,
+    Refusal,
+    SeedsComparison,
+    UnpairedComparison,
+)
 from webapp.results.statistics import Interval, Verdict
 from webapp.results.tables import StageRow, StageTable
 
@@ -45,12 +52,23 @@ def p_is(p: float) -> str:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What one comparison says after a last stage: a headline, the numbers, and what it does not say."""
+class Statement:
+    """What results say, in words: a headline, the numbers, and what it does not say."""
 
     headline: str
     numbers: str
     limits: str
+
+    @property
+    def text(self) -> str:
+        """All of it on one line."""
+        return " ".join(filter(None, (self.headline, self.numbers, self.limits)))
+
+
+@dataclass(frozen=True)
+class Answer(Statement):
+    """What one comparison says after a last stage."""
+
     verdict: Verdict | None  # None: not decided yet
 
 
@@ -101,7 +119,9 @@ def _so_far(table: StageTable, row: StageRow, position: int) -> Answer | None:
     return None
 
 
-def _one_seed(table: StageTable, first: Cell, second: Cell, comparison: Comparison) -> Answer:
+def _one_seed(
+    table: StageTable, first: Cell, second: Cell, comparison: Comparison | PassComparison
+) -> Answer:
     if comparison.verdict.positive:
         side = "ahead of" if comparison.delta > 0 else "behind"
         if table.metric.name != "accuracy":
@@ -118,7 +138,8 @@ def _one_seed(table: StageTable, first: Cell, second: Cell, comparison: Comparis
         f"{second.condition} {percent(second.rate)} ({second.fraction}), "
         f"{first.condition} {percent(first.rate)} ({first.fraction}): "
         f"{points(comparison.delta)} points, 95 % interval {points_interval(comparison.interval)}; "
-        f"exact McNemar {p_is(comparison.p)}, {p_is(comparison.adjusted_p)} after Holm over "
+        f"{'exact McNemar ' if isinstance(comparison, Comparison) else ''}{p_is(comparison.p)}, "
+        f"{p_is(comparison.adjusted_p)} after Holm over "
         f"{table.tests} test{'s' if table.tests != 1 else ''}."
     )
     limits = (
@@ -180,8 +201,8 @@ def mixed_sizes(table: StageTable) -> str:
     )
 
 
-def _missing(comparison: Comparison, alpha: float) -> str:
-    if comparison.verdict.positive:
+def _missing(comparison: Comparison | PassComparison, alpha: float) -> str:
+    if comparison.verdict.positive or isinstance(comparison, PassComparison):
         return ""
     smallest = statistics.detectable(comparison.counts.problems, comparison.discordant, alpha)
     return (
@@ -199,7 +220,8 @@ def _over_seeds(table: StageTable, row: StageRow, position: int, together: Seeds
     headline = words.get(
         together.verdict.word, f"After {row.stage}, {name} and {table.baseline} are not distinguishable."
     )
-    compared = [seed for seed in row.seeds if isinstance(seed.comparisons[position], Comparison)]
+    paired = Comparison | PassComparison
+    compared = [seed for seed in row.seeds if isinstance(seed.comparisons[position], paired)]
     first, second = (fmean(seed.cells[i].rate for seed in compared) for i in (0, position + 1))
     result = together.result
     numbers = (
@@ -212,7 +234,10 @@ def _over_seeds(table: StageTable, row: StageRow, position: int, together: Seeds
             f"{p_is(together.adjusted_p)} after Holm over {table.tests} tests."
         )
     else:
-        numbers += ", the same in every seed, so there is no spread to test it by."
+        numbers += (
+            ", the same in every seed, so there is no spread between seeds to test it by; over their problems the "
+            f"seeds’ own 95 % intervals lie within {points_interval(together.within)}."
+        )
     return Answer(headline, numbers, _limits_over_seeds(table, together), together.verdict)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
-from django.db.models import Count, F, Prefetch
+from django.db.models import Count, Prefetch
 from django.utils import timezone
 
 from training import checkpoints
@@ -113,11 +113,11 @@ def left_by(runs: Sequence[StageRun]) -> dict[int, Left]:
     for evaluation in (
         Evaluation.objects.filter(attempt__stage_run__in=runs, published__isnull=True)
         .annotate(counted=Count("outcomes"))
-        .filter(counted=F("problems"))
         .select_related("attempt")
         .order_by("-attempt__number", "-seq")
     ):
-        evaluations[evaluation.attempt.stage_run_id].append(evaluation)
+        if evaluation.counted == evaluation.problems * (1 + evaluation.settings.get("samples", 0)):
+            evaluations[evaluation.attempt.stage_run_id].append(evaluation)
     return {
         run.pk: Left(
             run,

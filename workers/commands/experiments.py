@@ -12,7 +12,8 @@ from training import recipe as recipes
 from training.names import nearest
 from webapp.experiments.models import Experiment
 from webapp.experiments.reuse import Fork, check_fork
-from webapp.results import exports, tables, wording
+from webapp.results import exports, grids, tables, wording
+from webapp.results.decisions import decisions
 from webapp.results.report import report
 from webapp.runs import services as run_services
 from webapp.runs.models import StageRun, State
@@ -199,9 +200,10 @@ def table(options: argparse.Namespace) -> int:
 def show_results(experiment: Experiment, folder: Path, say: Callable[[str], None]) -> None:
     """Print the primary benchmark's table, write the report into `folder`, and say where it lies."""
     built = tables.stage_table(experiment)
-    say(exports.stage_grid(built).markdown(aligned=True))
-    for answer in wording.answers(built):
-        say(f"\n{answer.headline} {answer.numbers} {answer.limits}".rstrip())
+    say(grids.stage_grid(built).markdown(aligned=True))
+    said: list[wording.Statement] = [*decisions(built), *wording.answers(built)]
+    for one in said:
+        say(f"\n{one.text}")
     folder.mkdir(parents=True, exist_ok=True)
     say("")
     for suffix in ("md", "html"):

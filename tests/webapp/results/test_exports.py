@@ -16,6 +16,7 @@ from tests.factories import (
     run_of,
 )
 from webapp.results import exports
+from webapp.results.grids import Grid
 from webapp.results.models import Outcome
 from webapp.results.tables import stage_table
 from webapp.results.wording import answers, p_value, points
@@ -73,7 +74,7 @@ def test_json_holds_the_same_rows_as_csv(table):
 
 
 def test_an_aligned_table_has_columns_of_one_width():
-    grid = exports.Grid(["Stage", "p"], [["pretrain", ""], ["grpo", "< 0.0001"]])
+    grid = Grid(["Stage", "p"], [["pretrain", ""], ["grpo", "< 0.0001"]])
     assert grid.markdown(aligned=True).splitlines() == [
         "| Stage    |        p |",
         "| :------- | -------: |",

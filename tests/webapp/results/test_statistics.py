@@ -1,11 +1,13 @@
 """Statistics against published tables, statsmodels, scipy, and simulated coverage."""
 
 from collections import Counter
+from itertools import combinations
 from math import comb
 
 import numpy as np
 import pytest
 from scipy import optimize, stats
+from scipy.special import beta as beta_function
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
@@ -26,11 +28,13 @@ from webapp.results.statistics import (
     fisher,
     holm,
     mcnemar,
+    mean_share,
     needed_problems,
     needed_problems_unpaired,
     newcombe_paired,
     newcombe_unpaired,
     over_seeds,
+    paired_means,
     pass_at_k,
     tango,
     wilson,
@@ -284,3 +288,100 @@ def test_difference_that_seeds_show_has_its_limits():
     assert detectable_by_seeds(50, 0.01, 2) > 0.01, "more than the discordant share, so that share grows too"
     with pytest.raises(ValueError, match="2 seeds or more"):
         detectable_by_seeds(100, 0.1, 1)
+
+
+SOLVE_RATES = {"hard": (0.15, 3.0), "middle": (0.6, 0.9), "easy": (4.0, 0.7)}  # of problems: Beta(a, b)
+
+
+def solved(generator, kind, problems, samples, k, runs):
+    """Estimated pass@k of every problem, (runs, problems), and its true mean over all problems there could be."""
+    a, b = SOLVE_RATES[kind]
+    chance = generator.beta(a, b, size=(runs, problems))
+    right = generator.binomial(samples, chance)
+    return pass_at_k(samples, right, k), 1 - beta_function(a, b + k) / beta_function(a, b)
+
+
+def test_pass_at_k_equals_all_ways_to_draw_k():
+    for samples in range(1, 8):
+        for right in range(samples + 1):
+            responses = [i < right for i in range(samples)]
+            for k in range(1, samples + 1):
+                drawn = list(combinations(responses, k))
+                expected = sum(any(one) for one in drawn) / len(drawn)
+                assert pass_at_k(samples, right, k) == pytest.approx(expected)
+
+
+def test_pass_at_k_is_without_bias():
+    estimated, truth = solved(np.random.default_rng(5), "middle", 20_000, 10, 4, 1)
+    assert estimated.mean() == pytest.approx(truth, abs=0.01)
+    naive = 1 - (1 - pass_at_k(10, np.random.default_rng(5).binomial(10, 0.1, 20_000), 1)) ** 4
+    assert naive.mean() < 1 - 0.9**4 - 0.005  # what is usually done instead
+
+
+def test_the_interval_of_a_mean_share_is_wilsons_for_yes_or_no():
+    for right in (0, 1, 7, 20):
+        assert mean_share([1] * right + [0] * (20 - right), 1) == pytest.approx(wilson(right, 20))
+    certain, doubtful = mean_share([0.5] * 20, 4), wilson(10, 20)  # no scatter, but no certainty either
+    assert wilson(40, 80).low > certain.low > doubtful.low
+
+
+COVERED = [
+    ("hard", 150, 8, 1),
+    ("hard", 150, 8, 8),
+    ("hard", 500, 16, 4),
+    ("middle", 150, 8, 8),
+    ("middle", 500, 16, 4),
+    ("easy", 150, 8, 1),
+    ("easy", 500, 16, 4),  # of 500 problems 4 are missed
+]
+
+
+@pytest.mark.parametrize(("kind", "problems", "samples", "k"), COVERED)
+def test_the_interval_of_pass_at_k_covers(kind, problems, samples, k):
+    values, truth = solved(np.random.default_rng(6), kind, problems, samples, k, 2000)
+    covered = sum(within(truth, mean_share(row, samples)) for row in values) / 2000
+    assert 0.93 < covered < 0.98
+
+
+def test_two_equal_means_are_not_certain():
+    equal = paired_means([0.0] * 100, [0.0] * 100)
+    assert equal.mean == 0
+    assert equal.p == pytest.approx(1)
+    assert equal.interval == pytest.approx((-0.0272, 0.0272), abs=2e-4)
+    # Bonett and Price's formula, for yes or no
+    gained, lost, n = 30, 12, 150
+    first, second = [0] * gained + [1] * lost + [0] * (n - 42), [1] * gained + [0] * lost + [0] * (n - 42)
+    up, down = (gained + 1) / (n + 2), (lost + 1) / (n + 2)
+    half = 1.959964 * np.sqrt((up + down - (up - down) ** 2) / (n + 2))
+    assert paired_means(first, second).interval == pytest.approx((up - down - half, up - down + half))
+    assert paired_means(second, first).p == pytest.approx(paired_means(first, second).p)
+
+
+@pytest.mark.parametrize(("kind", "problems", "samples", "k"), COVERED)
+def test_the_interval_of_two_means_covers(kind, problems, samples, k):
+    generator, (a, b) = np.random.default_rng(7), SOLVE_RATES[kind]
+    chance = generator.beta(a, b, size=(1500, problems))
+    better = chance + (1 - chance) * generator.beta(0.3, 3.0, size=chance.shape)
+    first, second = (pass_at_k(samples, generator.binomial(samples, p), k) for p in (chance, better))
+    everyone = generator.beta(a, b, size=1_000_000)
+    improved = everyone + (1 - everyone) * generator.beta(0.3, 3.0, size=everyone.size)
+    truth = float(((1 - everyone) ** k - (1 - improved) ** k).mean())
+    found = [paired_means(one, other) for one, other in zip(first, second, strict=True)]
+    assert 0.93 < sum(within(truth, one.interval) for one in found) / 1500 < 0.98
+
+
+def test_means_that_are_equal_are_seldom_told_apart():
+    generator = np.random.default_rng(8)
+    chance = generator.beta(0.3, 3.0, size=(2000, 300))
+    first, second = (pass_at_k(8, generator.binomial(8, chance), 4) for _ in range(2))
+    low = sum(paired_means(one, other).p < 0.05 for one, other in zip(first, second, strict=True))
+    assert 0.02 < low / 2000 < 0.07
+
+
+def test_the_problems_that_a_threshold_takes():
+    assert needed_problems(0.1, 0.3, threshold=0.0) == needed_problems(0.1, 0.3)
+    assert needed_problems(0.1, 0.3, threshold=0.05) > needed_problems(0.1, 0.3)
+    assert needed_problems(-0.02, 0.3, threshold=0.05) == pytest.approx(needed_problems(0.07, 0.3), rel=0.02)
+    for difference, threshold in ((0.05, 0.05), (0.01, 0.5)):
+        with pytest.raises(ValueError, match="the discordant share must be at least"):
+            needed_problems(difference, 0.3, threshold=threshold)

@@ -1,5 +1,6 @@
 """The stage table against rows made by hand: what counts, what is paired, what is refused."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -10,12 +11,13 @@ from tests.factories import (
     BENCHMARK,
     EVALUATION_SETTINGS,
     add_evaluation,
+    add_samples,
     make_attempt,
     make_experiment,
     make_history,
     run_of,
 )
-from webapp.results.cells import Comparison, Refusal
+from webapp.results.cells import METRICS, Comparison, Refusal
 from webapp.results.models import Evaluation, Outcome
 from webapp.results.querysets import latest_accuracies
 from webapp.results.tables import stage_table
@@ -86,6 +88,56 @@ def test_pairs_are_formed_by_problem_not_by_order():
     counts = one_comparison(stage_table(experiment)).counts
     assert counts.gained == sum(b and not a for a, b in zip(baseline, other, strict=True))
     assert counts.lost == sum(a and not b for a, b in zip(baseline, other, strict=True))
+
+
+def test_samples_count_in_nothing_but_pass_at_k():
+    experiment = make_experiment(stages=ONE_STAGE)
+    baseline, other = pairs(5, 3, 1, 6)
+    made = [
+        evaluate(experiment, "baseline", "drills", baseline),
+        evaluate(experiment, "mul_tokens", "drills", other),
+    ]
+    before = {metric: stage_table(experiment, metric=metric) for metric in METRICS}
+    for evaluation in made:
+        add_samples(evaluation, [[True, False, True]] * 15)
+    for metric, table in before.items():
+        again = stage_table(experiment, metric=metric)
+        plain = [replace(cell.tally, settings={}) for cell in table.cells()]
+        assert [replace(cell.tally, settings={}) for cell in again.cells()] == plain
+        assert one_comparison(again) == one_comparison(table)
+    assert (
+        latest_accuracies([run_of(experiment, "baseline", "drills").id], BENCHMARK).popitem()[1].counted == 15
+    )
+
+
+def test_the_written_steps_are_counted_apart_from_the_answer():
+    experiment = make_experiment(stages=ONE_STAGE)
+    written = [(0, 0), (1, 1), (3, 3), (3, 2), (2, 0)]
+    for condition in ("baseline", "mul_tokens"):
+        evaluation = evaluate(experiment, condition, "drills", [True] * 5)
+        for outcome, (steps, right) in zip(evaluation.outcomes.order_by("problem"), written, strict=True):
+            outcome.steps_written, outcome.steps_right = steps, right
+            outcome.save()
+    last = evaluation.outcomes.get(problem="p0003")
+    last.steps_right = 3
+    last.save()
+    table = stage_table(experiment, metric="steps_right_rate")
+    first, second = table.rows[0].seeds[0].cells
+    assert (first.count, second.count) == (2, 3)
+    assert first.steps_right_rate == pytest.approx(2 / 5)
+    assert first.equations_right == pytest.approx(6 / 9)
+    assert first.accuracy == 1.0
+    counts = one_comparison(table).counts
+    assert (counts.both, counts.gained, counts.lost, counts.neither) == (2, 1, 0, 2)
+
+
+def test_choices_have_no_steps():
+    experiment = make_experiment(stages=ONE_STAGE)
+    evaluate(experiment, "baseline", "drills", [True] * 5)  # steps are null: nobody looked for any
+    cell = stage_table(experiment).rows[0].seeds[0].cells[0]
+    assert cell.steps_right_rate is None
+    assert cell.equations_right is None
+    assert not stage_table(experiment, metric="steps_right_rate").rows[0].seeds[0].cells[0].complete
 
 
 def test_holm_counts_the_stages_that_are_still_to_come():

@@ -7,7 +7,15 @@ import re
 import pytest
 from django.test import Client
 
-from tests.factories import add_evaluation, make_attempt, make_experiment, make_history, make_user, run_of
+from tests.factories import (
+    add_evaluation,
+    add_samples,
+    make_attempt,
+    make_experiment,
+    make_history,
+    make_user,
+    run_of,
+)
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import State
 
@@ -164,3 +172,34 @@ def test_texts_are_shown_as_text(signed_in, evaluation):
     assert "<script>alert" not in page
     assert '<mark class="mul">' in page
     assert "none found" in page
+
+
+def test_the_samples_of_a_problem_stand_beside_its_greedy_response(signed_in, evaluation):
+    add_samples(evaluation, [[i == 0, True, i == 0] for i in range(120)])
+    page = signed_in.get(f"/evaluations/{evaluation.pk}/")
+    assert shown(page) == [f"p{i:04d}" for i in range(50)]  # a problem each, whatever its samples
+    assert "Samples right 3 of 3" in text_of(page)
+    assert "Samples right 1 of 3" in text_of(page)
+    assert "Samples a problem 3" in text_of(page)
+    reached = signed_in.get(f"/evaluations/{evaluation.pk}/?only=only_sampled")
+    assert shown(reached)[0] == "p0000"
+    assert len(shown(reached)) == 40
+    every = signed_in.get(f"/evaluations/{evaluation.pk}/samples/?problem=p0001")
+    assert "1 of 3 samples right at temperature 0.8" in text_of(every)
+    assert re.findall(r'<article class="outcome" id="([^"]+)"', every.content.decode()) == [
+        "greedy",
+        "sample-1",
+        "sample-2",
+        "sample-3",
+    ]
+    assert signed_in.get(f"/evaluations/{evaluation.pk}/samples/?problem=none").status_code == 404
+
+
+def test_wrong_steps_behind_right_answers_are_found(signed_in, evaluation):
+    evaluation.outcomes.update(steps_written=2, steps_right=2)
+    evaluation.outcomes.filter(problem__in=["p0001", "p0003"]).update(steps_right=1)
+    address = f"/evaluations/{evaluation.pk}/"
+    assert shown(signed_in.get(f"{address}?only=wrong_step")) == ["p0001", "p0003"]
+    assert shown(signed_in.get(f"{address}?only=right_with_wrong_step")) == ["p0001"]
+    assert "Steps right 1 of 2" in text_of(signed_in.get(address))
+    assert "right in a sample only" not in text_of(signed_in.get(address))

@@ -5,7 +5,7 @@ from training.run import Run
 
 
 def run(run: Run) -> None:
-    """Run the stage's benchmarks on the parent's checkpoint, or on the model's start_from."""
+    """Run the stage's benchmarks on the parent's checkpoint, or on the model's start_from, either as it is."""
     if run.done is not None:
         return stage.evaluate_again(run)
     if run.parent is not None:
@@ -13,9 +13,9 @@ def run(run: Run) -> None:
         stage.announce(run, run.parent)
         trained, tokens = model.load(run.parent), tokenizer.from_checkpoint(run.parent)
         step = found.step if found else 0
-    elif run.spec.model.start_from is not None:
-        tokens = stage.load_tokenizer(run)
-        trained, step = stage.load_model(run, tokens), 0
+    elif (start := run.spec.model.start_from) is not None:
+        trained, tokens, step = model.load(start), stage.load_tokenizer(run), 0
+        run.journal.log(f"{start}: {trained.num_parameters():,} parameters, {model.entries(start):,} entries")
     else:
         raise ValueError(
             f"stage {run.spec.stage!r} has nothing to evaluate: put it after a stage, or set model.start_from"

@@ -1,0 +1,162 @@
+"""Tables to read, every cell as text: the stage table and the detail metrics, as Markdown that nothing breaks out of."""
+
+import re
+from typing import NamedTuple
+
+from webapp.results.cells import Cell, PassComparison, Refusal, SeedsComparison, UnpairedComparison
+from webapp.results.comparisons import Compared
+from webapp.results.tables import StageTable
+from webapp.results.wording import p_value, percent, points, points_interval
+
+Value = str | int | float | None  # of a table's cell in a file
+
+
+class Grid(NamedTuple):
+    """A table to read, every cell as text."""
+
+    header: list[str]
+    lines: list[list[str]]
+    labels: int = 1  # leading columns of words, set left; figures are set right
+
+    def markdown(self, *, aligned: bool = False) -> str:
+        """As a Markdown table, every cell escaped; `aligned` for a terminal: columns of one width."""
+        written = [[escaped(text) for text in line] for line in (self.header, *self.lines)]
+        widths = [max(map(len, column)) if aligned else 0 for column in zip(*written, strict=True)]
+        rule = [
+            f":{'-' * max(2, width - 1)}" if place < self.labels else f"{'-' * max(2, width - 1)}:"
+            for place, width in enumerate(widths)
+        ]
+        placed = [
+            [
+                text.ljust(width) if place < self.labels else text.rjust(width)
+                for place, (text, width) in enumerate(zip(line, widths, strict=True))
+            ]
+            for line in (written[0], rule, *written[1:])
+        ]
+        return "\n".join(f"| {' | '.join(line)} |" for line in placed)
+
+
+def stage_grid(table: StageTable) -> Grid:
+    """The stage table as people read it."""
+    header = ["Stage", *table.conditions]
+    for name in table.others:
+        whose = f" ({name})" if len(table.others) > 1 else ""
+        p, pairs = ("Fisher p (unpaired)", []) if table.imported else ("p", ["gained / lost"])
+        header += [f"Δ points{whose}", f"95 % interval{whose}", p, "Holm p", *pairs, "verdict"]
+    lines: list[list[str]] = []
+    for row in table.rows:
+        if not any(cell.complete for seed in row.seeds for cell in seed.cells):
+            continue
+        for seed in row.seeds:
+            label = f"{row.stage}, seed {seed.seed}" if table.several_seeds else row.stage
+            label = f"{label}: {row.label}" if row.label else label
+            cells = [_accuracy(cell, table.digits) for cell in seed.cells]
+            compared = [_compared(one, table.imported) for one in seed.comparisons]
+            lines.append([label, *cells, *(x for one in compared for x in one)])
+        if table.several_seeds:
+            means = ["" if mean is None else percent(mean) for mean in row.means]
+            together = [x for one in row.over_seeds for x in _compared(one)]
+            lines.append([f"{row.stage}, mean", *means, *together])
+    return Grid(header, lines)
+
+
+def detail_grid(table: StageTable) -> Grid:
+    """The detail metrics of every finished evaluation."""
+    header = [
+        "Stage",
+        "Condition",
+        "Mul-tokens per response",
+        "Repetition",
+        "Hit limit",
+        "Tokens per response",
+        "All steps right",
+        "Equations right",
+    ]
+    if table.several_seeds:
+        header.insert(2, "Seed")
+    lines = []
+    for cell in table.cells():
+        if cell.complete:
+            line = [
+                cell.stage,
+                cell.condition,
+                _number(cell.mul_tokens_per_response, ".3f"),
+                _share(cell.repetition_rate),
+                _share(cell.hit_limit_rate),
+                _number(cell.mean_tokens, ".1f"),
+                _share(cell.steps_right_rate),
+                equations(cell),
+            ]
+            if table.several_seeds:
+                line.insert(2, str(cell.seed))
+            lines.append(line)
+    return Grid(header, lines, labels=3 if table.several_seeds else 2)
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is: no table cell ends, no tag, no link, no emphasis begins in it."""
+    text = re.sub(r"\s*[\r\n]+\s*", " ", text)
+    text = re.sub(r"([\\|`*\[\]])", r"\\\1", text)
+    text = re.sub(r"&(?=#?\w+;)", "&amp;", text)
+    text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)  # "< 0.0001" begins no tag and stays readable
+    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
+
+
+def _accuracy(cell: Cell, digits: int) -> str:
+    return f"{percent(cell.rate, digits)} ({cell.fraction})" if cell.complete else ""
+
+
+def _share(share: float | None) -> str:
+    return "–" if share is None else percent(share)
+
+
+def equations(cell: Cell) -> str:
+    """The share of a cell's written equations that hold, and of how many: '75.0 % (6/8)'."""
+    share, tally = cell.equations_right, cell.result
+    return "–" if share is None else f"{percent(share)} ({tally.steps_right}/{tally.steps_written})"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "–" if value is None else format(value, form)
+
+
+def _compared(one: Compared | SeedsComparison | None, imported: bool = False) -> list[str]:
+    """The cells of one comparison; published counts have none for pairs."""
+    empty = [""] * (4 if imported else 5)
+    if one is None:
+        return [*empty, ""]
+    if isinstance(one, Refusal):
+        return [*empty, f"refused: {one.reason}"]
+    if isinstance(one, UnpairedComparison):
+        return [
+            points(one.delta, 2),
+            points_interval(one.interval, 2),
+            p_value(one.p),
+            p_value(one.adjusted_p),
+            one.verdict.word,
+        ]
+    if isinstance(one, SeedsComparison):
+        interval, p = one.result.interval, one.result.p
+        return [
+            points(one.result.mean),
+            points_interval(interval) if interval else f"{points_interval(one.within)} in each seed",
+            f"{p_value(p)} (t)" if p is not None else "",
+            p_value(one.adjusted_p) if one.adjusted_p is not None else "",
+            "",
+            one.verdict.word,
+        ]
+    return [
+        points(one.delta),
+        points_interval(one.interval),
+        p_value(one.p),
+        p_value(one.adjusted_p),
+        "" if isinstance(one, PassComparison) else f"{one.counts.gained} / {one.counts.lost}",
+        one.verdict.word,
+    ]
+
+
+def not_a_formula(value: Value) -> Value:
+    """A cell's value, with an apostrophe before text that a spreadsheet would compute."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value
