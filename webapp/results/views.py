@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from webapp.experiments.models import Experiment
-from webapp.results import exports
+from webapp.results import diagnosis, exports
 from webapp.results import report as reports
 from webapp.results.cells import METRICS, Comparison, SeedsComparison, UnpairedComparison
 from webapp.results.models import Evaluation
@@ -67,6 +67,14 @@ def table_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
     write, content_type = FILES[form]
     return _download(write(table), content_type, f"{experiment.name}-{table.benchmark}.{form}")
+
+
+@require_GET
+def findings(request: HttpRequest, name: str) -> HttpResponse:
+    """The findings of an experiment, the worst first, as a fragment."""
+    experiment = get_object_or_404(Experiment, name=name)
+    context = {"experiment": experiment, "findings": diagnosis.of_experiment(experiment)}
+    return render(request, "results/_findings.html", context)
 
 
 @require_GET

@@ -6,6 +6,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from training.stages import STAGES
+from webapp.results import diagnosis
 from webapp.results.models import Evaluation
 from webapp.results.querysets import latest_accuracies
 from webapp.runs import querysets, services
@@ -52,6 +53,15 @@ def run_log(request: HttpRequest, run_id: int) -> HttpResponse:
     """The newest lines of the log, as a fragment."""
     found = _found(run_id)
     return render(request, "runs/_log.html", {"run": found, "log": _log(found)})
+
+
+@require_GET
+def run_diagnosis(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Findings and the dynamics table, as a fragment."""
+    found = _found(run_id)
+    reading = diagnosis.of_run(found)
+    context = {"run": found, "findings": reading.findings, "dynamics": reading.dynamics, "of_run": True}
+    return render(request, "runs/_diagnosis.html", context)
 
 
 @require_POST

@@ -1,0 +1,156 @@
+"""What the rules read of one stage run: its metrics, a few rollouts, its evaluations; each loaded once, when asked for."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Max, Min
+from django.urls import reverse
+
+from webapp.results.diagnosis.changes import Change, paired_changes
+from webapp.results.diagnosis.finding import Link
+from webapp.results.dynamics import MEASURES, trend_of
+from webapp.results.querysets import Tally, latest_tallies
+from webapp.results.trends import Trend, onset
+from webapp.runs.models import StageRun
+from webapp.telemetry.models import Metric
+from webapp.telemetry.series import Series, rollouts, series
+
+SAMPLE = 200  # completions at either end of a run, for what only texts show
+
+
+class RunRecords:
+    """One stage run's records; a rule asks for what it needs."""
+
+    def __init__(self, run: StageRun) -> None:
+        self.run = run
+        self._series: dict[str, Series | None] = {}
+        self._trends: dict[str, Trend | None] = {}
+
+    @property
+    def kind(self) -> str:
+        """The stage's."""
+        return self.run.stage.kind
+
+    @cached_property
+    def settings(self) -> dict[str, Any]:
+        """The stage's resolved settings; empty for imported runs."""
+        return (self.run.spec or {}).get("settings") or {}
+
+    @property
+    def primary(self) -> str:
+        """The experiment's deciding benchmark."""
+        return self.run.experiment.primary_metric
+
+    def series(self, name: str) -> Series | None:
+        """A metric's points that count; None where it was not recorded."""
+        if name not in self._series:
+            self._series[name] = series([self.run.pk], [name]).get((self.run.pk, name))
+        return self._series[name]
+
+    def trend(self, name: str) -> Trend | None:
+        """Where a metric of dynamics.MEASURES went."""
+        if name not in self._trends:
+            points = self.series(name)
+            self._trends[name] = trend_of(name, points) if points else None
+        return self._trends[name]
+
+    def since(self, name: str, level: float, *, below: bool = False) -> int | None:
+        """The step from which a metric stays beyond a level."""
+        points = self.series(name)
+        return onset(points.steps, points.values, level, below=below) if points else None
+
+    def left_start(self, name: str, part: float = 0.25) -> int | None:
+        """The step from which a metric has left its start by a part of its whole change, for good."""
+        found = self.trend(name)
+        if found is None or found.start == found.end:
+            return None
+        level = found.start + part * (found.end - found.start)
+        return self.since(name, level, below=found.end < found.start)
+
+    @cached_property
+    def components(self) -> dict[str, Series]:
+        """The reward's components that were recorded."""
+        names = (
+            Metric.objects.filter(attempt__stage_run=self.run, name__startswith="reward/")
+            .values_list("name", flat=True)
+            .distinct()
+        )
+        found = series([self.run.pk], list(names)) if names else {}
+        return {name.removeprefix("reward/"): points for (_, name), points in found.items()}
+
+    def first_rollouts(self) -> tuple[int, int]:
+        """(correct, all) among the rollouts of the first tenth of the steps; (0, 0) without any."""
+        points = self.series("accuracy")
+        if points is None or len(points.steps) == 0:
+            return 0, 0
+        last = int(points.steps[max(0, len(points.steps) // 10 - 1)])
+        rows = rollouts([self.run.pk]).filter(step__lte=last).values_list("correct", flat=True)
+        found = list(rows[:20_000])  # more do not move a share
+        return sum(found), len(found)
+
+    def completions(self) -> tuple[list[str], list[str]]:
+        """Completions of the first and of the last steps, as many of both, at most SAMPLE."""
+        every = rollouts([self.run.pk])
+        ends = every.aggregate(first=Min("step"), last=Max("step"))
+        if ends["first"] is None or ends["first"] == ends["last"]:
+            return [], []
+        first = list(every.order_by("step", "pk").values_list("completion", flat=True)[:SAMPLE])
+        last = list(every.order_by("-step", "-pk").values_list("completion", flat=True)[:SAMPLE])
+        fewer = min(len(first), len(last))
+        return first[:fewer], last[:fewer]
+
+    @cached_property
+    def benchmarks(self) -> list[str]:
+        """Those that ran on this stage's checkpoint."""
+        planned = [item["benchmark"] for item in (self.run.spec or {}).get("benchmarks") or []]
+        return list(dict.fromkeys([self.primary, *planned]))
+
+    @cached_property
+    def tallies(self) -> dict[str, Tally]:
+        """Benchmark → this stage's complete result."""
+        return _complete(self.run.pk, self.benchmarks)
+
+    @cached_property
+    def tallies_before(self) -> dict[str, Tally]:
+        """Benchmark → the complete result of the stage that this one started from."""
+        return _complete(self.run.parent_id, self.benchmarks) if self.run.parent_id else {}
+
+    @cached_property
+    def changes(self) -> list[Change]:
+        """What this stage changed, benchmark by benchmark, where the two can be paired."""
+        experiment = self.run.experiment_id
+        children = StageRun.objects.filter(experiment=experiment, parent__isnull=False).count()
+        planned = max(1, children * len(self.benchmarks))
+        return paired_changes(
+            self.tallies_before, self.tallies, alpha=self.run.experiment.alpha, planned=planned
+        )
+
+    # Where evidence is to be seen
+
+    def chart(self, name: str) -> Link:
+        """The chart of a metric on the run's page."""
+        title = "Reward by component" if name == "components" else MEASURES[name].title
+        key = "components" if name == "components" else MEASURES[name].chart
+        return Link(f"chart: {title}", f"{reverse('run', args=[self.run.pk])}#chart-{key}")
+
+    def texts(self, step: int | None, only: str = "", label: str = "") -> tuple[Link, ...]:
+        """The rollouts of the last step with any up to `step` (None: of all); nothing where there are none."""
+        found = rollouts([self.run.pk])
+        if step is not None:
+            found = found.filter(step__lte=step)
+        at = found.order_by("-step").values_list("step", flat=True).first()
+        if at is None:
+            return ()
+        url = f"{reverse('rollouts', args=[self.run.pk])}?{f'only={only}&' if only else ''}step={at}"
+        return (Link(label or f"rollouts of step {at:,}", url),)
+
+    def problems(self, tally: Tally, only: str = "", label: str = "") -> Link:
+        """The problems behind a result."""
+        url = reverse("evaluation", args=[tally.evaluation])
+        return Link(label or "problems", f"{url}?only={only}" if only else url)
+
+
+def _complete(run: int, benchmarks: Iterable[str]) -> dict[str, Tally]:
+    found = {name: latest_tallies([run], name).get(run) for name in benchmarks}
+    return {name: tally for name, tally in found.items() if tally is not None and tally.complete}
