@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from django.urls import reverse
+
 from webapp.results.diagnosis.hypotheses import Hypothesis
 
 
@@ -24,7 +26,14 @@ class Link:
     """A place where the evidence is to be seen."""
 
     label: str
-    url: str
+    route: str  # name of a URL
+    of: str | int  # its argument
+    tail: str = ""  # query or fragment
+
+    @property
+    def url(self) -> str:
+        """Its address in the dashboard."""
+        return reverse(self.route, args=[self.of]) + self.tail
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from functools import cached_property
 from typing import Any
 
 from django.db.models import Max, Min
-from django.urls import reverse
 
 from webapp.results.diagnosis.changes import Change, paired_changes
 from webapp.results.diagnosis.finding import Link
@@ -95,8 +94,10 @@ class RunRecords:
         ends = every.aggregate(first=Min("step"), last=Max("step"))
         if ends["first"] is None or ends["first"] == ends["last"]:
             return [], []
-        first = list(every.order_by("step", "pk").values_list("completion", flat=True)[:SAMPLE])
-        last = list(every.order_by("-step", "-pk").values_list("completion", flat=True)[:SAMPLE])
+        middle = (ends["first"] + ends["last"]) / 2
+        texts = every.values_list("completion", flat=True)
+        first = list(texts.filter(step__lt=middle).order_by("step", "pk")[:SAMPLE])
+        last = list(texts.filter(step__gt=middle).order_by("-step", "-pk")[:SAMPLE])
         fewer = min(len(first), len(last))
         return first[:fewer], last[:fewer]
 
@@ -132,7 +133,7 @@ class RunRecords:
         """The chart of a metric on the run's page."""
         title = "Reward by component" if name == "components" else MEASURES[name].title
         key = "components" if name == "components" else MEASURES[name].chart
-        return Link(f"chart: {title}", f"{reverse('run', args=[self.run.pk])}#chart-{key}")
+        return Link(f"chart: {title}", "run", self.run.pk, f"#chart-{key}")
 
     def texts(self, step: int | None, only: str = "", label: str = "") -> tuple[Link, ...]:
         """The rollouts of the last step with any up to `step` (None: of all); nothing where there are none."""
@@ -142,13 +143,12 @@ class RunRecords:
         at = found.order_by("-step").values_list("step", flat=True).first()
         if at is None:
             return ()
-        url = f"{reverse('rollouts', args=[self.run.pk])}?{f'only={only}&' if only else ''}step={at}"
-        return (Link(label or f"rollouts of step {at:,}", url),)
+        tail = f"?{f'only={only}&' if only else ''}step={at}"
+        return (Link(label or f"rollouts of step {at:,}", "rollouts", self.run.pk, tail),)
 
     def problems(self, tally: Tally, only: str = "", label: str = "") -> Link:
         """The problems behind a result."""
-        url = reverse("evaluation", args=[tally.evaluation])
-        return Link(label or "problems", f"{url}?only={only}" if only else url)
+        return Link(label or "problems", "evaluation", tally.evaluation, f"?only={only}" if only else "")
 
 
 def _complete(run: int, benchmarks: Iterable[str]) -> dict[str, Tally]:

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from statistics import stdev
 
-from django.urls import reverse
-
 from webapp.results.cells import Comparison
 from webapp.results.diagnosis.finding import Advice, Finding, Link, Severity
 from webapp.results.diagnosis.hypotheses import D
@@ -35,7 +33,6 @@ def _ranked(table: StageTable, row: StageRow, position: int) -> Iterator[Finding
     count = len(differences)
     number = NUMBERS.get(count, str(count))
     name = table.others[position]
-    url = reverse("comparison", args=[table.experiment.name])
     yield Finding(
         kind="seeds_do_not_rank",
         severity=Severity.WARNING,
@@ -47,7 +44,7 @@ def _ranked(table: StageTable, row: StageRow, position: int) -> Iterator[Finding
         ),
         reading="Consistent with no difference between the conditions, and with one that this many seeds cannot show.",
         not_shown="Not shown: that the conditions are equal.",
-        links=(Link("comparison, seed by seed", url),),
+        links=(Link("comparison, seed by seed", "comparison", table.experiment.name),),
         advice=(Advice("Add seeds where a run is cheap: three or more, better five.", D),),
         stage=row.stage,
         condition=name,

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from statistics import fmean
 
-from django.urls import reverse
-
 from webapp.results import statistics
 from webapp.results.cells import Comparison, UnpairedComparison
 from webapp.results.diagnosis.finding import Advice, Finding, Link, Severity
@@ -52,8 +50,8 @@ def _too_small(table: StageTable, row: StageRow, position: int) -> Iterator[Find
         ),
         evidence=f"After {row.stage}, {name} minus {table.baseline} is {points(delta, table.digits)} points; {limit}.",
         reading="Consistent with chance, and with a real difference of that size.",
-        not_shown="Not shown: a benefit, nor its absence.",
-        links=(Link("comparison", reverse("comparison", args=[table.experiment.name])),),
+        not_shown="Not shown: a difference, nor its absence.",
+        links=(Link("comparison", "comparison", table.experiment.name),),
         advice=ADVICE,
         stage=row.stage,
         condition=name,
@@ -93,6 +91,6 @@ def sizes_differ(table: StageTable) -> Iterator[Finding]:
         evidence=mixed_sizes(table),
         reading="Consistent with an evaluation that was cut short to save time.",
         not_shown="Not shown: any change from one such stage to another.",
-        links=(Link("comparison", reverse("comparison", args=[table.experiment.name])),),
+        links=(Link("comparison", "comparison", table.experiment.name),),
         advice=ADVICE,
     )
