@@ -13,7 +13,7 @@ from tests import factories
 from training import recipe as recipes
 from webapp.experiments.models import Experiment
 from webapp.results import diagnosis
-from webapp.results.diagnosis import Finding, Severity
+from webapp.results.diagnosis import Finding, Severity, records
 from webapp.results.diagnosis.collapse import distinct_bigrams
 from webapp.results.diagnosis.hypotheses import HYPOTHESES
 from webapp.results.report import report
@@ -174,6 +174,23 @@ def test_a_large_group_finds_the_right_answer_now_and_then() -> None:
     low = {name: course(0.15, 0.15, 0.01) for name in ("accuracy", "reward/correct", "reward")}
     assert kinds(grpo(low, group_size=8)) == {}
     assert kinds(grpo(low, group_size=2, seed=1)) == {"base_accuracy": Severity.WARNING}
+
+
+def test_greedy_responses_collapse_while_sampled_ones_do_not() -> None:
+    run = grpo(LOST)
+    parent = factories.make_attempt(run.parent, state=State.SUCCEEDED)
+    factories.add_evaluation(parent, [True, False] * 50)
+    evaluation = factories.add_evaluation(run.attempts.get(), [True, False] * 50)
+    evaluation.outcomes.update(repeats=True)
+    (found,) = findings(run)
+    assert (found.kind, found.severity) == ("mode_collapse", Severity.CRITICAL)
+    assert "100.0\u00a0% of the 100 responses" in found.evidence
+    assert "before the stage 0.0\u00a0%" in found.evidence
+
+
+def test_points_beyond_what_is_loaded_at_once_say_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "TOGETHER", 100)
+    assert kinds(grpo(HACKED)) == {"reward_without_correctness": Severity.CRITICAL}
 
 
 def test_kl_runs_away() -> None:
@@ -337,7 +354,7 @@ def test_every_link_of_a_finding_leads_somewhere(client: Client) -> None:
 
 def test_a_reading_is_kept_until_there_is_news(django_assert_max_num_queries) -> None:
     run = grpo(HACKED)
-    with django_assert_max_num_queries(80):  # two for each metric; none grows with the run
+    with django_assert_max_num_queries(30):  # none grows with the run
         findings(run)
     with CaptureQueriesContext(
         connection,

@@ -45,13 +45,11 @@ __all__ = [
 RUN_RULES: tuple[Callable[[RunRecords], Iterator[Finding]], ...] = (
     reward.reward_without_correctness,
     collapse.mode_collapse,
-    collapse.repeating_responses,
     gradient.groups_without_gradient,
     gradient.base_accuracy,
     divergence.kl_divergence,
     divergence.logprob_mismatch,
-    stopping.rollouts_at_the_limit,
-    stopping.responses_at_the_limit,
+    stopping.no_end,
     overfitting.over_fitting,
     forgetting.forgetting,
 )

@@ -17,20 +17,27 @@ TRAINED_TO_STOP = ("sft", "curriculum", "grpo")  # what these learn are whole re
 
 
 def mode_collapse(records: RunRecords) -> Iterator[Finding]:
+    """In the rollouts, where there are any; else, or where these look well, in the responses to the benchmark."""
+    found = _of_rollouts(records) or _of_responses(records)
+    if found is not None:
+        yield found
+
+
+def _of_rollouts(records: RunRecords) -> Finding | None:
     """Repetition that is high or rises, or entropy and distinct bigrams that fall while accuracy does not rise."""
     repetition, entropy, accuracy = (records.trend(n) for n in ("repetition", "entropy", "accuracy"))
     if repetition is None:
-        return
+        return None
     rose = repetition.word == "rising" and repetition.end - repetition.start >= ROSE
     repeats = repetition.end >= MOST or (rose and repetition.end >= MANY)
     gains = accuracy is not None and accuracy.word == "rising"
     narrowed = not gains and entropy is not None and entropy.end <= ENTROPY_LEFT * entropy.start
     if not repeats and not narrowed:
-        return
+        return None
     before, after = _distinct_at_both_ends(records)
     poorer = before is not None and after is not None and after <= DISTINCT_LEFT * before
     if not repeats and not poorer:
-        return
+        return None
     evidence = f"Repetition {share(repetition.start)} → {share(repetition.end)}"
     if entropy is not None:
         evidence += f"; entropy {figure(entropy.start)} → {figure(entropy.end)} nats per token"
@@ -44,7 +51,7 @@ def mode_collapse(records: RunRecords) -> Iterator[Finding]:
     else:
         headline, metric = "Mode collapse: the responses become alike", "entropy"
         start = records.left_start("entropy", 0.5)
-    yield Finding(
+    return Finding(
         kind="mode_collapse",
         severity=Severity.CRITICAL if critical else Severity.WARNING,
         headline=headline,
@@ -68,20 +75,28 @@ def mode_collapse(records: RunRecords) -> Iterator[Finding]:
     )
 
 
-def repeating_responses(records: RunRecords) -> Iterator[Finding]:
-    """Most responses to a benchmark repeat themselves; for stages whose rollouts do not say so already."""
-    if records.kind not in TRAINED_TO_STOP or records.trend("repetition") is not None:
-        return
+def _of_responses(records: RunRecords) -> Finding | None:
+    """Most responses to the primary benchmark repeat themselves; greedy decoding does so before sampling does."""
     tally = records.tallies.get(records.primary)
     rate = tally.mean("repeats") if tally else None
-    if tally is None or rate is None or rate < MOST:
-        return
-    yield Finding(
+    if records.kind not in TRAINED_TO_STOP or tally is None or rate is None or rate < MOST:
+        return None
+    parent = records.tallies_before.get(records.primary)
+    before = parent.mean("repeats") if parent else None
+    arose = before is not None and rate - before >= ROSE
+    return Finding(
         kind="mode_collapse",
-        severity=Severity.WARNING,
-        headline="Most responses repeat themselves",
-        evidence=f"{share(rate)} of the {tally.problems:,} responses to {records.primary} repeat a phrase of three words.",
-        reading="Consistent with a model that falls into loops where it does not know how to go on.",
+        severity=Severity.CRITICAL if arose and records.kind == "grpo" else Severity.WARNING,
+        headline="Mode collapse: most responses repeat themselves",
+        evidence=(
+            f"{share(rate)} of the {tally.problems:,} responses to {records.primary} repeat a phrase of three words"
+            + (f"; before the stage {share(before)}." if before is not None else ".")
+        ),
+        reading=(
+            "Consistent with a stage that taught the model to go on instead of to answer."
+            if arose
+            else "Consistent with a model that falls into loops where it does not know how to go on."
+        ),
         not_shown="Not shown: whether it repeats in what it was trained on.",
         links=(records.problems(tally, "repeats", "responses that repeat"),),
         advice=(

@@ -1,10 +1,9 @@
 """What the rules read of one stage run: its metrics, a few rollouts, its evaluations; each loaded once, when asked for."""
 
-from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Max, Min
+from django.db.models import Max, Min, QuerySet, Sum
 
 from webapp.results.diagnosis.changes import Change, paired_changes
 from webapp.results.diagnosis.finding import Link
@@ -12,9 +11,11 @@ from webapp.results.dynamics import MEASURES, trend_of
 from webapp.results.querysets import Tally, latest_tallies
 from webapp.results.trends import Trend, onset
 from webapp.runs.models import StageRun
-from webapp.telemetry.models import Metric
+from webapp.telemetry.models import Metric, Rollout
 from webapp.telemetry.series import Series, rollouts, series
 
+COMPONENT = "reward/"  # what a component's metric begins with
+TOGETHER = 2_000_000  # points that are loaded at once (48 MB); beyond, one metric at a time
 SAMPLE = 200  # completions at either end of a run, for what only texts show
 
 
@@ -41,10 +42,22 @@ class RunRecords:
         """The experiment's deciding benchmark."""
         return self.run.experiment.primary_metric
 
+    @cached_property
+    def recorded(self) -> dict[str, int]:
+        """Metric → how many points it has."""
+        counted = Metric.objects.filter(attempt__stage_run=self.run).values_list("name")
+        return dict(counted.annotate(Sum("chunks__points")))
+
     def series(self, name: str) -> Series | None:
         """A metric's points that count; None where it was not recorded."""
+        if name not in self.recorded:
+            return None
         if name not in self._series:
-            self._series[name] = series([self.run.pk], [name]).get((self.run.pk, name))
+            wanted = [one for one in self.recorded if one in MEASURES or one.startswith(COMPONENT)]
+            if sum(self.recorded[one] for one in wanted) > TOGETHER:
+                wanted = [name]
+            found = series([self.run.pk], wanted)
+            self._series |= {one: found.get((self.run.pk, one)) for one in wanted}
         return self._series[name]
 
     def trend(self, name: str) -> Trend | None:
@@ -70,13 +83,14 @@ class RunRecords:
     @cached_property
     def components(self) -> dict[str, Series]:
         """The reward's components that were recorded."""
-        names = (
-            Metric.objects.filter(attempt__stage_run=self.run, name__startswith="reward/")
-            .values_list("name", flat=True)
-            .distinct()
-        )
-        found = series([self.run.pk], list(names)) if names else {}
-        return {name.removeprefix("reward/"): points for (_, name), points in found.items()}
+        names = [name for name in self.recorded if name.startswith(COMPONENT)]
+        found = {name.removeprefix(COMPONENT): self.series(name) for name in names}
+        return {name: points for name, points in found.items() if points is not None}
+
+    @cached_property
+    def rollouts(self) -> QuerySet[Rollout]:
+        """The run's rollouts that count, to be narrowed further."""
+        return rollouts([self.run.pk])
 
     def first_rollouts(self) -> tuple[int, int]:
         """(correct, all) among the rollouts of the first tenth of the steps; (0, 0) without any."""
@@ -84,18 +98,17 @@ class RunRecords:
         if points is None or len(points.steps) == 0:
             return 0, 0
         last = int(points.steps[max(0, len(points.steps) // 10 - 1)])
-        rows = rollouts([self.run.pk]).filter(step__lte=last).values_list("correct", flat=True)
+        rows = self.rollouts.filter(step__lte=last).values_list("correct", flat=True)
         found = list(rows[:20_000])  # more do not move a share
         return sum(found), len(found)
 
     def completions(self) -> tuple[list[str], list[str]]:
         """Completions of the first and of the last steps, as many of both, at most SAMPLE."""
-        every = rollouts([self.run.pk])
-        ends = every.aggregate(first=Min("step"), last=Max("step"))
+        ends = self.rollouts.aggregate(first=Min("step"), last=Max("step"))
         if ends["first"] is None or ends["first"] == ends["last"]:
             return [], []
         middle = (ends["first"] + ends["last"]) / 2
-        texts = every.values_list("completion", flat=True)
+        texts = self.rollouts.values_list("completion", flat=True)
         first = list(texts.filter(step__lt=middle).order_by("step", "pk")[:SAMPLE])
         last = list(texts.filter(step__gt=middle).order_by("-step", "-pk")[:SAMPLE])
         fewer = min(len(first), len(last))
@@ -107,15 +120,24 @@ class RunRecords:
         planned = [item["benchmark"] for item in (self.run.spec or {}).get("benchmarks") or []]
         return list(dict.fromkeys([self.primary, *planned]))
 
-    @cached_property
+    @property
     def tallies(self) -> dict[str, Tally]:
         """Benchmark → this stage's complete result."""
-        return _complete(self.run.pk, self.benchmarks)
+        return self._tallies[self.run.pk]
 
-    @cached_property
+    @property
     def tallies_before(self) -> dict[str, Tally]:
         """Benchmark → the complete result of the stage that this one started from."""
-        return _complete(self.run.parent_id, self.benchmarks) if self.run.parent_id else {}
+        return self._tallies[self.run.parent_id] if self.run.parent_id else {}
+
+    @cached_property
+    def _tallies(self) -> dict[int, dict[str, Tally]]:
+        found: dict[int, dict[str, Tally]] = {pk: {} for pk in (self.run.pk, self.run.parent_id) if pk}
+        for name in self.benchmarks:
+            for pk, tally in latest_tallies(found, name).items():
+                if tally.complete:
+                    found[pk][name] = tally
+        return found
 
     @cached_property
     def changes(self) -> list[Change]:
@@ -137,7 +159,7 @@ class RunRecords:
 
     def texts(self, step: int | None, only: str = "", label: str = "") -> tuple[Link, ...]:
         """The rollouts of the last step with any up to `step` (None: of all); nothing where there are none."""
-        found = rollouts([self.run.pk])
+        found = self.rollouts.all()
         if step is not None:
             found = found.filter(step__lte=step)
         at = found.order_by("-step").values_list("step", flat=True).first()
@@ -149,8 +171,3 @@ class RunRecords:
     def problems(self, tally: Tally, only: str = "", label: str = "") -> Link:
         """The problems behind a result."""
         return Link(label or "problems", "evaluation", tally.evaluation, f"?only={only}" if only else "")
-
-
-def _complete(run: int, benchmarks: Iterable[str]) -> dict[str, Tally]:
-    found = {name: latest_tallies([run], name).get(run) for name in benchmarks}
-    return {name: tally for name, tally in found.items() if tally is not None and tally.complete}

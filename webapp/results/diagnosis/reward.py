@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from webapp.results.diagnosis.finding import Advice, Finding, Severity, figure, share
+from webapp.results.diagnosis.finding import Advice, Finding, Severity, figure
 from webapp.results.diagnosis.hypotheses import C, D
 from webapp.results.diagnosis.records import RunRecords
 from webapp.results.trends import Trend, trend
@@ -75,6 +75,6 @@ def _moved(name: str, found: Trend) -> str:
 def _shares(paid: dict[str, float], payers: list[str], rise: float) -> str:
     if not paid:
         return "The reward’s components were not recorded, so what pays for it is not known."
-    parts = [f"{name} {figure(paid[name])} ({share(paid[name] / rise)})" for name in payers[:3]]
+    parts = [f"{name} {figure(paid[name])} ({100 * paid[name] / rise:.0f}\u00a0%)" for name in payers[:3]]
     parts.append(f"correct {figure(paid.get('correct', 0.0))}")
     return f"Of the rise of {figure(rise)}: {', '.join(parts)}."

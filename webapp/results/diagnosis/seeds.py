@@ -13,7 +13,7 @@ NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
 def seeds_do_not_rank(table: StageTable) -> Iterator[Finding]:
-    """The mean difference of two conditions is smaller than what seeds alone change in one of them."""
+    """The seeds disagree about the sign, or two conditions differ by less than two seeds of one condition do."""
     for row in table.rows:
         for position in range(len(table.others)):
             if row.last and row.over_seeds and row.over_seeds[position] is not None:
@@ -25,10 +25,10 @@ def _ranked(table: StageTable, row: StageRow, position: int) -> Iterator[Finding
     assert together is not None
     compared = [seed for seed in row.seeds if isinstance(seed.comparisons[position], Comparison)]
     rates = [[seed.cells[place].rate for seed in compared] for place in (0, position + 1)]
-    spread = (sum(stdev(one) ** 2 for one in rates) / 2) ** 0.5
+    apart = sum(stdev(one) ** 2 for one in rates) ** 0.5  # √2 × the pooled standard deviation
     differences = together.differences
     disagree = min(differences) < 0 < max(differences)
-    if not disagree and (abs(together.result.mean) >= spread or together.verdict.positive):
+    if not disagree and (abs(together.result.mean) >= apart or together.verdict.positive):
         return
     count = len(differences)
     number = NUMBERS.get(count, str(count))
@@ -39,8 +39,8 @@ def _ranked(table: StageTable, row: StageRow, position: int) -> Iterator[Finding
         headline=f"{number.capitalize()} seeds do not rank the conditions {name} and {table.baseline}",
         evidence=(
             f"After {row.stage}, {name} minus {table.baseline} is {', '.join(points(d) for d in differences)} points "
-            f"in the seeds, {points(together.result.mean)} on average; seeds alone move a condition by "
-            f"{points(spread).lstrip('+')} points (standard deviation, pooled)."
+            f"in the seeds, {points(together.result.mean)} on average; two seeds of one condition are "
+            f"{points(apart).lstrip('+')} points apart (root mean square)."
         ),
         reading="Consistent with no difference between the conditions, and with one that this many seeds cannot show.",
         not_shown="Not shown: that the conditions are equal.",

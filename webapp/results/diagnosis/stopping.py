@@ -16,14 +16,21 @@ ADVICE = (
 )
 
 
-def rollouts_at_the_limit(records: RunRecords) -> Iterator[Finding]:
+def no_end(records: RunRecords) -> Iterator[Finding]:
+    """In the rollouts, where there are any; else, or where these look well, in the responses to benchmarks."""
+    found = _of_rollouts(records) or _of_responses(records)
+    if found is not None:
+        yield found
+
+
+def _of_rollouts(records: RunRecords) -> Finding | None:
     """Many rollouts are cut at the limit at the end of the run; or nearly all, from its start."""
     limit, points = records.trend("hit_limit"), records.series("hit_limit")
     if limit is None or points is None or limit.end < MANY:
-        return
+        return None
     never = limit.start >= NEARLY_ALL and limit.end >= NEARLY_ALL
     start = records.since("hit_limit", MANY)
-    yield Finding(
+    return Finding(
         kind="end_of_text" if never else "hit_limit",
         severity=Severity.CRITICAL if never else Severity.WARNING,
         headline=(
@@ -40,24 +47,24 @@ def rollouts_at_the_limit(records: RunRecords) -> Iterator[Finding]:
     )
 
 
-def responses_at_the_limit(records: RunRecords) -> Iterator[Finding]:
-    """The same of a benchmark's responses, for stages whose rollouts do not say so already."""
-    if records.kind not in TRAINED_TO_STOP or records.trend("hit_limit") is not None:
-        return
+def _of_responses(records: RunRecords) -> Finding | None:
+    """Many responses to the primary benchmark are cut, or nearly all of every benchmark's."""
+    if records.kind not in TRAINED_TO_STOP:
+        return None
     rates = {
         name: rate
         for name, tally in records.tallies.items()
         if (rate := tally.mean("hit_limit")) is not None and tally.settings.get("decoding") != "choice"
     }
     if not rates:
-        return
+        return None
     worst = max(rates, key=lambda name: rates[name])
     never = min(rates.values()) >= NEARLY_ALL
     if not never and rates.get(records.primary, 0.0) < MANY:
-        return
+        return None
     shown = worst if never else records.primary
     tally = records.tallies[shown]
-    yield Finding(
+    return Finding(
         kind="end_of_text" if never else "hit_limit",
         severity=Severity.CRITICAL if never else Severity.WARNING,
         headline=(
