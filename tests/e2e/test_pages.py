@@ -155,3 +155,33 @@ def test_no_page_scrolls_sideways(browser: Browser, page: Page, address: str, wi
         extra = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         assert extra == 0, path
         assert re.search(r"\w", page.title())
+
+
+def test_a_finding_leads_to_its_chart_and_its_rollouts(page: Page, address: str) -> None:
+    run = factories.make_run("grpo")
+    attempt = run.attempts.get()
+    factories.train(attempt, "grpo", steps=60)
+    attempt.metrics.filter(name="hit_limit").delete()
+    factories.add_metrics(attempt, {"hit_limit": [0.02] * 20 + [0.6] * 40})
+    page.goto(f"{address}/experiments/demo-1/")
+    expect(page.locator(".live")).to_have_text("live")
+    finding = page.locator('#findings .finding[data-kind="hit_limit"]')
+    expect(finding).to_contain_text("warning")
+    lifecycle.notify(experiment=run.experiment_id, run=run.pk, state="running")
+    finding.get_by_text("Evidence and what to try").click()
+    finding.get_by_role("link", name="Hypothesis D").wait_for()
+    finding.get_by_role("link", name="chart: Hit-limit rate").click()
+    page.wait_for_url("**/runs/*/#chart-hit_limit")
+    expect(page.locator("#chart-hit_limit .plot")).to_be_in_viewport()
+    row = page.locator(".dynamics tr", has_text="Hit-limit rate")
+    expect(row).to_contain_text("rising")
+    own = page.locator('#findings .finding[data-kind="hit_limit"]')
+    own.get_by_text("Evidence and what to try").click()
+    own.get_by_role("link", name="rollouts of step 60").click()
+    page.wait_for_url("**/rollouts/?only=hit_limit&step=60")
+    assert page.locator(".rollout").count() == run_out(attempt, step=60)
+
+
+def run_out(attempt: Attempt, step: int) -> int:
+    """Rollouts of a step that were cut at the limit."""
+    return attempt.rollouts.filter(step=step, hit_limit=True).count()

@@ -73,8 +73,7 @@ def table_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
 def findings(request: HttpRequest, name: str) -> HttpResponse:
     """The findings of an experiment, the worst first, as a fragment."""
     experiment = get_object_or_404(Experiment, name=name)
-    context = {"experiment": experiment, "findings": diagnosis.of_experiment(experiment)}
-    return render(request, "results/_findings.html", context)
+    return render(request, "results/_findings.html", {"findings": diagnosis.of_experiment(experiment)})
 
 
 @require_GET

@@ -56,12 +56,17 @@ def run_log(request: HttpRequest, run_id: int) -> HttpResponse:
 
 
 @require_GET
-def run_diagnosis(request: HttpRequest, run_id: int) -> HttpResponse:
-    """Findings and the dynamics table, as a fragment."""
+def run_findings(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The run's findings, the worst first, as a fragment."""
     found = _found(run_id)
-    reading = diagnosis.of_run(found)
-    context = {"run": found, "findings": reading.findings, "dynamics": reading.dynamics, "of_run": True}
-    return render(request, "runs/_diagnosis.html", context)
+    context = {"findings": diagnosis.of_run(found).findings, "of_run": True}
+    return render(request, "results/_findings.html", context)
+
+
+@require_GET
+def run_dynamics(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The dynamics table, as a fragment; empty for a stage that is not GRPO."""
+    return render(request, "runs/_dynamics.html", {"dynamics": diagnosis.of_run(_found(run_id)).dynamics})
 
 
 @require_POST

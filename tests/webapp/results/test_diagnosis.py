@@ -322,11 +322,13 @@ def test_findings_stand_on_the_pages_and_in_the_report(client: Client) -> None:
     run = grpo(HACKED)
     name = run.experiment.name
     headline = "Reward rises while correctness is flat: uses_mul_tokens pays for it"
-    part = client.get(f"/runs/{run.pk}/diagnosis/").content.decode()
+    part = client.get(f"/runs/{run.pk}/findings/").content.decode()
     assert headline in part
-    assert re.search(r'<td class="text trend">flat</td>', part)
     assert 'href="/experiments/new/hypothesis_d_one_step/"' in part
-    assert f'hx-get="/runs/{run.pk}/diagnosis/"' in client.get(f"/runs/{run.pk}/").content.decode()
+    assert '<td class="text trend">flat</td>' in client.get(f"/runs/{run.pk}/dynamics/").content.decode()
+    page = client.get(f"/runs/{run.pk}/").content.decode()
+    assert f'hx-get="/runs/{run.pk}/findings/"' in page
+    assert f'hx-get="/runs/{run.pk}/dynamics/"' in page
     assert headline in client.get(f"/experiments/{name}/findings/").content.decode()
     page = client.get(f"/experiments/{name}/").content.decode()
     assert f'hx-get="/experiments/{name}/findings/"' in page
