@@ -157,15 +157,15 @@ class RunRecords:
         key = "components" if name == "components" else MEASURES[name].chart
         return Link(f"chart: {title}", "run", self.run.pk, f"#chart-{key}")
 
-    def texts(self, step: int | None, only: str = "", label: str = "") -> tuple[Link, ...]:
-        """The rollouts of the last step with any up to `step` (None: of all); nothing where there are none."""
+    def texts(self, step: int | None, mark: str = "", label: str = "") -> tuple[Link, ...]:
+        """The rollouts (that have a mark) of the last step up to `step` (None: of all); nothing without any."""
         found = self.rollouts.all()
         if step is not None:
             found = found.filter(step__lte=step)
         at = found.order_by("-step").values_list("step", flat=True).first()
         if at is None:
             return ()
-        tail = f"?{f'only={only}&' if only else ''}step={at}"
+        tail = f"?from_step={at}&to_step={at}" + (f"&{mark}=on" if mark else "")
         return (Link(label or f"rollouts of step {at:,}", "rollouts", self.run.pk, tail),)
 
     def problems(self, tally: Tally, only: str = "", label: str = "") -> Link:
