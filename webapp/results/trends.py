@@ -7,7 +7,8 @@ a block's mean is taken from the differences of neighbours (von Neumann 1941, An
 curve, which no line follows, does not pass for noise; t has the degrees of freedom that fit this estimate (Satterthwaite).
 
 A metric that jumps and then stays moves hardly any line. So end − start has an interval of its own: Welch's, between
-the batch means of the first and of the last tenth.
+the batch means of the first and of the last tenth. It takes these for independent, as GRPO's points are given the
+policy, each being the mean over a batch of new prompts.
 """
 
 from dataclasses import dataclass

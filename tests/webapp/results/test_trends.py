@@ -33,6 +33,16 @@ def test_the_slopes_interval_covers_what_it_says(points: int, rho: float) -> Non
     assert 0.925 <= covered / 1500 <= 0.98, "93 to 98 %, and what 1,500 draws wobble by"
 
 
+@pytest.mark.parametrize("points", [30, 60, 150, 1000])
+def test_the_shifts_interval_covers_what_it_says_where_noise_has_no_memory(points: int) -> None:
+    draw = np.random.default_rng(points)
+    found = [trend(steps(points), noise(points, 0, draw)) for _ in range(1500)]
+    covered = sum(one.shift.low <= 0 <= one.shift.high for one in found if one and one.shift)
+    assert 0.925 <= covered / 1500 <= 0.98
+    directed = sum(one.word in ("rising", "falling") for one in found if one)
+    assert directed / 1500 <= 0.12, "two intervals, each wrong in one of twenty"
+
+
 def test_the_slope_is_least_squares_through_the_block_means() -> None:
     values = np.random.default_rng(1).standard_normal(150) + 0.02 * steps(150)
     line = fitted(steps(150), values)

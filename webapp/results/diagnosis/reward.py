@@ -9,6 +9,7 @@ from webapp.results.trends import Trend, trend
 
 LEAST_GAIN = 0.05  # of accuracy: what the recipes predict of GRPO at least, and 600 problems show
 CORRECTS_PART = 0.5  # of the reward's rise: where right answers pay for most, the reward works
+SMALL_CHANGE = 0.05  # of the reward's rise: what is not worth naming
 NEXT_TO_NOTHING = 0.2  # below, right answers have no part in it that matters
 
 
@@ -75,6 +76,10 @@ def _moved(name: str, found: Trend) -> str:
 def _shares(paid: dict[str, float], payers: list[str], rise: float) -> str:
     if not paid:
         return "The reward’s components were not recorded, so what pays for it is not known."
-    parts = [f"{name} {figure(paid[name])} ({100 * paid[name] / rise:.0f}\u00a0%)" for name in payers[:3]]
+    parts = [
+        f"{name} {figure(paid[name])} ({100 * paid[name] / rise:.0f}\u00a0%)"
+        for name in payers
+        if paid[name] >= SMALL_CHANGE * rise
+    ]
     parts.append(f"correct {figure(paid.get('correct', 0.0))}")
     return f"Of the rise of {figure(rise)}: {', '.join(parts)}."
