@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -27,10 +27,11 @@ GROUP, GROUPS = 8, 8  # rollouts of a prompt, prompts of a step
 PROMPTS = 2_000
 PROBLEMS = 1_000
 CHUNK = 4_096  # points of a metric at once
+TRAINING = ("loss", "learning_rate", "grad_norm", "tokens_per_second")  # every kind's
 METRICS = (
-    "loss", "learning_rate", "grad_norm", "tokens_per_second", "reward", "reward_std", "reward/correct",
+    *TRAINING, "reward", "reward_std", "reward/correct",
     "reward/partial_credit", "reward/shows_steps", "reward/repetition", "accuracy", "kl", "entropy", "clip_ratio",
-    "groups_without_gradient", "repetition", "mul_tokens", "completion_length", "hit_limit", "logprob_mismatch",
+    "groups_without_gradient", "repetition", "mul_tokens", "completion_length", "hit_limit",
 )  # fmt: skip
 NAMES = ("Mia", "Ben", "Ada", "Tom", "Lea", "Sam", "Eva", "Max", "Ida", "Leo")
 THINGS = ("apples", "pens", "shells", "coins", "cards", "books", "seeds", "eggs", "stamps", "stones")
@@ -48,12 +49,13 @@ def make(amount: Amount, owner: User, say: Callable[[str], None]) -> Experiment:
     """The demo recipe, launched and over in the same transaction, so that no worker takes it."""
     recipe = recipes.build(recipes.read("demo")).model_copy(update={"name": "seeded", "title": TITLE})
     with transaction.atomic():
-        experiment = launch(recipe=recipe, owner=owner)
+        experiment = launch(recipe=recipe, owner=owner, reuse=False)
         runs = list(experiment.runs.select_related("stage", "condition").order_by("stage__position", "pk"))
         rolling = [run for run in runs if run.stage.kind == "grpo"]
         for run in runs:
             attempt = _finished_attempt(run)
-            points = _add_points(attempt, amount.points // len(runs))
+            names = METRICS if run in rolling else TRAINING
+            points = _add_points(attempt, amount.points // len(runs), names)
             rollouts = _add_rollouts(attempt, amount.rollouts // len(rolling)) if run in rolling else 0
             _add_outcomes(attempt, run)
             Attempt.objects.filter(pk=attempt.pk).update(journal_seq=max(points, rollouts) + 3)
@@ -67,6 +69,7 @@ def _finished_attempt(run: StageRun) -> Attempt:
     now = timezone.now()
     StageRun.objects.filter(pk=run.pk).update(
         state=State.SUCCEEDED,
+        identity="",  # nothing is to take it for computed
         attempt_number=1,
         ready_at=None,
         started_at=now - timedelta(hours=2),
@@ -78,9 +81,9 @@ def _finished_attempt(run: StageRun) -> Attempt:
     )  # fmt: skip
 
 
-def _add_points(attempt: Attempt, count: int) -> int:
+def _add_points(attempt: Attempt, count: int, names: Sequence[str]) -> int:
     """So many points, a step each for all metrics; returns the steps."""
-    steps, chunks = math.ceil(count / len(METRICS)), Chunks(attempt.pk)
+    steps, chunks = math.ceil(count / len(names)), Chunks(attempt.pk)
     draw, began = np.random.default_rng(attempt.pk), timezone.now().timestamp() - 7200
     for first in range(0, steps, CHUNK):
         numbers = np.arange(first + 1, min(first + CHUNK, steps) + 1)
@@ -92,7 +95,7 @@ def _add_points(attempt: Attempt, count: int) -> int:
                     int(numbers[0]), int(numbers[-1]), numbers.tolist(), times,
                     (0.2 + 0.6 * trend + 0.05 * draw.standard_normal(len(numbers))).tolist(),
                 )
-                for name in METRICS
+                for name in names
             }
         )  # fmt: skip
     return steps

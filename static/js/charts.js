@@ -91,6 +91,7 @@ const watcher = new IntersectionObserver((changes) => {
 function add(chart) {
   const element = template.content.firstElementChild.cloneNode(true);
   element.dataset.chart = chart.key;
+  element.id = `chart-${chart.key}`; // what a finding links to
   element.querySelector("[data-title]").textContent = chart.title;
   element.querySelector("[data-unit]").textContent = chart.unit;
   element.querySelector(".points").setAttribute("aria-label", `${chart.title}: points`);
@@ -115,6 +116,18 @@ async function refresh() {
     draw(entry);
   }
   box.querySelector("[data-empty]").hidden = charts.length > 0;
+  showLinked();
+}
+
+// The browser looked for the chart that the address names before it was there.
+let linked = location.hash.startsWith("#chart-") ? location.hash.slice(1) : "";
+function showLinked() {
+  const element = linked && document.getElementById(linked);
+  if (!element) return;
+  linked = "";
+  const folded = element.closest("details.more-charts");
+  if (folded) folded.open = true;
+  element.scrollIntoView({ block: "center" });
 }
 
 let running = false;

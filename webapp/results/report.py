@@ -1,7 +1,7 @@
-"""The report of an experiment, filled from its rows: setup, results, metrics, dynamics, what is supported."""
+"""The report of an experiment, filled from its rows: setup, results, metrics, diagnosis, what is supported."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from statistics import fmean
 from typing import Any, Literal
@@ -10,12 +10,15 @@ from django.template.loader import render_to_string
 
 from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import lower_bool
+from webapp.results import diagnosed
 from webapp.results.cells import Cell, Refusal
 from webapp.results.decisions import decisions
+from webapp.results.diagnosis import of_experiment
 from webapp.results.exports import IMPORTED, provenance
 from webapp.results.gains import Gain, last_gains
 from webapp.results.grids import Grid, escaped, stage_grid
 from webapp.results.published import Publication
+from webapp.results.sections import Section
 from webapp.results.tables import StageRow, StageTable, stage_table
 from webapp.results.wording import (
     Statement,
@@ -27,31 +30,6 @@ from webapp.results.wording import (
     points,
     points_interval,
 )
-from webapp.runs.models import StageRun
-from webapp.telemetry.series import series
-
-DYNAMICS = {
-    "reward": "Reward",
-    "accuracy": "Share correct",
-    "kl": "KL divergence",
-    "entropy": "Entropy",
-    "groups_without_gradient": "Groups without gradient",
-    "repetition": "Repetition rate",
-    "mul_tokens": "Mul-tokens per completion",
-    "completion_length": "Tokens per completion",
-    "hit_limit": "Hit-limit rate",
-    "logprob_mismatch": "Log-probability mismatch",
-}  # GRPO's metrics in the report, by the names that training records
-
-
-@dataclass
-class Section:
-    """A heading with paragraphs, points and tables, in this order."""
-
-    title: str
-    paragraphs: list[str] = field(default_factory=list)
-    items: list[str] = field(default_factory=list)
-    tables: list[tuple[str, Grid]] = field(default_factory=list)  # caption, table
 
 
 @dataclass(frozen=True)
@@ -79,13 +57,18 @@ def build(experiment: Experiment) -> Report:
     table = stage_table(experiment)
     unfinished = [cell for cell in table.cells() if not cell.complete]
     gained = last_gains(table)
+    found = of_experiment(experiment)
     sections = [
         setup(experiment),
         results(table),
         gains(table, gained),
         metrics(table),
-        dynamics(experiment),
+        published_tables(experiment),
+        diagnosed.dynamics(experiment),
+        diagnosed.findings(found),
+        diagnosed.diagnosis(experiment, found),
         conclusion(table, gained, unfinished),
+        diagnosed.next_steps(found),
     ]
     finished = len(list(table.cells())) - len(unfinished)
     status = f"{finished} of {finished + len(unfinished)} evaluations finished"
@@ -256,46 +239,14 @@ def _mean(cells: list[Cell], name: str, form: str) -> str:
     return format(fmean(values), form).replace("%", " %") if values else "–"
 
 
-def dynamics(experiment: Experiment) -> Section:
-    """Start and end of GRPO's metrics: means over the first and the last tenth of the points."""
-    if experiment.imported:
-        tables = Publication.model_validate(experiment.recipe).tables
-        grids = [
-            (f"{one.title}. {one.caption}".strip(), Grid(one.header, one.rows, labels=len(one.header)))
-            for one in tables
-        ]
-        return Section("Tables as published", tables=grids)
-    runs = {
-        run.id: run
-        for run in StageRun.objects.filter(experiment=experiment, stage__kind="grpo").select_related(
-            "stage", "condition"
-        )
-    }
-    found = series(runs, DYNAMICS) if runs else {}
-    lines = []
-    for name, title in DYNAMICS.items():
-        for run in runs.values():
-            one = found.get((run.id, name))
-            if one is None or len(one.values) < 2:
-                continue
-            tenth = max(1, len(one.values) // 10)
-            start, end = float(one.values[:tenth].mean()), float(one.values[-tenth:].mean())
-            which = [run.condition.name, run.stage.name, str(run.seed)]
-            lines.append(
-                [
-                    title,
-                    *which,
-                    f"{start:.3g}",
-                    f"{end:.3g}",
-                    f"{'+' if end >= start else '−'}{abs(end - start):.3g}",
-                ]
-            )
-    section = Section("Training dynamics")
-    if lines:
-        header = ["Metric", "Condition", "Stage", "Seed", "Start", "End", "Change"]
-        caption = "Means over the first and the last tenth of the recorded points"
-        section.tables.append((caption, Grid(header, lines, labels=4)))
-    return section
+def published_tables(experiment: Experiment) -> Section:
+    """Tables of words that a publication holds, as they stand."""
+    tables = Publication.model_validate(experiment.recipe).tables if experiment.imported else []
+    grids = [
+        (f"{one.title}. {one.caption}".strip(), Grid(one.header, one.rows, labels=len(one.header)))
+        for one in tables
+    ]
+    return Section("Tables as published", tables=grids)
 
 
 def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) -> Section:

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from webapp.experiments.models import Experiment
-from webapp.results import exports, pass_exports
+from webapp.results import diagnosis, exports, pass_exports
 from webapp.results import report as reports
 from webapp.results.cells import Comparison, PassComparison, SeedsComparison, UnpairedComparison
 from webapp.results.decisions import decisions
@@ -94,6 +94,13 @@ def pass_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
         return JsonResponse({"charts": pass_exports.charts(table, found)})
     written = pass_exports.csv(table, found)
     return _download(written, "text/csv; charset=utf-8", f"{experiment.name}-{table.benchmark}-pass-at-k.csv")
+
+
+@require_GET
+def findings(request: HttpRequest, name: str) -> HttpResponse:
+    """The findings of an experiment, the worst first, as a fragment."""
+    experiment = get_object_or_404(Experiment, name=name)
+    return render(request, "results/_findings.html", {"findings": diagnosis.of_experiment(experiment)})
 
 
 @require_GET

@@ -6,6 +6,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from training.stages import STAGES
+from webapp.results import diagnosis
 from webapp.results.models import Evaluation
 from webapp.results.querysets import latest_accuracies
 from webapp.runs import querysets, services
@@ -52,6 +53,20 @@ def run_log(request: HttpRequest, run_id: int) -> HttpResponse:
     """The newest lines of the log, as a fragment."""
     found = _found(run_id)
     return render(request, "runs/_log.html", {"run": found, "log": _log(found)})
+
+
+@require_GET
+def run_findings(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The run's findings, the worst first, as a fragment."""
+    found = _found(run_id)
+    context = {"findings": diagnosis.of_run(found).findings, "of_run": True}
+    return render(request, "results/_findings.html", context)
+
+
+@require_GET
+def run_dynamics(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The dynamics table, as a fragment; empty for a stage that is not GRPO."""
+    return render(request, "runs/_dynamics.html", {"dynamics": diagnosis.of_run(_found(run_id)).dynamics})
 
 
 @require_POST

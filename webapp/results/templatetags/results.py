@@ -3,6 +3,7 @@
 from django import template
 
 from webapp.results import wording
+from webapp.results.diagnosis.finding import figure
 from webapp.results.statistics import Interval
 
 register = template.Library()
@@ -15,6 +16,12 @@ register.filter("p_value", wording.p_value)
 def in_percent(share: float | None, digits: int = 1) -> str:
     """A share for a column whose header says %: 0.768 → 76.8; nothing known → –."""
     return "–" if share is None else f"{100 * share:.{digits}f}"
+
+
+@register.filter
+def brief(value: float | None) -> str:
+    """Three significant digits with a real minus; nothing known → –."""
+    return "–" if value is None else figure(value)
 
 
 @register.filter
