@@ -222,6 +222,14 @@ class Reward(Settings):
         raise NotImplementedError
 
 
+Learns = Literal["nothing", "text", "responses", "rewards"]  # what a stage's loss is about
+
+
+def epochs_text(count: int) -> str:
+    """1 → 1 epoch; 3 → 3 epochs."""
+    return "1 epoch" if count == 1 else f"{count} epochs"
+
+
 class StageSettings(Settings):
     """What every kind of stage has; a kind's own settings derive from it in training/stages/<kind>/config.py."""
 
@@ -236,6 +244,7 @@ class StageSettings(Settings):
     without_effect: ClassVar[frozenset[str]] = frozenset({"after", "benchmarks"})  # on the checkpoint
     leaves_checkpoint: ClassVar[bool] = True  # of its own
     records_rollouts: ClassVar[bool] = False
+    learns: ClassVar[Learns] = "nothing"
     unit: ClassVar[Unit] = "tokens"  # what its speed is measured in
     same_speed: ClassVar[tuple[str, ...]] = ()  # settings that must be equal for a measured speed to hold
     utilisation: ClassVar[float] = 0.1  # share of a device's peak arithmetic that training reaches: a guess
@@ -249,6 +258,10 @@ class StageSettings(Settings):
     benchmarks: list[BenchmarkSettings] | None = Field(
         None, description="Benchmarks after this stage; empty: the recipe's"
     )
+
+    def size(self) -> str:
+        """How large it is, in a few words for a report."""
+        return "–"
 
     def planned_steps(self) -> int | None:
         """Optimizer steps that the settings alone determine; None where there are none."""

@@ -15,6 +15,7 @@ from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from training import recipe as recipes
+from training.stages import STAGES
 from webapp.experiments.models import Experiment
 from webapp.experiments.services import launch
 from webapp.results.models import Evaluation, Outcome
@@ -51,7 +52,7 @@ def make(amount: Amount, owner: User, say: Callable[[str], None]) -> Experiment:
     with transaction.atomic():
         experiment = launch(recipe=recipe, owner=owner, reuse=False)
         runs = list(experiment.runs.select_related("stage", "condition").order_by("stage__position", "pk"))
-        rolling = [run for run in runs if run.stage.kind == "grpo"]
+        rolling = [run for run in runs if STAGES[run.stage.kind].learns == "rewards"]
         for run in runs:
             attempt = _finished_attempt(run)
             names = METRICS if run in rolling else TRAINING

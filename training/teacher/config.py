@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 
 from training.data import AnySource
 from training.recipe_errors import error_at
-from training.settings import Settings, Source, TrainingStageSettings, mean_tokens
+from training.settings import Learns, Settings, Source, TrainingStageSettings, epochs_text, mean_tokens
 from training.work import Work
 
 INSTRUCTIONS = (
@@ -104,6 +104,7 @@ class SolutionSettings(TrainingStageSettings):
     """Sample solutions, keep the right ones, learn them: what distillation and rejection sampling share."""
 
     records_rollouts: ClassVar[bool] = True
+    learns: ClassVar[Learns] = "responses"
     same_speed: ClassVar[tuple[str, ...]] = ("precision",)
     data: list[AnySource] = Field(..., min_length=1, description="Sources of problems and their weights")
     problems: int = Field(
@@ -129,6 +130,11 @@ class SolutionSettings(TrainingStageSettings):
     def most_steps(self) -> int:
         """Optimizer steps of one round, when all that may be kept is kept."""
         return self.epochs * -(-self.problems * self.keep // (self.batch_size * self.gradient_accumulation))
+
+    def size(self) -> str:
+        """Problems, samples and how many are kept at most."""
+        kept = f"{self.keep} of {self.samples} samples kept"
+        return f"{self.problems:,} problems, {kept} at most, {epochs_text(self.epochs)}"
 
     def planned_steps(self) -> int:
         """The most there can be; how many there are shows when the responses are graded."""

@@ -7,7 +7,10 @@ from statistics import fmean
 from typing import Any, Literal
 
 from django.template.loader import render_to_string
+from pydantic import TypeAdapter
 
+from training.settings import StageSettings
+from training.stages import AnyStage
 from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import lower_bool
 from webapp.results import diagnosed
@@ -135,29 +138,9 @@ def _stage_line(stage: Mapping[str, Any]) -> list[str]:
         stage["name"],
         stage["kind"],
         stage.get("after") or "–",
-        _size(stage),
+        TypeAdapter[StageSettings](AnyStage).validate_python(stage).size(),
         f"{rate:g}" if rate is not None else "–",
     ]
-
-
-def _size(stage: Mapping[str, Any]) -> str:
-    match stage["kind"]:
-        case "pretrain":
-            tokens = stage["steps"] * stage["batch_size"] * stage["gradient_accumulation"] * stage["length"]
-            return f"{stage['steps']:,} steps, {tokens:,} tokens"
-        case "sft":
-            return f"{stage['examples']:,} examples, {_epochs(stage['epochs'])}"
-        case "curriculum":
-            return "; ".join(f"{step['name']} {step['examples']:,} examples" for step in stage["steps"])
-        case "grpo":
-            rollouts = stage["prompts"] * stage["group_size"]
-            return f"{stage['prompts']:,} prompts × {stage['group_size']} = {rollouts:,} rollouts"
-        case _:
-            return "–"
-
-
-def _epochs(count: int) -> str:
-    return "1 epoch" if count == 1 else f"{count} epochs"
 
 
 def results(table: StageTable) -> Section:

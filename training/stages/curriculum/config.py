@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field, field_validator
 
 from training.data import AnySource
-from training.settings import Settings, Source, TrainingStageSettings, mean_tokens
+from training.settings import Learns, Settings, Source, TrainingStageSettings, mean_tokens
 from training.work import Work
 
 
@@ -26,6 +26,7 @@ class CurriculumSettings(TrainingStageSettings):
     """Steps follow each other with the same model; each has a schedule of its own."""
 
     kind: Literal["curriculum"]
+    learns: ClassVar[Learns] = "responses"
     same_speed: ClassVar[tuple[str, ...]] = ("precision",)
     several_processes: ClassVar[bool] = True
     steps: list[CurriculumStep] = Field(..., min_length=1, description="The steps, in order")
@@ -40,6 +41,10 @@ class CurriculumSettings(TrainingStageSettings):
         if len(set(names)) < len(names):
             raise ValueError("two steps have the same name; rename one")
         return steps
+
+    def size(self) -> str:
+        """Examples of each step."""
+        return "; ".join(f"{step.name} {step.examples:,} examples" for step in self.steps)
 
     def planned_steps(self) -> int:
         """Optimizer steps over all steps of the curriculum."""

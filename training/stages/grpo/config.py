@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from training.data import AnySource
 from training.recipe_errors import error_at
 from training.rewards import AnyReward
-from training.settings import SamplingSettings, Settings, Source, TrainingStageSettings, mean_tokens
+from training.settings import Learns, SamplingSettings, Settings, Source, TrainingStageSettings, mean_tokens
 from training.stages.grpo.groups import (
     enough_for_half,
     expected_without_gradient,
@@ -74,6 +74,7 @@ class GrpoSettings(TrainingStageSettings):
     """Each optimizer step takes batch_size × gradient_accumulation rollouts, in groups of group_size."""
 
     kind: Literal["grpo"]
+    learns: ClassVar[Learns] = "rewards"
     several_processes: ClassVar[bool] = True
     records_rollouts: ClassVar[bool] = True
     unit: ClassVar[Unit] = "rollouts"
@@ -246,6 +247,10 @@ class GrpoSettings(TrainingStageSettings):
                 "take more prompts or a smaller batch_size",
             )
         return self
+
+    def size(self) -> str:
+        """Prompts and rollouts."""
+        return f"{self.prompts:,} prompts × {self.group_size} = {self.prompts * self.group_size:,} rollouts"
 
     def planned_steps(self) -> int:
         """Optimizer steps for one pass over the prompts."""

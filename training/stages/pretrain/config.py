@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from training.data import AnySource
-from training.settings import Source, TrainingStageSettings
+from training.settings import Learns, Source, TrainingStageSettings
 from training.work import Work
 
 
@@ -17,6 +17,7 @@ class PretrainSettings(TrainingStageSettings):
     """
 
     kind: Literal["pretrain"]
+    learns: ClassVar[Learns] = "text"
     same_speed: ClassVar[tuple[str, ...]] = ("precision", "length")
     utilisation: ClassVar[float] = 0.17  # 10 B tokens through 124M parameters in 3 hours on 4 × H200
     several_processes: ClassVar[bool] = True
@@ -39,6 +40,11 @@ class PretrainSettings(TrainingStageSettings):
         gt=0,
         description="Peak FLOP/s of one device, for MFU; empty: by the device's name, and no MFU where it is not known",
     )
+
+    def size(self) -> str:
+        """Steps and tokens."""
+        tokens = self.steps * self.batch_size * self.gradient_accumulation * self.length
+        return f"{self.steps:,} steps, {tokens:,} tokens"
 
     def planned_steps(self) -> int:
         """The steps as set."""

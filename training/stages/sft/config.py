@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from training.data import AnySource
-from training.settings import Source, TrainingStageSettings, mean_tokens
+from training.settings import Learns, Source, TrainingStageSettings, epochs_text, mean_tokens
 from training.work import Work
 
 
@@ -14,6 +14,7 @@ class SftSettings(TrainingStageSettings):
     """Loss on the completion and its end-of-text token only."""
 
     kind: Literal["sft"]
+    learns: ClassVar[Learns] = "responses"
     same_speed: ClassVar[tuple[str, ...]] = ("precision",)
     several_processes: ClassVar[bool] = True
     data: list[AnySource] = Field(..., min_length=1, description="Sources of examples and their weights")
@@ -22,6 +23,10 @@ class SftSettings(TrainingStageSettings):
     max_length: int = Field(
         128, ge=8, description="Longest prompt + completion in tokens; longer ones are left out"
     )
+
+    def size(self) -> str:
+        """Examples and epochs."""
+        return f"{self.examples:,} examples, {epochs_text(self.epochs)}"
 
     def planned_steps(self) -> int:
         """Steps over all epochs; the last batch of an epoch may be short."""

@@ -126,7 +126,7 @@ def _read(run: StageRun) -> Reading:
         for rule in RUN_RULES
         for finding in rule(records)
     ]
-    rows = dynamics.rows(records.trend) if run.stage.kind == "grpo" else []
+    rows = dynamics.rows(records.trend) if records.learns == "rewards" else []
     return Reading(rows, sorted(found, key=lambda one: -one.severity))
 
 

@@ -13,7 +13,7 @@ MANY = 0.2  # of the responses, when the share is rising
 ENTROPY_LEFT = 0.2  # of the start's: a healthy sharpening leaves about a third (docs/findings.md)
 DISTINCT_LEFT = 0.5  # of the start's: half of the variety in bigrams gone
 FEWEST_TEXTS = 50  # at either end, for distinct bigrams
-TRAINED_TO_STOP = ("sft", "curriculum", "grpo")  # what these learn are whole responses
+TRAINED_TO_STOP = ("responses", "rewards")  # of whole responses, their end included
 
 
 def mode_collapse(records: RunRecords) -> Iterator[Finding]:
@@ -79,14 +79,14 @@ def _of_responses(records: RunRecords) -> Finding | None:
     """Most responses to the primary benchmark repeat themselves; greedy decoding does so before sampling does."""
     tally = records.tallies.get(records.primary)
     rate = tally.mean("repeats") if tally else None
-    if records.kind not in TRAINED_TO_STOP or tally is None or rate is None or rate < MOST:
+    if records.learns not in TRAINED_TO_STOP or tally is None or rate is None or rate < MOST:
         return None
     parent = records.tallies_before.get(records.primary)
     before = parent.mean("repeats") if parent else None
     arose = before is not None and rate - before >= ROSE
     return Finding(
         kind="mode_collapse",
-        severity=Severity.CRITICAL if arose and records.kind == "grpo" else Severity.WARNING,
+        severity=Severity.CRITICAL if arose and records.learns == "rewards" else Severity.WARNING,
         headline="Mode collapse: most responses repeat themselves",
         evidence=(
             f"{share(rate)} of the {tally.problems:,} responses to {records.primary} repeat a phrase of three words"

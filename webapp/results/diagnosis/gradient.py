@@ -59,7 +59,7 @@ def groups_without_gradient(records: RunRecords) -> Iterator[Finding]:
 def base_accuracy(records: RunRecords) -> Iterator[Finding]:
     """The first policy is right so rarely that correctness cannot be what is reinforced."""
     accuracy = records.trend("accuracy")
-    if records.kind != "grpo" or (accuracy is not None and accuracy.word == "rising"):
+    if records.learns != "rewards" or (accuracy is not None and accuracy.word == "rising"):
         return  # low or not, it was enough
     correct, count = records.first_rollouts()
     source, links = f"{correct} of the first {count:,} rollouts are right", records.texts(None)

@@ -7,13 +7,13 @@ from webapp.results.diagnosis.finding import Advice, Finding, Severity, figure
 from webapp.results.diagnosis.hypotheses import C
 from webapp.results.diagnosis.records import RunRecords
 
-SUPERVISED = ("pretrain", "sft", "curriculum")
+SUPERVISED = ("text", "responses")
 ROSE_FROM_LOWEST = 0.1  # of the validation loss: more than it wobbles by between two evaluations
 
 
 def over_fitting(records: RunRecords) -> Iterator[Finding]:
     """Loss falling, and validation loss up from its lowest, or (data seen more than once) the benchmark down."""
-    if records.kind not in SUPERVISED:
+    if records.learns not in SUPERVISED:
         return
     loss = records.trend("loss")
     if loss is None or (loss.word != "falling" and loss.end >= loss.start):
@@ -47,7 +47,7 @@ def over_fitting(records: RunRecords) -> Iterator[Finding]:
 
 def fallen_by_repetition(records: RunRecords) -> Change | None:
     """The primary benchmark's fall in a supervised stage that saw its examples more than once."""
-    if records.kind not in SUPERVISED or _epochs(records) < 2:
+    if records.learns not in SUPERVISED or _epochs(records) < 2:
         return None
     loss = records.trend("loss")
     if loss is None or loss.end >= loss.start:

@@ -5,6 +5,8 @@ from typing import Any
 
 from django.db.models import Max, Min, QuerySet, Sum
 
+from training.settings import Learns
+from training.stages import STAGES
 from webapp.results.diagnosis.changes import Change, paired_changes
 from webapp.results.diagnosis.finding import Link
 from webapp.results.dynamics import MEASURES, trend_of
@@ -28,9 +30,9 @@ class RunRecords:
         self._trends: dict[str, Trend | None] = {}
 
     @property
-    def kind(self) -> str:
-        """The stage's."""
-        return self.run.stage.kind
+    def learns(self) -> Learns:
+        """What its stage learns from."""
+        return STAGES[self.run.stage.kind].learns
 
     @cached_property
     def settings(self) -> dict[str, Any]:

@@ -49,7 +49,7 @@ def _of_rollouts(records: RunRecords) -> Finding | None:
 
 def _of_responses(records: RunRecords) -> Finding | None:
     """Many responses to the primary benchmark are cut, or nearly all of every benchmark's."""
-    if records.kind not in TRAINED_TO_STOP:
+    if records.learns not in TRAINED_TO_STOP:
         return None
     rates = {
         name: rate
