@@ -8,7 +8,6 @@ import argparse
 import importlib
 import os
 import signal
-import sys
 import traceback
 import warnings
 from pathlib import Path
@@ -166,4 +165,4 @@ if __name__ == "__main__":
         prctl.end_with_parent()  # its ranks have sessions of their own: nobody else would end them
     if not arguments.run_dir.is_dir():
         parser.error(f"there is no folder {arguments.run_dir}")
-    sys.exit(main(arguments.run_dir.resolve()))
+    torchrun.leave(main(arguments.run_dir.resolve()))

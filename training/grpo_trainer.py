@@ -253,8 +253,13 @@ class GrpoTrainer(Engine, GRPOTrainer):
         if first_pass < self.args.gradient_accumulation_steps:  # the weights are still those that sampled
             self._add("logprob_mismatch", mismatch, tokens)
         clip_weight = tokens if self.importance_sampling_level == "token" else rows
-        for name, weight in (("kl", tokens), ("entropy", tokens), ("clip_ratio/region_mean", clip_weight)):
-            if self._metrics["train"][name]:
+        for name, weight in (
+            ("kl", tokens),
+            ("entropy", tokens),
+            ("clip_ratio/region_mean", clip_weight),
+            ("cispo_clip_ratio", tokens),
+        ):
+            if self._metrics["train"].get(name):  # to ask for it otherwise would make an empty one
                 self._add(name, self._metrics["train"][name].pop() * weight, weight)
         return loss
 

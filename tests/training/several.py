@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from training import prctl
+from training import prctl, torchrun
 from training.__main__ import main
 from training.callback import JournalCallback
 
@@ -31,4 +31,5 @@ if __name__ == "__main__":
     prctl.end_with_parent()
     for run_dir in sys.argv[1:]:
         if (code := main(Path(run_dir))) != 0:
-            sys.exit(code)
+            break
+    torchrun.leave(code)

@@ -28,8 +28,12 @@ LONG = [
     ("stages.pretrain.save_every", 20),
     ("stages.pretrain.optimizer.learning_rate", 1e-3),
 ]
-# more ways to share a batch than the tiny recipe has: a last step of one row, and groups cut between processes
+# more than the tiny recipe has: validation, a last step of one row, groups cut between processes
 MORE: dict[str, tuple[str, list[tuple[str, Any]]]] = {
+    "validated": (
+        "pretrain",
+        [("stages.pretrain.validation_tokens", 400), ("stages.pretrain.validate_every", 3)],
+    ),
     "short_step": ("sft", [("stages.sft.batch_size", 4), ("stages.sft.gradient_accumulation", 1)]),
     "cut_groups": (
         "grpo",

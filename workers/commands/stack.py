@@ -78,7 +78,7 @@ def _show(
 
     began = time.monotonic()
     recipe = experiments.build_recipe(options.recipe, options.set)
-    experiment = launch(recipe=recipe, owner=access.operator())
+    experiment = launch(recipe=recipe, owner=access.operator(), reuse=False)  # to be watched, also again
     say(f"{experiment.name}: {experiment.title}\n{address}/experiments/{experiment.name}/")
     runs = []
     for runs in progress.follow(experiment, sys.stdout):  # noqa: B007  (the last look is what counts)
