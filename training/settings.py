@@ -287,6 +287,10 @@ class StageSettings(Settings):
         """The mixtures that the stage trains on, each with its dotted path below the stage."""
         return {}
 
+    def models(self) -> Sequence[str]:
+        """Folders or hub names of checkpoints that the stage reads beside the one that it starts from."""
+        return ()
+
     def environment(self) -> Sequence[str]:
         """Names of the worker's environment variables that the stage reads; it is given no others."""
         return ()

@@ -80,6 +80,8 @@ def _of_spec(spec: StageSpec, parent: Identity | None, data: "_Data") -> Identit
         "data": learnt,
         **determining(spec),
     }
+    if read := spec.settings.models():
+        found["models"] = [data.model(place) for place in read]
     if parent is None:
         if spec.tokenizer.kind == "small_bpe":
             found["corpus_data"] = data.digest({str(place): part for place, part in enumerate(spec.corpus)})

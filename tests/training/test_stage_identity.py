@@ -124,6 +124,22 @@ def test_a_checkpoint_to_start_from_counts_by_content(tmp_path):
     assert all(first[stage].sha256 != second[stage].sha256 for stage in STAGES)
 
 
+def test_a_teacher_counts_by_content(tmp_path):
+    weights = tmp_path / "model.safetensors"
+    weights.write_bytes(b"weights")
+    changes = [("scale", "tiny"), ("stages.distill.teacher", {"kind": "local", "checkpoint": str(tmp_path)})]
+
+    def found():
+        specs = recipes.resolve(recipes.build(recipes.read("hypothesis_c_distillation"), changes))
+        specs = [spec.model_copy(update={"parent": None}) for spec in specs if spec.stage == "distill"]
+        return stage_identity.of_specs(specs, Path("nowhere"))
+
+    before = found()
+    weights.write_bytes(b"others")
+    after = found()
+    assert all(before[place].sha256 != after[place].sha256 for place in before)
+
+
 def test_what_cannot_be_told_is_unknown_and_so_is_all_below_it(tmp_path):
     source = {"source": "gsm8k"}  # there are no files
     found = identities([("stages.curriculum.steps.drills.data", [source]), ("tokenizer.kind", "gpt2"),

@@ -19,6 +19,11 @@ class DistillationSettings(SolutionSettings):
         """What an endpoint generates costs nothing here."""
         return self.work_of(rounds=1, generates=self.teacher.kind == "local")
 
+    def models(self) -> Sequence[str]:
+        """The teacher's, where it has one of its own."""
+        local = self.teacher.kind == "local" and self.teacher.checkpoint
+        return [local] if local else []
+
     def environment(self) -> Sequence[str]:
         """The endpoint's key."""
         variable = self.teacher.endpoint.key_variable
