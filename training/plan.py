@@ -5,7 +5,7 @@ stage counts its own work in training/stages/<kind>/config.py (no torch).
 """
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import inf, isfinite
@@ -15,7 +15,7 @@ from training.benchmarks import BENCHMARKS
 from training.hardware import HARDWARE, Hardware
 from training.recipe import Recipe, RecipeError, StageSpec, resolve
 from training.settings import BenchmarkSettings, TrainingStageSettings
-from training.stage_identity import Key
+from training.stage_identity import Key, key
 from training.work import Caution, Work
 
 START_SECONDS = 10  # of a stage run: libraries, tokenizer, model, data
@@ -70,12 +70,13 @@ class RunPlan:
     evaluation: Work
     seconds: float  # on one device
     measured: bool  # by this installation, else a guess
-    reused: bool  # there already: nothing is computed again
+    reused: bool  # its checkpoint is there already
+    computed: bool  # all of it, or of a reused one the benchmarks that are missing
 
     @property
     def key(self) -> Key:
         """What identifies it within the experiment."""
-        return self.spec.condition, self.spec.stage, self.spec.seed
+        return key(self.spec)
 
     @property
     def flops(self) -> float:
@@ -84,10 +85,10 @@ class RunPlan:
 
     @property
     def checkpoint_bytes(self) -> int:
-        """The final checkpoint and the newest points to resume from; none where nothing is trained."""
+        """The final checkpoint and the newest points to resume from."""
         settings = self.spec.settings
-        if not isinstance(settings, TrainingStageSettings):
-            return 0
+        if not isinstance(settings, TrainingStageSettings) or (self.reused and self.computed):
+            return 0  # nothing is trained
         saved = min(KEPT, max(self.work.steps - 1, 0) // settings.save_every)
         return self.parameters * (WEIGHT_BYTES + saved * RESUME_BYTES)
 
@@ -96,7 +97,7 @@ class RunPlan:
         """Rollouts, outcomes and metrics, in the journal and in the database."""
         total = self.work + self.evaluation
         recorded = (
-            total.rollouts * ROLLOUT_BYTES + total.problems * OUTCOME_BYTES + total.records * RECORD_BYTES
+            total.rollouts * ROLLOUT_BYTES + total.outcomes * OUTCOME_BYTES + total.records * RECORD_BYTES
         )
         return COPIES * (recorded + total.kept * TOKEN_BYTES)
 
@@ -117,8 +118,8 @@ class Plan:
 
     @cached_property
     def new(self) -> list[RunPlan]:
-        """What is computed: every run that is not reused."""
-        return [run for run in self.runs if not run.reused]
+        """Every run of which something is computed."""
+        return [run for run in self.runs if run.computed]
 
     @cached_property
     def work(self) -> Work:
@@ -164,13 +165,13 @@ class Plan:
         for run in self.runs:  # parents first
             spec = run.spec
             start = ends[spec.condition, spec.parent, spec.seed] if spec.parent else 0.0
-            ends[run.key] = start + (0.0 if run.reused else run.seconds)
+            ends[run.key] = start + (run.seconds if run.computed else 0.0)
         return max(self.seconds / max(slots, 1), *ends.values())
 
     @property
     def assumptions(self) -> list[str]:
         """What the figures take for granted, a sentence each."""
-        said = [text for run in self.new for text in run.spec.settings.assumptions()]
+        said = [text for run in self.new if not run.reused for text in run.spec.settings.assumptions()]
         if any(run.spec.model.start_from for run in self.new):
             said.append("the checkpoint to start from is taken to be of the size that model says")
         if not self.measured:
@@ -188,16 +189,16 @@ def plan(
     *,
     hardware: Hardware,
     experience: Experience | None = None,
-    reused: Collection[Key] = (),
+    reused: Mapping[Key, Collection[str]] | None = None,
 ) -> Plan:
     """Plan every stage run of a recipe on one kind of device.
 
-    `reused` are the runs (condition, stage, seed) whose result is there already: they cost nothing. Raises
-    RecipeError, also for sizes beyond what a computer counts with.
+    `reused` are the runs (condition, stage, seed) whose result is there already, each with the benchmarks that are
+    missing: it costs these alone. Raises RecipeError, also for sizes beyond what a computer counts with.
     """
     known = experience or NoExperience()
     try:
-        runs = [_run(spec, hardware, known, reused) for spec in resolve(recipe)]
+        runs = [_run(spec, hardware, known, (reused or {}).get(key(spec))) for spec in resolve(recipe)]
         whole = sum(run.seconds + run.flops + float(run.disk) for run in runs)
     except OverflowError:
         whole = inf
@@ -215,14 +216,25 @@ def evaluation_work(benchmarks: Sequence[BenchmarkSettings]) -> Work:
         benchmark = BENCHMARKS[settings.benchmark]
         count = problems(settings)
         generates = benchmark.kind == "answer"
+        outcomes = count * (1 + settings.samples)
+        batches = -(-count // settings.batch_size) + _batches_of_samples(count, settings)
         total += Work(
             problems=count,
-            scored=count * benchmark.tokens,
-            generated=count * settings.max_new_tokens if generates else 0,
-            decoding_steps=-(-count // settings.batch_size) * settings.max_new_tokens if generates else 0,
-            kept=count * (benchmark.tokens + settings.max_new_tokens),
+            outcomes=outcomes,
+            scored=outcomes * benchmark.tokens,
+            generated=outcomes * settings.max_new_tokens if generates else 0,
+            decoding_steps=batches * settings.max_new_tokens if generates else 0,
+            kept=outcomes * (benchmark.tokens + settings.max_new_tokens),
         )
     return total
+
+
+def _batches_of_samples(count: int, settings: BenchmarkSettings) -> int:
+    """As training.sampler draws them: whole problems together, or one in parts."""
+    if not settings.samples:
+        return 0
+    together = max(1, settings.batch_size // settings.samples)
+    return -(-count // together) * -(-settings.samples // settings.batch_size)
 
 
 def problems(settings: BenchmarkSettings) -> int:
@@ -243,9 +255,15 @@ def guessed_seconds(work: Work, spec: StageSpec, parameters: int, hardware: Hard
     return read + max(sampled, work.decoding_steps * spec.model.n_layer * hardware.layer_seconds)
 
 
-def _run(spec: StageSpec, hardware: Hardware, known: Experience, reused: Collection[Key]) -> RunPlan:
+def _run(spec: StageSpec, hardware: Hardware, known: Experience, missing: Collection[str] | None) -> RunPlan:
+    """`missing`: the benchmarks that are left of a reused run; None: it is not reused.
+
+    A run of which nothing is left is counted as if it were computed, for the table; the sums leave it out.
+    """
     parameters = spec.model.parameters(spec.tokenizer.vocabulary)
-    settings, work = spec.settings, spec.settings.work()
+    settings, work, benchmarks = spec.settings, spec.settings.work(), spec.benchmarks
+    if missing:
+        work, benchmarks = Work(), [one for one in benchmarks if one.benchmark in missing]
     seconds, measured = float(START_SECONDS), True
     amount = work.amount(settings.unit)
     speed = known.speed(spec) if amount else None
@@ -254,7 +272,7 @@ def _run(spec: StageSpec, hardware: Hardware, known: Experience, reused: Collect
     else:
         seconds += guessed_seconds(work, spec, parameters, hardware)
         measured = not amount
-    for benchmark in spec.benchmarks:
+    for benchmark in benchmarks:
         speed = known.benchmark_speed(spec, benchmark)
         if speed:
             seconds += problems(benchmark) / speed
@@ -265,10 +283,11 @@ def _run(spec: StageSpec, hardware: Hardware, known: Experience, reused: Collect
         spec=spec,
         parameters=parameters,
         work=work,
-        evaluation=evaluation_work(spec.benchmarks),
+        evaluation=evaluation_work(benchmarks),
         seconds=seconds,
         measured=measured,
-        reused=(spec.condition, spec.stage, spec.seed) in reused,
+        reused=missing is not None,
+        computed=missing is None or bool(missing),
     )
 
 

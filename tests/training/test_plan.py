@@ -10,6 +10,7 @@ from training.hardware import HARDWARE
 from training.plan import NoExperience, Plan, elsewhere, evaluation_work, plan
 from training.recipe import Recipe, StageSpec, build, read, resolve
 from training.settings import BenchmarkSettings, ModelSettings, TokenizerSettings, TrainingStageSettings
+from training.stage_identity import Key
 from training.stages import STAGES
 from training.stages.grpo.groups import enough_for_half, expected_without_gradient, half_without_gradient
 from training.work import Work, percent
@@ -109,13 +110,29 @@ def test_checkpoints_and_records_on_disk() -> None:
 
 def test_reused_runs_cost_nothing() -> None:
     whole = plan(published(), hardware=RTX_4090)
-    pretrained = {("baseline", "pretrain", 0), ("mul_tokens", "pretrain", 0)}
+    pretrained: dict[Key, tuple[str, ...]] = dict.fromkeys(
+        [("baseline", "pretrain", 0), ("mul_tokens", "pretrain", 0)], ()
+    )
     rest = plan(published(), hardware=RTX_4090, reused=pretrained)
     assert [run.key for run in rest.runs if run.reused] == sorted(pretrained)
     left = whole.seconds - sum(run.seconds for run in whole.runs if run.key in pretrained)
     assert rest.seconds == pytest.approx(left)
     assert rest.elapsed(8) == pytest.approx(left / 2)
     assert rest.disk < whole.disk
+
+
+def test_a_reused_run_costs_the_benchmarks_that_are_missing() -> None:
+    everything: dict[Key, tuple[str, ...]] = {
+        run.key: () for run in plan(published(), hardware=RTX_4090).runs
+    }
+    left = everything | {("baseline", "grpo", 0): ("arithmetic_probes",)}
+    rest = plan(published(), hardware=RTX_4090, reused=left)
+    assert [(run.key, run.reused) for run in rest.new] == [(("baseline", "grpo", 0), True)]
+    assert (rest.work.steps, rest.work.rollouts, rest.evaluation.problems) == (0, 0, 281)
+    whole = of_stage(plan(published(), hardware=RTX_4090), "grpo")
+    assert 0 < rest.seconds == rest.elapsed(8) < whole.seconds
+    assert rest.disk == rest.new[0].record_bytes > 0, "no checkpoint is written again"
+    assert not rest.cautions
 
 
 def test_runs_wait_for_their_parents() -> None:
@@ -150,6 +167,16 @@ def test_an_evaluation_alone_has_work_too() -> None:
     found = evaluation_work([BenchmarkSettings(benchmark="gsm8k", problems=500)])
     assert (found.problems, found.generated) == (500, 500 * 256)
     assert evaluation_work([BenchmarkSettings(benchmark="gsm8k", problems=9_999)]).problems == 1_319
+
+
+def test_samples_are_work_beside_the_greedy_responses() -> None:
+    greedy = evaluation_work([BenchmarkSettings(benchmark="gsm8k", problems=500)])
+    drawn = evaluation_work([BenchmarkSettings(benchmark="gsm8k", problems=500, samples=16)])
+    assert (drawn.problems, drawn.outcomes, drawn.generated) == (500, 17 * 500, 17 * greedy.generated)
+    assert greedy.decoding_steps == 5 * 256
+    assert drawn.decoding_steps == (5 + 84) * 256  # batches of 100 rows: 6 problems with 16 samples each
+    many = evaluation_work([BenchmarkSettings(benchmark="gsm8k", problems=5, samples=250)])
+    assert many.decoding_steps == (1 + 5 * 3) * 256  # a problem's samples in three parts
 
 
 @pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - {"hellaswag"}))

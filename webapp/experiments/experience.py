@@ -36,7 +36,13 @@ class Experience:
         """Problems a second on a model of this size."""
         if not self.timed:
             return None
-        key = ("benchmark", benchmark.benchmark, benchmark.max_new_tokens, *_shape(spec.model))
+        key = (
+            "benchmark",
+            benchmark.benchmark,
+            benchmark.max_new_tokens,
+            benchmark.samples,
+            *_shape(spec.model),
+        )
         if key not in self._known:
             self._known[key] = speeds.benchmark_speed(spec, benchmark, self.device)
         return self._known[key]

@@ -83,7 +83,7 @@ class Proposal:
 
     @property
     def reused(self) -> list[plans.RunPlan]:
-        """Stage runs that are there already."""
+        """Stage runs whose checkpoint is there already."""
         return [run for run in self.plan.runs if run.reused]
 
     @property
@@ -141,7 +141,7 @@ class PlanWishes:
         problem = f"{wrong[0]!r} is no share: give a number between 0 and 100" if wrong else ""
         return replace(wishes, problem=problem)
 
-    def proposal(self, recipe: Recipe, reused: Collection[Key] = ()) -> Proposal:
+    def proposal(self, recipe: Recipe, reused: Mapping[Key, Collection[str]] | None = None) -> Proposal:
         """The recipe's plan as wished."""
         return propose(
             recipe,
@@ -167,12 +167,12 @@ def propose(
     device: str | None = None,
     discordant: float | None = None,
     wished: float | None = None,
-    reused: Collection[Key] = (),
+    reused: Mapping[Key, Collection[str]] | None = None,
     database: bool = True,
 ) -> Proposal:
     """Plan a recipe for this installation, or for a named device, whose times are then guessed.
 
-    `reused` are the stage runs whose result is there already. Without the database nothing is known of earlier runs
+    `reused` are the stage runs whose result is there already, with the benchmarks that are missing. Without the database nothing is known of earlier runs
     and of the queue. Creates nothing. Raises RecipeError, and ValueError for a device that is not known.
     """
     if device is not None and device not in HARDWARE:

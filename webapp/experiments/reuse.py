@@ -36,9 +36,9 @@ class Plan:
     twins: Mapping[Key, Key] = field(default_factory=dict)  # run → the one that computes the same
 
     @property
-    def spared(self) -> set[Key]:
-        """The runs that are not computed."""
-        return {*self.offers, *self.twins}
+    def spared(self) -> dict[Key, tuple[str, ...]]:
+        """The runs that are not computed, each with the benchmarks that are left to run on what it takes over."""
+        return {place: offer.missing for place, offer in self.offers.items()} | dict.fromkeys(self.twins, ())
 
 
 def planned(specs: Sequence[StageSpec], *, reuse: bool = True, fork: Fork | None = None) -> Plan:

@@ -163,7 +163,7 @@ def _proposal(
     try:
         # a page does not wait for the hub, which tells what a source holds: its plan is fetched again at once
         posted = recipe is not form.base
-        spared = planned(recipes.resolve(recipe), reuse=reuse, fork=draft.fork).spared if posted else ()
+        spared = planned(recipes.resolve(recipe), reuse=reuse, fork=draft.fork).spared if posted else None
         return wishes.proposal(recipe, spared)
     except RecipeError as error:
         form.refuse(error.problems)

@@ -47,9 +47,10 @@ def benchmark_speed(spec: StageSpec, benchmark: BenchmarkSettings, device: str) 
 
 
 def _same(evaluation: Evaluation, benchmark: BenchmarkSettings) -> bool:
-    """Whether the evaluation asked as the settings do; a choice has no token limit."""
-    limit = evaluation.settings.get("max_new_tokens")
-    return evaluation.benchmark == benchmark.benchmark and limit in (0, benchmark.max_new_tokens)
+    """Whether the evaluation asked as the settings do, and as often; a choice has no token limit."""
+    limit, samples = evaluation.settings.get("max_new_tokens"), evaluation.settings.get("samples", 0)
+    same = limit in (0, benchmark.max_new_tokens) and samples == benchmark.samples
+    return evaluation.benchmark == benchmark.benchmark and same
 
 
 def _attempts(spec: StageSpec, device: str) -> QuerySet[Attempt]:

@@ -31,7 +31,7 @@ LEFT = 2  # columns of words
 def show(recipe: Recipe, fork: Fork | None, options: argparse.Namespace) -> int:
     """Print what launching the recipe would do. Works without a database, then by guesses alone."""
     reached = _reached()
-    reused = _spared(recipe, fork, reuse=not options.no_reuse) if reached else set()
+    reused = _spared(recipe, fork, reuse=not options.no_reuse) if reached else None
     proposal = propose(recipe, device=options.device, reused=reused, database=reached)
     if options.json:
         print(json.dumps(as_json(proposal), indent=1))
@@ -46,7 +46,7 @@ def ask(recipe: Recipe, fork: Fork | None, *, reuse: bool) -> None:
         raise CommandError("\n".join([*questions, "Nothing was launched: lower it, or confirm with --yes."]))
 
 
-def _spared(recipe: Recipe, fork: Fork | None, *, reuse: bool) -> set[Key]:
+def _spared(recipe: Recipe, fork: Fork | None, *, reuse: bool) -> dict[Key, tuple[str, ...]]:
     return planned(resolve(recipe), reuse=reuse, fork=fork).spared
 
 

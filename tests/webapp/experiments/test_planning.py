@@ -80,6 +80,15 @@ def test_speeds_come_from_earlier_runs_of_the_same_kind_size_and_device(smoke: r
     assert seconds(propose(smoke), "grpo")[1] is False
 
 
+def test_an_evaluation_with_samples_tells_nothing_of_one_without(smoke: recipes.Recipe) -> None:
+    add_worker("cpu:0")
+    succeed(launched(smoke)["baseline", "pretrain"], tokens_per_second=[20_000.0])
+    drawn = smoke.benchmarks[0].model_copy(update={"samples": 8})
+    sampled = recipes.build(smoke.model_dump(mode="json"), [("benchmarks", [drawn.model_dump(mode="json")])])
+    assert seconds(propose(smoke), "pretrain")[1] is True
+    assert seconds(propose(sampled), "pretrain")[1] is False
+
+
 def test_made_up_records_are_no_experience(smoke: recipes.Recipe) -> None:
     add_worker("cpu:0")
     runs = launched(smoke)
