@@ -321,7 +321,8 @@ def _scaled(recipe: Recipe) -> dict[str, Any]:
             data = replaced(data, path, value)
         except RecipeError as error:
             raise RecipeError([(where, text) for _, text in error.problems]) from None
-    return {**data, "scales": {}}
+    # checked, so that what a scale puts in place has all its settings too, for the changes that follow
+    return _validate(Recipe, {**data, "scales": {}}).model_dump(mode="json")
 
 
 def resolve(recipe: Recipe) -> list[StageSpec]:

@@ -87,3 +87,12 @@ def test_a_condition_has_no_size_of_its_own(sized: dict[str, Any]) -> None:
     sized["conditions"][1]["overrides"] = {"scale": "tiny"}
     with pytest.raises(RecipeError, match="shared by all conditions"):
         build(sized)
+
+
+def test_what_a_scale_puts_in_place_has_all_its_settings() -> None:
+    benchmark = {"benchmark": "one_step_multiplication", "problems": 5, "max_new_tokens": 28}
+    sized = {**read("smoke"), "scales": {"tiny": {"benchmarks": [benchmark]}}}
+    samples = ("benchmarks.one_step_multiplication.samples", 4)
+    assert build(sized, [("scale", "tiny"), samples]).benchmarks[0].samples == 4
+    with pytest.raises(RecipeError, match="there is no setting 'sample'; did you mean 'samples'"):
+        build(sized, [("scale", "tiny"), ("benchmarks.one_step_multiplication.sample", 4)])
