@@ -35,7 +35,7 @@ def last_gains(table: StageTable) -> list[Gain]:
     pairs = [
         (before, cell)
         for row in table.rows
-        if row.last and row.after
+        if row.changes_parent and row.after
         for seed in row.seeds
         for cell in seed.cells
         if (before := cells.get((cell.condition, row.after, cell.seed)))

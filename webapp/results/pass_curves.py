@@ -67,7 +67,7 @@ def changes(table: StageTable) -> list[Change]:
     pairs = [
         (before, after)
         for row in table.rows
-        if row.last and row.after and row.kind != "evaluate"  # which trains nothing
+        if row.changes_parent and row.after
         for seed in row.seeds
         for after in seed.cells
         if (before := cells.get((after.condition, row.after, after.seed)))

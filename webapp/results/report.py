@@ -106,8 +106,10 @@ def setup(experiment: Experiment) -> Section:
         )
     for item in recipe.get("benchmarks", []):
         count = item["problems"] or "all"
+        samples = item.get("samples", 0)
+        drawn = f", and {samples} samples at temperature {item['temperature']:g}" if samples else ""
         section.items.append(
-            f"Benchmark {item['benchmark']}: {count} problems, {item['decoding']}, "
+            f"Benchmark {item['benchmark']}: {count} problems, {item['decoding']}{drawn}, "
             f"up to {item['max_new_tokens']} new tokens"
         )
     lines = [_stage_line(stage) for stage in recipe.get("stages", [])]

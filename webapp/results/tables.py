@@ -36,6 +36,11 @@ class StageRow:
     means: tuple[float | None, ...]  # a condition each, over the finished seeds; empty with one seed
     over_seeds: tuple[SeedsComparison | None, ...]  # of the other conditions; empty with one seed
 
+    @property
+    def changes_parent(self) -> bool:
+        """Whether it is a last stage that made another checkpoint of the one that it started from."""
+        return self.last and self.after is not None and self.kind != "evaluate"
+
 
 @dataclass(frozen=True)
 class StageTable:

@@ -243,6 +243,13 @@ def test_seeds_that_disagree_do_not_rank_the_conditions():
     assert together.verdict.word == "not distinguishable"
 
 
+def test_an_evaluation_alone_is_no_change_of_its_parent():
+    row = stage_table(make_experiment()).rows[-1]
+    assert row.last and row.changes_parent
+    assert not replace(row, kind="evaluate").changes_parent
+    assert not replace(row, last=False).changes_parent
+
+
 def test_two_seeds_are_suggestive_at_most():
     (together,) = stage_table(seeded([12, 13])).rows[0].over_seeds
     assert together.result.p < 0.05
