@@ -161,6 +161,16 @@ def test_the_plan_follows_the_fields(page: Page, address: str) -> None:
     assert not Experiment.objects.exists()
 
 
+def test_what_is_reused_follows_the_fields(page: Page, address: str) -> None:
+    page.goto(f"{address}/experiments/new/smoke/")
+    offers = page.locator("#offers")
+    expect(offers).to_contain_text("None of the 8 runs")
+    page.locator('[id="field-seeds"]').fill("0, 1")
+    expect(offers).to_contain_text("None of the 16 runs")
+    page.locator('[id="field-seeds"]').fill("0, 0")
+    expect(offers).to_contain_text("listed twice")
+
+
 @pytest.mark.parametrize("width", [390, 1280])
 def test_no_page_scrolls_sideways(browser: Browser, page: Page, address: str, width: int) -> None:
     factories.make_history("demo-1", done=5, seeds=(0, 1))
