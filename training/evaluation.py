@@ -149,9 +149,8 @@ class _Evaluation:
         )
 
     def _sampler(self) -> Sampler:
-        eos_id = (
-            self.tokenizer.eos_token_id
-        )  # pads too: masked, and a model from elsewhere may have no row for padding
+        # the end pads too: it is masked, and a model from elsewhere may have no row for padding
+        eos_id = self.tokenizer.eos_token_id
         return Sampler(self.model, eos_id=eos_id, pad_id=eos_id)
 
 

@@ -13,6 +13,7 @@ from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from tests.training.conftest import Stages
+from tests.training.solved import RECIPE as SOLVED
 from training import checkpoints, model, tokenizer
 from training.mul_tokens import TOKENS
 from training.settings import ModelSettings, TokenizerSettings
@@ -150,3 +151,21 @@ def test_training_goes_on_from_a_published_model(tmp_path: Path, data_dir: Path,
     assert trained.config.vocab_size == tokenizer.vocabulary_size(words) == 50_349
     assert tokenizer.mul_token_ids(words) == range(50_304, 50_349)
     assert trained.get_output_embeddings().weight is trained.get_input_embeddings().weight
+
+
+@pytest.mark.parametrize("entries", [50_257, 50_349])
+def test_a_published_model_can_be_asked_as_a_teacher(
+    tmp_path: Path, data_dir: Path, stages: Stages, entries: int
+) -> None:
+    published(tmp_path, entries)
+    two_files(tmp_path, data_dir, MUL_TOKENS if entries == 50_349 else {})
+    changes = [
+        *GPT2,
+        ("stages.distill.teacher.checkpoint", str(tmp_path)),
+        ("stages.distill.after", None),
+        ("stages.distill.max_new_tokens", 4),
+    ]
+    stage = stages.make("taught", "distill", changes=changes, data=SOLVED)
+    assert stage.run() == 1
+    (finished,) = stage.journal.records("finished")  # it knows nothing, but was asked
+    assert "responses are right, 0 were kept" in finished["hint"], finished

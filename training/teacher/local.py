@@ -35,9 +35,8 @@ class LocalTeacher:
         self.model, self.tokenizer, self.settings = model.eval(), tokenizer, settings
         self.cache, self.stop_if_told = cache, stop_if_told
         self.dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
-        self.sampler = Sampler(
-            model, eos_id=tokenizer.eos_token_id, pad_id=tokenizer.pad_token_id, dtype=self.dtype
-        )
+        eos_id = tokenizer.eos_token_id  # pads too, as in an evaluation
+        self.sampler = Sampler(model, eos_id=eos_id, pad_id=eos_id, dtype=self.dtype)
         self.first_mul_token = mul_token_ids(tokenizer).start
         self.weights = _digest(model, tokenizer)
         self.name = f"a local model, weights {self.weights[:12]}"

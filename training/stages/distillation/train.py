@@ -25,7 +25,10 @@ def run(run: Run) -> None:
         if settings.teacher.checkpoint is None:
             return LocalTeacher(student, tokens, settings, cache, run.stop_if_told)
         where = settings.teacher.checkpoint
-        loaded, own = model.load(where).to(run.device), tokenizer.from_checkpoint(where)
+        loaded, own = (
+            model.load(where).to(run.device),
+            tokenizer.of_start(where, model.entries(where), lambda: tokens),
+        )
         return LocalTeacher(loaded, own, settings, cache, run.stop_if_told)
 
     solutions.learn(run, settings, teacher)
