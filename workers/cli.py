@@ -125,7 +125,12 @@ def _add_experiments(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     table = commands.add_parser("table", help="print the stage table of an experiment")
     table.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
-    table.add_argument("--format", choices=["md", "csv", "json"], default="md")
+    table.add_argument(
+        "--format",
+        choices=["md", "csv", "json", "tex", "xlsx", "parquet"],
+        help="default: the file's, else md",
+    )
+    table.add_argument("-o", "--output", metavar="FILE", help="write it there instead of printing it")
     table.add_argument("--benchmark", help="default: the primary one")
     table.add_argument("--baseline", help="condition to compare with; default: the first")
     table.add_argument(
@@ -133,7 +138,16 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="accuracy",
         help="accuracy, pass_at_K, steps_right_rate, repetition_rate or hit_limit_rate",
     )
-    table.set_defaults(run_command=_experiments("table"))
+    table.set_defaults(run_command=_files("table"))
+
+    export = commands.add_parser("export", help="write every response or rollout of an experiment to a file")
+    export.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
+    export.add_argument("--what", choices=["outcomes", "rollouts"], default="outcomes")
+    export.add_argument("--format", choices=["csv", "jsonl", "parquet"], help="default: the file's, else csv")
+    export.add_argument("--benchmark", default="", help="outcomes of this one (default: all)")
+    export.add_argument("--run", type=int, help="only this run (`mulberry status` has the numbers)")
+    export.add_argument("-o", "--output", metavar="FILE", help="default: print it")
+    export.set_defaults(run_command=_files("export"))
 
     imports = commands.add_parser("import", help="show published numbers beside new runs, as counts only")
     imports.add_argument("history", metavar="FILE", help="YAML or JSON, or a shipped history: phase_1_to_6")
@@ -189,6 +203,18 @@ def _experiments(name: str) -> Command:
         from workers.commands import experiments
 
         return int(getattr(experiments, name)(options))
+
+    return run
+
+
+def _files(name: str) -> Command:
+    def run(options: argparse.Namespace) -> int:
+        from workers.commands import database
+
+        database.set_up()  # models cannot be imported before
+        from workers.commands import files
+
+        return int(getattr(files, name)(options))
 
     return run
 

@@ -10,12 +10,13 @@ from webapp.results import pass_exports
 from webapp.results.cells import Cell, PassComparison, Refusal, SeedsComparison, UnpairedComparison
 from webapp.results.comparisons import Compared
 from webapp.results.decisions import decisions
-from webapp.results.grids import Value, detail_grid, escaped, not_a_formula, stage_grid
+from webapp.results.grids import Value, detail_grid, escaped, stage_grid
 from webapp.results.pass_curves import changes, curves
 from webapp.results.querysets import Tally
 from webapp.results.samples import planned_samples
 from webapp.results.tables import StageRow, StageTable
 from webapp.results.wording import Statement, answers, mixed_sizes, plain
+from webapp.rows import not_a_formula
 
 IMPORTED = " (imported, counts only)"
 COLUMNS = (

@@ -153,10 +153,3 @@ def _compared(one: Compared | SeedsComparison | None, imported: bool = False) ->
         "" if isinstance(one, PassComparison) else f"{one.counts.gained} / {one.counts.lost}",
         one.verdict.word,
     ]
-
-
-def not_a_formula(value: Value) -> Value:
-    """A cell's value, with an apostrophe before text that a spreadsheet would compute."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from webapp.results.grids import Grid, Value, not_a_formula
+from webapp.results.grids import Grid, Value
 from webapp.results.pass_curves import Change, Curve
 from webapp.results.tables import StageTable
 from webapp.results.wording import percent, points, points_interval
+from webapp.rows import not_a_formula
 from webapp.telemetry.charts import COLOURS
 
 COLUMNS = (

@@ -8,9 +8,13 @@ urlpatterns = [
     path("experiments/<slug:name>/comparison/", views.comparison, name="comparison"),
     path("experiments/<slug:name>/table.<str:form>", views.table_file, name="table_file"),
     path("experiments/<slug:name>/pass-at-k.<str:form>", views.pass_file, name="pass_file"),
+    path("experiments/<slug:name>/outcomes.<str:form>", views.outcomes_file, name="outcomes_file"),
     path("experiments/<slug:name>/findings/", views.findings, name="findings"),
     path("experiments/<slug:name>/report/", views.report, name="report"),
     path("experiments/<slug:name>/report.<str:form>", views.report_file, name="report_file"),
     path("evaluations/<int:evaluation_id>/", views.evaluation, name="evaluation"),
+    path(
+        "evaluations/<int:evaluation_id>/outcomes.<str:form>", views.evaluation_file, name="evaluation_file"
+    ),
     path("evaluations/<int:evaluation_id>/samples/", views.samples, name="samples"),
 ]

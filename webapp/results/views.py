@@ -3,13 +3,21 @@
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    JsonResponse,
+)
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
+from webapp import rows
 from webapp.experiments.models import Experiment
-from webapp.results import diagnosis, exports, pass_exports
+from webapp.results import diagnosis, exports, outcome_files, pass_exports
 from webapp.results import report as reports
 from webapp.results.cells import Comparison, PassComparison, SeedsComparison, UnpairedComparison
 from webapp.results.decisions import decisions
@@ -18,15 +26,11 @@ from webapp.results.pass_curves import MEANINGS, changes, curves
 from webapp.results.published import Publication, PublishedResult
 from webapp.results.querysets import SAMPLE_CHOICES, STEP_CHOICES, outcome_counts, with_samples
 from webapp.results.statistics import wilson
+from webapp.results.table_files import FORMS
 from webapp.results.tables import StageTable, stage_table
 from webapp.results.wording import answers, mixed_sizes
 from webapp.telemetry.rollouts import CHOICES
 
-FILES = {
-    "csv": (exports.csv, "text/csv; charset=utf-8"),
-    "md": (exports.markdown, "text/markdown; charset=utf-8"),
-    "json": (exports.json, "application/json"),
-}
 SHOWN = 50  # problems on a page
 SHARED_LABELS = {
     "decoding": "Decoding",
@@ -59,6 +63,8 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
         "changes": changes(table) if table.samples else [],
         "meanings": MEANINGS,
         "query": request.GET.urlencode(),
+        "forms": FORMS,
+        "row_forms": rows.FORMS,
         "nav": "experiments",
     }
     template = "results/_comparison.html" if "HX-Request" in request.headers else "results/comparison.html"
@@ -67,16 +73,16 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_GET
 def table_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
-    """The stage table to download: csv, md or json, with the comparison page's choices."""
+    """The stage table to download as one of FORMS, with the comparison page's choices."""
     experiment = get_object_or_404(Experiment, name=name)
-    if form not in FILES:
-        raise Http404(f"there is no export {form!r}; choose csv, md or json")
+    if form not in FORMS:
+        raise Http404(f"there is no export {form!r}; choose {', '.join(FORMS)}")
     try:
         table = _table(request, experiment)
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
-    write, content_type = FILES[form]
-    return _download(write(table), content_type, f"{experiment.name}-{table.benchmark}.{form}")
+    chosen = FORMS[form]
+    return _download(chosen.write(table), chosen.content_type, f"{experiment.name}-{table.benchmark}.{form}")
 
 
 @require_GET
@@ -94,6 +100,38 @@ def pass_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
         return JsonResponse({"charts": pass_exports.charts(table, found)})
     written = pass_exports.csv(table, found)
     return _download(written, "text/csv; charset=utf-8", f"{experiment.name}-{table.benchmark}-pass-at-k.csv")
+
+
+@require_GET
+def evaluation_file(request: HttpRequest, evaluation_id: int, form: str) -> HttpResponseBase:
+    """The responses of an evaluation, streamed; ?only= as on its page, else every one with its samples."""
+    _check_rows(form)
+    found = get_object_or_404(Evaluation.objects.select_related(*outcome_files.RELATED), pk=evaluation_id)
+    only = request.GET.get("only", "")
+    choices = CHOICES | STEP_CHOICES | SAMPLE_CHOICES
+    if only not in choices:
+        return HttpResponseBadRequest(
+            f"there is no choice {only!r}; take one of {', '.join(filter(None, choices))}\n",
+            content_type="text/plain",
+        )
+    experiment = found.attempt.stage_run.experiment
+    made = outcome_files.rows(experiment, [found], choices[only][1] if only else None)
+    name = f"{experiment.name}-evaluation-{found.pk}{f'-{only}' if only else ''}"
+    return rows.download(made, form, name)
+
+
+@require_GET
+def outcomes_file(request: HttpRequest, name: str, form: str) -> HttpResponseBase:
+    """Every response that the stage tables are made of, streamed; ?benchmark= for those of one."""
+    _check_rows(form)
+    experiment = get_object_or_404(Experiment, name=name)
+    found = outcome_files.that_count(experiment, request.GET.get("benchmark", ""))
+    return rows.download(outcome_files.rows(experiment, found), form, f"{experiment.name}-outcomes")
+
+
+def _check_rows(form: str) -> None:
+    if form not in rows.FORMS:
+        raise Http404(f"there is no export {form!r}; choose {', '.join(rows.FORMS)}")
 
 
 @require_GET
@@ -143,6 +181,7 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
         "page": Paginator(outcomes, SHOWN).get_page(request.GET.get("page")),
         "choices": [(key, label, counts[key]) for key, (label, _) in choices.items()],
         "only": only,
+        "forms": rows.FORMS,
         "correct": counts["correct"],
         "counted": counts[""],
         "rate": counts["correct"] / counts[""] if counts[""] else None,
@@ -226,7 +265,9 @@ def _reach(table: StageTable) -> float:
     return max(ends)
 
 
-def _download(text: str, content_type: str, filename: str) -> HttpResponse:
+def _download(content: str | bytes, content_type: str, filename: str) -> HttpResponse:
     return HttpResponse(
-        text, content_type=content_type, headers={"Content-Disposition": f'attachment; filename="{filename}"'}
+        content,
+        content_type=content_type,
+        headers={"Content-Disposition": f'attachment; filename="{filename}"'},
     )

@@ -10,12 +10,14 @@ from django.http import (
     JsonResponse,
     StreamingHttpResponse,
 )
+from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
+from webapp import rows
 from webapp.experiments.models import Experiment
 from webapp.runs.models import Attempt, StageRun
-from webapp.telemetry import bars, live, rollouts, search
+from webapp.telemetry import bars, live, rollout_files, rollouts, search
 from webapp.telemetry.charts import run_charts
 from webapp.telemetry.filters import RolloutFilter
 from webapp.telemetry.models import Rollout
@@ -89,11 +91,26 @@ def rollout_list(request: HttpRequest, run_id: int) -> HttpResponse:
         "total": every.count(),
         "found": rollouts.at_most(found) if wanted.active else None,
         "limit": rollouts.COUNTED,
+        "forms": rows.FORMS,
         "indexed_to": search.indexed_to(run.pk) if request.GET.get("words") else None,
         "cursor": live.encode_cursor(cursor),
         "nav": "experiments",
     }
     return render(request, "runs/rollouts.html", context)
+
+
+@require_GET
+def rollout_file(request: HttpRequest, run_id: int, form: str) -> HttpResponseBase:
+    """The rollouts of a run that fit the filter, all of them, streamed."""
+    if form not in rows.FORMS:
+        raise Http404(f"there is no export {form!r}; choose {', '.join(rows.FORMS)}")
+    run = get_object_or_404(StageRun.objects.select_related("experiment"), pk=run_id)
+    wanted = RolloutFilter(request.GET)
+    if not wanted.is_valid():
+        mistakes = [f"{name}: {error}" for name, errors in wanted.errors.items() for error in errors]
+        return HttpResponseBadRequest("\n".join([*mistakes, ""]), content_type="text/plain")
+    made = rollout_files.rows(run.experiment, [run], wanted.narrowed)
+    return rows.download(made, form, f"{run.experiment.name}-run-{run.pk}-rollouts")
 
 
 @require_GET

@@ -1,4 +1,4 @@
-"""Experiments from the command line: launch, list, status, cancel, retry, table, report, import."""
+"""Experiments from the command line: launch, list, status, cancel, retry, report, import."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ from training import recipe as recipes
 from training.names import nearest
 from webapp.experiments.models import Experiment
 from webapp.experiments.reuse import Fork, check_fork
-from webapp.results import exports, grids, tables, wording
+from webapp.results import grids, tables, wording
 from webapp.results.decisions import decisions
 from webapp.results.report import report
 from webapp.runs import services as run_services
@@ -181,20 +181,6 @@ def _run_of(experiment: Experiment, number: int) -> StageRun:
             f"{experiment.name} has no run {number}; `mulberry status {experiment.name}` lists them"
         )
     return run
-
-
-def table(options: argparse.Namespace) -> int:
-    """The stage table of one benchmark."""
-    database.connect()
-    built = tables.stage_table(
-        find(options.experiment),
-        benchmark=options.benchmark,
-        baseline=options.baseline,
-        metric=options.metric,
-    )
-    formats = {"md": exports.markdown, "csv": exports.csv, "json": exports.json}
-    sys.stdout.write(formats[options.format](built))
-    return 0
 
 
 def show_results(experiment: Experiment, folder: Path, say: Callable[[str], None]) -> None:

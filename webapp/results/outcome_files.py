@@ -1,0 +1,70 @@
+"""Outcomes of evaluations as a long table: one row a response, the greedy ones of an evaluation first."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Q
+
+from webapp.experiments.models import Experiment
+from webapp.results.models import GREEDY, Evaluation
+from webapp.results.querysets import latest_tallies
+from webapp.rows import CHUNK, Rows
+from webapp.runs.models import StageRun
+
+RELATED = ("attempt__stage_run__condition", "attempt__stage_run__stage", "attempt__stage_run__experiment")
+OF_THE_EVALUATION = {
+    "experiment": "text", "code_version": "text", "condition": "text", "stage": "text", "seed": "integer",
+    "run": "integer", "evaluation": "integer", "benchmark": "text", "problems_sha256": "text", "step": "integer",
+}  # fmt: skip
+RECORDED = {
+    "sample": "integer", "problem": "text", "prompt": "text", "response": "text", "reference": "text", "answer": "text",
+    "tokens": "integer", "correct": "truth", "mul_tokens": "integer", "repeats": "truth", "hit_limit": "truth",
+    "labels": "texts", "steps_written": "integer", "steps_right": "integer",
+}  # fmt: skip
+
+
+def that_count(experiment: Experiment, benchmark: str = "") -> list[Evaluation]:
+    """The evaluations that the stage tables of an experiment are made of, in their order; of one benchmark or of all."""
+    runs = StageRun.objects.filter(experiment=experiment).values_list("pk", flat=True)
+    every = Evaluation.objects.filter(attempt__stage_run__experiment=experiment, published__isnull=True)
+    names = {benchmark} if benchmark else set(every.values_list("benchmark", flat=True))
+    chosen = [tally.evaluation for name in names for tally in latest_tallies(runs, name).values()]
+    order = ("benchmark", "attempt__stage_run__stage__position", "attempt__stage_run__condition__position")
+    return list(
+        every.filter(pk__in=chosen).select_related(*RELATED).order_by(*order, "attempt__stage_run__seed")
+    )
+
+
+def rows(experiment: Experiment, evaluations: Iterable[Evaluation], only: Q | None = None) -> Rows:
+    """Every response of these evaluations of one experiment; of the greedy ones those that `only` holds, if given."""
+    evaluations = list(evaluations)
+    hashes = sorted({str(one.settings.get("problems_sha256", "not recorded")) for one in evaluations})
+    provenance = {
+        "Experiment": experiment.name,
+        "Recipe": experiment.recipe_name,
+        "Code version": experiment.code_version or "not recorded",
+        "Problems (SHA-256)": ", ".join(hashes) or "none yet",
+        "As of": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+    }
+    chunks = (chunk for one in evaluations for chunk in _chunks(experiment, one, only))
+    return Rows(OF_THE_EVALUATION | RECORDED, chunks, provenance)
+
+
+def _chunks(
+    experiment: Experiment, evaluation: Evaluation, only: Q | None
+) -> Iterator[Sequence[Sequence[Any]]]:
+    run, digest = evaluation.attempt.stage_run, evaluation.settings.get("problems_sha256")
+    names = (experiment.name, experiment.code_version, run.condition.name, run.stage.name)
+    which = (evaluation.pk, evaluation.benchmark, digest, evaluation.step)
+    whose = (*names, run.seed, run.pk, *which)
+    found = evaluation.outcomes.order_by("sample", "problem")
+    if only is not None:
+        found = found.filter(only, sample=GREEDY)
+    sample, problem = GREEDY, ""
+    while True:
+        after = found.filter(sample__gte=sample).exclude(sample=sample, problem__lte=problem)
+        if not (read := list(after.values_list(*RECORDED)[:CHUNK])):
+            return
+        yield [whose + row for row in read]
+        sample, problem = read[-1][:2]

@@ -1,0 +1,151 @@
+"""Long tables as files: rows written as CSV, JSON Lines or Parquet a chunk at a time, whatever their number.
+
+A `Rows` is read once, front to back; nothing of a chunk is kept when the next one is read.
+"""
+
+import csv as csv_format
+import io
+import json
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from asgiref.sync import sync_to_async
+from django.db import close_old_connections
+from django.http import StreamingHttpResponse
+
+CHUNK = 2_000  # rows read at once; a row group in Parquet
+KINDS = {
+    "text": pa.string(),
+    "texts": pa.list_(pa.string()),
+    "integer": pa.int64(),
+    "number": pa.float64(),
+    "numbers": pa.map_(pa.string(), pa.float64()),  # by name
+    "truth": pa.bool_(),
+    "time": pa.timestamp("us", "UTC"),
+}
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A long table: column → its kind (one of KINDS), chunks of rows in that order, and where they come from."""
+
+    columns: Mapping[str, str]
+    chunks: Iterator[Sequence[Sequence[Any]]]
+    provenance: Mapping[str, str]
+
+
+class Form(NamedTuple):
+    """A kind of file."""
+
+    title: str
+    content_type: str
+    write: Callable[[Rows], Iterator[bytes]]
+
+
+def csv(rows: Rows) -> Iterator[bytes]:
+    """RFC 4180 with a header; text that a spreadsheet would compute gets an apostrophe in front."""
+    buffer = io.StringIO()
+    writer = csv_format.writer(buffer)
+    writer.writerow(rows.columns)
+    kinds = rows.columns.values()
+    for chunk in rows.chunks:
+        writer.writerows(
+            [_csv_cell(value, kind) for value, kind in zip(row, kinds, strict=True)] for row in chunk
+        )
+        yield _taken(buffer)
+    yield _taken(buffer)
+
+
+def jsonl(rows: Rows) -> Iterator[bytes]:
+    """One JSON object a line; every text is as it was recorded."""
+    names = list(rows.columns)
+    for chunk in rows.chunks:
+        lines = (
+            json.dumps(
+                dict(zip(names, row, strict=True)), ensure_ascii=False, default=lambda at: at.isoformat()
+            )
+            for row in chunk
+        )
+        yield "".join(f"{line}\n" for line in lines).encode()
+
+
+def parquet(rows: Rows) -> Iterator[bytes]:
+    """Typed columns, a row group a chunk; the schema's metadata has the provenance as JSON under `provenance`."""
+    schema = pa.schema(
+        [pa.field(name, KINDS[kind]) for name, kind in rows.columns.items()],
+        metadata={"provenance": json.dumps(dict(rows.provenance), ensure_ascii=False)},
+    )
+    sink = io.BytesIO()
+    with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema) as writer:
+        for chunk in rows.chunks:
+            columns = [
+                pa.array(map(_pairs, values) if kind == "numbers" else values, KINDS[kind])
+                for values, kind in zip(zip(*chunk, strict=True), rows.columns.values(), strict=True)
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+            yield _taken(sink)
+    yield _taken(sink)
+
+
+FORMS = {  # the end of a file's name → what it is
+    "csv": Form("CSV", "text/csv; charset=utf-8", csv),
+    "jsonl": Form("JSON Lines", "application/x-ndjson", jsonl),
+    "parquet": Form("Parquet", "application/vnd.apache.parquet", parquet),
+}
+
+
+def download(rows: Rows, form: str, name: str) -> StreamingHttpResponse:
+    """The rows as a file of this name and form that is sent while it is made."""
+    chosen = FORMS[form]
+    response = StreamingHttpResponse(_sent(chosen.write(rows)), content_type=chosen.content_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["X-Accel-Buffering"] = "no"
+    return response
+
+
+async def _sent(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The parts one by one, each made when the one before is taken: an ordinary iterator would be read whole."""
+    while (part := await sync_to_async(_next)(parts)) is not None:
+        yield part
+
+
+def _next(parts: Iterator[bytes]) -> bytes | None:
+    """Make a part and give the connection back: the reader may be slow."""
+    try:
+        return next(parts, None)
+    finally:
+        close_old_connections()
+
+
+def would_be_computed(text: str) -> bool:
+    """Whether a spreadsheet would take this text for a formula."""
+    return text.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
+
+
+def not_a_formula(value: Any) -> Any:
+    """A cell's value, with an apostrophe before text that a spreadsheet would compute."""
+    return f"'{value}" if isinstance(value, str) and would_be_computed(value) else value
+
+
+def _csv_cell(value: Any, kind: str) -> Any:
+    if value is None:
+        return ""
+    if kind == "time":
+        return value.isoformat()
+    return json.dumps(value, ensure_ascii=False) if kind in ("texts", "numbers") else not_a_formula(value)
+
+
+def _pairs(named: Mapping[str, float] | None) -> list[tuple[str, float]] | None:
+    return None if named is None else list(named.items())
+
+
+def _taken(buffer: io.StringIO | io.BytesIO) -> bytes:
+    """What was written since, which the buffer then no longer holds."""
+    written = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return written.encode() if isinstance(written, str) else written

@@ -1,0 +1,97 @@
+"""Tables, outcomes and rollouts from the command line: printed, or written to a file."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from training.names import nearest
+from webapp import rows
+from webapp.experiments.models import Experiment
+from webapp.results import outcome_files, table_files
+from webapp.results.models import Evaluation
+from webapp.results.tables import stage_table
+from webapp.runs.models import StageRun
+from webapp.telemetry import rollout_files
+from workers.commands import CommandError, database
+from workers.commands.experiments import find
+
+BINARY = ("xlsx", "parquet")
+
+
+def table(options: argparse.Namespace) -> int:
+    """The stage table of one benchmark."""
+    database.connect()
+    form = _form(options, list(table_files.FORMS), "md")
+    built = stage_table(
+        find(options.experiment),
+        benchmark=options.benchmark,
+        baseline=options.baseline,
+        metric=options.metric,
+    )
+    content = table_files.FORMS[form].write(built)
+    _write(options.output, [content.encode() if isinstance(content, str) else content])
+    return 0
+
+
+def export(options: argparse.Namespace) -> int:
+    """Every outcome or rollout of an experiment, or of one of its runs, in constant memory."""
+    database.connect()
+    form = _form(options, list(rows.FORMS), "csv")
+    experiment = find(options.experiment)
+    runs = StageRun.objects.filter(experiment=experiment).order_by("pk")
+    if options.run is not None:
+        runs = runs.filter(pk=options.run)
+        if not runs:
+            raise CommandError(
+                f"{experiment.name} has no run {options.run}; `mulberry status {experiment.name}`"
+            )
+    if options.what == "rollouts":
+        made = rollout_files.rows(experiment, runs)
+    else:
+        made = outcome_files.rows(experiment, _evaluations(experiment, options.benchmark, options.run))
+    _write(options.output, rows.FORMS[form].write(made))
+    return 0
+
+
+def _evaluations(experiment: Experiment, benchmark: str, run: int | None) -> list[Evaluation]:
+    found = outcome_files.that_count(experiment)
+    known = sorted({one.benchmark for one in found})
+    if benchmark and benchmark not in known:
+        raise CommandError(
+            f"{experiment.name} has no outcomes of benchmark {benchmark!r}{nearest(benchmark, known)}"
+        )
+    return [
+        one
+        for one in found
+        if (not benchmark or one.benchmark == benchmark) and run in (None, one.attempt.stage_run_id)
+    ]
+
+
+def _form(options: argparse.Namespace, known: list[str], default: str) -> str:
+    """The form that was asked for, else the one that the file's name ends in. Raises CommandError."""
+    named = Path(options.output).suffix.removeprefix(".") if options.output else ""
+    form: str = options.format or (named if named in known else default)
+    if form in BINARY and not options.output and sys.stdout.isatty():
+        raise CommandError(f"{form} is not for a terminal; give a file: -o {options.experiment}.{form}")
+    return form
+
+
+def _write(output: str | None, parts: Iterable[bytes]) -> None:
+    """To standard output, or to a file that is there only when it is whole."""
+    if output is None:
+        for part in parts:
+            sys.stdout.buffer.write(part)
+        sys.stdout.flush()
+        return
+    path = Path(output)
+    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with unfinished.open("wb") as file:
+            file.writelines(parts)
+        unfinished.replace(path)
+    except OSError as error:
+        raise CommandError(f"cannot write {output}: {error.strerror}") from None
+    finally:
+        unfinished.unlink(missing_ok=True)
