@@ -45,7 +45,8 @@ def launch(stack: RunningStack, names: Sequence[str], together: int = TOGETHER) 
 
 def _launch(stack: RunningStack, name: str) -> Outcome:
     began = time.monotonic()
-    done = stack.mulberry("launch", name, "--set", "scale=tiny", "--wait", timeout=PATIENCE)
+    # every stage is computed, also one that another recipe has at this scale too
+    done = stack.mulberry("launch", name, "--set", "scale=tiny", "--no-reuse", "--wait", timeout=PATIENCE)
     seconds = time.monotonic() - began
     if done.returncode:
         return Outcome(name, seconds, done.stderr.strip() or done.stdout.strip())
