@@ -398,18 +398,3 @@ def make_history(
             add_evaluation(attempt, [draw.random() < share for _ in range(600)], step=150, mul_tokens=arm)
             add_checkpoint(attempt, step=150)
     return experiment
-
-
-def main() -> None:
-    """Fill a database to look at."""
-    ada = make_user()
-    make_history("demo-1", done=6, owner=ada)
-    make_history("demo-2", done=5, owner=ada)
-    make_history("seeds-1", done=3, seeds=(0, 1, 2), owner=ada)
-    failed = make_history("smoke-1", done=2, owner=ada)
-    run = run_of(failed, "baseline", "drills")
-    run.state, run.error = (
-        State.FAILED,
-        "out of memory at step 61; take a smaller batch_size or a smaller model",
-    )
-    run.save()

@@ -118,7 +118,7 @@ def _seal(folder: Path, step: int) -> None:
     }
     (folder / MANIFEST).write_text(json.dumps({"step": step, "files": entries}, indent=1), encoding="utf-8")
     for path in [*files, folder / MANIFEST, folder]:
-        _fsync(path)
+        fsync(path)
 
 
 def _replace(partial: Path, target: Path) -> None:
@@ -129,10 +129,11 @@ def _replace(partial: Path, target: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
     else:
         partial.rename(target)
-    _fsync(target.parent)
+    fsync(target.parent)
 
 
-def _fsync(path: Path) -> None:
+def fsync(path: Path) -> None:
+    """Have a file, or the names in a folder, on disk for good."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

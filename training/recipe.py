@@ -2,10 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any, cast
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from training.benchmarks import BENCHMARKS
@@ -13,6 +11,7 @@ from training.changes import parse_change, replaced
 from training.data import AnySource
 from training.names import nearest
 from training.recipe_errors import RecipeError, error_at, problem
+from training.recipe_files import names, read, shipped
 from training.settings import (
     BenchmarkSettings,
     ModelSettings,
@@ -23,7 +22,6 @@ from training.settings import (
 )
 from training.stages import STAGES, AnyStage
 
-RECIPES = Path(__file__).parent / "recipes"
 SHARED = (
     "name",
     "conditions",
@@ -240,41 +238,6 @@ class RunSpec(Settings):
     )
     device: str = Field("cpu", description="torch's name of the device")
     threads: int = Field(1, ge=1, description="CPU threads")
-
-
-def names() -> list[str]:
-    """Names of the shipped recipes."""
-    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
-
-
-def shipped(name: str) -> dict[str, Any]:
-    """Return a shipped recipe as written; never another file, whatever the name. Raises RecipeError."""
-    if name not in names():
-        raise RecipeError([("recipe", f"there is no recipe {name!r}{nearest(name, names())}")])
-    return _read(RECIPES / f"{name}.yaml", name)
-
-
-def read(name: str) -> dict[str, Any]:
-    """Return a shipped recipe, or one from a YAML file, as written. Raises RecipeError."""
-    return _read(Path(name), name) if name.endswith((".yaml", ".yml")) else shipped(name)
-
-
-def _read(path: Path, name: str) -> dict[str, Any]:
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RecipeError(
-            [("recipe", f"cannot read {name} ({_why(error)}); give a text file in YAML")]
-        ) from None
-    except yaml.YAMLError as error:
-        raise RecipeError([("recipe", f"{name} is not YAML: {error}".replace("\n", " "))]) from None
-    if not isinstance(data, dict):
-        raise RecipeError([("recipe", f"{name} holds no mapping of settings")])
-    return data
-
-
-def _why(error: OSError | UnicodeDecodeError) -> str:
-    return str(error.strerror) if isinstance(error, OSError) else error.reason
 
 
 def build(data: Mapping[str, Any], changes: Iterable[tuple[str, Any]] = ()) -> Recipe:

@@ -8,7 +8,6 @@ that whoever goes on needs nothing but the last one. Rows do not care where a sh
 
 import hashlib
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -17,6 +16,8 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
+
+from training.checkpoints import fsync
 
 MANIFEST, HELD_OUT, PARTIAL = "manifest.json", "held_out.bin", ".partial-"
 Part = Literal["validation", "training"]
@@ -197,17 +198,9 @@ def key(made_of: dict[str, Any]) -> str:
 
 def _settle(partial: Path, target: Path) -> None:
     """Give a written file its name, on disk for good."""
-    _fsync(partial)
+    fsync(partial)
     partial.replace(target)
-    _fsync(target.parent)
-
-
-def _fsync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    fsync(target.parent)
 
 
 def _sha256(file: Path) -> str | None:

@@ -31,17 +31,12 @@ def last_gains(table: StageTable) -> list[Gain]:
     By a metric that counts responses, so not by pass@k.
     """
     assert table.metric.k is None
-    cells = {(cell.condition, cell.stage, cell.seed): cell for cell in table.cells()}
     pairs = [
-        (before, cell)
-        for row in table.rows
-        if row.changes_parent and row.after
-        for seed in row.seeds
-        for cell in seed.cells
-        if (before := cells.get((cell.condition, row.after, cell.seed)))
-        and before.complete
-        and cell.complete
-        and not why_not_comparable(before.result, cell.result, table.metric)
+        (before, after)
+        for before, after in table.last_changes()
+        if before.complete
+        and after.complete
+        and not why_not_comparable(before.result, after.result, table.metric)
     ]
     if table.imported:
         return [

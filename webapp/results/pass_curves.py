@@ -63,15 +63,7 @@ def curves(table: StageTable) -> list[Curve]:
 
 def changes(table: StageTable) -> list[Change]:
     """What each last stage changed, where it and the stage before it drew samples alike. One query."""
-    cells = {(cell.condition, cell.stage, cell.seed): cell for cell in table.cells()}
-    pairs = [
-        (before, after)
-        for row in table.rows
-        if row.changes_parent and row.after
-        for seed in row.seeds
-        for after in seed.cells
-        if (before := cells.get((after.condition, row.after, after.seed)))
-    ]
+    pairs = table.last_changes()
     drawn = _drawn([cell for pair in pairs for cell in pair])
     by_name = {metric.name: metric for metric in table.metrics}
     found = []

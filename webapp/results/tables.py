@@ -86,6 +86,18 @@ class StageTable:
         }
         return {} if len({n for sizes in found.values() for n in sizes}) < 2 else found
 
+    def last_changes(self) -> list[tuple[Cell, Cell]]:
+        """Each cell of a last stage that changes its parent's checkpoint, behind the cell of that parent."""
+        cells = {(cell.condition, cell.stage, cell.seed): cell for cell in self.cells()}
+        return [
+            (before, after)
+            for row in self.rows
+            if row.changes_parent and row.after
+            for seed in row.seeds
+            for after in seed.cells
+            if (before := cells.get((after.condition, row.after, after.seed)))
+        ]
+
     @property
     def others(self) -> tuple[str, ...]:
         """The conditions that are compared with it."""
