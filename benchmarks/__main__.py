@@ -20,6 +20,8 @@ def main() -> int:
         ("ingest", own()),
         ("journal", peers()),
         ("live", own()),
+        ("pages", own()),
+        ("charts", own()),
     ):
         print(f"--- benchmarks/{name}.py", flush=True)
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}

@@ -1,11 +1,11 @@
 """Rows for tests and for looking at pages: experiments, attempts, metrics, rollouts, evaluations.
 
 Every function writes what ingest would write, with journal sequence numbers that go on from the attempt's last.
-`manage.py shell -c "from tests import factories; factories.main()"` fills the database of DATABASE_URL to look at.
+Whole training runs and experiments part of the way: tests/histories.py.
 """
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from training.recipe import StageSpec
 from webapp.experiments.models import Condition, Experiment, Stage
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs import lifecycle
-from webapp.runs.models import OVER, Attempt, Checkpoint, Event, StageRun, State
+from webapp.runs.models import OVER, Attempt, Checkpoint, Event, StageRun, State, Worker
 from webapp.runs.reuse import Benchmarks
 from webapp.telemetry.models import LogLine, Metric, MetricChunk, Rollout
 
@@ -137,6 +137,38 @@ def make_attempt(run: StageRun, *, state: str = State.RUNNING, first_step: int =
     return Attempt.objects.create(stage_run=run, **(values | fields))
 
 
+def make_worker(*devices: str, **fields: Any) -> Worker:
+    """A worker that answers, as its report left its row; GPUs are H100s."""
+    gpu = {
+        "name": "NVIDIA H100 80GB HBM3",
+        "used": 0.97,
+        "memory_used": 12_944_670_720,
+        "memory_total": 85_520_809_984,
+    }
+    gpus = [gpu] * sum(device.startswith("cuda") for device in devices)
+    values: dict[str, Any] = {
+        "name": f"worker-{Worker.objects.count():06x}@box",
+        "hostname": "box",
+        "boot_id": "b",
+        "pid": 1,
+        "process_started": 1.0,
+        "queues": ["default"],
+        "devices": list(devices),
+        "version": "6cd2b86a1f00",
+        "gpus": [one["name"] for one in gpus],
+        "usage": {
+            "cores": 16,
+            "cpu": 0.42,
+            "memory_used": 48_200_000_000,
+            "memory_total": 135_000_000_000,
+            "disk_free": 812_000_000_000,
+            "gpus": gpus,
+        },
+        "usage_at": timezone.now(),
+    }
+    return Worker.objects.create(**(values | fields))
+
+
 def make_run(
     stage: str = "grpo",
     *,
@@ -227,8 +259,12 @@ def add_evaluation(
     step: int = 100,
     mul_tokens: int = 0,
     settings: Mapping[str, Any] | None = None,
+    labels: Callable[[int], Sequence[str]] | None = None,
 ) -> Evaluation:
-    """An evaluation with one outcome for each of `correct`; complete unless `problems` is larger."""
+    """An evaluation with one outcome for each of `correct`; complete unless `problems` is larger.
+
+    `labels` says which groups a problem belongs to, by its place.
+    """
     evaluation = Evaluation.objects.create(
         attempt=attempt,
         seq=next_seq(attempt),
@@ -253,6 +289,7 @@ def add_evaluation(
             mul_tokens=mul_tokens,
             repeats=False,
             hit_limit=False,
+            labels=None if labels is None else list(labels(i)),
         )
         for i, right in enumerate(correct)
     )
@@ -329,72 +366,3 @@ def finish(run: StageRun, folder: Path, *, right: Sequence[bool] = ()) -> Attemp
     assert lifecycle.move(run.pk, State.RUNNING, State.SUCCEEDED, attempt=attempt.number)
     run.refresh_from_db()
     return attempt
-
-
-def curve(start: float, end: float, steps: int, seed: int = 0, noise: float = 0.05) -> list[float]:
-    """A noisy approach from start to end."""
-    draw = np.random.default_rng(seed)
-    progress = 1 - np.exp(-4 * np.linspace(0, 1, steps))
-    wobble = noise * abs(end - start) * draw.standard_normal(steps)
-    return [float(value) for value in start + (end - start) * progress + wobble]
-
-
-def train(attempt: Attempt, kind: str, *, steps: int = 150, seed: int = 0) -> None:
-    """Metrics (and rollouts, for grpo) of one attempt, as a training run of this kind records them."""
-    metrics = {
-        "loss": curve(6.2, 1.1, steps, seed),
-        "learning_rate": curve(4e-3, 4e-4, steps, seed, noise=0),
-        "grad_norm": curve(2.0, 0.6, steps, seed, noise=0.2),
-        "tokens_per_second": curve(20_000, 24_000, steps, seed, noise=0.3),
-    }
-    if kind == "grpo":
-        metrics |= {
-            "loss": curve(0.02, 0.05, steps, seed, noise=0.6),
-            "reward": curve(0.45, 0.85, steps, seed),
-            "reward_std": curve(0.4, 0.15, steps, seed),
-            "reward/correct": curve(0.4, 0.8, steps, seed),
-            "reward/partial_credit": curve(0.1, 0.03, steps, seed),
-            "reward/shows_steps": curve(0.05, 0.02, steps, seed),
-            "reward/repetition": curve(-0.05, -0.01, steps, seed),
-            "accuracy": curve(0.45, 0.83, steps, seed),
-            "kl": curve(0.0, 0.3, steps, seed),
-            "entropy": curve(0.9, 0.3, steps, seed),
-            "clip_ratio": curve(0.0, 0.02, steps, seed),
-            "groups_without_gradient": curve(0.2, 0.55, steps, seed, noise=0.15),
-            "repetition": curve(0.12, 0.03, steps, seed),
-            "mul_tokens": curve(0.2, 0.7, steps, seed),
-            "completion_length": curve(20, 14, steps, seed),
-            "hit_limit": curve(0.2, 0.04, steps, seed),
-            "logprob_mismatch": curve(2e-6, 3e-6, steps, seed),
-            "rollouts_per_second": curve(180, 200, steps, seed, noise=0.3),
-        }
-    add_log(attempt, "started from step 0 on cpu:0")
-    add_metrics(attempt, metrics)
-    if kind == "grpo":
-        for step in range(max(1, steps - 4), steps + 1):
-            add_rollouts(attempt, step=step, count=16)
-    add_log(attempt, f"saved a checkpoint at step {steps}")
-
-
-def make_history(
-    name: str, *, done: int, seeds: Sequence[int] = (0,), owner: User | None = None
-) -> Experiment:
-    """An experiment whose first `done` stages are over in every condition and whose next one runs."""
-    accuracies = (0.0, 0.0, 0.03, 0.58, 0.63, 0.85)
-    experiment = make_experiment(name, seeds=seeds, owner=owner)
-    for run in StageRun.objects.filter(experiment=experiment).select_related("stage", "condition"):
-        place, arm = run.stage.position, run.condition.position
-        if place > done:
-            continue
-        over = place < done
-        attempt = make_attempt(run, state=State.SUCCEEDED if over else State.RUNNING)
-        run.progress_total, run.progress_unit, run.progress_phase = 150, "steps", "train"
-        run.progress_done = 150 if over else 60
-        run.save()
-        train(attempt, run.stage.kind, steps=run.progress_done, seed=arm + run.seed)
-        if over:
-            draw = random.Random(f"{name} {run.pk}")
-            share = accuracies[place] + (0.04 if arm and accuracies[place] > 0.1 else 0)
-            add_evaluation(attempt, [draw.random() < share for _ in range(600)], step=150, mul_tokens=arm)
-            add_checkpoint(attempt, step=150)
-    return experiment

@@ -18,9 +18,9 @@ from tests.stack import free_port
 
 
 @contextmanager
-def served() -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def served(port: int = 0) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A server process and its address; it has no limit of its own on how long streams may go on."""
-    port = free_port()
+    port = port or free_port()
     command = [sys.executable, "-m", "uvicorn", "webapp.asgi:application", "--port", str(port)]
     process = subprocess.Popen(
         [*command, "--log-level", "warning"],

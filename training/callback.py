@@ -8,6 +8,7 @@ from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from training.devices import figures
 from training.run import TERMINATED, Run
 
 LAST = frozenset({"learning_rate", "epoch", "tokens"})  # the window's last value; of the others, the mean
@@ -17,6 +18,7 @@ NAMES = {  # what the engines call it → what Mulberry does; the rest of their 
     "grad_norm": "grad_norm",
     "epoch": "epoch",
     "tokens": "tokens",
+    "num_tokens": "tokens",  # TRL's name in GRPO: prompts and completions since the stage began
     "reward": "reward",
     "reward_std": "reward_std",
     "kl": "kl",
@@ -146,6 +148,7 @@ class JournalCallback(TrainerCallback):
             values[f"{name}_per_second"] = count / (now - self._window_began)
         if self.mfu_of_one_token is not None and "tokens_per_second" in values:
             values["mfu"] = values["tokens_per_second"] * self.mfu_of_one_token
+        values |= figures(self.run.device)
         self.counted.clear()
         self._window_began = now
         self.run.journal.metrics(state.global_step, values)

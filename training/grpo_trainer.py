@@ -28,7 +28,7 @@ from training.rollout_sampler import Chosen
 from training.run import Run
 from training.sampler import Sampler, left_padded
 from training.stages.grpo.config import GrpoSettings
-from training.tokenizer import mul_token_ids
+from training.tokenizer import mul_token_ids, pieces
 from training.trainers import Engine, Phase, training_arguments
 
 
@@ -284,6 +284,7 @@ class GrpoTrainer(Engine, GRPOTrainer):
                 zip(inputs, ids, output["advantages"].tolist(), strict=True)
             )
         ]
+        self._add_logprobs(mine, output["sampling_per_token_logps"])
         rows = ranks.gathered(mine)
         self.run.journal.append("rollouts", step=self.state.global_step + 1, rows=rows)
         self._add_metrics(rows)
@@ -313,6 +314,16 @@ class GrpoTrainer(Engine, GRPOTrainer):
             "repeats": repeats(text),
             "hit_limit": ids[-1] != self.eos_id,
         }
+
+    def _add_logprobs(self, mine: list[RolloutRow], sampled: Tensor) -> None:
+        """Add tokens and what the sampler thought of them, (rows, tokens), to the step's first groups."""
+        before = ranks.index() * len(mine)  # a step's rollouts lie in the order of the processes
+        wanted = max(0, self.settings.record_logprobs * self.num_generations - before)
+        for row, ids, logprobs in zip(
+            mine[:wanted], self.grader.ids, sampled[:wanted].tolist(), strict=False
+        ):
+            row["pieces"] = pieces(self.processing_class, ids)
+            row["logprobs"] = [round(logprob, 4) for logprob in logprobs[: len(ids)]]
 
     def _add_metrics(self, rows: list[RolloutRow]) -> None:
         groups = [rows[i : i + self.num_generations] for i in range(0, len(rows), self.num_generations)]

@@ -34,3 +34,8 @@ HARDWARE: Mapping[str, Hardware] = {
     )
 }
 CONSUMER = "rtx_4090"  # what the report's GRPO ran on, and what is assumed where nothing is known
+
+
+def named(gpu: str) -> Hardware | None:
+    """The device that a driver calls so: "NVIDIA H100 80GB HBM3" is an H100; None for one that is not known here."""
+    return next((one for one in HARDWARE.values() if one.is_gpu and one.name in gpu), None)

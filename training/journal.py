@@ -54,11 +54,13 @@ class RolloutRow(TypedDict):
     tokens: int
     reward: float
     components: dict[str, float]
-    advantage: float
+    advantage: float | None  # None where nothing of the kind is computed
     correct: bool
     mul_tokens: int
     repeats: bool
     hit_limit: bool
+    pieces: NotRequired[list[str]]  # the text of each token, where probabilities are recorded
+    logprobs: NotRequired[list[float]]  # the sampler's, of each token
 
 
 class OutcomeRow(TypedDict):

@@ -18,7 +18,7 @@ from training.settings import BenchmarkSettings, TrainingStageSettings
 from training.stage_identity import Key, key
 from training.work import Caution, Work
 
-START_SECONDS = 10  # of a stage run: libraries, tokenizer, model, data
+START_SECONDS = 10.0  # of a stage run, where it was not measured: libraries, tokenizer, model, data
 KEPT = 2  # points to resume from that stay beside the final checkpoint (training.checkpoints.prune)
 WEIGHT_BYTES = 4  # float32, whatever the precision of the forward pass
 RESUME_BYTES = 12  # a weight and its two moments in AdamW
@@ -34,6 +34,9 @@ TOO_LONG = 10 * YEAR  # of device time: asked about before it is launched
 class Experience(Protocol):
     """What an installation knows from earlier runs; None where it knows nothing."""
 
+    def start(self) -> float | None:
+        """Seconds before a stage run's first record."""
+
     def speed(self, spec: StageSpec) -> float | None:
         """Units (of the kind: tokens or rollouts) a second while such a stage trains."""
 
@@ -46,6 +49,10 @@ class Experience(Protocol):
 
 class NoExperience:
     """An installation that has run nothing yet."""
+
+    def start(self) -> float | None:
+        """Not known."""
+        return None
 
     def speed(self, spec: StageSpec) -> float | None:
         """Not known."""
@@ -264,7 +271,8 @@ def _run(spec: StageSpec, hardware: Hardware, known: Experience, missing: Collec
     settings, work, benchmarks = spec.settings, spec.settings.work(), spec.benchmarks
     if missing:
         work, benchmarks = Work(), [one for one in benchmarks if one.benchmark in missing]
-    seconds, measured = float(START_SECONDS), True
+    start = known.start()
+    seconds, measured = START_SECONDS if start is None else start, True
     amount = work.amount(settings.unit)
     speed = known.speed(spec) if amount else None
     if speed:

@@ -211,7 +211,7 @@ class _Grader:
             "tokens": answer.tokens_out,
             "reward": 0.0,
             "components": {"kept": 0.0},
-            "advantage": 0.0,
+            "advantage": None,
             "correct": correct,
             "mul_tokens": answer.mul_tokens,
             "repeats": repeats(answer.text),

@@ -1,6 +1,6 @@
 """Tokenizers: GPT-2's own byte-level BPE, or a small one trained on the corpus; both hold the mul-tokens."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from huggingface_hub import hf_hub_download
@@ -11,6 +11,7 @@ from training.mul_tokens import FIRST_ID_GPT2, TOKENS
 from training.settings import TokenizerSettings
 
 EOS, PAD = "<eos>", "<pad>"  # of small_bpe
+BYTES_OF_A_CHARACTER = 4  # at most, in UTF-8
 EOS_GPT2, PAD_GPT2 = "<|endoftext|>", "<|pad|>"  # ids 50256 and 50257
 
 
@@ -92,6 +93,22 @@ def mul_token_ids(tokenizer: PreTrainedTokenizerFast) -> range:
     """Return the ids of the 45 mul-tokens, in the order of TOKENS."""
     first = tokenizer.convert_tokens_to_ids(TOKENS[0])
     return range(first, first + len(TOKENS))
+
+
+def pieces(tokenizer: PreTrainedTokenizerFast, ids: Sequence[int]) -> list[str]:
+    """The text of each token, end-of-text with it; joined they are the whole text.
+
+    Where a character is cut between tokens, the last of them has it and the others nothing.
+    """
+    found: list[str] = []
+    waiting: list[int] = []
+    for place, id_ in enumerate(ids):
+        waiting.append(id_)
+        text = tokenizer.decode(waiting, skip_special_tokens=False)
+        cut = text.endswith("\ufffd") and len(waiting) < BYTES_OF_A_CHARACTER and place + 1 < len(ids)
+        found.append("" if cut else text)
+        waiting = waiting if cut else []
+    return found
 
 
 def _small_bpe(texts: Iterator[str], entries: int) -> Tokenizer:

@@ -6,15 +6,17 @@ A `Rows` is read once, front to back; nothing of a chunk is kept when the next o
 import csv as csv_format
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+import math
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from asgiref.sync import sync_to_async
 from django.db import close_old_connections
-from django.http import StreamingHttpResponse
+from django.http import Http404, StreamingHttpResponse
 
 CHUNK = 2_000  # rows read at once; a row group in Parquet
 KINDS = {
@@ -23,6 +25,7 @@ KINDS = {
     "integer": pa.int64(),
     "number": pa.float64(),
     "numbers": pa.map_(pa.string(), pa.float64()),  # by name
+    "figures": pa.list_(pa.float64()),
     "truth": pa.bool_(),
     "time": pa.timestamp("us", "UTC"),
 }
@@ -53,19 +56,22 @@ def csv(rows: Rows) -> Iterator[bytes]:
     kinds = rows.columns.values()
     for chunk in rows.chunks:
         writer.writerows(
-            [_csv_cell(value, kind) for value, kind in zip(row, kinds, strict=True)] for row in chunk
+            [csv_cell(value, kind) for value, kind in zip(row, kinds, strict=True)] for row in chunk
         )
         yield _taken(buffer)
     yield _taken(buffer)
 
 
 def jsonl(rows: Rows) -> Iterator[bytes]:
-    """One JSON object a line; every text is as it was recorded."""
+    """One JSON object a line; every text is as it was recorded, and null where a number is none (JSON has no NaN)."""
     names = list(rows.columns)
     for chunk in rows.chunks:
         lines = (
             json.dumps(
-                dict(zip(names, row, strict=True)), ensure_ascii=False, default=lambda at: at.isoformat()
+                {name: _finite(value) for name, value in zip(names, row, strict=True)},
+                ensure_ascii=False,
+                allow_nan=False,
+                default=json_value,
             )
             for row in chunk
         )
@@ -95,6 +101,12 @@ FORMS = {  # the end of a file's name → what it is
     "jsonl": Form("JSON Lines", "application/x-ndjson", jsonl),
     "parquet": Form("Parquet", "application/vnd.apache.parquet", parquet),
 }
+
+
+def check(form: str, forms: Collection[str] = FORMS) -> None:
+    """Raise Http404 that names the forms there are, where this is none of them."""
+    if form not in forms:
+        raise Http404(f"there is no export {form!r}; choose {', '.join(forms)}")
 
 
 def download(rows: Rows, form: str, name: str) -> StreamingHttpResponse:
@@ -131,12 +143,26 @@ def not_a_formula(value: Any) -> Any:
     return f"'{value}" if isinstance(value, str) and would_be_computed(value) else value
 
 
-def _csv_cell(value: Any, kind: str) -> Any:
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def json_value(at: datetime) -> str:
+    """What JSON has no kind for: a time."""
+    return at.isoformat()
+
+
+def csv_cell(value: Any, kind: str) -> Any:
+    """A value of one of KINDS as the csv module writes it."""
     if value is None:
         return ""
     if kind == "time":
         return value.isoformat()
-    return json.dumps(value, ensure_ascii=False) if kind in ("texts", "numbers") else not_a_formula(value)
+    return (
+        json.dumps(value, ensure_ascii=False)
+        if kind in ("texts", "numbers", "figures")
+        else not_a_formula(value)
+    )
 
 
 def _pairs(named: Mapping[str, float] | None) -> list[tuple[str, float]] | None:

@@ -42,7 +42,7 @@ def _secret_key() -> str:
     return path.read_text()
 
 
-def _database(url: str) -> dict[str, object]:
+def database(url: str) -> dict[str, object]:
     """Django's settings from postgresql://user:password@host:port/name?option=…; host may be a socket folder."""
     parts = urlsplit(url)
     if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
@@ -65,7 +65,7 @@ def _database(url: str) -> dict[str, object]:
     }
 
 
-def _database_url() -> str:
+def database_url() -> str:
     """DATABASE_URL, or where `mulberry up` said that its embedded PostgreSQL listens."""
     if url := os.environ.get("DATABASE_URL"):
         return url
@@ -81,7 +81,7 @@ ALLOWED_HOSTS = _listed(os.environ.get("MULBERRY_HOSTS", "" if PRODUCTION else "
 if not ALLOWED_HOSTS:
     raise ImproperlyConfigured("MULBERRY_HOSTS is empty; name the hosts that the dashboard answers to")
 CSRF_TRUSTED_ORIGINS = _listed(os.environ.get("MULBERRY_ORIGINS", ""))
-DATABASES = {"default": _database(_database_url())}
+DATABASES = {"default": database(database_url())}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL", "filesystem://")
 MULBERRY_LAUNCHER = os.environ.get("MULBERRY_LAUNCHER", "warm")
@@ -99,6 +99,34 @@ if not (_per_slot.isdecimal() and int(_per_slot)):
     )
 MULBERRY_DEVICES_PER_SLOT = int(_per_slot)
 
+MULBERRY_WEBHOOK_HOSTS = _listed(os.environ.get("MULBERRY_WEBHOOK_HOSTS", ""))
+
+
+def _email(url: str) -> dict[str, object]:
+    """Django's settings from smtp://user:password@host:587/?from=mulberry@lab.example; smtps: TLS from the start."""
+    if not url:
+        return {"EMAIL_HOST": ""}
+    parts = urlsplit(url)
+    query = dict(parse_qsl(parts.query))
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname or "@" not in query.get("from", ""):
+        raise ImproperlyConfigured(
+            "MULBERRY_EMAIL_URL must read smtp://user:password@host:587/?from=mulberry@lab.example"
+        )
+    own = parts.hostname in ("localhost", "127.0.0.1", "::1")
+    return {
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 587),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_USE_TLS": parts.scheme == "smtp" and not own,  # nothing listens between a machine and itself
+        "EMAIL_TIMEOUT": 10,
+        "DEFAULT_FROM_EMAIL": query["from"],
+    }
+
+
+globals().update(_email(os.environ.get("MULBERRY_EMAIL_URL", "")))
+
 INSTALLED_APPS = [
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -112,6 +140,7 @@ INSTALLED_APPS = [
     "webapp.runs",
     "webapp.telemetry",
     "webapp.results",
+    "webapp.notifications",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -124,6 +153,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
+    "webapp.text.NoNulMiddleware",
 ]
 ROOT_URLCONF = "webapp.urls"
 ASGI_APPLICATION = "webapp.asgi.application"
@@ -138,12 +168,13 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "webapp.home.context.bar",
             ]
         },
     }
 ]
 LOGIN_URL = "sign_in"
-LOGIN_REDIRECT_URL = "experiments"
+LOGIN_REDIRECT_URL = "overview"
 STATIC_URL = "static/"
 STATICFILES_DIRS = [ROOT / "static"]
 STATIC_ROOT = MULBERRY_HOME / "static"

@@ -12,8 +12,9 @@ from training.journal import Record
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL and lone surrogates
 ROLLOUT = (
     "group", "prompt", "completion", "reference", "answer", "tokens", "reward", "components", "advantage",
-    "correct", "mul_tokens", "repeats", "hit_limit",
+    "correct", "mul_tokens", "repeats", "hit_limit", "pieces", "logprobs",
 )  # fmt: skip
+ARRAYS = ("pieces", "logprobs")  # columns that hold a list as it is, not as JSON
 OUTCOME = (
     "problem", "prompt", "response", "reference", "answer", "tokens", "correct", "mul_tokens", "repeats",
     "hit_limit", "labels", "steps_written", "steps_right", "sample",
@@ -23,6 +24,8 @@ LEFT_OUT = {
     "steps_written": None,
     "steps_right": None,
     "sample": 0,
+    "pieces": None,
+    "logprobs": None,
 }  # what it means, column by column
 
 
@@ -125,6 +128,8 @@ def _columns(names: tuple[str, ...], row: dict[str, Any]) -> list[Any]:
         value = row.get(name, LEFT_OUT[name]) if name in LEFT_OUT else row[name]
         if type(value) is str:
             value = storable(value)
+        elif name in ARRAYS:
+            value = value and storable_json(value)
         elif isinstance(value, dict | list):
             value = json.dumps(storable_json(value))
         columns.append(value)

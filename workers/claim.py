@@ -1,4 +1,4 @@
-"""Claiming: one statement takes the oldest ready run of a queue for a worker, with a new attempt number."""
+"""Claiming: one statement takes the next ready run of a queue for a worker, with a new attempt number."""
 
 import json
 from dataclasses import dataclass
@@ -6,35 +6,34 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import Exists
 
-from webapp.runs import lifecycle
+from webapp.runs import lifecycle, queue_lock
 from webapp.runs.models import State, Worker
+from webapp.runs.querysets import in_queue_order, takeable
 from workers.devices import Device
 
 LEASE = timedelta(minutes=5)  # of silence, after which another worker may take the run over
 
+# {next} is the queue's order as every page has it (webapp.runs.querysets), for one run; its parameters come first.
 CLAIM = """
-WITH oldest AS (
-    SELECT id FROM runs_stagerun
-    WHERE state = 'ready' AND queue = %(queue)s AND (not_before IS NULL OR not_before <= now())
-    ORDER BY experiment_id, ready_at, id
-    LIMIT 1
-    FOR UPDATE SKIP LOCKED
+WITH next AS (
+    {next} FOR UPDATE OF runs_stagerun SKIP LOCKED
 ), claimed AS (
     UPDATE runs_stagerun AS run
-    SET state = 'running', attempt_number = run.attempt_number + 1, lease_until = now() + %(lease)s,
+    SET state = 'running', attempt_number = run.attempt_number + 1, lease_until = now() + %s,
         started_at = coalesce(run.started_at, now()), not_before = NULL
-    FROM oldest WHERE run.id = oldest.id
+    FROM next WHERE run.id = next.id
     RETURNING run.id, run.experiment_id, run.parent_id, run.attempt_number, run.spec
 ), attempt AS (
     INSERT INTO runs_attempt (stage_run_id, number, worker_id, device, hostname, boot_id, run_dir,
                               journal_offset, journal_seq, outcome, error)
-    SELECT id, attempt_number, %(worker)s, %(device)s, %(hostname)s, %(boot_id)s, '', 0, 0, '', ''
+    SELECT id, attempt_number, %s, %s, %s, %s, '', 0, 0, '', ''
     FROM claimed
     RETURNING id
 ), event AS (
     INSERT INTO runs_event (stage_run_id, attempt_number, from_state, to_state, text)
-    SELECT id, attempt_number, 'ready', 'running', %(text)s FROM claimed
+    SELECT id, attempt_number, 'ready', 'running', %s FROM claimed
 )
 SELECT claimed.*, attempt.id FROM claimed, attempt
 """
@@ -53,24 +52,22 @@ class Claim:
 
 
 def next_run(queue: str, worker: Worker, device: Device) -> Claim | None:
-    """Claim the oldest ready run of a queue whose back-off is over; None when nothing fits.
+    """Claim the next run of a queue whose back-off is over; None when nothing fits.
 
-    Oldest experiment first; within it by the time that a run became ready, so conditions go side by side.
+    Nothing does while the queue is paused or the worker drained: whoever does that waits for claims under way.
     """
-    values: dict[str, Any] = {
-        "queue": queue,
-        "lease": LEASE,
-        "worker": worker.pk,
-        "device": device.name,
-        "hostname": worker.hostname,
-        "boot_id": worker.boot_id,
-        "text": f"on {worker.name}, {device.name}",
-    }
+    row = (worker.pk, device.name, worker.hostname, worker.boot_id)
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(CLAIM, values)
-        row = cursor.fetchone()
-        if row is None:
+        queue_lock.share(queue)
+        willing = Worker.objects.filter(pk=worker.pk, drained_at=None)
+        next_ = in_queue_order(takeable().filter(Exists(willing), queue=queue))
+        sql, parameters = next_.values("id")[:1].query.sql_with_params()
+        text = f"on {worker.name}, {device.name}"
+        values: tuple[Any, ...] = (*parameters, LEASE, *row, text)
+        cursor.execute(CLAIM.format(next=sql), values)
+        found = cursor.fetchone()
+        if found is None:
             return None
-        run, experiment, parent, number, spec, attempt = row
+        run, experiment, parent, number, spec, attempt = found
         lifecycle.notify(experiment=experiment, run=run, state=str(State.RUNNING))
     return Claim(run, experiment, parent, number, json.loads(spec), attempt)  # jsonb comes as text

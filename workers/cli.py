@@ -8,6 +8,7 @@ from training.hardware import HARDWARE
 from training.recipe import RecipeError
 from workers.commands import CommandError
 from workers.embedded import StartError
+from workers.worker import queue_names
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -39,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_stack(commands)
     _add_experiments(commands)
+    _add_queue(commands)
     _add_results(commands)
     _add_access(commands)
     _add_seed(commands)
@@ -59,7 +61,9 @@ def _add_stack(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     for command in (up, demo, web):
         command.add_argument("--port", type=_port, default=8000, help="port of the dashboard (default: 8000)")
     worker = commands.add_parser("worker", help="take runs from the queue until stopped")
-    worker.add_argument("--queues", default="default", help="names of queues, separated by commas")
+    worker.add_argument(
+        "--queues", type=queue_names, default="default", help="names of queues, separated by commas"
+    )
     worker.add_argument("--slots", type=_slots, help="runs at once (default: MULBERRY_SLOTS, GPUs or cores)")
     worker.add_argument(
         "--devices-per-slot",
@@ -122,9 +126,32 @@ def _add_experiments(commands: "argparse._SubParsersAction[argparse.ArgumentPars
             command.add_argument("--wait", action="store_true", help="show progress until it is over")
 
 
+def _add_queue(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    queue = commands.add_parser(
+        "queue", help="show the queues; pause one, resume it, move an experiment in it"
+    )
+    change = queue.add_mutually_exclusive_group()
+    change.add_argument("--pause", metavar="NAME", help="let nothing new start from it; what runs goes on")
+    change.add_argument("--resume", metavar="NAME", help="let workers take from it again")
+    for name, where in (
+        ("front", "to the front"),
+        ("up", "before the one ahead"),
+        ("down", "behind the next"),
+    ):
+        change.add_argument(f"--{name}", metavar="EXP", help=f"move an experiment {where}")
+    queue.add_argument("--json", action="store_true", help="print JSON")
+    queue.set_defaults(run_command=_queue)
+
+
 def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    table = commands.add_parser("table", help="print the stage table of an experiment")
+    table = commands.add_parser("table", help="print a table of an experiment")
     table.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
+    table.add_argument(
+        "--what",
+        choices=["stages", "details", "groups", "pass_at_k", "dynamics", "findings"],
+        default="stages",
+        help="default: the stage table",
+    )
     table.add_argument(
         "--format",
         choices=["md", "csv", "json", "tex", "xlsx", "parquet"],
@@ -136,13 +163,21 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     table.add_argument(
         "--metric",
         default="accuracy",
-        help="accuracy, pass_at_K, steps_right_rate, repetition_rate or hit_limit_rate",
+        help="accuracy, pass_at_K, steps_right_rate, repetition_rate, hit_limit_rate, mul_tokens_per_response or tokens_per_response",
+    )
+    table.add_argument(
+        "--seeds",
+        choices=["apart", "together"],
+        default="apart",
+        help="together: of several seeds the means alone",
     )
     table.set_defaults(run_command=_files("table"))
 
-    export = commands.add_parser("export", help="write every response or rollout of an experiment to a file")
+    export = commands.add_parser(
+        "export", help="write every response, rollout or point of an experiment to a file"
+    )
     export.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
-    export.add_argument("--what", choices=["outcomes", "rollouts"], default="outcomes")
+    export.add_argument("--what", choices=["outcomes", "rollouts", "points"], default="outcomes")
     export.add_argument("--format", choices=["csv", "jsonl", "parquet"], help="default: the file's, else csv")
     export.add_argument("--benchmark", default="", help="outcomes of this one (default: all)")
     export.add_argument("--run", type=int, help="only this run (`mulberry status` has the numbers)")
@@ -226,6 +261,15 @@ def _seed(options: argparse.Namespace) -> int:
     from workers.commands.seed import seed
 
     return seed(options)
+
+
+def _queue(options: argparse.Namespace) -> int:
+    from workers.commands import database
+
+    database.set_up()  # models cannot be imported before
+    from workers.commands import queues
+
+    return queues.queue(options)
 
 
 def _access(name: str) -> Command:

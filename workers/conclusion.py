@@ -11,7 +11,7 @@ from webapp.runs import lifecycle
 from webapp.runs.models import Attempt, Event, StageRun, State
 
 CRASHES = 3  # attempts that may fail by a crash before the run does
-LOSSES = 10  # attempts that may be lost with their worker before the run fails
+LOSSES = 10  # attempts that may be lost with their worker, or ended from outside, before the run fails
 BACK_OFF = (timedelta(seconds=1), timedelta(seconds=15), timedelta(seconds=60))
 AT_ONCE = ("bad_setting", "out_of_memory")  # reasons that a second try would meet again
 
@@ -68,7 +68,21 @@ def judge(ending: Ending, *, cancelled: bool, crashes: int, losses: int) -> Verd
         return Verdict(State.CANCELLED, "cancelled")
     if status == "failed" and reason in AT_ONCE:
         return Verdict(State.FAILED, "failed", hint or reason)
-    if status == "stopped" or (ending.stopped and status != "failed"):
+    if ending.stopped and status != "failed":
+        return Verdict(State.READY, "stopped")
+    if status == "stopped" and reason == "terminated" and not ending.lost:  # its worker lives and did not ask
+        if losses + 1 >= LOSSES:
+            return Verdict(
+                State.FAILED,
+                "lost",
+                f"training was told to end by something other than its worker, or lost, {LOSSES} times: see what sends "
+                "SIGTERM on that machine, then retry; it goes on from its newest checkpoint",
+            )
+        back_off = BACK_OFF[min(losses, len(BACK_OFF) - 1)]
+        return Verdict(
+            State.READY, "lost", "training was told to end by something other than its worker", back_off
+        )
+    if status == "stopped":
         return Verdict(State.READY, "stopped")
     if ending.lost and status != "failed":
         if losses + 1 >= LOSSES:

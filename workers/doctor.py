@@ -109,12 +109,27 @@ def _database() -> Iterator[Check]:
 
 
 def _work() -> Iterator[Check]:
-    slots = devices.devices()
-    yield Check("devices", True, ", ".join(slot.name for slot in slots))
+    yield _devices()
     data = Path(os.environ.get("MULBERRY_DATA", embedded.ROOT.parent / "shared" / "data"))
     yield Check(
         "data", True, str(data) if data.exists() else f"no {data}: recipes on real data need MULBERRY_DATA"
     )
+
+
+def _devices() -> Check:
+    """The slots that a worker started here would have, by the same two variables."""
+    numbers = {}
+    for name in ("MULBERRY_SLOTS", "MULBERRY_DEVICES_PER_SLOT"):
+        text = os.environ.get(name, "")
+        if text and not (text.isdecimal() and int(text)):
+            return Check("devices", False, f"{name} is {text!r}; give a number, 1 or more")
+        numbers[name] = int(text) if text else None
+    slots, per_slot = numbers.values()
+    try:
+        found = devices.devices(slots, per_slot or 1)
+    except ValueError as error:
+        return Check("devices", False, str(error))
+    return Check("devices", True, ", ".join(slot.name for slot in found))
 
 
 def _plugins() -> Iterator[Check]:

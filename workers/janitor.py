@@ -10,13 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from django.db import connection
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
 from webapp.celery import announce
-from webapp.runs.models import Attempt, StageRun, State, Worker
-from webapp.runs.querysets import UNREACHABLE_AFTER
+from webapp.runs.models import Attempt, State, Worker
+from webapp.runs.querysets import UNREACHABLE_AFTER, takeable, willing_workers
 from webapp.telemetry import search
 from workers import processes
 from workers.claim import LEASE
@@ -85,31 +85,26 @@ def look_after_everybody() -> None:
 
 
 @contextmanager
-def only_one() -> Iterator[bool]:
-    """Hold the janitors' advisory lock, if nobody else does."""
+def only_one(lock: int = LOCK) -> Iterator[bool]:
+    """Hold an advisory lock, the janitors' or another, if nobody else does."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [LOCK])
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
         held = bool(cursor.fetchone()[0])
     try:
         yield held
     finally:
         if held and connection.connection is not None:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [LOCK])
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])
 
 
 def announce_ready() -> Counter[str]:
     """Announce as many ready runs as live workers have free slots for; returns how many for each queue."""
-    ready = Counter(
-        StageRun.objects.filter(state=State.READY)
-        .filter(Q(not_before=None) | Q(not_before__lte=Now()))
-        .values_list("queue", flat=True)
-    )
+    ready = Counter(takeable().values_list("queue", flat=True))
     announced: Counter[str] = Counter()
     if not ready:
         return announced
-    live = Worker.objects.filter(stopped_at=None, heartbeat_at__gt=Now() - UNREACHABLE_AFTER)
-    for worker in live:
+    for worker in willing_workers():
         held = Attempt.objects.filter(worker=worker, ended_at=None).count()
         free = len(worker.devices) - held
         for queue in worker.queues:

@@ -19,7 +19,10 @@ from webapp.runs.models import Worker
 from workers import janitor, tasks
 from workers.devices import Slots
 from workers.launcher import launcher
+from workers.messenger import Messenger
 from workers.processes import Host
+from workers.reporter import Reporter, Tail
+from workers.reporter import secrets as secrets_of_log
 
 log = logging.getLogger("mulberry.worker")
 
@@ -46,20 +49,24 @@ def run(queues: list[str], places: Slots) -> int:
     Runs in progress end at a checkpoint and become ready again.
     """
     host = Host.this()
+    tail = Tail(secrets_of_log())
+    logging.getLogger().addHandler(tail)
     started = launcher(settings.MULBERRY_LAUNCHER)
     threading.excepthook = end_with_thread
     row = register(host, queues, places)
     process = tasks.become(tasks.WorkerProcess(row, places, started, threading.Event()))
     janitor.drain_late_journals(host)
-    keeper = janitor.Janitor(row)
-    keeper.start()
+    threads = (janitor.Janitor(row), Messenger(), Reporter(row, tail))
+    for thread in threads:
+        thread.start()
     signals.worker_shutting_down.connect(_on_shutdown, weak=False)
     signals.setup_logging.connect(_keep_logging, weak=False)
     try:
         return _serve(row.name, queues, len(places.devices))
     finally:
         process.stopping.set()
-        keeper.stop()
+        for thread in threads:
+            thread.stop()
         started.close()
         Worker.objects.filter(pk=row.pk).update(stopped_at=Now())
         connection.close()
@@ -99,6 +106,9 @@ def end_with_thread(died: threading.ExceptHookArgs) -> None:
     """A worker without its janitor looks dead to the others: end it, so that whoever keeps it starts it again."""
     assert died.exc_value is not None
     name = died.thread.name if died.thread else "?"
+    if isinstance(died.thread, Messenger):
+        log.critical("people are told nothing from here any more", exc_info=died.exc_value)
+        return  # what is told is no reason to stop training
     log.critical("the thread %s died; ending this worker", name, exc_info=died.exc_value)
     os.kill(os.getpid(), signal.SIGTERM)
 

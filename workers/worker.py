@@ -3,16 +3,32 @@
 import argparse
 import logging
 import os
+import re
 import sys
 import warnings
 
 import django
 
 
+def queue_names(text: str) -> list[str]:
+    """Names separated by commas, as --queues takes them, each once. Raises ArgumentTypeError."""
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    for name in names:
+        if not re.fullmatch(r"[\w.-]{1,100}", name):
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is no name of a queue: use letters, digits, _, - and ."
+            )
+    if not names:
+        raise argparse.ArgumentTypeError("give the name of a queue, such as default")
+    return names
+
+
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m workers.worker", description="Takes runs from queues.")
-    parser.add_argument("--queues", default="default", help="names of queues, separated by commas")
+    parser.add_argument(
+        "--queues", type=queue_names, default="default", help="names of queues, separated by commas"
+    )
     parser.add_argument("--slots", type=int, help="runs at once; left out: MULBERRY_SLOTS, GPUs or cores")
     parser.add_argument(
         "--devices-per-slot", type=int, help="devices of a run; left out: MULBERRY_DEVICES_PER_SLOT, 1"
@@ -25,6 +41,9 @@ def main() -> int:
     from workers.devices import Slots, devices
     from workers.service import run  # the models can be imported only now
 
+    settings.LOGGING_CONFIG = (
+        None  # Celery sets Django up once more, which would bring the web's logging back
+    )
     line = "%(asctime)s %(levelname)s %(name)s: %(message)s"
     logging.basicConfig(level=logging.INFO, format=line, force=True)  # instead of the web's, who says less
     logging.getLogger("celery").setLevel(logging.WARNING)  # messages say nothing that rows do not
@@ -35,7 +54,7 @@ def main() -> int:
         places = Slots(devices(slots, per_slot))
     except ValueError as error:
         parser.error(str(error))
-    return run(arguments.queues.split(","), places)
+    return run(arguments.queues, places)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,15 @@
 // The page's one stream of server-sent events: each event is fired on the body as live:<name>, so that htmx's
 // fragments and the page's own modules hear it. The cursor goes along: a page that comes back misses nothing.
 
-const address = document.body.dataset.live;
+const address = document.body.dataset.live ?? document.body.dataset.inbox; // without news of its own, a person's alone
 let cursor = document.body.dataset.cursor ?? "";
 let source = null;
 let again = null;
+
+// What a person has folded or unfolded stays so when news comes in; a form's groups open where something is to be mended.
+htmx.registerExtension("folds", {
+  htmx_before_morph_attr: (element, { attrName }) => attrName !== "open" || !element.matches("details:not(form details)"),
+});
 
 function show(open) {
   for (const mark of document.querySelectorAll(".live")) {
@@ -22,6 +27,7 @@ function open() {
   if (source || document.hidden) return;
   const url = new URL(address, location.href);
   if (cursor) url.searchParams.set("cursor", cursor);
+  if (document.body.dataset.told) url.searchParams.set("told", document.body.dataset.told);
   source = new EventSource(url);
   source.onopen = () => show(true);
   source.onerror = () => {
@@ -31,7 +37,7 @@ function open() {
       again = setTimeout(open, 3000);
     }
   };
-  for (const name of ["state", "telemetry", "rollouts"]) source.addEventListener(name, receive);
+  for (const name of ["state", "telemetry", "rollouts", "told"]) source.addEventListener(name, receive);
 }
 
 function close() {

@@ -1,13 +1,18 @@
-// Puts new rollouts at the top of the list as they arrive; "Hold still" keeps them back while somebody reads.
+// Puts new rollouts into the list as they arrive, the newest first; "Hold still" keeps them back while somebody reads.
 // A list with data-narrowed shows only what fits its filter.
 
 const list = document.getElementById("rollouts");
 const count = document.getElementById("rollout-count");
 const hold = document.getElementById("hold");
+const MOST_KEPT = 200; // rollouts that are kept back; when there are more, the list is fetched again on release
 let shown = 60;
-let kept = []; // batches that arrived while held, oldest first
+let kept = new Map(); // id → article that arrived while held
+let missed = 0; // that arrived while held and were not kept
 let attempts = null;
+let renewed = false; // while held, an attempt began that samples some steps again
 const asking = new Set(); // waits that have a question under way
+
+const held = () => hold.getAttribute("aria-pressed") === "true";
 
 function articles(html) {
   const holder = document.createElement("template");
@@ -15,18 +20,24 @@ function articles(html) {
   return [...holder.content.querySelectorAll("article")];
 }
 
-function put(html) {
-  const fresh = articles(html).filter((article) => !document.getElementById(article.id));
-  for (const article of fresh) article.classList.add("arrived");
+// Each to its place: those of several runs do not arrive in the order in which they were sampled.
+function put(found) {
+  const fresh = found.filter((article) => !document.getElementById(article.id));
   if (!fresh.length) return;
   list.querySelector("[data-empty]")?.remove();
-  list.prepend(...fresh);
+  for (const article of fresh.sort((a, b) => (a.dataset.place < b.dataset.place ? -1 : 1))) {
+    article.classList.add("arrived");
+    let next = list.firstElementChild;
+    while (next && next.dataset.place > article.dataset.place) next = next.nextElementSibling;
+    list.insertBefore(article, next);
+  }
   while (list.childElementCount > shown) list.lastElementChild.remove();
 }
 
 function say() {
-  const waiting = new Set(kept.flatMap(articles).map((one) => one.id).filter((id) => !document.getElementById(id))).size;
-  hold.textContent = hold.getAttribute("aria-pressed") === "false" ? "Hold still" : waiting ? `Show ${waiting} newer` : "Held still";
+  const waiting = kept.size + missed;
+  const newer = renewed ? "Show the new attempt" : waiting ? `Show ${waiting} newer` : "Held still";
+  hold.textContent = held() ? newer : "Hold still";
 }
 
 document.body.addEventListener("live:rollouts", ({ detail }) => {
@@ -38,8 +49,24 @@ document.body.addEventListener("live:rollouts", ({ detail }) => {
 });
 
 function take(html) {
-  if (hold.getAttribute("aria-pressed") === "true") kept.push(html);
-  else put(html);
+  const found = articles(html);
+  if (!held()) return put(found);
+  for (const article of found) {
+    if (document.getElementById(article.id) || kept.has(article.id)) continue;
+    if (kept.size < MOST_KEPT) kept.set(article.id, article);
+    else missed += 1;
+  }
+  say();
+}
+
+// The list as it is now, whole.
+async function fetchAgain() {
+  const response = await fetch(list.dataset.source);
+  if (!response.ok) return;
+  kept = new Map();
+  missed = 0;
+  renewed = false;
+  list.innerHTML = await response.text();
   say();
 }
 
@@ -56,22 +83,50 @@ function askAgain() {
   }
 }
 
-// A new attempt samples some steps again: those of the old one no longer count, so the list is fetched whole.
-document.body.addEventListener("live:state", async ({ detail }) => {
-  if (attempts !== null && attempts !== detail.attempts) {
-    const response = await fetch(list.dataset.source);
-    if (response.ok) {
-      kept = [];
-      list.innerHTML = await response.text();
-      say();
-    }
-  }
+// A new attempt samples some steps again: those of the old one no longer count, so the list is fetched whole, when nobody
+// holds it still.
+document.body.addEventListener("live:state", ({ detail }) => {
+  const begun = attempts !== null && attempts !== detail.attempts;
   attempts = detail.attempts;
+  if (!begun) return;
+  renewed = held();
+  if (renewed) say();
+  else fetchAgain();
 });
 
-hold.addEventListener("click", () => {
-  const held = hold.getAttribute("aria-pressed") === "true";
-  hold.setAttribute("aria-pressed", String(!held));
-  kept.splice(0).forEach(put);
+function release() {
+  if (missed || renewed) return fetchAgain();
+  put([...kept.values()]);
+  kept = new Map();
   say();
+}
+
+hold.addEventListener("click", () => {
+  hold.setAttribute("aria-pressed", String(!held()));
+  if (!held()) release();
+  say();
+});
+
+// Keys that act while the list has the focus: from rollout to rollout, from group to group, hold still, open.
+list.addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+  const every = [...list.querySelectorAll("article")];
+  const place = every.indexOf(document.activeElement.closest("article"));
+  const group = every[place]?.dataset.group;
+  const other = (one) => one.dataset.group !== group;
+  const moves = {
+    ArrowDown: () => every[place + 1],
+    ArrowUp: () => every[place - 1],
+    n: () => every.slice(place + 1).find(other),
+    p: () => every.slice(0, Math.max(place, 0)).findLast(other),
+  };
+  if (event.key === "h") hold.click();
+  else if (event.key === "Enter" && event.target.matches("article")) event.target.querySelector(".group-link")?.click();
+  else if (moves[event.key]) {
+    const next = moves[event.key]();
+    if (!next) return;
+    next.tabIndex = -1;
+    next.focus();
+  } else return;
+  event.preventDefault();
 });

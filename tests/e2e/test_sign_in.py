@@ -24,5 +24,5 @@ def test_a_link_signs_in_once(page: Page, browser: Browser, stack: RunningStack)
     other.close()
 
 
-def test_signed_in_there_are_experiments(signed_in: Page) -> None:
-    expect(signed_in.get_by_role("heading", level=1)).to_contain_text("Experiments")
+def test_signed_in_there_is_the_overview(signed_in: Page) -> None:
+    expect(signed_in.get_by_role("heading", level=1)).to_have_text("Overview")

@@ -115,6 +115,8 @@ def _downloads_equal_the_database(stack: RunningStack, page: Page) -> None:
 
 
 def _download(page: Page, name: str) -> str:
+    menu = page.locator("details.downloads", has=page.locator("summary", has_text="the stage table"))
+    menu.locator("summary").click()
     with page.expect_download() as download:
-        page.get_by_role("link", name=name, exact=True).click()
+        menu.get_by_role("link", name=name, exact=True).click()
     return Path(download.value.path()).read_text(encoding="utf-8")

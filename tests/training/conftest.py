@@ -103,9 +103,13 @@ class Journal:
         return [r.fields for r in journal.read(self.run_dir / "journal") if r.type == type_]
 
     def metrics(self) -> dict[int, dict[str, float]]:
-        """Step → values, the last record of a step counting; without what depends on the clock."""
+        """Step → values, the last record of a step counting; without what depends on the clock and the machine."""
         return {
-            fields["step"]: {k: v for k, v in fields["values"].items() if not k.endswith("_per_second")}
+            fields["step"]: {
+                k: v
+                for k, v in fields["values"].items()
+                if not k.endswith("_per_second") and not k.startswith("system/")
+            }
             for fields in self.records("metrics")
         }
 

@@ -47,12 +47,12 @@ ONCE = {"cache_hits", "paid"}  # what a run that goes on has other values of
 
 
 def points(stage: Stage) -> dict[tuple[str, int], float]:
-    """(metric, step) → value, the last attempt's counting, without what depends on the clock or the cache."""
+    """(metric, step) → value, the last attempt's counting, without what depends on the clock, the cache or the machine."""
     return {
         (name, record["step"]): value
         for record in stage.journal.records("metrics")
         for name, value in record["values"].items()
-        if not name.endswith("_per_second") and name not in ONCE
+        if not name.endswith("_per_second") and not name.startswith("system/") and name not in ONCE
     }
 
 

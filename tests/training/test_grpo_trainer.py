@@ -1,6 +1,7 @@
 """GRPO scores what was sampled: positions counted from the mask, in policy and reference; all is recorded."""
 
 from collections.abc import Iterator
+from itertools import takewhile
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from training.recipe import RunSpec
 from training.run import Run
 from training.sampler import left_padded
 from training.stages.grpo.config import GrpoSettings
+from training.tokenizer import pieces
 
 QUESTIONS = [  # of different lengths: padding on the left is where the positions went wrong
     "7 × 8 = ?",
@@ -104,6 +106,26 @@ def test_every_rollout_is_recorded_with_its_advantage(finished: dict[str, Stage]
             assert row["hit_limit"] <= (row["tokens"] == 12)
 
 
+def test_tokens_count_prompts_and_completions_since_the_stage_began(finished: dict[str, Stage]) -> None:
+    journal = finished["grpo"].journal
+    metrics, rollouts = journal.metrics(), journal.rollouts()
+    done = 0
+    for step in sorted(rollouts):
+        done += sum(row["tokens"] for row in rollouts[step])
+        if step in metrics:
+            assert metrics[step]["tokens"] > done, "the prompts are counted too"
+    assert metrics[9]["tokens"] > metrics[8]["tokens"] > metrics[2]["tokens"]
+
+
+def test_the_memory_of_the_process_is_recorded_with_the_other_metrics(finished: dict[str, Stage]) -> None:
+    recorded = finished["grpo"].journal.records("metrics")
+    taken = [fields["values"]["system/process_memory"] for fields in recorded]
+    assert len(taken) == 5
+    assert all(0.05 < gib < 64 for gib in taken)
+    names = {name for fields in recorded for name in fields["values"] if name.startswith("system/")}
+    assert names == {"system/process_memory"}, "there is no GPU here"
+
+
 def test_metrics_say_what_the_rollouts_say(finished: dict[str, Stage]) -> None:
     journal = finished["grpo"].journal
     metrics, rollouts = journal.metrics(), journal.rollouts()
@@ -154,3 +176,50 @@ def test_transformers_generate_trains_as_well(finished: dict[str, Stage], stages
     made = stages.make("run", "grpo", parent=parent, changes=[("stages.grpo.sampler", "generate")])
     assert made.run() == 0
     assert all(values["logprob_mismatch"] < 1e-4 for values in made.journal.metrics().values())
+
+
+def test_tokens_are_recorded_with_what_the_sampler_thought_of_them(
+    finished: dict[str, Stage], stages: Stages
+) -> None:
+    parent = finished["curriculum"].checkpoints / "final"
+    changes = [("stages.grpo.record_logprobs", 1), ("stages.grpo.prompts", 4)]
+    made = stages.make("run", "grpo", parent=parent, changes=changes)
+    assert made.run() == 0
+    rollouts = made.journal.rollouts()
+    assert sorted(rollouts) == [1, 2]
+    for rows in rollouts.values():
+        assert [("pieces" in row, "logprobs" in row) for row in rows] == [(True, True)] * 4 + [
+            (False, False)
+        ] * 4
+        for row in rows[:4]:
+            assert len(row["pieces"]) == len(row["logprobs"]) == row["tokens"]
+            assert all(logprob <= 0 for logprob in row["logprobs"])
+            assert "".join(row["pieces"]).removesuffix("<eos>") == row["completion"]
+    tokenizer, policy = stage.load_tokenizer(_opened(made)), model.load(parent)
+    scored = 0
+    for row in rollouts[1][:4]:  # the policy is still the one that can be loaded
+        encoded = [tokenizer.encode(piece, add_special_tokens=False) for piece in row["pieces"]]
+        # up to where a character is cut, which cannot be read back
+        ids = [id_ for (id_,) in takewhile(lambda one: len(one) == 1, encoded)]
+        prompt = tokenizer.encode(row["prompt"])
+        with torch.no_grad():
+            logits = policy(input_ids=torch.tensor([prompt + ids])).logits[0, len(prompt) - 1 : -1]
+        own = logits.log_softmax(-1).gather(1, torch.tensor(ids)[:, None]).squeeze(1)
+        assert row["logprobs"][: len(ids)] == pytest.approx(own.tolist(), abs=1e-3)
+        scored += len(ids)
+    assert scored >= 8
+
+
+def test_pieces_of_a_cut_character_join_to_the_text(finished: dict[str, Stage]) -> None:
+    tokenizer = stage.load_tokenizer(_opened(finished["grpo"]))
+    text = "7 × 8 = <MUL_7_8_56>, 😀 ist gut\n#### 56"
+    ids = tokenizer.encode(text)
+    found = pieces(tokenizer, [*ids, tokenizer.eos_token_id])
+    assert len(found) == len(ids) + 1
+    assert "".join(found) == f"{text}<eos>"
+    assert "<MUL_7_8_56>" in found and "😀" in found and "" in found
+
+
+def _opened(made: Stage) -> Run:
+    spec = RunSpec.model_validate_json((made.run_dir / "spec.json").read_text())
+    return Run.open(made.run_dir, spec, Journal(made.run_dir / "journal"))

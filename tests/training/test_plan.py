@@ -102,7 +102,7 @@ def test_checkpoints_and_records_on_disk() -> None:
         grpo.checkpoint_bytes == weights + 2 * 3 * weights
     )  # two points to resume from: weights and two moments
     texts = 80_000 * (64 + 256) + 1_319 * (64 + 256) + 281 * (12 + 64)
-    rows = 80_000 * 700 + 1_600 * 300 + 400 * 1_200
+    rows = 80_000 * 700 + 1_600 * 300 + 2_000 * 1_200
     assert grpo.record_bytes == 2 * (4 * texts + rows)
     short = of_stage(plan(published(("stages.grpo.save_every", 2_000)), hardware=RTX_4090), "grpo")
     assert short.checkpoint_bytes == weights, "no point to resume from was ever saved"

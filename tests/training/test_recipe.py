@@ -133,7 +133,12 @@ def test_a_spec_is_frozen(demo):
             "did you mean 'correct'?",
         ),
         ("benchmarks.one_step_multiplication.benchmark", "gsm8", "benchmarks.gsm8", "did you mean 'gsm8k'?"),
-        ("primary_metric", "gsm8k", None, "'gsm8k' is not among the benchmarks; choose from one_step"),
+        (
+            "primary_metric",
+            "gsm8k",
+            None,
+            "'gsm8k' is not among the benchmarks; choose from arithmetic_probes, one_step",
+        ),
         ("model.n_head", 5, "model", "n_head 5 does not divide n_embd 96; choose a divisor"),
         ("seeds", [1, 1], None, "a seed is listed twice"),
         ("seeds", [2**31], None, "from 0 to 2147483647"),

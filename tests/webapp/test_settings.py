@@ -36,6 +36,8 @@ def read(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         ("DATABASE_URL", "mysql://localhost/lab"),
         ("MULBERRY_LAUNCHER", "docker"),
         ("MULBERRY_SLOTS", "0"),
+        ("MULBERRY_EMAIL_URL", "smtp://host/"),
+        ("MULBERRY_EMAIL_URL", "host:25"),
         ("MULBERRY_DEVICES_PER_SLOT", "two"),
     ],
 )
@@ -55,3 +57,12 @@ def test_production_is_read_as_written() -> None:
     assert said.stdout.startswith("['lab.example', 'www.lab.example'] ")
     for part in ("'NAME': 'lab'", "'PASSWORD': 's@crets'", "'PORT': '6432'", "'OPTIONS': 'require'"):
         assert part in said.stdout
+
+
+def test_mail_is_sent_by_the_server_that_is_named() -> None:
+    shown = read(
+        "print(s.EMAIL_HOST, s.EMAIL_PORT, s.EMAIL_HOST_USER, s.EMAIL_HOST_PASSWORD, s.EMAIL_USE_TLS, s.DEFAULT_FROM_EMAIL)",
+        MULBERRY_EMAIL_URL="smtp://ada%40lab:p%2Fw@mail.example:2525/?from=mulberry@lab.example",
+    )
+    assert shown.stdout.split() == ["mail.example", "2525", "ada@lab", "p/w", "True", "mulberry@lab.example"]
+    assert read("print(repr(s.EMAIL_HOST))").stdout.strip() == "''"

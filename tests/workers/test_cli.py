@@ -26,7 +26,7 @@ def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 COMMANDS = ["up", "demo", "web", "worker", "doctor", "launch", "list", "status", "cancel", "retry", "table"]
-COMMANDS += ["report", "export", "sign-in", "token", "seed"]
+COMMANDS += ["report", "export", "sign-in", "token", "seed", "queue"]
 
 
 @pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["token", "create"], []])
@@ -45,6 +45,22 @@ def test_without_a_database_it_says_what_to_start(home: Path) -> None:
             f"mulberry: no database for {home}; start `mulberry up` first, or set DATABASE_URL"
         ]
     assert not (home / "postgres").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "names"), [("default", ["default"]), (" a , b,,a,", ["a", "b"]), ("gpu-1.x_2", ["gpu-1.x_2"])]
+)
+def test_a_worker_takes_names_of_queues(text: str, names: list[str]) -> None:
+    assert build_parser().parse_args(["worker", "--queues", text]).queues == names
+
+
+@pytest.mark.parametrize(("text", "says"), [(",", "such as default"), ("a b", "'a b' is no name of a queue")])
+def test_a_queue_without_a_usable_name_is_refused(
+    text: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["worker", "--queues", text])
+    assert says in capsys.readouterr().err
 
 
 BAD = [
@@ -99,7 +115,7 @@ def test_a_dry_run_needs_no_database_and_shows_the_published_run(home: Path) -> 
     assert shown["grpo"][:5] == ["grpo", "all", "2", "2,000", "80,000"]
     assert "160,000 in all, 80,000 a condition" in done.stdout
     assert re.search(r"^time +[\d.]+ GPU hours on RTX 4090 \(guess\)$", done.stdout, re.MULTILINE)
-    assert re.search(r"^disk +28.6 GB", done.stdout, re.MULTILINE)
+    assert re.search(r"^disk +28.7 GB", done.stdout, re.MULTILINE)
     assert re.search(r"^reused +nothing", done.stdout, re.MULTILINE)
     assert "no database answers here" in done.stdout
     assert not (home / "postgres").exists()

@@ -5,7 +5,7 @@ import pytest
 from tests.factories import make_attempt, make_experiment, run_of
 from webapp.runs.models import StageRun, State
 from webapp.runs.services import cancel, retry
-from workers.conclusion import CRASHES, LOSSES, Ending, Verdict, conclude, judge
+from workers.conclusion import BACK_OFF, CRASHES, LOSSES, Ending, Verdict, conclude, judge
 
 
 def finished(status: str, reason: str = "", hint: str = "") -> dict[str, str]:
@@ -73,6 +73,18 @@ def test_losses_have_a_cap_of_their_own() -> None:
     assert verdict(ending, losses=LOSSES - 1).state == State.FAILED
 
 
+def test_training_that_others_end_again_and_again_is_capped_like_losses_with_back_off() -> None:
+    ending = Ending(finished("stopped", "terminated"), 75)
+    tries = [verdict(ending, losses=n) for n in range(LOSSES)]
+    assert [(t.state, t.outcome) for t in tries[:-1]] == [(State.READY, "lost")] * (LOSSES - 1)
+    waits = [t.back_off for t in tries[:-1]]
+    assert waits == [*BACK_OFF, *[BACK_OFF[-1]] * (LOSSES - 1 - len(BACK_OFF))]
+    assert tries[-1].state == State.FAILED
+    assert "SIGTERM" in tries[-1].error
+    left_by_its_worker = Ending(finished("stopped", "terminated"), lost=True)
+    assert verdict(left_by_its_worker, losses=LOSSES).outcome == "stopped"
+
+
 @pytest.fixture
 def run(db: None) -> StageRun:
     return run_of(make_experiment(conditions=["baseline"]), "baseline", "pretrain")
@@ -93,6 +105,16 @@ def test_a_retry_by_a_person_gives_fresh_tries(run: StageRun) -> None:
     assert crash(run) == State.READY
     run.refresh_from_db()
     assert run.not_before is not None
+
+
+def test_the_cap_on_ends_from_outside_counts_attempts(run: StageRun) -> None:
+    for n in range(LOSSES):
+        attempt = make_attempt(run)
+        ending = Ending(finished("stopped", "terminated"), 75)
+        state = conclude(run=run.pk, number=attempt.number, attempt=attempt.pk, ending=ending)
+        run.refresh_from_db()
+        assert state == (State.READY if n < LOSSES - 1 else State.FAILED)
+        assert (run.not_before is None) == (state == State.FAILED)
 
 
 def test_a_stale_attempt_concludes_nothing(run: StageRun) -> None:

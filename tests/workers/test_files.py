@@ -8,7 +8,8 @@ import openpyxl
 import pyarrow.parquet as pq
 import pytest
 
-from tests.factories import add_rollouts, make_attempt, make_history, run_of
+from tests.factories import add_rollouts, make_attempt, run_of
+from tests.histories import make_history
 from webapp import rows
 from webapp.results.models import Outcome
 from webapp.telemetry.models import Rollout
@@ -28,8 +29,8 @@ def test_a_table_is_written_as_its_name_says(experiment, tmp_path):
     accuracies = [row["accuracy"] for row in json.loads((tmp_path / "table.json").read_text())["rows"]]
     assert pq.read_table(tmp_path / "table.parquet").column("accuracy").to_pylist() == accuracies
     sheet = openpyxl.load_workbook(tmp_path / "table.xlsx")["Stage table"]
-    assert [row[12].value for row in sheet.iter_rows(min_row=2)] == accuracies
-    assert (tmp_path / "table.tex").read_text().startswith(r"% Needs \usepackage{booktabs")
+    assert [row[13].value for row in sheet.iter_rows(min_row=2)] == accuracies
+    assert (tmp_path / "table.tex").read_text().startswith(r"% Needs \usepackage{array,booktabs")
     assert main(["table", "demo-1", "--format", "csv", "-o", str(tmp_path / "table.txt")]) == 0
     assert (tmp_path / "table.txt").read_text().startswith("experiment,recipe,")
 

@@ -286,3 +286,12 @@ def test_chunks_are_stored_uncompressed() -> None:
             "SELECT attname FROM pg_attribute WHERE attrelid = 'telemetry_metricchunk'::regclass AND attstorage = 'e'"
         )
         assert {name for (name,) in cursor.fetchall()} == {"steps", "times", "values"}
+
+
+def test_tokens_and_what_the_sampler_thought_of_them_arrive(attempt: Attempt, journal: Journal) -> None:
+    rows = [rollout(pieces=[" 5", "\x004"], logprobs=[-0.5, -1.25]), rollout(advantage=None)]
+    journal.append("rollouts", step=1, rows=rows)
+    Ingest(attempt.pk).flush()
+    first, second = Rollout.objects.filter(attempt=attempt).order_by("index")
+    assert (first.pieces, first.logprobs) == ([" 5", "4"], [-0.5, -1.25])
+    assert (second.pieces, second.logprobs, second.advantage) == (None, None, None)

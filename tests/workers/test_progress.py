@@ -1,7 +1,12 @@
 """Progress in a terminal."""
 
+import pytest
+from django.db import connection
+
+from webapp import settings
 from webapp.experiments.models import Condition, Stage
 from webapp.runs.models import StageRun, State
+from workers.commands import database
 from workers.commands.progress import bars
 
 
@@ -53,3 +58,12 @@ def test_a_failure_is_what_the_line_says() -> None:
 def test_all_done_says_so() -> None:
     (line,) = bars([run("a", "pretrain", State.SUCCEEDED), run("a", "grpo", State.SUCCEEDED)])
     assert line.endswith("100%  done")
+
+
+def test_a_database_that_started_again_elsewhere_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = connection.settings_dict
+    for name in settings.database("postgresql://ada@/lab"):
+        monkeypatch.setitem(found, name, found[name])  # as they were, afterwards
+    monkeypatch.setattr(settings, "database_url", lambda: "postgresql://ada@/lab?host=/tmp/elsewhere")
+    database.find_again()
+    assert (found["HOST"], found["NAME"], found["USER"]) == ("/tmp/elsewhere", "lab", "ada")

@@ -1,4 +1,4 @@
-"""Sign-in links and API tokens; only hashes of their secrets are stored."""
+"""Sign-in links and API tokens, of which only hashes are stored; and the views that people keep."""
 
 import hashlib
 import secrets
@@ -53,6 +53,23 @@ class ApiToken(models.Model):
     secret_sha256 = models.CharField(max_length=64, unique=True)
     created_at = models.DateTimeField(db_default=Now())
     revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class SavedView(models.Model):
+    """A page with its choices under a name: its address on this site, without the host."""
+
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="views")
+    name = models.CharField(max_length=100)
+    address = models.CharField(max_length=2000, help_text="path, query and fragment")
+    shared = models.BooleanField(default=False, help_text="everyone sees it; only its owner changes it")
+    created_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["name", "pk"]
+        constraints = [models.UniqueConstraint(fields=["owner", "name"], name="view_name_once")]
 
     def __str__(self) -> str:
         return self.name

@@ -22,6 +22,14 @@ class Experience:
         self.device = "cuda" if hardware.is_gpu else "cpu"
         self._known: dict[tuple[object, ...], float | None] = {}
 
+    def start(self) -> float | None:
+        """Seconds before a stage run's first record."""
+        if not self.timed:
+            return None
+        if ("start",) not in self._known:
+            self._known["start",] = speeds.start_seconds(self.device)
+        return self._known["start",]
+
     def speed(self, spec: StageSpec) -> float | None:
         """Units a second while such a stage trains."""
         if not self.timed:
@@ -85,7 +93,7 @@ def discordant_share(recipe: Recipe) -> tuple[float, str] | None:
     """Share of problems that only one of two conditions solved, and the experiment where it was so.
 
     Of the newest experiment of the recipe at this size that asked the primary metric's problems of two conditions,
-    after its last stage.
+    after its last stage, and in which they differed in any.
     """
     last = recipe.stages[-1].name
     for experiment in Experiment.objects.filter(recipe_name=recipe.name, imported=False)[:3]:
@@ -102,8 +110,9 @@ def discordant_share(recipe: Recipe) -> tuple[float, str] | None:
                 evaluations.setdefault(run.seed, []).append(found[run.pk].evaluation)
         pairs = [(arms[0], other) for arms in evaluations.values() for other in arms[1:]]
         counts = [one for one in pair_counts(pairs).values() if one.problems]
-        if counts:
-            return fmean((one.gained + one.lost) / one.problems for one in counts), experiment.name
+        share = fmean((one.gained + one.lost) / one.problems for one in counts) if counts else 0.0
+        if share:  # with none at all nothing could be planned: two models that solve nothing, or everything
+            return share, experiment.name
     return None
 
 

@@ -18,7 +18,15 @@ class Experiment(models.Model):
     primary_metric = models.CharField(max_length=100)
     alpha = models.FloatField(default=0.05)
     seeds = models.JSONField()
-    notes = models.TextField(blank=True)
+    notes = models.TextField(blank=True, help_text="Markdown; see notes.py")
+    notes_version = models.PositiveIntegerField(
+        default=0, help_text="raised by each edit: refuses a stale one"
+    )
+    notes_by = models.CharField(max_length=150, blank=True)
+    notes_at = models.DateTimeField(null=True)
+    queue_place = models.BigIntegerField(
+        null=True, help_text="workers take from the lowest first; empty: its id, so the oldest first"
+    )
     code_version = models.CharField(max_length=100, blank=True)
     imported = models.BooleanField(
         default=False, help_text="published numbers, counts only: nothing of it ran here"

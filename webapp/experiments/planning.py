@@ -7,11 +7,10 @@ from itertools import groupby
 from pathlib import Path
 
 from django.conf import settings
-from django.utils import timezone
 
 from training import plan as plans
 from training.data.availability import missing_data
-from training.hardware import CONSUMER, HARDWARE, Hardware
+from training.hardware import CONSUMER, HARDWARE, Hardware, named
 from training.names import nearest
 from training.recipe import Recipe
 from training.stage_identity import Key
@@ -19,8 +18,8 @@ from training.work import Work
 from webapp.experiments.experience import Experience, discordant_share
 from webapp.experiments.power import Power, power
 from webapp.experiments.templatetags.humane import duration, size
-from webapp.runs.models import OVER, StageRun, Worker
-from webapp.runs.querysets import UNREACHABLE_AFTER
+from webapp.runs.models import OVER, StageRun
+from webapp.runs.querysets import willing_workers
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,7 @@ class Site:
     free: int | None  # bytes; None: not a disk of this machine
     folder: str
     has_gpu: bool
+    gpu: str  # as its driver calls the first worker's; empty: none, or it does not tell
     reached: bool  # whether the database was asked
 
 
@@ -178,7 +178,7 @@ def propose(
     if device is not None and device not in HARDWARE:
         raise ValueError(f"there is no device {device!r}{nearest(device, HARDWARE)}")
     here = site(database=database)
-    hardware = HARDWARE[device] if device else _own(here)
+    hardware = HARDWARE[device] if device else own_hardware(here)
     experience = Experience(recipe, hardware, timed=device is None) if database else None
     return Proposal(
         plan=plans.plan(recipe, hardware=hardware, experience=experience, reused=reused),
@@ -201,22 +201,25 @@ def site(*, database: bool = True) -> Site:
         local = local.parent
     free = shutil.disk_usage(local).free if local is not None else None
     if not database:
-        return Site(0, 0, free, folder, has_gpu=False, reached=False)
-    live = Worker.objects.filter(stopped_at__isnull=True, heartbeat_at__gt=timezone.now() - UNREACHABLE_AFTER)
-    devices = [device for worker in live for device in worker.devices]
+        return Site(0, 0, free, folder, has_gpu=False, gpu="", reached=False)
+    willing = willing_workers().order_by("pk")
+    devices = [device for worker in willing for device in worker.devices]
     return Site(
         slots=len(devices),
         waiting=StageRun.objects.exclude(state__in=OVER).filter(experiment__imported=False).count(),
         free=free,
         folder=folder,
         has_gpu=any(device.startswith("cuda") for device in devices),
+        gpu=next((worker.gpus[0] for worker in willing if worker.gpus), ""),
         reached=True,
     )
 
 
-def _own(here: Site) -> Hardware:
-    """This installation's device; without a worker, the consumer GPU that the report's run took."""
-    return HARDWARE["cpu" if here.slots and not here.has_gpu else CONSUMER]
+def own_hardware(here: Site) -> Hardware:
+    """This installation's device; without a worker, or where its GPU is not known, the one of the report's run."""
+    if here.slots and not here.has_gpu:
+        return HARDWARE["cpu"]
+    return named(here.gpu) or HARDWARE[CONSUMER]
 
 
 def _alike(plan: plans.Plan) -> list[list[plans.RunPlan]]:

@@ -3,10 +3,11 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
+from training.stages import STAGES
 from webapp.experiments.estimate import Work, seconds_left
 from webapp.experiments.models import Condition, Experiment, Stage
 from webapp.results.models import Evaluation
@@ -102,6 +103,23 @@ class Grid:
         return all(box.run.state in OVER for box in self.boxes)
 
     @property
+    def running(self) -> bool:
+        """True when a run goes on now."""
+        return any(box.run.state == State.RUNNING for box in self.boxes)
+
+    @property
+    def finishes_at(self) -> datetime | None:
+        """When the last run will end, by what is left; None where that is not known or nothing runs."""
+        if self.seconds_left is None or not self.running:
+            return None
+        return timezone.now() + timedelta(seconds=self.seconds_left)
+
+    @property
+    def samples(self) -> bool:
+        """True when a stage records rollouts."""
+        return any(row.stage.kind in STAGES and STAGES[row.stage.kind].records_rollouts for row in self.rows)
+
+    @property
     def may_cancel(self) -> bool:
         """True when there is something to cancel."""
         return runs.may_cancel(box.run for box in self.boxes)
@@ -179,12 +197,7 @@ def grid(experiment: Experiment) -> Grid:
     found = list(runs.for_pages().filter(experiment=experiment))
     accuracies = latest_accuracies([run.pk for run in found], experiment.primary_metric)
     boxes = [
-        Box(
-            run, runs.shown_state(run), accuracies.get(run.pk), _seconds(run, timezone.now() - run.started_at)
-        )
-        if run.started_at
-        else Box(run, runs.shown_state(run), accuracies.get(run.pk), None)
-        for run in found
+        Box(run, runs.shown_state(run), accuracies.get(run.pk), runs.seconds_taken(run)) for run in found
     ]
     conditions = list(experiment.conditions.all())
     cells: dict[tuple[int, int], list[Box]] = defaultdict(list)
@@ -193,12 +206,6 @@ def grid(experiment: Experiment) -> Grid:
     rows = [Row(stage, [cells[stage.pk, c.pk] for c in conditions]) for stage in experiment.stages.all()]
     left = seconds_left([_work(box) for box in boxes])
     return Grid(conditions, rows, boxes, left, experiment.seeds)
-
-
-def _seconds(run: StageRun, until_now: timedelta) -> float:
-    if run.finished_at and run.started_at:
-        return (run.finished_at - run.started_at).total_seconds()
-    return until_now.total_seconds()
 
 
 def _work(box: Box) -> Work:

@@ -135,6 +135,14 @@ def lines(plan: Plan) -> list[Line]:
     return found
 
 
+def gathered(plan: Plan) -> dict[tuple[str, str], list[Line]]:
+    """The runs that are not computed, those of a stage together that have the same to say."""
+    by_text: dict[tuple[str, str], list[Line]] = {}
+    for line in lines(plan):
+        by_text.setdefault((line.stage, line.text), []).append(line)
+    return by_text
+
+
 def _on(at: datetime | None) -> str:
     if at is None:
         return ""

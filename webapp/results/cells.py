@@ -6,9 +6,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.results import statistics
+from webapp.results import amount_statistics, statistics
+from webapp.results.amounts import Measured
+from webapp.results.metrics import Metric
 from webapp.results.querysets import PairCounts, Tally
-from webapp.results.samples import Sampled, sizes
+from webapp.results.samples import Sampled
 from webapp.results.statistics import Interval, OverSeeds, Verdict
 
 SHARED = {
@@ -19,35 +21,6 @@ SHARED = {
     "grader": "the grader",
 }  # what two evaluations must have in common to be compared
 SHARED_SAMPLES = {"temperature": "the temperature"}  # and what their samples must
-
-
-@dataclass(frozen=True)
-class Metric:
-    """What is said yes or no of each problem's greedy response; or pass@k, a chance for each problem."""
-
-    name: str
-    title: str
-    column: str  # of Tally, and of querysets.YES_OR_NO
-    positive: str  # what the counted responses do
-    k: int | None = None  # of pass@k
-
-
-METRICS = {
-    metric.name: metric
-    for metric in (
-        Metric("accuracy", "Accuracy", "correct", "right"),
-        Metric("repetition_rate", "Repetition rate", "repeats", "repeating"),
-        Metric("hit_limit_rate", "Hit-limit rate", "hit_limit", "cut at the token limit"),
-        Metric("steps_right_rate", "All steps right", "all_steps_right", "right in every written step"),
-    )
-}
-
-
-def metrics(samples: int) -> dict[str, Metric]:
-    """The metrics of a benchmark to which so many responses are drawn, by name."""
-    return METRICS | {
-        f"pass_at_{k}": Metric(f"pass_at_{k}", f"pass@{k}", "correct", "right", k) for k in sizes(samples)
-    }
 
 
 @dataclass(frozen=True)
@@ -64,6 +37,7 @@ class Cell:
     reused: str = ""  # names the run that computed it, in another experiment or condition
     reused_from: int | None = None  # its id, while it is there
     sampled: Sampled | None = None  # for pass@k, when all are drawn
+    measured: Measured | None = None  # for an amount
 
     @property
     def complete(self) -> bool:
@@ -81,38 +55,52 @@ class Cell:
 
     @property
     def count(self) -> int | None:
-        """Responses that the metric counts; None where only their share was published, and for pass@k."""
-        return None if self.metric.k is not None else self.result.count(self.metric.column)
+        """Responses that the metric counts; None where only their share was published, for pass@k and an amount."""
+        return self.result.count(self.metric.column) if self.metric.kind == "share" else None
 
     @property
     def rate(self) -> float:
-        """Their share of the problems."""
+        """Their share of the problems; the mean chance of pass@k; the mean amount."""
         if self.metric.k is not None:
-            return float(self.passed.mean())
+            return float(self.each.mean())
         rate = self.result.mean(self.metric.column)
         assert rate is not None
         return rate
 
     @property
     def fraction(self) -> str:
-        """The count and what it is out of: '11/500'; for pass@k '500 × 16 samples'."""
+        """The count and what it is out of: '11/500'; for pass@k '500 × 16 samples'; of an amount '4,500 in 500'."""
         if self.sampled is not None:
             return f"{self.result.problems} × {self.sampled.least} samples"
+        if self.metric.kind == "mean" and (total := self.result.count(self.metric.column)) is not None:
+            return f"{total:,} in {self.result.problems:,}"
         if self.count is None:
             return "no count published"
         return f"{self.count}/{self.result.problems}"
 
     @cached_property
-    def passed(self) -> NDArray[np.float64]:
-        """Each problem's chance of pass@k; only for a complete cell of that metric."""
-        assert self.sampled is not None and self.metric.k is not None
-        return self.sampled.pass_at(self.metric.k)
+    def each(self) -> NDArray[np.float64]:
+        """Each problem's chance of pass@k, or its amount; only for a complete cell of such a metric."""
+        if self.metric.k is not None:
+            assert self.sampled is not None
+            return self.sampled.pass_at(self.metric.k)
+        assert self.measured is not None
+        return self.measured.values
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The problems that they are of."""
+        found = self.sampled if self.metric.k is not None else self.measured
+        assert found is not None
+        return found.problems
 
     @cached_property
     def interval(self) -> Interval | None:
-        """Wilson's 95 % interval of the share; None where only the share was published."""
+        """The 95 % interval, of a share Wilson's; None where only a rate was published, or no amount differs."""
         if self.sampled is not None:
-            return statistics.mean_share(self.passed, self.sampled.least)
+            return statistics.mean_share(self.each, self.sampled.least)
+        if self.metric.kind == "mean":
+            return None if self.measured is None else amount_statistics.mean_amount(self.each)
         return None if self.count is None else statistics.wilson(self.count, self.result.problems)
 
     @property
@@ -177,15 +165,15 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class PassComparison:
-    """The same by pass@k: the mean over problems of a difference each."""
+class MeansComparison:
+    """The same by pass@k or by an amount: the mean over problems of a difference each."""
 
     condition: str
     stage: str
     seed: int
     problems: int
-    delta: float  # condition minus baseline, as a proportion
-    interval: Interval  # of it, Bonett and Price's
+    delta: float  # condition minus baseline, as a proportion or in the amount's unit
+    interval: Interval  # of it, as Bonett and Price's
     p: float  # of the same statistic
     adjusted_p: float  # Holm's, over the table's planned tests of this seed
     verdict: Verdict

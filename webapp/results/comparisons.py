@@ -4,21 +4,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from webapp.results import statistics
+from webapp.results import amount_statistics, statistics
+from webapp.results.amount_statistics import FEWEST
 from webapp.results.cells import (
     Cell,
     Comparison,
-    Metric,
-    PassComparison,
+    MeansComparison,
     Refusal,
     SeedsComparison,
     UnpairedComparison,
     why_not_comparable,
 )
+from webapp.results.metrics import Metric
 from webapp.results.querysets import PairCounts, pair_counts
 from webapp.results.statistics import Interval, PairedMeans
 
-Tested = Comparison | PassComparison | UnpairedComparison
+Tested = Comparison | MeansComparison | UnpairedComparison
 Compared = Tested | Refusal
 Key = tuple[str, str, int]  # condition, stage, seed
 
@@ -64,10 +65,13 @@ class Comparisons:
             else:
                 pairs[key] = first, second
         counted = self._of_pairs(pairs)
-        for key, (first, _) in pairs.items():
+        for key, (first, second) in pairs.items():
             problems, both = first.result.problems, counted[key].problems
             if both < problems:
                 refused[key] = Refusal(*key, f"only {both} of {problems} problems are in both evaluations")
+            elif self.metric.kind == "mean" and (differ := int((first.each != second.each).sum())) < FEWEST:
+                reason = f"only {differ} of {problems} problems differ: too few for an interval of the mean"
+                refused[key] = Refusal(*key, reason)
             else:
                 evidence[key] = counted[key]
         return {**refused, **self._tested(evidence)}
@@ -76,11 +80,11 @@ class Comparisons:
         self, stages: Sequence[str], compared: Mapping[Key, Compared]
     ) -> dict[tuple[str, str], SeedsComparison]:
         """What the seeds say together, where two or more are finished; their problems are never pooled."""
-        found: dict[tuple[str, str], list[Comparison | PassComparison]] = {}
+        found: dict[tuple[str, str], list[Comparison | MeansComparison]] = {}
         for stage in stages:
             for name in self.conditions[1:]:
                 seeds = [compared.get((name, stage, seed)) for seed in self.seeds]
-                paired = [one for one in seeds if isinstance(one, Comparison | PassComparison)]
+                paired = [one for one in seeds if isinstance(one, Comparison | MeansComparison)]
                 if len(paired) > 1:
                     found[name, stage] = paired
         results = {key: statistics.over_seeds([one.delta for one in seeds]) for key, seeds in found.items()}
@@ -109,7 +113,7 @@ class Comparisons:
         return [(key, first, second) for key, first, second in both if first.complete and second.complete]
 
     def _of_pairs(self, pairs: Mapping[Key, tuple[Cell, Cell]]) -> dict[Key, PairCounts | PairedMeans]:
-        if self.metric.k is not None:
+        if self.metric.kind != "share":
             return {key: _paired_means(first, second) for key, (first, second) in pairs.items()}
         ids = {
             key: (first.result.evaluation, second.result.evaluation) for key, (first, second) in pairs.items()
@@ -131,18 +135,18 @@ class Comparisons:
                     comparisons[key] = Comparison(*key, found, interval, p, adjusted_p, verdict)
                 elif isinstance(found, PairedMeans):
                     size, mean = found.problems, found.mean
-                    comparisons[key] = PassComparison(*key, size, mean, interval, p, adjusted_p, verdict)
+                    comparisons[key] = MeansComparison(*key, size, mean, interval, p, adjusted_p, verdict)
                 else:
                     comparisons[key] = UnpairedComparison(*key, *found, interval, p, adjusted_p, verdict)
         return comparisons
 
 
 def _paired_means(first: Cell, second: Cell) -> PairedMeans:
-    assert first.sampled is not None and second.sampled is not None
-    if first.sampled.problems != second.sampled.problems:
-        both = len(set(first.sampled.problems) & set(second.sampled.problems))
+    if first.problems != second.problems:
+        both = len(set(first.problems) & set(second.problems))
         return PairedMeans(0.0, Interval(-1.0, 1.0), 1.0, both)
-    return statistics.paired_means(first.passed, second.passed)
+    paired = statistics.paired_means if first.metric.k is not None else amount_statistics.paired_amounts
+    return paired(first.each, second.each)
 
 
 def _interval_and_p(found: Evidence) -> tuple[Interval, float]:

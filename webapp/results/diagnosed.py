@@ -1,54 +1,71 @@
 """The report's sections that the diagnosis fills: dynamics, findings, diagnosis by stage, next steps in order."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from webapp.experiments.models import Experiment
 from webapp.results import diagnosis as rules
 from webapp.results.diagnosis import Finding
 from webapp.results.diagnosis.finding import figure
+from webapp.results.diagnosis.grouping import FindingGroup, told
+from webapp.results.drawings import Drawing
 from webapp.results.dynamics import SLOPE_STEPS, TABLE, Row
 from webapp.results.grids import Grid
-from webapp.results.sections import Section
+from webapp.results.sections import Point, Section
 from webapp.runs.models import StageRun
 
 HEADER = ["Metric", "Condition", "Stage", "Seed", "Start", "End"]
 HEADER += [f"Slope per {SLOPE_STEPS} steps", "95 % interval", "Trend"]
+CAPTION = (
+    "Start and end: means over the first and the last tenth of the points; slope: a line through block means, "
+    "with an interval that holds for correlated noise"
+)
 
 
-def dynamics(experiment: Experiment) -> Section:
-    """The dynamics table of every GRPO run, metric by metric."""
-    runs = StageRun.objects.filter(experiment=experiment).select_related("condition", "stage")
-    readings = rules.readings(experiment)
-    found: dict[str, list[list[str]]] = {name: [] for name in TABLE}
-    for run in runs:
-        reading = readings.get(run.pk)
-        for row in reading.dynamics if reading else ():
-            which = [row.measure.title, run.condition.name, run.stage.name, str(run.seed)]
-            found[row.measure.name].append([*which, *_cells(row)])
-    lines = [line for of_metric in found.values() for line in of_metric]
-    section = Section("Training dynamics")
-    if lines:
-        caption = (
-            "Start and end: means over the first and the last tenth of the points; slope: a line through block means, "
-            "with an interval that holds for correlated noise"
-        )
-        section.tables.append((caption, Grid(HEADER, lines, labels=4)))
+def dynamics(found: Sequence[tuple[StageRun, Row]], drawn: Sequence[Drawing] = ()) -> Section:
+    """The dynamics table of every GRPO run, metric by metric, under its curves."""
+    section = Section("Training dynamics", drawings=list(drawn))
+    if found:
+        section.tables.append((CAPTION, dynamics_grid(found)))
     return section
+
+
+def dynamics_rows(experiment: Experiment, run: StageRun | None = None) -> list[tuple[StageRun, Row]]:
+    """Each metric of each GRPO run (or of one run), in the order of the metrics, then of the runs."""
+    runs = StageRun.objects.filter(experiment=experiment).select_related("condition", "stage")
+    if run is not None:
+        runs = runs.filter(pk=run.pk)
+    readings = rules.readings(experiment) if run is None else {run.pk: rules.of_run(run)}
+    found = [
+        (one, row)
+        for one in runs
+        if (reading := readings.get(one.pk)) is not None
+        for row in reading.dynamics
+    ]
+    return sorted(found, key=lambda pair: TABLE.index(pair[1].measure.name))
+
+
+def dynamics_grid(found: Sequence[tuple[StageRun, Row]]) -> Grid:
+    """As people read it."""
+    lines = [
+        [row.measure.title, run.condition.name, run.stage.name, str(run.seed), *_cells(row)]
+        for run, row in found
+    ]
+    return Grid(HEADER, lines, labels=4, words=(len(HEADER) - 1,))
 
 
 def _cells(row: Row) -> list[str]:
     interval = f"{figure(row.interval[0])} to {figure(row.interval[1])}" if row.interval else "–"
     slope = figure(row.slope) if row.slope is not None else "–"
-    return [figure(row.trend.start), figure(row.trend.end), slope, interval, row.trend.word]
+    return [figure(row.trend.start), figure(row.trend.end), slope, interval, row.said]
 
 
 def findings(found: Sequence[Finding]) -> Section:
     """Every finding with its evidence, the worst first."""
     section = Section("Findings")
-    for one in found:
-        onset = f", from step {one.onset:,}" if one.onset is not None else ""
-        where = f" ({one.where}{onset})" if one.where else ""
-        section.items.append(f"{one.severity.word.capitalize()}: {one.headline}{where}. {one.evidence}")
+    for group in rules.grouped(found):
+        line, evidence = told(group)
+        section.items.append(Point(line, tuple(evidence)))
     if not found:
         section.paragraphs.append(
             "None of the rules found anything. That is no proof of health: they see only what is recorded."
@@ -71,13 +88,12 @@ def diagnosis(experiment: Experiment, found: Sequence[Finding]) -> Section:
 
 def _readings(place: str, found: Sequence[Finding]) -> list[str]:
     """One line for each thing that is read into a stage, with the conditions and seeds it is read from."""
-    conditions: dict[tuple[str, str], list[str]] = {}
+    read: dict[tuple[str, str], list[Finding]] = {}
     for one in found:
-        which = one.condition + (f" seed {one.seed}" if one.seed is not None else "")
-        conditions.setdefault((one.reading, one.not_shown), []).append(which)
+        read.setdefault((one.reading, one.not_shown), []).append(replace(one, stage=""))
     lines = []
-    for (reading, not_shown), of_whom in conditions.items():
-        whose = ", ".join(dict.fromkeys(filter(None, of_whom)))
+    for (reading, not_shown), several in read.items():
+        whose = FindingGroup(tuple(several)).where
         lines.append(f"{place}{f' ({whose})' if whose else ''}: {reading} {not_shown}")
     return lines
 

@@ -53,6 +53,14 @@ class Row:
         return self.trend.line.slope * SLOPE_STEPS if self.trend.line else None
 
     @property
+    def said(self) -> str:
+        """The trend's word, and what it goes by where that is not the slope beside it."""
+        by_ends = self.trend.word in ("rising", "falling") and not (
+            self.trend.fitted_change and self.trend.fitted_change.excludes_zero()
+        )
+        return f"{self.trend.word}, by its start and end" if by_ends else self.trend.word
+
+    @property
     def interval(self) -> tuple[float, float] | None:
         """Both ends of its 95 % interval."""
         if self.trend.line is None:

@@ -1,67 +1,70 @@
-"""The stage table as Markdown, CSV and JSON, with where it comes from; text never becomes a formula or markup."""
+"""The stage table, the detail metrics and pass@k as tables that become files, with where they come from."""
 
-import csv as csv_format
-import io
-import json as json_format
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from webapp.results import pass_exports
-from webapp.results.cells import Cell, PassComparison, Refusal, SeedsComparison, UnpairedComparison
+from webapp.experiments.origin import origin
+from webapp.results import groups, pass_exports
+from webapp.results.cells import Cell, MeansComparison, Refusal, SeedsComparison, UnpairedComparison
 from webapp.results.comparisons import Compared
 from webapp.results.decisions import decisions
-from webapp.results.grids import Value, detail_grid, escaped, stage_grid
-from webapp.results.pass_curves import changes, curves
+from webapp.results.grids import Value, detail_grid, stage_grid
 from webapp.results.querysets import Tally
 from webapp.results.samples import planned_samples
+from webapp.results.sheets import Sheet, Table, columns
 from webapp.results.tables import StageRow, StageTable
-from webapp.results.wording import Statement, answers, mixed_sizes, plain
-from webapp.rows import not_a_formula
+from webapp.results.wording import answers, mixed_sizes
 
 IMPORTED = " (imported, counts only)"
-COLUMNS = (
-    "experiment",
-    "recipe",
-    "code_version",
-    "benchmark",
-    "problems_sha256",
-    "metric",
-    "stage",
-    "condition",
-    "baseline",
-    "seed",  # a number, or "mean" over the seeds
-    "correct",
-    "problems",
-    "accuracy",
-    "count",  # of the metric: equal to correct where that is accuracy
-    "rate",
-    "wilson_low",
-    "wilson_high",
-    "delta",
-    "delta_low",
-    "delta_high",
-    "pairing",  # paired, problem by problem; or unpaired, from counts alone
-    "mcnemar_p",
-    "means_p",  # of pass@k
-    "fisher_p",
-    "t_p",
-    "holm_p",
-    "gained",
-    "lost",
-    "verdict",
-    "refused",
-    "mul_tokens_per_response",
-    "repetition_rate",
-    "hit_limit_rate",
-    "mean_tokens",
-    "steps_right_rate",  # responses that write equations, all of which hold
-    "steps_written",  # equations in all responses
-    "steps_right",  # of them, those that hold
-    "samples",  # drawn to each problem beside the greedy response
-    "temperature",
-    "imported",  # "counts only" for published numbers; empty for what ran here
-    "exported_at",
-)
+COLUMNS = {  # name → kind
+    "experiment": "text",
+    "recipe": "text",
+    "code_version": "text",
+    "benchmark": "text",
+    "problems_sha256": "text",
+    "metric": "text",
+    "stage": "text",
+    "condition": "text",
+    "baseline": "text",
+    "seed": "integer",
+    "over_seeds": "truth",  # of the mean over the seeds, which has no seed
+    "correct": "integer",
+    "problems": "integer",
+    "accuracy": "number",
+    "count": "integer",  # of the metric: equal to correct where that is accuracy
+    "rate": "number",  # of an amount its mean; delta and the intervals are then in its unit too
+    "wilson_low": "number",
+    "wilson_high": "number",
+    "delta": "number",
+    "delta_low": "number",
+    "delta_high": "number",
+    "pairing": "text",  # paired, problem by problem; or unpaired, from counts alone
+    "mcnemar_p": "number",
+    "means_p": "number",  # of pass@k, and of an amount
+    "fisher_p": "number",
+    "t_p": "number",
+    "holm_p": "number",
+    "gained": "integer",
+    "lost": "integer",
+    "verdict": "text",
+    "refused": "text",
+    "mul_tokens_per_response": "number",
+    "repetition_rate": "number",
+    "hit_limit_rate": "number",
+    "mean_tokens": "number",
+    "steps_right_rate": "number",  # responses that write equations, all of which hold
+    "steps_written": "integer",  # equations in all responses
+    "steps_right": "integer",  # of them, those that hold
+    "samples": "integer",  # drawn to each problem beside the greedy response
+    "temperature": "number",
+    "imported": "text",  # "counts only" for published numbers; empty for what ran here
+    "exported_at": "time",
+}
+OF_DETAILS = (
+    "experiment", "code_version", "benchmark", "problems_sha256", "stage", "condition", "seed", "correct", "problems",
+    "accuracy", "mul_tokens_per_response", "repetition_rate", "hit_limit_rate", "mean_tokens", "steps_right_rate",
+    "steps_written", "steps_right", "imported", "exported_at",
+)  # fmt: skip
 
 
 def rows(table: StageTable, exported_at: datetime | None = None) -> list[dict[str, Value]]:
@@ -69,94 +72,102 @@ def rows(table: StageTable, exported_at: datetime | None = None) -> list[dict[st
 
     Proportions are 0…1 in full precision; None where there is no number.
     """
-    at = (exported_at or datetime.now(UTC)).isoformat(timespec="seconds")
     common: dict[str, Value] = dict.fromkeys(COLUMNS) | {
         "experiment": table.experiment.name,
         "recipe": table.experiment.recipe_name,
         "code_version": table.experiment.code_version,
         "benchmark": table.benchmark,
         "metric": table.metric.name,
+        "over_seeds": False,
         "imported": "counts only" if table.imported else None,
-        "exported_at": at,
+        "exported_at": (exported_at or datetime.now(UTC)).replace(microsecond=0),
     }
     return [common | found for row in table.rows for found in _stage_rows(table, row)]
 
 
-def csv(table: StageTable, exported_at: datetime | None = None) -> str:
-    """RFC 4180 with a header; text cells that a spreadsheet would compute get an apostrophe in front."""
-    buffer = io.StringIO()
-    writer = csv_format.writer(buffer)
-    writer.writerow(COLUMNS)
-    for row in rows(table, exported_at):
-        writer.writerow(["" if row[name] is None else not_a_formula(row[name]) for name in COLUMNS])
-    return buffer.getvalue()
+def stages(table: StageTable, exported_at: datetime | None = None, *, together: bool = False) -> Table:
+    """The stage table with what it says, the detail metrics and pass@k; of several seeds `together` the means alone."""
+    sheet = _stage_sheet(table, exported_at, together and table.several_seeds)
+    return _table(table, "stages", table.metric.title, sheet, exported_at, told=True)
 
 
-def json(table: StageTable, exported_at: datetime | None = None) -> str:
-    """The same rows, what they say in words, and where they come from."""
-    at = exported_at or datetime.now(UTC)
-    return json_format.dumps(
-        {
-            "provenance": provenance(table, at),
-            "decisions": [
-                {"word": one.word} | {k: plain(getattr(one, k)) for k in ("headline", "numbers", "limits")}
-                for one in decisions(table)
-            ],
-            "answers": [
-                {"headline": one.headline, "numbers": plain(one.numbers), "limits": plain(one.limits)}
-                for one in answers(table)
-            ],
-            "warnings": [text for text in (mixed_sizes(table),) if text],
-            "rows": rows(table, at),
-            "pass_at_k": pass_exports.rows(table, curves(table) if table.samples else [], at),
-        },
-        indent=2,
-        ensure_ascii=False,
+def details(table: StageTable, exported_at: datetime | None = None) -> Table:
+    """The detail metrics of every finished evaluation."""
+    return _table(table, "details", "Detail metrics", _detail_sheet(table, exported_at), exported_at)
+
+
+def pass_at_k(table: StageTable, exported_at: datetime | None = None) -> Table:
+    """The curves, and what the last stages did to them."""
+    first, *more = pass_exports.sheets(table, exported_at)
+    return _table(table, "pass-at-k", "pass@k", first, exported_at, more=more)
+
+
+def by_group(table: StageTable, exported_at: datetime | None = None) -> Table:
+    """The comparisons after the last stages, by group of problems."""
+    return _table(table, "groups", "By group of problems", groups.sheet(table, exported_at), exported_at)
+
+
+def _table(
+    table: StageTable,
+    name: str,
+    title: str,
+    sheet: Sheet,
+    exported_at: datetime | None,
+    *,
+    more: Sequence[Sheet] = (),
+    told: bool = False,
+) -> Table:
+    if told:
+        more = [_detail_sheet(table, exported_at)]
+        more += pass_exports.sheets(table, exported_at) if table.samples else []
+    return Table(
+        name=f"{table.experiment.name}-{table.benchmark}{'' if told else f'-{name}'}",
+        heading=title,
+        about=f"on {table.benchmark}, {table.experiment.name}{IMPORTED if table.imported else ''}",
+        sheet=sheet,
+        provenance=provenance(table, exported_at),
+        more=more,
+        said={"decisions": decisions(table), "answers": answers(table)} if told else {},
+        warnings=[text for text in (mixed_sizes(table),) if text],
     )
 
 
-def markdown(table: StageTable, exported_at: datetime | None = None) -> str:
-    """The answer, the stage table, the detail metrics and the provenance, as GitHub-flavoured Markdown."""
-    every: list[Statement] = [*decisions(table), *answers(table)]
-    said = [
-        f"**{escaped(one.headline)}** {escaped(one.numbers)} {escaped(one.limits)}".strip() for one in every
-    ]
-    footer = [f"{label}: {escaped(text)}" for label, text in provenance(table, exported_at).items()]
-    parts = [
-        f"## {table.metric.title} on {escaped(table.benchmark)}{IMPORTED if table.imported else ''}",
-        "\n\n".join(said),
-        stage_grid(table).markdown(),
-        escaped(mixed_sizes(table)),
-        "### Detail metrics",
-        detail_grid(table).markdown(),
-        *(_pass_at_k(table) if table.samples else []),
-        "---",
-        "  \n".join(footer),
-    ]
-    return plain("\n\n".join(part for part in parts if part)) + "\n"
+def _stage_sheet(table: StageTable, exported_at: datetime | None, together: bool) -> Sheet:
+    found = [tuple(row.values()) for row in rows(table, exported_at) if row["over_seeds"] or not together]
+    return Sheet("stages", "Stage table", columns(COLUMNS), found, stage_grid(table, together=together))
 
 
-def _pass_at_k(table: StageTable) -> list[str]:
-    """The curves and what the last stages did to them; nothing while no evaluation has its samples."""
-    found, changed = curves(table), changes(table)
-    parts = ["### pass@k", pass_exports.curve_grid(table, found).markdown()] if found else []
-    return [*parts, pass_exports.change_grid(table, changed).markdown()] if changed else parts
+def _detail_sheet(table: StageTable, exported_at: datetime | None) -> Sheet:
+    found = [
+        tuple(row[name] for name in OF_DETAILS) for row in rows(table, exported_at) if not row["over_seeds"]
+    ]
+    kinds = {name: COLUMNS[name] for name in OF_DETAILS}
+    return Sheet("details", "Detail metrics", columns(kinds), found, detail_grid(table))
 
 
 def provenance(table: StageTable, exported_at: datetime | None = None) -> dict[str, str]:
     """Where the numbers come from, label by label."""
-    experiment, at = table.experiment, exported_at or datetime.now(UTC)
     if table.imported:
-        return {
-            "Experiment": f"{experiment.name}, imported, counts only",
-            "Published": f"{experiment.recipe['date']}: {experiment.recipe['source']}",
-            "Test": f"unpaired: Fisher's exact test, Holm over {table.tests} tests, alpha {table.alpha:g}; "
-            "difference with Newcombe's interval; one proportion with Wilson's; all 95 %",
-            "As of": f"{at:%Y-%m-%d %H:%M} UTC",
-        }
+        test = (
+            f"unpaired: Fisher's exact test, Holm over {table.tests} tests, alpha {table.alpha:g}; "
+            "difference with Newcombe's interval; one proportion with Wilson's; all 95 %"
+        )
+        return origin(table.experiment, {"Test": test}, exported_at)
     hashes = sorted(
         {str(cell.result.settings.get("problems_sha256")) for cell in table.cells() if cell.complete}
     )
+    reused = {
+        f"{cell.stage} of {cell.condition}{f', seed {cell.seed}' if table.several_seeds else ''}": cell.reused
+        for cell in table.cells()
+        if cell.reused
+    }
+    more = {"Reused": "; ".join(f"{what} from {run}" for what, run in reused.items())} if reused else {}
+    more["Problems (SHA-256)"] = ", ".join(digest[:12] for digest in hashes) or "none yet"
+    return origin(table.experiment, more | {"Test": _test(table)}, exported_at)
+
+
+def _test(table: StageTable) -> str:
+    """How the conditions are compared."""
     holm = f"Holm over {table.tests} tests, alpha {table.alpha:g}"
     test = (
         f"exact McNemar on the same problems, {holm}; "
@@ -167,31 +178,22 @@ def provenance(table: StageTable, exported_at: datetime | None = None) -> dict[s
             f"{table.metric.title} without bias (Chen et al. 2021), paired over problems: difference with Bonett and "
             f"Price's interval and its p, {holm}; one mean with Wilson's for its effective number of problems; all 95 %"
         )
+    if table.metric.kind == "mean":
+        test = (
+            f"{table.metric.title}, paired over problems: mean difference with Student's t and two problems added, as "
+            f"Bonett and Price do, and its p, {holm}; one mean with a quasi-Poisson score interval; all 95 %"
+        )
     if table.several_seeds:
         test += "; over seeds Student's t on one paired difference a seed"
-    reused = {
-        f"{cell.stage} of {cell.condition}{f', seed {cell.seed}' if table.several_seeds else ''}": cell.reused
-        for cell in table.cells()
-        if cell.reused
-    }
-    return {
-        "Experiment": f"{experiment.name}, started {experiment.created_at:%Y-%m-%d}",
-        "Recipe": experiment.recipe_name,
-        "Code version": experiment.code_version or "not recorded",
-        "Seeds": ", ".join(str(seed) for seed in table.seeds),
-        **({"Reused": "; ".join(f"{what} from {run}" for what, run in reused.items())} if reused else {}),
-        "Problems (SHA-256)": ", ".join(digest[:12] for digest in hashes) or "none yet",
-        "Test": test,
-        "As of": f"{at:%Y-%m-%d %H:%M} UTC",
-    }
+    return test
 
 
 def _stage_rows(table: StageTable, row: StageRow) -> Iterator[dict[str, Value]]:
     for seed in row.seeds:
         for position, cell in enumerate(seed.cells):
             if cell.complete:
-                compared = _comparison_values(seed.comparisons[position - 1]) if position else {}
-                yield _cell_values(cell) | compared | {"baseline": table.baseline if position else None}
+                compared = comparison_values(seed.comparisons[position - 1]) if position else {}
+                yield cell_values(cell) | compared | {"baseline": table.baseline if position else None}
     for position, mean in enumerate(row.means):
         if mean is not None:
             together = _seeds_values(row.over_seeds[position - 1]) if position else {}
@@ -199,14 +201,15 @@ def _stage_rows(table: StageTable, row: StageRow) -> Iterator[dict[str, Value]]:
                 "stage": row.stage,
                 "condition": table.conditions[position],
                 "baseline": table.baseline if position else None,
-                "seed": "mean",
+                "over_seeds": True,
                 "accuracy": mean if table.metric.name == "accuracy" else None,
                 "rate": mean,
             }
             yield own | together
 
 
-def _cell_values(cell: Cell) -> dict[str, Value]:
+def cell_values(cell: Cell) -> dict[str, Value]:
+    """What a finished evaluation says, by the names of COLUMNS."""
     result = cell.result
     return {
         "problems_sha256": str(result.settings.get("problems_sha256", "")),
@@ -237,7 +240,8 @@ def _temperature(result: Tally) -> Value:
     return temperature if isinstance(temperature, float) else None
 
 
-def _comparison_values(one: Compared | None) -> dict[str, Value]:
+def comparison_values(one: Compared | None) -> dict[str, Value]:
+    """What a comparison says, by the names of COLUMNS; of none: nothing."""
     if one is None:
         return {}
     if isinstance(one, Refusal):
@@ -251,7 +255,7 @@ def _comparison_values(one: Compared | None) -> dict[str, Value]:
     }
     if isinstance(one, UnpairedComparison):
         return common | {"pairing": "unpaired", "fisher_p": one.p}
-    if isinstance(one, PassComparison):
+    if isinstance(one, MeansComparison):
         return common | {"pairing": "paired", "means_p": one.p}
     paired = {"gained": one.counts.gained, "lost": one.counts.lost}
     return common | {"pairing": "paired", "mcnemar_p": one.p} | paired

@@ -28,9 +28,9 @@ class Gain:
 def last_gains(table: StageTable) -> list[Gain]:
     """What each last stage changed against the stage that it started from, in pairs where there are any.
 
-    By a metric that counts responses, so not by pass@k.
+    By a metric that counts responses, so not by pass@k or an amount.
     """
-    assert table.metric.k is None
+    assert table.metric.kind == "share"
     pairs = [
         (before, after)
         for before, after in table.last_changes()

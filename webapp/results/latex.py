@@ -1,19 +1,14 @@
-r"""The stage table as LaTeX for a paper: booktabs tables for `\input`, in which any text is only text.
+r"""A table as LaTeX for a paper: booktabs tables for `\input`, in which any text is only text.
 
-Compiles with every engine and font encoding, given `\usepackage{booktabs,graphicx}`.
+Compiles with every engine and font encoding, given `\usepackage{array,booktabs,graphicx}`.
 """
 
 import re
 import unicodedata
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 
-from webapp.results import pass_exports
-from webapp.results.exports import IMPORTED, provenance
-from webapp.results.grids import Grid, detail_grid, stage_grid
-from webapp.results.pass_curves import changes, curves
-from webapp.results.tables import StageTable
-from webapp.results.wording import mixed_sizes
+from webapp.results.grids import Grid
+from webapp.results.sheets import Sheet, Table
 
 # Beside what LaTeX acts upon: ligatures (?`, <<), what babel makes active (") and what may follow \\ ([, *).
 SPELT = {
@@ -32,25 +27,16 @@ ACCENTS = {
 }  # fmt: skip
 
 
-def latex(table: StageTable, exported_at: datetime | None = None) -> str:
-    """The stage table, the detail metrics and pass@k, each a float with caption and label, and the provenance."""
-    come_from = provenance(table, exported_at)
-    subject = f"{table.benchmark}, {table.experiment.name}{IMPORTED if table.imported else ''}"
-    notes = [f"{label}: {text}" for label, text in come_from.items()]
-    warning = mixed_sizes(table)
-    tables = [
-        _float(stage_grid(table), f"{table.metric.title} on {subject}.", "stages", table, [warning, *notes]),
-        _float(detail_grid(table), f"Detail metrics on {subject}.", "details", table),
+def latex(table: Table) -> str:
+    """Every sheet a float with caption and label; the first has the warnings and the provenance under it."""
+    notes = [*table.warnings, *(f"{label}: {text}" for label, text in table.provenance.items())]
+    captions = (table.title, *(f"{sheet.title} {table.about}" for sheet in table.more))
+    floats = [
+        _float(sheet, f"{caption}.", table, notes if sheet is table.sheet else [])
+        for sheet, caption in zip(table.sheets, captions, strict=True)
     ]
-    if table.samples:
-        found, changed = curves(table), changes(table)
-        if found:
-            grid = pass_exports.curve_grid(table, found)
-            tables.append(_float(grid, f"pass@k on {subject}.", "pass-at-k", table))
-        if changed:
-            grid = pass_exports.change_grid(table, changed)
-            tables.append(_float(grid, f"What the last stages did to pass@k on {subject}.", "changes", table))
-    return "\n".join([_comment(come_from), *tables])
+    said = [one.headline for every in table.said.values() for one in every]
+    return "\n".join([_comment(table.provenance, said), *floats])
 
 
 def escaped(text: str) -> str:
@@ -71,12 +57,11 @@ def _spelt(character: str) -> str:
     return f"U+{ord(character):04X}"
 
 
-def _float(grid: Grid, caption: str, kind: str, table: StageTable, notes: list[str] | None = None) -> str:
+def _float(sheet: Sheet, caption: str, table: Table, notes: list[str]) -> str:
     """One table, set at the width of the line where it would be wider."""
-    label = re.sub(r"[^a-z0-9]+", "-", f"{table.experiment.name}-{table.benchmark}-{kind}".lower()).strip("-")
-    columns = "l" * grid.labels + "r" * (len(grid.header) - grid.labels)
-    if grid.header[-1] in ("verdict", "What it did"):
-        columns = f"{columns[:-1]}l"
+    grid = sheet.grid
+    label = re.sub(r"[^a-z0-9]+", "-", f"{table.name}-{sheet.name}".lower()).strip("-")
+    columns = "".join(_column(grid, place) for place in range(len(grid.header)))
     header, *lines = (f"    {' & '.join(map(escaped, line))} \\\\" for line in (grid.header, *grid.lines))
     return "\n".join(
         [
@@ -92,11 +77,17 @@ def _float(grid: Grid, caption: str, kind: str, table: StageTable, notes: list[s
             r"    \bottomrule",
             r"  \end{tabular}}%",
             r"  \ifdim\wd0>\linewidth\resizebox{\linewidth}{!}{\usebox0}\else\usebox0\fi",
-            *_note(notes or []),
+            *_note(notes),
             r"\end{table}",
             "",
         ]
     )
+
+
+def _column(grid: Grid, place: int) -> str:
+    if place in grid.wide:
+        return rf">{{\raggedright\arraybackslash}}p{{{0.9 / len(grid.wide):.2f}\linewidth}}"
+    return "l" if grid.is_words(place) else "r"
 
 
 def _note(notes: list[str]) -> list[str]:
@@ -106,8 +97,9 @@ def _note(notes: list[str]) -> list[str]:
     return [r"  \par\medskip", rf"  \parbox{{\linewidth}}{{\raggedright\footnotesize {sentences}.\par}}"]
 
 
-def _comment(come_from: Mapping[str, str]) -> str:
-    """The provenance again, where it stays when the note is cut, and what the tables need."""
-    lines = [r"Needs \usepackage{booktabs,graphicx}."]
-    lines += [re.sub(r"[\r\n]+", " ", f"{label}: {text}") for label, text in come_from.items()]
+def _comment(come_from: Mapping[str, str], said: Sequence[str]) -> str:
+    """What the tables need, what they say, and the provenance again, where it stays when the note is cut."""
+    lines = [r"Needs \usepackage{array,booktabs,graphicx}."]
+    told = [*said, *(f"{label}: {text}" for label, text in come_from.items())]
+    lines += [re.sub(r"[\r\n]+", " ", text) for text in told]
     return "".join(f"% {line}\n" for line in lines)

@@ -1,12 +1,12 @@
 """Outcomes of evaluations as a long table: one row a response, the greedy ones of an evaluation first."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Q
 
 from webapp.experiments.models import Experiment
+from webapp.experiments.origin import origin
 from webapp.results.models import GREEDY, Evaluation
 from webapp.results.querysets import latest_tallies
 from webapp.rows import CHUNK, Rows
@@ -40,13 +40,7 @@ def rows(experiment: Experiment, evaluations: Iterable[Evaluation], only: Q | No
     """Every response of these evaluations of one experiment; of the greedy ones those that `only` holds, if given."""
     evaluations = list(evaluations)
     hashes = sorted({str(one.settings.get("problems_sha256", "not recorded")) for one in evaluations})
-    provenance = {
-        "Experiment": experiment.name,
-        "Recipe": experiment.recipe_name,
-        "Code version": experiment.code_version or "not recorded",
-        "Problems (SHA-256)": ", ".join(hashes) or "none yet",
-        "As of": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-    }
+    provenance = origin(experiment, {"Problems (SHA-256)": ", ".join(hashes) or "none yet"})
     chunks = (chunk for one in evaluations for chunk in _chunks(experiment, one, only))
     return Rows(OF_THE_EVALUATION | RECORDED, chunks, provenance)
 

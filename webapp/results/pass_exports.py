@@ -1,58 +1,86 @@
-"""pass@k curves as rows, CSV, a table to read, and figures for static/js/charts.js."""
+"""pass@k curves as sheets, and as figures for static/js/charts.js."""
 
-import csv as csv_format
-import io
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from webapp.results.grids import Grid, Value
-from webapp.results.pass_curves import Change, Curve
+from webapp.results.pass_curves import Change, Curve, changes, curves
+from webapp.results.sheets import Sheet, columns
 from webapp.results.tables import StageTable
 from webapp.results.wording import percent, points, points_interval
-from webapp.rows import not_a_formula
-from webapp.telemetry.charts import COLOURS
+from webapp.telemetry.figures import COLOURS
 
-COLUMNS = (
-    "experiment", "benchmark", "stage", "condition", "seed", "k", "pass_at_k", "low", "high", "problems", "samples",
-    "temperature", "exported_at",
-)  # fmt: skip
+COLUMNS = {
+    "experiment": "text", "benchmark": "text", "stage": "text", "condition": "text", "seed": "integer", "k": "integer",
+    "pass_at_k": "number", "low": "number", "high": "number", "problems": "integer", "samples": "integer",
+    "temperature": "number", "exported_at": "time",
+}  # fmt: skip
+OF_CHANGES = {
+    "experiment": "text", "benchmark": "text", "stage": "text", "after": "text", "condition": "text", "seed": "integer",
+    "delta_pass_at_1": "number", "pass_at_1_low": "number", "pass_at_1_high": "number", "k": "integer",
+    "delta_pass_at_k": "number", "pass_at_k_low": "number", "pass_at_k_high": "number", "problems": "integer",
+    "what_it_did": "text", "exported_at": "time",
+}  # fmt: skip
 
 
-def rows(
-    table: StageTable, found: Sequence[Curve], exported_at: datetime | None = None
-) -> list[dict[str, Value]]:
-    """One row for each point of each curve; proportions are 0…1 in full precision."""
-    at = (exported_at or datetime.now(UTC)).isoformat(timespec="seconds")
+def sheets(table: StageTable, exported_at: datetime | None = None) -> list[Sheet]:
+    """The curves, and what the last stages did to them; proportions are 0…1 in full precision."""
+    at = (exported_at or datetime.now(UTC)).replace(microsecond=0)
+    found, changed = curves(table), changes(table)
     return [
-        {
-            "experiment": table.experiment.name,
-            "benchmark": table.benchmark,
-            "stage": curve.cell.stage,
-            "condition": curve.cell.condition,
-            "seed": curve.cell.seed,
-            "k": k,
-            "pass_at_k": rate,
-            "low": interval.low,
-            "high": interval.high,
-            "problems": curve.cell.tally.problems if curve.cell.tally else None,
-            "samples": curve.samples,
-            "temperature": temperature(curve),
-            "exported_at": at,
-        }
+        Sheet("pass_at_k", "pass@k", columns(COLUMNS), _points(table, found, at), curve_grid(table, found)),
+        Sheet(
+            "pass_changes",
+            "What the last stages did",
+            columns(OF_CHANGES),
+            [_changed(table, one, at) for one in changed],
+            change_grid(table, changed),
+        ),
+    ]
+
+
+def _points(table: StageTable, found: Sequence[Curve], at: datetime) -> list[tuple[Value, ...]]:
+    """One row for each point of each curve."""
+    return [
+        (
+            table.experiment.name,
+            table.benchmark,
+            curve.cell.stage,
+            curve.cell.condition,
+            curve.cell.seed,
+            k,
+            rate,
+            interval.low,
+            interval.high,
+            curve.cell.tally.problems if curve.cell.tally else None,
+            curve.samples,
+            temperature(curve),
+            at,
+        )
         for curve in found
         for k, rate, interval in zip(curve.ks, curve.rates, curve.intervals, strict=True)
     ]
 
 
-def csv(table: StageTable, found: Sequence[Curve], exported_at: datetime | None = None) -> str:
-    """RFC 4180 with a header."""
-    buffer = io.StringIO()
-    writer = csv_format.writer(buffer)
-    writer.writerow(COLUMNS)
-    for row in rows(table, found, exported_at):
-        writer.writerow(["" if row[name] is None else not_a_formula(row[name]) for name in COLUMNS])
-    return buffer.getvalue()
+def _changed(table: StageTable, one: Change, at: datetime) -> tuple[Value, ...]:
+    first, every = one.at_one, one.at_all
+    return (
+        table.experiment.name,
+        table.benchmark,
+        one.after.stage,
+        one.before.stage,
+        one.after.condition,
+        one.after.seed,
+        first.mean,
+        *first.interval,
+        one.samples,
+        every.mean,
+        *every.interval,
+        first.problems,
+        one.word,
+        at,
+    )
 
 
 def curve_grid(table: StageTable, found: Sequence[Curve]) -> Grid:
@@ -88,7 +116,7 @@ def change_grid(table: StageTable, found: Sequence[Change]) -> Grid:
         ]
         for one in found
     ]
-    return Grid(header, lines, labels=3 if table.several_seeds else 2)
+    return Grid(header, lines, labels=3 if table.several_seeds else 2, words=(len(header) - 1,))
 
 
 def temperature(curve: Curve) -> float | None:

@@ -185,24 +185,59 @@ def pair_counts(
 
     Problems that only one of the two asked are left out: `problems` then is smaller than the evaluation's.
     """
-    a, b = (YES_OR_NO[column].format(row=row) for row in "ab")
+    return {(first, second): counts for first, second, _, counts in _pairs(pairs, column, WHOLE)}
+
+
+def pair_counts_by_label(
+    pairs: Iterable[tuple[int, int]], column: str = "correct"
+) -> dict[tuple[int, int], dict[str, PairCounts]]:
+    """The same for each group of problems apart; a problem counts in every group that it belongs to. One query."""
+    found: dict[tuple[int, int], dict[str, PairCounts]] = {}
+    for first, second, label, counts in _pairs(pairs, column, EACH_LABEL):
+        found.setdefault((first, second), {})[label] = counts
+    return found
+
+
+# a problem's label, and what must be joined for it: none, or each of its own
+WHOLE = "''", ""
+EACH_LABEL = (
+    "label.value",
+    "CROSS JOIN LATERAL jsonb_array_elements_text("
+    "CASE jsonb_typeof(o.labels) WHEN 'array' THEN o.labels ELSE '[]' END) AS label",
+)
+
+
+def _pairs(
+    pairs: Iterable[tuple[int, int]], column: str, by: tuple[str, str]
+) -> list[tuple[int, int, str, PairCounts]]:
+    """Outcomes are grouped, not joined with each other: where PostgreSQL thinks them few, it joins each with all others."""
+    value = YES_OR_NO[column].format(row="o")
+    label, joined = by
     pairs = list(pairs)
     if not pairs:
-        return {}
+        return []
+    # Every outcome is looked up once and grouped by its problem. Joining outcomes to outcomes would be quadratic for a
+    # planner that has no statistics yet, as of an experiment that has just ended.
     sql = f"""
-        SELECT pair.first, pair.second,
-               count(*) FILTER (WHERE {a} AND {b}),
-               count(*) FILTER (WHERE {b} AND NOT {a}),
-               count(*) FILTER (WHERE {a} AND NOT {b}),
-               count(*) FILTER (WHERE NOT {a} AND NOT {b})
-        FROM unnest(%s::bigint[], %s::bigint[]) AS pair(first, second)
-        JOIN results_outcome a ON a.evaluation_id = pair.first AND a.sample = {GREEDY}
-        JOIN results_outcome b ON b.evaluation_id = pair.second AND b.sample = {GREEDY} AND b.problem = a.problem
-        GROUP BY pair.first, pair.second
+        SELECT first, second, label, count(*) FILTER (WHERE a AND b), count(*) FILTER (WHERE b AND NOT a),
+               count(*) FILTER (WHERE a AND NOT b), count(*) FILTER (WHERE NOT a AND NOT b)
+        FROM (
+            SELECT pair.first, pair.second, {label} AS label, count(*) AS asked,
+                   bool_or({value}) FILTER (WHERE o.evaluation_id = pair.first) AS a,
+                   bool_or({value}) FILTER (WHERE o.evaluation_id = pair.second) AS b
+            FROM unnest(%s::bigint[], %s::bigint[]) AS pair(first, second)
+            JOIN results_outcome o
+              ON o.evaluation_id = ANY(ARRAY[pair.first, pair.second]) AND o.sample = {GREEDY}
+            {joined}
+            GROUP BY pair.first, pair.second, 3, o.problem
+        ) AS problem
+        WHERE asked = 2 OR first = second
+        GROUP BY first, second, label
+        ORDER BY first, second, label
     """  # noqa: S608  (the conditions are literals)
     with connection.cursor() as cursor:
         cursor.execute(sql, [[first for first, _ in pairs], [second for _, second in pairs]])
-        return {(row[0], row[1]): PairCounts(*row[2:]) for row in cursor.fetchall()}
+        return [(*row[:3], PairCounts(*row[3:])) for row in cursor.fetchall()]
 
 
 def outcome_counts(evaluation: int, choices: Mapping[str, Q]) -> dict[str, int]:

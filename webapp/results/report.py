@@ -3,9 +3,11 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from statistics import fmean
 from typing import Any, Literal
 
+from django.conf import settings
 from django.template.loader import render_to_string
 from pydantic import TypeAdapter
 
@@ -13,15 +15,16 @@ from training.settings import StageSettings
 from training.stages import AnyStage
 from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import lower_bool
-from webapp.results import diagnosed
+from webapp.results import diagnosed, groups
 from webapp.results.cells import Cell, Refusal
 from webapp.results.decisions import decisions
 from webapp.results.diagnosis import of_experiment
+from webapp.results.drawings import by_stage, by_step
 from webapp.results.exports import IMPORTED, provenance
 from webapp.results.gains import Gain, last_gains
 from webapp.results.grids import Grid, escaped, stage_grid
 from webapp.results.published import Publication
-from webapp.results.sections import Section
+from webapp.results.sections import Point, Section
 from webapp.results.tables import StageRow, StageTable, stage_table
 from webapp.results.wording import (
     Statement,
@@ -33,6 +36,8 @@ from webapp.results.wording import (
     points,
     points_interval,
 )
+
+STYLES = Path(settings.STATICFILES_DIRS[0]) / "css" / "drawings.css"  # the file needs nothing else beside it
 
 
 @dataclass(frozen=True)
@@ -51,7 +56,7 @@ def report(experiment: Experiment, format: Literal["md", "html"] = "md") -> str:
     if format == "md":
         return markdown(written)
     if format == "html":
-        return render_to_string("results/report_file.html", {"report": written})
+        return render_to_string("results/report_file.html", {"report": written, "styles": STYLES.read_text()})
     raise ValueError(f"there is no report format {format!r}; choose md or html")
 
 
@@ -60,14 +65,15 @@ def build(experiment: Experiment) -> Report:
     table = stage_table(experiment)
     unfinished = [cell for cell in table.cells() if not cell.complete]
     gained = last_gains(table)
-    found = of_experiment(experiment)
+    found = of_experiment(experiment, table)
     sections = [
         setup(experiment),
         results(table),
         gains(table, gained),
         metrics(table),
+        by_group(table),
         published_tables(experiment),
-        diagnosed.dynamics(experiment),
+        diagnosed.dynamics(diagnosed.dynamics_rows(experiment), by_step(experiment)),
         diagnosed.findings(found),
         diagnosed.diagnosis(experiment, found),
         conclusion(table, gained, unfinished),
@@ -83,10 +89,16 @@ def build(experiment: Experiment) -> Report:
             "Status": "imported, counts only: nothing of it ran here" if experiment.imported else status,
             "Question": experiment.question,
             "Prediction": experiment.prediction,
+            **({} if experiment.imported else {"Decided by": _decided(experiment)}),
         },
         sections=[s for s in sections if s.paragraphs or s.items or s.tables],
         provenance=provenance(table, datetime.now(UTC)),
     )
+
+
+def _decided(experiment: Experiment) -> str:
+    """What was fixed before anything was known."""
+    return f"accuracy on {experiment.primary_metric}, α = {experiment.alpha:g}; like question and prediction fixed at launch"
 
 
 def setup(experiment: Experiment) -> Section:
@@ -154,7 +166,9 @@ def results(table: StageTable) -> Section:
     caption = f"{table.metric.title} on {table.benchmark}{IMPORTED if table.imported else ''}"
     if table.others:
         caption += f"; Δ is against {table.baseline}"
-    return Section("Results", paragraphs=said, tables=[(caption, stage_grid(table))])
+    return Section(
+        "Results", paragraphs=said, drawings=by_stage(table), tables=[(caption, stage_grid(table))]
+    )
 
 
 def gains(table: StageTable, found: list[Gain]) -> Section:
@@ -222,6 +236,12 @@ def _correct(cells: list[Cell]) -> str:
 def _mean(cells: list[Cell], name: str, form: str) -> str:
     values = [value for cell in cells if (value := getattr(cell, name)) is not None]
     return format(fmean(values), form).replace("%", " %") if values else "–"
+
+
+def by_group(table: StageTable) -> Section:
+    """The last stages' comparisons by the benchmark's groups of problems, where it has any."""
+    sheet = groups.sheet(table)
+    return Section("By group of problems", tables=[(groups.CAPTION, sheet.grid)] if sheet.rows else [])
 
 
 def published_tables(experiment: Experiment) -> Section:
@@ -295,6 +315,11 @@ def _disagreements(table: StageTable) -> Iterator[str]:
                 )
 
 
+def _point(item: str | Point) -> str:
+    point = item if isinstance(item, Point) else Point(item)
+    return "\n".join([f"- {escaped(point.text)}", *(f"  - {escaped(text)}" for text in point.under)])
+
+
 def markdown(written: Report) -> str:
     """A report as GitHub-flavoured Markdown."""
     parts = [f"# {escaped(written.title)}"]
@@ -305,7 +330,7 @@ def markdown(written: Report) -> str:
         parts.append(f"## {section.title}")
         parts += [escaped(text) for text in section.paragraphs]
         if section.items:
-            parts.append("\n".join(f"- {escaped(text)}" for text in section.items))
+            parts.append("\n".join(map(_point, section.items)))
         for caption, grid in section.tables:
             parts += [f"### {escaped(caption)}"] if caption else []
             parts.append(grid.markdown())

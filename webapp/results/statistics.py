@@ -305,7 +305,7 @@ def needed_seeds(
     return None
 
 
-Word = Literal["differ", "supported", "suggestive", "not distinguishable"]
+Word = Literal["differ", "supported", "suggestive", "not distinguishable", "not tested"]
 
 
 @dataclass(frozen=True)
@@ -328,13 +328,14 @@ def checkpoints_verdict(adjusted_p: float, interval: Interval, alpha: float) -> 
 
 
 def conditions_verdict(result: OverSeeds, adjusted_p: float | None, seeds: int, alpha: float) -> Verdict:
-    """Two conditions over several seeds: three are the least that support anything."""
-    if (
-        result.interval is None
-        or result.p is None
-        or result.p >= alpha
-        or not result.interval.excludes_zero()
-    ):
+    """Two conditions over several seeds: three are the least that support anything.
+
+    The same difference in every seed, but for 0, has no spread for the t test: it is not tested, which is not to say
+    that the conditions cannot be told apart.
+    """
+    if result.interval is None or result.p is None:
+        return Verdict("not tested" if result.mean else "not distinguishable", "conditions")
+    if result.p >= alpha or not result.interval.excludes_zero():
         return Verdict("not distinguishable", "conditions")
     supported = seeds >= 3 and adjusted_p is not None and adjusted_p < alpha
     return Verdict("supported" if supported else "suggestive", "conditions")

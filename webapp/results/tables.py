@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 from training.names import nearest
 from webapp.experiments.models import Experiment
-from webapp.results.cells import Cell, Metric, SeedsComparison, metrics
+from webapp.results.amounts import Measured, measured
+from webapp.results.cells import Cell, SeedsComparison
 from webapp.results.comparisons import Compared, Comparisons, Key
+from webapp.results.metrics import Metric, metrics
 from webapp.results.querysets import Tally, latest_tallies
 from webapp.results.samples import Sampled, sampled
 from webapp.runs.models import StageRun
@@ -35,6 +37,12 @@ class StageRow:
     seeds: tuple[SeedRow, ...]
     means: tuple[float | None, ...]  # a condition each, over the finished seeds; empty with one seed
     over_seeds: tuple[SeedsComparison | None, ...]  # of the other conditions; empty with one seed
+
+    @property
+    def missing(self) -> str:
+        """Why a condition has no comparison over the seeds."""
+        finished = all(cell.complete for seed in self.seeds for cell in seed.cells)
+        return "not compared in two seeds" if finished else "not finished"
 
     @property
     def changes_parent(self) -> bool:
@@ -67,6 +75,11 @@ class StageTable:
     def imported(self) -> bool:
         """True for published counts, which no run here made."""
         return self.experiment.imported
+
+    @property
+    def counts_pairs(self) -> bool:
+        """Whether problems are gained and lost: said yes or no of, one by one."""
+        return not self.imported and self.metric.kind == "share"
 
     @property
     def digits(self) -> int:
@@ -137,7 +150,7 @@ def stage_table(
 ) -> StageTable:
     """Build the table of a benchmark (None: the primary one) against a baseline (None: the first condition).
 
-    Five queries, whatever the size. Raises ValueError for an unknown benchmark, baseline or metric.
+    Six queries at most, whatever the size. Raises ValueError for an unknown benchmark, baseline or metric.
     """
     conditions = [condition.name for condition in experiment.conditions.all()]
     stages = list(experiment.stages.all())
@@ -159,11 +172,11 @@ def stage_table(
     benchmarks = tuple(dict.fromkeys([name for names in planned.values() for name in names]))
     benchmark = benchmark or experiment.primary_metric
     baseline = baseline or conditions[0]
-    _refuse_unknown("benchmark", benchmark, {*benchmarks, experiment.primary_metric})
-    _refuse_unknown("baseline", baseline, conditions)
+    refuse_unknown("benchmark", benchmark, {*benchmarks, experiment.primary_metric})
+    refuse_unknown("baseline", baseline, conditions)
     samples = max((of.get(benchmark, 0) for of in planned.values()), default=0)
     known = metrics(samples)
-    _refuse_unknown("metric", metric, known)
+    refuse_unknown("metric", metric, known)
     tallies = latest_tallies(planned, benchmark)
     ordered = (baseline, *(name for name in conditions if name != baseline))
     evaluated = {stage for _, stage, _, run, *_ in runs if benchmark in planned[run]}
@@ -179,6 +192,7 @@ def stage_table(
         },
         tallies=tallies,
         sampled=sampled(tallies.values()) if known[metric].k is not None else {},
+        measured=_measured(tallies, known[metric]),
     )
     followed = {stage.after_id for stage in stages}
     name_of = {stage.id: stage.name for stage in stages}
@@ -220,6 +234,7 @@ class _Builder:
     runs: Mapping[Key, tuple[int, str, str, int | None]]  # id, state, what it is reused from
     tallies: Mapping[int, Tally]
     sampled: Mapping[int, Sampled]  # by evaluation
+    measured: Mapping[int, Measured]  # by evaluation
 
     def rows(self, places: list[Place]) -> tuple[StageRow, ...]:
         names = [place.stage for place in places]
@@ -256,7 +271,8 @@ class _Builder:
         run, state, reused, source = self.runs.get(key, (None, "", "", None))
         tally = self.tallies.get(run) if run is not None else None
         drawn = self.sampled.get(tally.evaluation) if tally else None
-        return Cell(*key, self.metric, run, state, tally, reused, source, drawn)
+        amounts = self.measured.get(tally.evaluation) if tally else None
+        return Cell(*key, self.metric, run, state, tally, reused, source, drawn, amounts)
 
     def _mean(self, condition: str, stage: str) -> float | None:
         cells = [self._cell((condition, stage, seed)) for seed in self.seeds]
@@ -264,7 +280,14 @@ class _Builder:
         return fmean(rates) if rates else None
 
 
-def _refuse_unknown(what: str, name: str, known: object) -> None:
+def _measured(tallies: Mapping[int, Tally], metric: Metric) -> Mapping[int, Measured]:
+    """The amounts of the finished evaluations, for a metric that is one."""
+    finished = [one.evaluation for one in tallies.values() if one.complete and one.published is None]
+    return measured(finished, metric.column) if metric.kind == "mean" else {}
+
+
+def refuse_unknown(what: str, name: str, known: object) -> None:
+    """Raise ValueError with the nearest name unless it is one of those known."""
     assert isinstance(known, set | list | dict)
     if name not in known:
         raise ValueError(f"there is no {what} {name!r} in this experiment{nearest(name, known)}")

@@ -26,7 +26,11 @@ Values = NDArray[np.float64]
 
 FEWEST_BLOCKS, MOST_BLOCKS = 6, 10  # fewer leave t too wide to decide; more hardly narrow it
 MEMORIES = 3  # a block, in lengths of the noise's memory
-FEWEST_POINTS = 30  # three a tenth, five a block
+FEWEST_POINTS = (
+    60  # with fewer no interval of a slope holds what it says where noise remembers (docs/findings.md)
+)
+UPPER = 1.25  # standard errors above the estimated autocorrelation, at which an interval is widened
+MOST_RHO = 0.98
 TENTH_BLOCKS = 5  # batch means in a tenth, where it has the points
 PIECE, MOST_PIECES = 10, 4  # points in a piece that autocorrelation is estimated in, at least; pieces
 
@@ -96,6 +100,8 @@ def fitted(steps: NDArray[np.int64], values: Values, level: float = 0.95) -> Lin
     residuals = y - y.mean() - slope * x
     trace, freedom = _differences(count)
     variance = float((np.diff(residuals) ** 2).sum()) / trace
+    upper = min(MOST_RHO, rho + UPPER * float(np.sqrt((1 - rho**2 + 1 / len(values)) / len(values))))
+    variance *= _widened(len(values), count, round(upper, 2))
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * float(np.sqrt(variance / (x @ x)))
     return Line(slope, Interval(slope - half, slope + half))
 
@@ -121,6 +127,25 @@ def _differences(count: int) -> tuple[float, float]:
     form = step.T @ step
     trace = float(np.trace(form))
     return trace, trace**2 / float(np.trace(form @ form))
+
+
+@cache
+def _widened(points: int, count: int, rho: float) -> float:
+    """How many times as large as estimated a slope's variance is, in noise of this autocorrelation; at least 1."""
+    lengths = np.array([len(block) for block in np.array_split(np.empty(points), count)])
+    starts = np.cumsum(lengths) - lengths
+    reach = (1 - rho**lengths) / (1 - rho)
+    apart = (
+        starts[None, :] - starts[:, None] - lengths[:, None] + 1
+    )  # steps from a block's last point to the next
+    covariance = np.triu(np.outer(reach, reach) * rho ** np.maximum(apart, 0), 1)
+    own = lengths * (1 + rho) / (1 - rho) - 2 * rho * reach / (1 - rho)
+    covariance = (covariance + covariance.T + np.diag(own)) / np.outer(lengths, lengths)
+    x = np.arange(count) - (count - 1) / 2
+    off_line = np.eye(count) - 1 / count - np.outer(x, x) / (x @ x)
+    step = np.diff(off_line, axis=0)
+    estimated = float(np.trace(step @ covariance @ step.T) / np.trace(step @ step.T))
+    return max(1.0, float(x @ covariance @ x / (x @ x)) / estimated)
 
 
 def _batches(values: Values) -> Values:

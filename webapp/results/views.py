@@ -17,18 +17,20 @@ from django.views.decorators.vary import vary_on_headers
 
 from webapp import rows
 from webapp.experiments.models import Experiment
-from webapp.results import diagnosis, exports, outcome_files, pass_exports
+from webapp.results import diagnosis, exports, groups, outcome_files, pass_exports
 from webapp.results import report as reports
-from webapp.results.cells import Comparison, PassComparison, SeedsComparison, UnpairedComparison
+from webapp.results.cells import Comparison, MeansComparison, SeedsComparison, UnpairedComparison
 from webapp.results.decisions import decisions
+from webapp.results.forest_plot import forest_plot
 from webapp.results.models import GREEDY, Evaluation
 from webapp.results.pass_curves import MEANINGS, changes, curves
 from webapp.results.published import Publication, PublishedResult
 from webapp.results.querysets import SAMPLE_CHOICES, STEP_CHOICES, outcome_counts, with_samples
 from webapp.results.statistics import wilson
-from webapp.results.table_files import FORMS
+from webapp.results.table_files import FORMS, SEEDS, TABLES, Choices, build, download
 from webapp.results.tables import StageTable, stage_table
 from webapp.results.wording import answers, mixed_sizes
+from webapp.runs.models import StageRun
 from webapp.telemetry.rollouts import CHOICES
 
 SHOWN = 50  # problems on a page
@@ -44,27 +46,34 @@ SHARED_LABELS = {
 @require_GET
 @vary_on_headers("HX-Request")
 def comparison(request: HttpRequest, name: str) -> HttpResponse:
-    """The stage table with its answer; ?benchmark=, ?baseline=, ?metric=. For htmx only what changes."""
+    """The stage table with its answer; ?benchmark=, ?baseline=, ?metric=, ?seeds=. For htmx only what changes."""
     experiment = get_object_or_404(Experiment, name=name)
     try:
-        table = _table(request, experiment)
+        wanted = _choices(request, experiment)
+        table = wanted.stage_table()
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    together = wanted.together and table.several_seeds
+    columns = _columns(experiment, table)
     context = {
         "experiment": experiment,
         "table": table,
+        "seeds": wanted.seeds,
+        "seed_choices": SEEDS,
+        "together": together,
+        "plot": forest_plot(table, {one["name"]: one["position"] for one in columns}, together),
         "decisions": decisions(table),
         "answers": answers(table),
-        "columns": _columns(experiment, table),
+        "columns": columns,
         "reach": _reach(table),
         "warning": mixed_sizes(table),
         "remarks": Publication.model_validate(experiment.recipe).remarks() if table.imported else [],
         "provenance": exports.provenance(table),
+        "groups": groups.groups(table),
+        "groups_caption": groups.CAPTION,
         "changes": changes(table) if table.samples else [],
         "meanings": MEANINGS,
         "query": request.GET.urlencode(),
-        "forms": FORMS,
-        "row_forms": rows.FORMS,
         "nav": "experiments",
     }
     template = "results/_comparison.html" if "HX-Request" in request.headers else "results/comparison.html"
@@ -72,40 +81,34 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def table_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
-    """The stage table to download as one of FORMS, with the comparison page's choices."""
+def table_file(request: HttpRequest, name: str, form: str, what: str = "stages") -> HttpResponse:
+    """One of TABLES to download as one of FORMS, with the comparison page's choices; ?run= for one run's."""
     experiment = get_object_or_404(Experiment, name=name)
-    if form not in FORMS:
-        raise Http404(f"there is no export {form!r}; choose {', '.join(FORMS)}")
+    if what not in TABLES:
+        raise Http404(f"there is no table {what!r}; choose {', '.join(TABLES)}")
+    rows.check(form, FORMS)
     try:
-        table = _table(request, experiment)
+        table = build(what, _choices(request, experiment))
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
-    chosen = FORMS[form]
-    return _download(chosen.write(table), chosen.content_type, f"{experiment.name}-{table.benchmark}.{form}")
+    return download(table, form)
 
 
 @require_GET
-def pass_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
-    """The pass@k curves of ?benchmark=: json with figures for the page, csv to download."""
+def pass_charts(request: HttpRequest, name: str) -> HttpResponse:
+    """The pass@k curves of ?benchmark= as figures for the page."""
     experiment = get_object_or_404(Experiment, name=name)
-    if form not in ("csv", "json"):
-        raise Http404(f"there are no pass@k curves as {form!r}; choose csv or json")
     try:
         table = _table(request, experiment)
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
-    found = curves(table)
-    if form == "json":
-        return JsonResponse({"charts": pass_exports.charts(table, found)})
-    written = pass_exports.csv(table, found)
-    return _download(written, "text/csv; charset=utf-8", f"{experiment.name}-{table.benchmark}-pass-at-k.csv")
+    return JsonResponse({"charts": pass_exports.charts(table, curves(table))})
 
 
 @require_GET
 def evaluation_file(request: HttpRequest, evaluation_id: int, form: str) -> HttpResponseBase:
     """The responses of an evaluation, streamed; ?only= as on its page, else every one with its samples."""
-    _check_rows(form)
+    rows.check(form)
     found = get_object_or_404(Evaluation.objects.select_related(*outcome_files.RELATED), pk=evaluation_id)
     only = request.GET.get("only", "")
     choices = CHOICES | STEP_CHOICES | SAMPLE_CHOICES
@@ -123,22 +126,23 @@ def evaluation_file(request: HttpRequest, evaluation_id: int, form: str) -> Http
 @require_GET
 def outcomes_file(request: HttpRequest, name: str, form: str) -> HttpResponseBase:
     """Every response that the stage tables are made of, streamed; ?benchmark= for those of one."""
-    _check_rows(form)
+    rows.check(form)
     experiment = get_object_or_404(Experiment, name=name)
     found = outcome_files.that_count(experiment, request.GET.get("benchmark", ""))
     return rows.download(outcome_files.rows(experiment, found), form, f"{experiment.name}-outcomes")
 
 
-def _check_rows(form: str) -> None:
-    if form not in rows.FORMS:
-        raise Http404(f"there is no export {form!r}; choose {', '.join(rows.FORMS)}")
-
-
 @require_GET
 def findings(request: HttpRequest, name: str) -> HttpResponse:
-    """The findings of an experiment, the worst first, as a fragment."""
+    """The answer so far and the findings of an experiment, the worst first, as a fragment."""
     experiment = get_object_or_404(Experiment, name=name)
-    return render(request, "results/_findings.html", {"findings": diagnosis.of_experiment(experiment)})
+    table = stage_table(experiment)
+    context = {
+        "findings": diagnosis.grouped(diagnosis.of_experiment(experiment, table)),
+        "answers": [answer for answer in answers(table) if answer.numbers],
+        "experiment": experiment,
+    }
+    return render(request, "results/_findings.html", context)
 
 
 @require_GET
@@ -181,7 +185,6 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
         "page": Paginator(outcomes, SHOWN).get_page(request.GET.get("page")),
         "choices": [(key, label, counts[key]) for key, (label, _) in choices.items()],
         "only": only,
-        "forms": rows.FORMS,
         "correct": counts["correct"],
         "counted": counts[""],
         "rate": counts["correct"] / counts[""] if counts[""] else None,
@@ -236,14 +239,27 @@ def _published(found: Evaluation) -> dict[str, Any]:
     }
 
 
-def _table(request: HttpRequest, experiment: Experiment) -> StageTable:
-    """The table that the query asks for; raises ValueError for a choice that there is not."""
-    return stage_table(
+def _choices(request: HttpRequest, experiment: Experiment) -> Choices:
+    """What the query asks for; raises ValueError for a run that there is not."""
+    run = None
+    if number := request.GET.get("run"):
+        runs = StageRun.objects.select_related("stage", "condition", "experiment", "parent__stage")
+        run = runs.filter(experiment=experiment, pk=int(number)).first() if number.isdecimal() else None
+        if run is None:
+            raise ValueError(f"{experiment.name} has no run {number}")
+    return Choices(
         experiment,
         benchmark=request.GET.get("benchmark") or None,
         baseline=request.GET.get("baseline") or None,
         metric=request.GET.get("metric") or "accuracy",
+        seeds=request.GET.get("seeds") or "apart",
+        run=run,
     )
+
+
+def _table(request: HttpRequest, experiment: Experiment) -> StageTable:
+    """The table that the query asks for; raises ValueError for a choice that there is not."""
+    return _choices(request, experiment).stage_table()
 
 
 def _columns(experiment: Experiment, table: StageTable) -> list[dict[str, Any]]:
@@ -257,7 +273,7 @@ def _reach(table: StageTable) -> float:
     ends = [0.0]
     for row in table.rows:
         for one in [*row.over_seeds, *(one for seed in row.seeds for one in seed.comparisons)]:
-            if isinstance(one, Comparison | PassComparison | UnpairedComparison):
+            if isinstance(one, Comparison | MeansComparison | UnpairedComparison):
                 ends += [abs(end) for end in one.interval]
             elif isinstance(one, SeedsComparison):
                 ends.append(abs(one.result.mean))

@@ -7,11 +7,12 @@ from webapp.results import statistics
 from webapp.results.cells import (
     Cell,
     Comparison,
-    PassComparison,
+    MeansComparison,
     Refusal,
     SeedsComparison,
     UnpairedComparison,
 )
+from webapp.results.metrics import Metric
 from webapp.results.statistics import Interval, Verdict
 from webapp.results.tables import StageRow, StageTable
 
@@ -30,13 +31,32 @@ def percent(rate: float, digits: int = 1) -> str:
 
 def points(difference: float, digits: int = 1) -> str:
     """A difference of proportions in percentage points with its sign: 0.117 → '+11.7'."""
-    text = f"{100 * difference:+.{digits}f}"
+    return _signed(100 * difference, digits)
+
+
+def _signed(value: float, digits: int) -> str:
+    text = f"{value:+.{digits}f}"
     return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
 
 
 def points_interval(interval: Interval, digits: int = 1) -> str:
     """Both ends in points: '+8.1 to +15.3'."""
     return f"{points(interval.low, digits)} to {points(interval.high, digits)}"
+
+
+def value(of: float, metric: Metric, digits: int = 1) -> str:
+    """A metric's value: '88.5 %' with so many digits for a share, '12.3' with the metric's own for an amount."""
+    return f"{of:.{metric.digits}f}" if metric.kind == "mean" else percent(of, digits)
+
+
+def difference(of: float, metric: Metric, digits: int = 1) -> str:
+    """A difference of a metric in its unit: '+11.7' points, '−0.25' mul-tokens."""
+    return _signed(of, metric.digits) if metric.kind == "mean" else points(of, digits)
+
+
+def difference_interval(interval: Interval, metric: Metric, digits: int = 1) -> str:
+    """Both ends of its interval in the same unit."""
+    return " to ".join(difference(end, metric, digits) for end in interval)
 
 
 def p_value(p: float) -> str:
@@ -120,8 +140,9 @@ def _so_far(table: StageTable, row: StageRow, position: int) -> Answer | None:
 
 
 def _one_seed(
-    table: StageTable, first: Cell, second: Cell, comparison: Comparison | PassComparison
+    table: StageTable, first: Cell, second: Cell, comparison: Comparison | MeansComparison
 ) -> Answer:
+    metric = table.metric
     if comparison.verdict.positive:
         side = "ahead of" if comparison.delta > 0 else "behind"
         if table.metric.name != "accuracy":
@@ -135,19 +156,24 @@ def _one_seed(
             "are not distinguishable."
         )
     numbers = (
-        f"{second.condition} {percent(second.rate)} ({second.fraction}), "
-        f"{first.condition} {percent(first.rate)} ({first.fraction}): "
-        f"{points(comparison.delta)} points, 95 % interval {points_interval(comparison.interval)}; "
+        f"{second.condition} {value(second.rate, metric)} ({second.fraction}), "
+        f"{first.condition} {value(first.rate, metric)} ({first.fraction}): "
+        f"{difference(comparison.delta, metric)} {metric.unit}, 95 % interval "
+        f"{difference_interval(comparison.interval, metric)}; "
         f"{'exact McNemar ' if isinstance(comparison, Comparison) else ''}{p_is(comparison.p)}, "
         f"{p_is(comparison.adjusted_p)} after Holm over "
-        f"{table.tests} test{'s' if table.tests != 1 else ''}."
+        f"{_tests(table)}."
     )
     limits = (
         f"One seed: this compares two checkpoints, not two conditions.{_missing(comparison, table.alpha)}"
     )
     if table.several_seeds:
-        limits = f"Only seed {comparison.seed} of {len(table.seeds)} is finished. {limits}"
+        limits = f"Of {len(table.seeds)} seeds only seed {comparison.seed} is finished. {limits}"
     return Answer(headline, numbers, limits, comparison.verdict)
+
+
+def _tests(table: StageTable) -> str:
+    return f"{table.tests} test{'s' if table.tests != 1 else ''}"
 
 
 def _unpaired(table: StageTable, one: UnpairedComparison) -> Answer:
@@ -166,7 +192,7 @@ def _unpaired(table: StageTable, one: UnpairedComparison) -> Answer:
         f"{table.baseline} {percent(first, 2)} ({one.first}/{one.first_problems}): "
         f"{points(one.delta, 2)} points, Newcombe’s 95 % interval {points_interval(one.interval, 2)}; "
         f"Fisher’s exact {p_is(one.p)}, {p_is(one.adjusted_p)} after Holm over "
-        f"{table.tests} test{'s' if table.tests != 1 else ''}."
+        f"{_tests(table)}."
     )
     limits = (
         "Imported, counts only: without each problem’s outcome the responses cannot be paired. "
@@ -201,8 +227,8 @@ def mixed_sizes(table: StageTable) -> str:
     )
 
 
-def _missing(comparison: Comparison | PassComparison, alpha: float) -> str:
-    if comparison.verdict.positive or isinstance(comparison, PassComparison):
+def _missing(comparison: Comparison | MeansComparison, alpha: float) -> str:
+    if comparison.verdict.positive or isinstance(comparison, MeansComparison):
         return ""
     smallest = statistics.detectable(comparison.counts.problems, comparison.discordant, alpha)
     return (
@@ -212,31 +238,33 @@ def _missing(comparison: Comparison | PassComparison, alpha: float) -> str:
 
 
 def _over_seeds(table: StageTable, row: StageRow, position: int, together: SeedsComparison) -> Answer:
+    metric = table.metric
     name, count = together.condition, len(together.differences)
     words = {
         "supported": f"After {row.stage}, a difference between {name} and {table.baseline} is supported.",
         "suggestive": f"After {row.stage}, a difference between {name} and {table.baseline} is suggestive only.",
+        "not tested": f"After {row.stage}, {name} and {table.baseline} differ by the same in every seed, which is not tested.",
     }
     headline = words.get(
         together.verdict.word, f"After {row.stage}, {name} and {table.baseline} are not distinguishable."
     )
-    paired = Comparison | PassComparison
+    paired = Comparison | MeansComparison
     compared = [seed for seed in row.seeds if isinstance(seed.comparisons[position], paired)]
     first, second = (fmean(seed.cells[i].rate for seed in compared) for i in (0, position + 1))
     result = together.result
     numbers = (
-        f"Mean over {count} seeds: {name} {percent(second)}, {table.baseline} {percent(first)}; "
-        f"paired difference {points(result.mean)} points"
+        f"Mean over {count} seeds: {name} {value(second, metric)}, {table.baseline} {value(first, metric)}; "
+        f"paired difference {difference(result.mean, metric)} {metric.unit}"
     )
     if result.interval is not None and result.p is not None and together.adjusted_p is not None:
         numbers += (
-            f", 95 % t interval {points_interval(result.interval)}; {p_is(result.p)}, "
-            f"{p_is(together.adjusted_p)} after Holm over {table.tests} tests."
+            f", 95 % t interval {difference_interval(result.interval, metric)}; {p_is(result.p)}, "
+            f"{p_is(together.adjusted_p)} after Holm over {_tests(table)}."
         )
     else:
         numbers += (
             ", the same in every seed, so there is no spread between seeds to test it by; over their problems the "
-            f"seeds’ own 95 % intervals lie within {points_interval(together.within)}."
+            f"seeds’ own 95 % intervals lie within {difference_interval(together.within, metric)}."
         )
     return Answer(headline, numbers, _limits_over_seeds(table, together), together.verdict)
 
@@ -246,12 +274,16 @@ def _limits_over_seeds(table: StageTable, together: SeedsComparison) -> str:
     limits = []
     if count < len(table.seeds):
         limits.append(f"{count} of {len(table.seeds)} seeds are finished.")
+    if together.verdict.word == "not tested":
+        limits.append(
+            "A test over seeds needs seeds that differ; each seed’s own comparison is in its row. Add seeds to test it."
+        )
     if count < 3:
         limits.append("Two seeds can suggest a difference between conditions, not support one.")
     if together.verdict.word == "not distinguishable" and together.result.interval is not None:
         smallest = statistics.detectable_over_seeds(together.differences, table.alpha)
         limits.append(
             f"{count} seeds with this spread would have shown a difference of about "
-            f"{points(smallest).lstrip('+')} points (80 % power)."
+            f"{difference(smallest, table.metric).lstrip('+')} {table.metric.unit} (80 % power)."
         )
     return " ".join(limits)

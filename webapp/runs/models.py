@@ -1,4 +1,4 @@
-"""StageRun, Attempt, Event, Checkpoint, Worker: the unit of work and what became of it."""
+"""StageRun, Attempt, Event, Checkpoint, Worker, Queue: the unit of work, who does it, and what became of it."""
 
 from django.db import models
 from django.db.models.functions import Now
@@ -34,9 +34,55 @@ class Worker(models.Model):
     started_at = models.DateTimeField(db_default=Now())
     heartbeat_at = models.DateTimeField(db_default=Now())
     stopped_at = models.DateTimeField(null=True)
+    drained_at = models.DateTimeField(null=True, help_text="since then it takes nothing new")
+    drained_by = models.CharField(max_length=150, blank=True)
+    gpus = models.JSONField(default=list, help_text="name of the GPU at each place: cuda:0 first")
+    usage = models.JSONField(default=dict, help_text="workers.usage.Usage as of usage_at")
+    usage_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.name
+
+
+class WorkerLog(models.Model):
+    """The last lines of a worker's own log; apart from its row, which is read often."""
+
+    worker = models.OneToOneField(Worker, on_delete=models.CASCADE, related_name="log", primary_key=True)
+    text = models.TextField(blank=True)
+    sent_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"log of {self.worker_id}"
+
+
+class Queue(models.Model):
+    """What workers take runs from, by name; one without a row here was never paused."""
+
+    name = models.CharField(max_length=100, primary_key=True)
+    paused_at = models.DateTimeField(null=True, help_text="since then nothing is taken from it")
+    paused_by = models.CharField(max_length=150, blank=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class QueueEvent(models.Model):
+    """What a person did to a queue or to a worker: paused, resumed, moved, drained."""
+
+    queue = models.CharField(max_length=100, blank=True)
+    experiment = models.ForeignKey(
+        "experiments.Experiment", null=True, on_delete=models.CASCADE, related_name="queue_events"
+    )
+    worker = models.ForeignKey(Worker, null=True, on_delete=models.CASCADE, related_name="queue_events")
+    by = models.CharField(max_length=150)
+    text = models.TextField()
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class StageRun(models.Model):

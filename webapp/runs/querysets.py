@@ -3,21 +3,42 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
-from webapp.runs.models import OVER, Attempt, StageRun, State
+from webapp.experiments.models import Experiment
+from webapp.runs.models import OVER, Attempt, Queue, StageRun, State, Worker
 
 UNREACHABLE_AFTER = timedelta(seconds=30)
 
 
 def for_pages() -> QuerySet[StageRun]:
-    """Stage runs with what every page names, and the newest attempt's heartbeat as `heartbeat_at`."""
+    """Stage runs with what every page names, the newest attempt's heartbeat as `heartbeat_at`, and when it started.
+
+    `ended_attempts` is what the attempts took that are over.
+    """
+    ended = Attempt.objects.filter(stage_run=OuterRef("pk"), ended_at__isnull=False).order_by()
+    took = ended.values("stage_run").annotate(took=Sum(F("ended_at") - F("started_at"))).values("took")
     newest = Attempt.objects.filter(stage_run=OuterRef("pk"), number=OuterRef("attempt_number"))
     return StageRun.objects.select_related("experiment", "condition", "stage", "parent__stage").annotate(
         heartbeat_at=Subquery(newest.values("heartbeat_at")[:1]),
         attempt_started_at=Subquery(newest.values("started_at")[:1]),
+        ended_attempts=Subquery(took),
     )
+
+
+def seconds_taken(run: StageRun) -> float | None:
+    """What its attempts took, and the one under way takes so far: not what it waited; None before the first.
+
+    Takes a run from `for_pages`.
+    """
+    if run.started_at is None:
+        return None
+    took: timedelta = run.ended_attempts or timedelta()  # type: ignore[attr-defined]  # annotated by for_pages
+    if run.state == State.RUNNING:
+        took += timezone.now() - (run.attempt_started_at or run.started_at)  # type: ignore[attr-defined]
+    return took.total_seconds()
 
 
 def shown_state(run: StageRun) -> str:
@@ -37,14 +58,47 @@ def shown_state(run: StageRun) -> str:
     return str(run.state)
 
 
+def _place(experiment: str = "experiment__") -> Coalesce:
+    """An experiment's place in its queue: where somebody moved it, else by its age."""
+    return Coalesce(f"{experiment}queue_place", f"{experiment}pk", output_field=BigIntegerField())
+
+
+def in_queue_order(runs: QuerySet[StageRun]) -> QuerySet[StageRun]:
+    """Runs in the order in which workers take them: the only place where that order stands.
+
+    Experiments by their place in the queue, the oldest first unless somebody moved one; within one by the time that a
+    run became ready, so conditions go side by side.
+    """
+    return runs.order_by(_place(), "ready_at", "pk")
+
+
+def takeable() -> QuerySet[StageRun]:
+    """Ready runs that a worker may take now: their back-off is over and their queue is not paused."""
+    paused = Queue.objects.filter(name=OuterRef("queue"), paused_at__isnull=False)
+    rested = Q(not_before=None) | Q(not_before__lte=Now())
+    return StageRun.objects.filter(rested, ~Exists(paused), state=State.READY)
+
+
+def in_line(queue: str) -> QuerySet[Experiment]:
+    """Experiments with runs to come in a queue, in the order in which workers take from them, with their `place`."""
+    to_come = StageRun.objects.filter(queue=queue, state__in=(State.READY, State.WAITING))
+    found = Experiment.objects.filter(pk__in=to_come.values("experiment"))
+    return found.annotate(place=_place("")).order_by("place", "pk")
+
+
+def willing_workers() -> QuerySet[Worker]:
+    """Workers that answer and take new runs."""
+    answering = Worker.objects.filter(stopped_at=None, heartbeat_at__gt=Now() - UNREACHABLE_AFTER)
+    return answering.filter(drained_at=None)
+
+
 def queued_before(run: StageRun) -> int:
-    """How many ready runs of the queue a worker takes before this one: in the order of workers.claim."""
+    """How many ready runs of the queue a worker takes before this one."""
     if run.state != State.READY:
         return 0
-    before = Q(experiment__lt=run.experiment_id) | Q(experiment=run.experiment_id) & (
-        Q(ready_at__lt=run.ready_at) | Q(ready_at=run.ready_at, pk__lt=run.pk)
-    )
-    return StageRun.objects.filter(before, state=State.READY, queue=run.queue).count()
+    ready = in_queue_order(StageRun.objects.filter(state=State.READY, queue=run.queue))
+    order = list(ready.values_list("pk", flat=True))
+    return order.index(run.pk) if run.pk in order else 0  # it may have been taken just now
 
 
 def may_cancel(runs: Iterable[StageRun]) -> bool:

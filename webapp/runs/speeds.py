@@ -46,6 +46,22 @@ def benchmark_speed(spec: StageSpec, benchmark: BenchmarkSettings, device: str) 
     return median(speeds) if speeds else None
 
 
+def start_seconds(device: str) -> float | None:
+    """Seconds from taking a run to its first record, on such a device: libraries, tokenizer, model, data."""
+    ran = Attempt.objects.filter(outcome=State.SUCCEEDED, device__startswith=device, first_step=0)
+    newest = ran.exclude(hostname="").order_by("-pk").values_list("pk", flat=True)[:NEWEST]
+    first = MetricChunk.objects.filter(metric__attempt__in=list(newest)).order_by(
+        "metric__attempt_id", "first_seq"
+    )
+    taken = [
+        float(np.frombuffer(times, "<f8", count=1)[0]) - started.timestamp()
+        for started, times in first.distinct("metric__attempt_id").values_list(
+            "metric__attempt__started_at", "times"
+        )
+    ]
+    return max(median(taken), 0.0) if taken else None
+
+
 def _same(evaluation: Evaluation, benchmark: BenchmarkSettings) -> bool:
     """Whether the evaluation asked as the settings do, and as often; a choice has no token limit."""
     limit, samples = evaluation.settings.get("max_new_tokens"), evaluation.settings.get("samples", 0)

@@ -11,7 +11,7 @@ from webapp.results.models import Evaluation
 from webapp.results.querysets import latest_accuracies
 from webapp.runs import querysets, services
 from webapp.runs.models import Attempt, Checkpoint, Event, StageRun
-from webapp.telemetry import rollouts
+from webapp.telemetry import chart_page, rollouts
 from webapp.telemetry.live import encode_cursor
 from webapp.telemetry.models import LogLine
 
@@ -27,9 +27,11 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
     context = _head(found) | _records(found) | {"log": _log(found), "cursor": encode_cursor(cursor)}
     if found.experiment.imported:
         context |= {"published": Evaluation.objects.filter(attempt__stage_run=found).order_by("seq")}
+    else:
+        context |= chart_page.context(found, request.GET)
     if not found.experiment.imported and STAGES[found.stage.kind].records_rollouts:
         context |= {
-            "rollouts": rollouts.newest(found.pk),
+            "rollouts": rollouts.newest([found.pk]),
             "rollout_count": rollouts.counted(found.pk).count(),
             "has_rollouts": True,
         }
@@ -59,14 +61,22 @@ def run_log(request: HttpRequest, run_id: int) -> HttpResponse:
 def run_findings(request: HttpRequest, run_id: int) -> HttpResponse:
     """The run's findings, the worst first, as a fragment."""
     found = _found(run_id)
-    context = {"findings": diagnosis.of_run(found).findings, "of_run": True}
+    context = {
+        "findings": diagnosis.grouped(diagnosis.of_run(found).findings),
+        "of_run": True,
+        "experiment": found.experiment,
+        "run": found,
+    }
     return render(request, "results/_findings.html", context)
 
 
 @require_GET
 def run_dynamics(request: HttpRequest, run_id: int) -> HttpResponse:
     """The dynamics table, as a fragment; empty for a stage that is not GRPO."""
-    return render(request, "runs/_dynamics.html", {"dynamics": diagnosis.of_run(_found(run_id)).dynamics})
+    found = _found(run_id)
+    return render(
+        request, "runs/_dynamics.html", {"dynamics": diagnosis.of_run(found).dynamics, "run": found}
+    )
 
 
 @require_POST
@@ -111,7 +121,7 @@ def _head(found: StageRun) -> dict[str, object]:
         "may_retry": querysets.may_retry(found),
         "accuracy": accuracies.get(found.pk),
         "others": querysets.others(found),
-        "took": found.finished_at - found.started_at if found.finished_at and found.started_at else None,
+        "took": querysets.seconds_taken(found) if found.finished_at else None,
         "nav": "experiments",
     }
 

@@ -1,4 +1,4 @@
-"""A rollout's reward as a stacked bar: what its components add on the right of zero, what they take on the left."""
+"""Small drawings beside rollouts: a reward as a stacked bar around zero, a prompt's accuracy by step as a curve."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from training.rewards import REWARDS
 
 WIDTH = 100.0  # of the drawing; one unit of reward is a third of it, so that −1 … 2 fits
 UNIT, ZERO = WIDTH / 3, WIDTH / 3
+CURVE = (600.0, 60.0)  # width and height of a curve's drawing
 
 
 @dataclass(frozen=True)
@@ -50,3 +51,16 @@ def colour(name: str) -> int:
     """A component's colour, the same on every page."""
     known = list(REWARDS)
     return (known.index(name) if name in known else len(known) + sum(map(ord, name)) % 2) % 8
+
+
+def curve(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
+    """(step, share) in order → x, y in a drawing of CURVE's size, share 1 at the top; a lone one stands in the middle."""
+    if not points:
+        return []
+    (first, _), (last, _) = points[0], points[-1]
+    width, height = CURVE
+    span = last - first
+    return [
+        (round(width * ((step - first) / span if span else 0.5), 1), round(height * (1 - share), 1))
+        for step, share in points
+    ]

@@ -1,17 +1,26 @@
 """What a list of rollouts is narrowed to: the form above it, which is also its URL."""
 
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from django import forms
+from django.contrib.postgres.search import SearchQuery
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
-from webapp.telemetry import search
+from webapp.runs.models import StageRun
+from webapp.telemetry import search, series
 from webapp.telemetry.models import Rollout
 from webapp.telemetry.rollouts import CHOICES
 
 MARKS = ("mul_tokens", "repeats", "hit_limit")
+OF_RUNS: dict[str, Callable[[StageRun], str]] = {  # what tells the runs of an experiment apart
+    "condition": lambda run: run.condition.name,
+    "stage": lambda run: run.stage.name,
+    "seed": lambda run: str(run.seed),
+}
 
 
 class RolloutFilter(forms.Form):
@@ -34,8 +43,15 @@ class RolloutFilter(forms.Form):
     repeats = forms.BooleanField(label=CHOICES["repeats"][0], required=False)
     hit_limit = forms.BooleanField(label=CHOICES["hit_limit"][0], required=False)
 
-    def __init__(self, data: QueryDict) -> None:
+    def __init__(self, data: QueryDict, runs: Sequence[StageRun]) -> None:
         super().__init__(data, auto_id="filter-%s", label_suffix="")
+        self._runs = runs
+        for name, of in reversed(OF_RUNS.items()):
+            known = list(dict.fromkeys(map(of, runs)))
+            if len(known) > 1:
+                choices = [("", "all"), *((one, one) for one in known)]
+                field = forms.ChoiceField(label=name.capitalize(), required=False, choices=choices)
+                self.fields = {name: field, **self.fields}
 
     def clean(self) -> dict[str, Any]:
         """Refuse ranges that end before they begin, and searches without a word."""
@@ -55,8 +71,41 @@ class RolloutFilter(forms.Form):
             self.cleaned_data[name] not in ("", None, False) for name in self.fields
         )
 
+    @property
+    def runs(self) -> list[StageRun]:
+        """The runs that are asked for; all of them where the form has a mistake."""
+        if not self.is_valid():
+            return list(self._runs)
+        wanted = {name: self.cleaned_data.get(name) for name in OF_RUNS}
+        return [
+            run for run in self._runs if all(wanted[n] in ("", None, of(run)) for n, of in OF_RUNS.items())
+        ]
+
     def narrowed(self, rollouts: QuerySet[Rollout]) -> QuerySet[Rollout]:
         """Those that fit; all of them where the form has a mistake."""
+        words = self.search_query
+        rollouts = self._marked(rollouts)
+        return rollouts if words is None else search.with_words(rollouts, words)
+
+    def narrowed_each(self, rollouts: Mapping[int, QuerySet[Rollout]]) -> dict[int, QuerySet[Rollout]]:
+        """The same of each attempt; the words are looked up once for all of them where few rollouts have them."""
+        words = self.search_query
+        marked = {attempt: self._marked(rows) for attempt, rows in rollouts.items()}
+        return marked if words is None else search.with_words_each(marked, words)
+
+    @cached_property
+    def fitting(self) -> dict[int, QuerySet[Rollout]]:
+        """Attempt → its rollouts that count and fit."""
+        return self.narrowed_each(series.rollouts_by_attempt([run.pk for run in self.runs]))
+
+    @property
+    def search_query(self) -> SearchQuery | None:
+        """The words that are asked for."""
+        words = self.cleaned_data["words"] if self.is_valid() else ""
+        return search.query(words) if words else None
+
+    def _marked(self, rollouts: QuerySet[Rollout]) -> QuerySet[Rollout]:
+        """Those that fit but for the words."""
         if not self.is_valid():
             return rollouts
         wanted = self.cleaned_data
@@ -72,6 +121,4 @@ class RolloutFilter(forms.Form):
         ):
             if wanted[name] is not None:
                 conditions &= Q(**{lookup: wanted[name]})
-        rollouts = rollouts.filter(conditions)
-        words = search.query(wanted["words"]) if wanted["words"] else None
-        return rollouts if words is None else search.with_words(rollouts, words)
+        return rollouts.filter(conditions)

@@ -9,7 +9,7 @@ attempt's `journal_seq`, so "after the cursor, up to journal_seq" has neither ho
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,10 +19,10 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 from django.template.loader import render_to_string
 
+from webapp.notifications.models import Notification
 from webapp.runs.lifecycle import CHANNEL
 from webapp.runs.models import Attempt, Event, StageRun
-from webapp.telemetry import rollouts
-from webapp.telemetry.models import Rollout
+from webapp.telemetry import rollouts, series
 
 KEEP_ALIVE_SECONDS = 15.0
 COALESCE_SECONDS = 0.25  # from one look to the next at least, however many notifications come between
@@ -61,14 +61,20 @@ def parse_cursor(text: str) -> Cursor:
 
 @dataclass(eq=False)
 class Page:
-    """One open stream: what it is about (None: everything), and the reason to look again."""
+    """One open stream: what it is about (None: everything), whose it is, and the reason to look again."""
 
     experiment: int | None = None
     run: int | None = None
+    user: int | None = None
+    only_told: bool = False  # nothing but what its person is told of
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def concerns(self, note: dict[str, Any]) -> bool:
-        """True when a notification is about what this page shows."""
+        """True when a notification is about what this page shows, or tells its person something."""
+        if "user" in note:
+            return bool(note["user"] == self.user)
+        if self.only_told:
+            return False
         about_run = self.run is None or note.get("run") == self.run
         return about_run and (self.experiment is None or note.get("experiment") == self.experiment)
 
@@ -130,38 +136,68 @@ def _address() -> dict[str, Any]:
     return options | {key: settings[name] for key, name in named.items() if settings[name]}
 
 
-class RunNews:
-    """What is new on a run's page since it last looked."""
+class RolloutNews:
+    """What is new in a list of rollouts, of one run or of several, since its page last looked."""
 
-    def __init__(self, run_id: int, cursor: Cursor) -> None:
-        self.run_id = run_id
+    across = True  # of several runs: each rollout says whose it is
+
+    def __init__(self, run_ids: Iterable[int], cursor: Cursor) -> None:
+        self.run_ids = list(run_ids)
         self.cursor = dict(cursor)
-        self._shown: tuple[Any, ...] | None = None
+        self._shown: Any = None
+        self._total: int | None = None
 
     def __call__(self) -> list[Message]:
         """Messages in the order in which the page applies them; the last one moves the cursor."""
-        seqs = dict(Attempt.objects.filter(stage_run=self.run_id).values_list("id", "journal_seq"))
-        shown = _run_facts(self.run_id)
+        attempts = Attempt.objects.filter(stage_run__in=self.run_ids)
+        seqs = dict(attempts.values_list("id", "journal_seq"))
+        facts = (len(seqs), self.facts())
         messages = []
-        if shown != self._shown:
+        if facts != self._shown:
             messages.append(Message("state", {"attempts": len(seqs)}))
-            self._shown = shown
+            self._shown, self._total = facts, None  # a new attempt replaces what an earlier one sampled
         if new := {attempt: seq for attempt, seq in seqs.items() if seq > self.cursor.get(attempt, 0)}:
-            rows = self._rollouts_up_to(new)
             messages.append(Message("telemetry", {}))
+            rows = self._rollouts_up_to(new)
             self.cursor = self.cursor | new  # a new one: messages keep theirs
             messages.append(Message("rollouts", rows, self.cursor))
         return messages
 
+    def facts(self) -> tuple[Any, ...]:
+        """What else the page shows, to see whether it changed."""
+        return ()
+
     def _rollouts_up_to(self, seqs: Cursor) -> dict[str, Any]:
         """New rollouts as HTML, newest first; at most as many as the page shows."""
-        every = rollouts.counted(self.run_id)
-        found: list[Rollout] = []
-        for attempt in sorted(seqs, reverse=True):
-            new = every.filter(attempt=attempt, seq__gt=self.cursor.get(attempt, 0), seq__lte=seqs[attempt])
-            found += new.order_by(*rollouts.NEWEST_FIRST)[: rollouts.SHOWN - len(found)]
-        html = render_to_string("runs/_rollouts.html", {"rollouts": found, "run": {"pk": self.run_id}})
-        return {"html": html, "total": every.count(), "shown": rollouts.SHOWN}
+        every = series.rollouts_by_attempt(self.run_ids)
+        new = {
+            attempt: rows.filter(seq__gt=self.cursor.get(attempt, 0), seq__lte=seqs[attempt])
+            for attempt, rows in every.items()
+            if attempt in seqs
+        }
+        if self._total is None:
+            known = seqs | {attempt: self.cursor.get(attempt, 0) for attempt in every.keys() - seqs.keys()}
+            counted = (rows.filter(seq__lte=known[attempt]) for attempt, rows in every.items())
+            self._total = sum(rows.count() for rows in counted)
+        else:  # a long list is counted once, not at every look
+            self._total += sum(rows.count() for rows in new.values())
+        found = rollouts.part(new).rollouts
+        html = render_to_string("runs/_rollouts.html", {"rollouts": found, "across": self.across})
+        return {"html": html, "total": self._total, "shown": rollouts.SHOWN}
+
+
+class RunNews(RolloutNews):
+    """What is new on a run's page, its rollouts with it."""
+
+    across = False
+
+    def __init__(self, run_id: int, cursor: Cursor) -> None:
+        super().__init__([run_id], cursor)
+        self.run_id = run_id
+
+    def facts(self) -> tuple[Any, ...]:
+        """What the head of the page shows."""
+        return _run_facts(self.run_id)
 
 
 class ListNews:
@@ -170,6 +206,38 @@ class ListNews:
     def __call__(self) -> list[Message]:
         """One message; the page's fragment holds the whole state, so there is no cursor."""
         return [Message("state", {})]
+
+
+class Told:
+    """What a page's person is told beside the page's own news: how many are unread, and the new ones."""
+
+    SHOWN = 3
+
+    def __init__(self, user_id: int, seen: int, page_news: Callable[[], list[Message]]) -> None:
+        self.user_id = user_id
+        self.seen = seen
+        self.page_news = page_news
+        self._unread: int | None = None
+
+    def __call__(self) -> list[Message]:
+        """The page's messages, then at most one of what its person is told."""
+        messages = self.page_news()
+        mine = Notification.objects.filter(user=self.user_id, read_at=None)
+        unread = mine.count()
+        new = list(mine.filter(pk__gt=self.seen).order_by("-pk")[: self.SHOWN])
+        if new or unread != self._unread:
+            told = [
+                {"id": one.pk, "kind": one.kind, "title": one.title, "text": one.text} for one in new[::-1]
+            ]
+            self.seen = max([self.seen, *(one.pk for one in new)])
+            self._unread = unread
+            messages = [*messages, Message("told", {"unread": unread, "seen": self.seen, "new": told})]
+        return messages
+
+
+def nothing() -> list[Message]:
+    """News of a page that has none of its own."""
+    return []
 
 
 def _run_facts(run_id: int) -> tuple[Any, ...]:

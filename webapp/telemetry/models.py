@@ -1,5 +1,6 @@
 """Metric and its chunks, Rollout, LogLine: what training records, keyed by (attempt, seq)."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
@@ -39,8 +40,18 @@ class MetricChunk(models.Model):
         return f"{self.metric_id} {self.first_step}–{self.last_step}"
 
 
+class RolloutQuerySet(models.QuerySet["Rollout"]):
+    """What pages ask of rollouts."""
+
+    def for_lists(self) -> "RolloutQuerySet":
+        """With the run that each belongs to, without what only its group's page shows."""
+        return self.select_related("attempt__stage_run__condition", "attempt__stage_run__stage").defer(
+            "pieces", "logprobs", "attempt__data", "attempt__stage_run__spec"
+        )
+
+
 class Rollout(models.Model):
-    """One sampled completion in GRPO."""
+    """One sampled completion: in GRPO, of a teacher, or of the model itself in rejection sampling."""
 
     attempt = models.ForeignKey("runs.Attempt", on_delete=models.CASCADE, related_name="rollouts")
     seq = models.PositiveBigIntegerField(help_text="of its journal record")
@@ -55,11 +66,21 @@ class Rollout(models.Model):
     tokens = models.PositiveIntegerField()
     reward = models.FloatField()
     components = models.JSONField()
-    advantage = models.FloatField()
+    advantage = models.FloatField(
+        null=True, help_text="null: nothing of the kind is computed, as of a teacher"
+    )
     correct = models.BooleanField()
     mul_tokens = models.PositiveIntegerField()
     repeats = models.BooleanField()
     hit_limit = models.BooleanField()
+    pieces = ArrayField(
+        models.TextField(), null=True, help_text="the text of each token, where probabilities were recorded"
+    )
+    logprobs = ArrayField(
+        models.FloatField(), null=True, help_text="the sampler's log-probability of each, in nats"
+    )
+
+    objects = RolloutQuerySet.as_manager()
 
     class Meta:
         constraints = [
@@ -74,6 +95,11 @@ class Rollout(models.Model):
 
     def __str__(self) -> str:
         return f"{self.attempt_id}:{self.seq}.{self.index}"
+
+    @property
+    def place(self) -> str:
+        """Where it stands in a list, as a text that sorts: later ones are larger."""
+        return f"{self.sampled_at:%Y%m%d%H%M%S%f}.{self.attempt_id:012d}.{self.seq:012d}.{self.index:08d}"
 
 
 class RolloutText(models.Model):

@@ -1,12 +1,12 @@
 """Rollouts of runs as a long table: one row a rollout, oldest first, read by keyset so that no cursor stays open."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import QuerySet
 
 from webapp.experiments.models import Experiment
+from webapp.experiments.origin import origin
 from webapp.rows import CHUNK, Rows
 from webapp.runs.models import Attempt, StageRun
 from webapp.telemetry import series
@@ -20,7 +20,7 @@ RECORDED = {
     "seq": "integer", "index": "integer", "step": "integer", "group": "integer", "sampled_at": "time", "prompt": "text",
     "completion": "text", "reference": "text", "answer": "text", "tokens": "integer", "reward": "number",
     "components": "numbers", "advantage": "number", "correct": "truth", "mul_tokens": "integer", "repeats": "truth",
-    "hit_limit": "truth",
+    "hit_limit": "truth", "pieces": "texts", "logprobs": "figures",
 }  # fmt: skip
 Narrowing = Callable[[QuerySet[Rollout]], QuerySet[Rollout]]
 
@@ -31,13 +31,7 @@ def rows(experiment: Experiment, runs: Iterable[StageRun], narrowed: Narrowing =
     limits = series.last_steps(run.pk for run in runs)
     counting = [attempt for attempts in limits.values() for attempt in attempts]
     attempts = Attempt.objects.select_related("stage_run__condition", "stage_run__stage").in_bulk(counting)
-    provenance = {
-        "Experiment": experiment.name,
-        "Recipe": experiment.recipe_name,
-        "Code version": experiment.code_version or "not recorded",
-        "Runs": ", ".join(str(run.pk) for run in runs),
-        "As of": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-    }
+    provenance = origin(experiment, {"Runs": ", ".join(str(run.pk) for run in runs)})
     chunks = (
         chunk
         for pk in counting

@@ -6,18 +6,35 @@ Words are runs of letters and digits, in small letters, of prompt and completion
 
 import re
 import time
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from django.contrib.postgres.search import SearchQuery
 from django.db import connection, transaction
-from django.db.models import F, Q, QuerySet
+from django.db.models import BigAutoField, F, Lookup, Q, QuerySet
 
 from webapp.runs.models import Attempt
 from webapp.telemetry import series
-from webapp.telemetry.models import Rollout, TextIndex
+from webapp.telemetry.models import Rollout, RolloutText, TextIndex
 
 BATCH = 2_000  # rollouts in one transaction
+FEW = 20_000  # matches that are looked up once for all attempts
 KEY = "hashtextextended(prompt, 0)"
 SEPARATORS = "[^[:alnum:]]+"
+
+
+@BigAutoField.register_lookup
+class AnyOf(Lookup):  # type: ignore[type-arg]  # generic in the stubs alone
+    """`pk__any_of`: among these, sent as one array. The numbers that `in` writes one by one take longer to read than to find."""
+
+    lookup_name = "any_of"
+    prepare_rhs = False
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
+        """`field = ANY(array)`."""
+        field, parameters = self.process_lhs(compiler, connection)
+        return f"{field} = ANY(%s)", [*parameters, self.rhs]
 
 
 def index_texts(seconds: float = 0.5) -> int:
@@ -80,6 +97,23 @@ def with_words(found: QuerySet[Rollout], words: SearchQuery) -> QuerySet[Rollout
     return found.filter(text__words=words)
 
 
+def with_words_each(
+    found: Mapping[int, QuerySet[Rollout]], words: SearchQuery
+) -> dict[int, QuerySet[Rollout]]:
+    """The same for the rollouts of each attempt. Few matches are looked up once: each attempt would read all of them.
+
+    Many are not: an attempt's newest rollouts soon have as many as a page shows.
+    """
+    matches = list(RolloutText.objects.filter(words=words).values_list("pk", flat=True)[: FEW + 1])
+    if len(matches) > FEW:
+        return {attempt: with_words(rows, words) for attempt, rows in found.items()}
+    mine: dict[int, list[int]] = defaultdict(list)
+    of_these = Rollout.objects.filter(pk__any_of=matches, attempt__in=found)
+    for pk, attempt in of_these.values_list("pk", "attempt_id"):
+        mine[attempt].append(pk)
+    return {attempt: rows.filter(pk__any_of=mine[attempt]) for attempt, rows in found.items()}
+
+
 def of_prompt(run_id: int, prompt: str) -> QuerySet[Rollout]:
     """The rollouts of a run that answer this prompt and are in the index."""
     with connection.cursor() as cursor:
@@ -89,8 +123,13 @@ def of_prompt(run_id: int, prompt: str) -> QuerySet[Rollout]:
     return series.rollouts([run_id]).filter(text__prompt_key=key, prompt=prompt)
 
 
-def indexed_to(run_id: int) -> int | None:
-    """The step up to which a run's rollouts can be found by words; None when all that were ingested can."""
+def indexed_to(run_ids: Iterable[int]) -> int | None:
+    """The step up to which the rollouts of all these runs can be found by words; None when all ingested ones can."""
+    steps = (_indexed_to(run_id) for run_id in run_ids)
+    return min((step for step in steps if step is not None), default=None)
+
+
+def _indexed_to(run_id: int) -> int | None:
     attempts = Attempt.objects.filter(stage_run=run_id)
     behind = attempts.filter(Q(text_index=None, journal_seq__gt=0) | Q(text_index__seq__lt=F("journal_seq")))
     waiting = [

@@ -3,13 +3,17 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from django.db.models import Q, QuerySet
+import psycopg
+from django.core.exceptions import EmptyResultSet
+from django.db import connection
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from numpy.typing import NDArray
 
 from webapp.runs.models import Attempt
-from webapp.telemetry.models import MetricChunk, Rollout
+from webapp.telemetry.models import Metric, MetricChunk, Rollout
 
 
 @dataclass(frozen=True)
@@ -46,7 +50,7 @@ def series(stage_runs: Iterable[int], names: Iterable[str] | None = None) -> dic
     chunks = chunks.order_by("metric__attempt__number", "first_seq")
     rows = chunks.values_list("metric__attempt_id", "metric__name", "steps", "times", "values")
     parts: dict[tuple[int, str], list[Series]] = defaultdict(list)
-    for attempt, name, *arrays in rows:
+    for attempt, name, *arrays in _in_binary(rows):
         run = run_of[attempt]
         steps, times, values = (
             np.frombuffer(a, t) for a, t in zip(arrays, ("<i8", "<f8", "<f8"), strict=True)
@@ -55,6 +59,27 @@ def series(stage_runs: Iterable[int], names: Iterable[str] | None = None) -> dic
         count = slice(None) if limit is None else steps <= limit
         parts[run, name].append(Series(steps[count], times[count], values[count]))
     return {key: _joined(found) for key, found in parts.items()}
+
+
+def _in_binary(rows: QuerySet[Any, Any]) -> Iterable[tuple[Any, ...]]:
+    """The rows of a values_list in PostgreSQL's binary form: Django asks for text, in which arrays come as twice the bytes."""
+    try:
+        query, parameters = rows.query.sql_with_params()
+    except EmptyResultSet:
+        return []
+    connection.ensure_connection()
+    return psycopg.Cursor(connection.connection).execute(query, parameters, binary=True)
+
+
+def recorded_names(stage_run: int) -> set[str]:
+    """Names of the run's metrics that have a point that counts."""
+    names: set[str] = set()
+    for attempt, limit in last_steps([stage_run])[stage_run].items():
+        metrics = Metric.objects.filter(attempt=attempt)
+        chunks = MetricChunk.objects.filter(metric=OuterRef("pk"))
+        own = chunks if limit is None else chunks.filter(first_step__lte=limit)
+        names |= set(metrics.filter(Exists(own)).values_list("name", flat=True))
+    return names
 
 
 def rollouts(stage_runs: Iterable[int]) -> QuerySet[Rollout]:
@@ -67,11 +92,22 @@ def rollouts(stage_runs: Iterable[int]) -> QuerySet[Rollout]:
     return Rollout.objects.filter(counting)
 
 
+def rollouts_by_attempt(stage_runs: Iterable[int]) -> dict[int, QuerySet[Rollout]]:
+    """The same, each attempt's for itself, unordered: what is asked of one attempt is read along its own index."""
+    return {
+        attempt: Rollout.objects.filter(attempt=attempt, **({} if limit is None else {"step__lte": limit}))
+        for attempts in last_steps(stage_runs).values()
+        for attempt, limit in attempts.items()
+    }
+
+
 def _joined(parts: list[Series]) -> Series:
     """One series in order of steps; where a step was recorded twice, the later record."""
     steps = np.concatenate([part.steps for part in parts])
     times = np.concatenate([part.times for part in parts])
     values = np.concatenate([part.values for part in parts])
+    if (steps[1:] > steps[:-1]).all():
+        return Series(steps, times, values)  # as an attempt that was never interrupted leaves it
     _, from_end = np.unique(steps[::-1], return_index=True)
     chosen = len(steps) - 1 - from_end
     return Series(steps[chosen], times[chosen], values[chosen])

@@ -1,4 +1,6 @@
-"""The live stream, and what a run's page fetches: charts, rollouts, log."""
+"""The live stream, charts and rollouts with their files: of a run, and rollouts of an experiment too."""
+
+from collections.abc import Callable
 
 from asgiref.sync import sync_to_async
 from django.db import connections
@@ -12,20 +14,38 @@ from django.http import (
 )
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 
 from webapp import rows
 from webapp.experiments.models import Experiment
-from webapp.runs.models import Attempt, StageRun
-from webapp.telemetry import bars, live, rollout_files, rollouts, search
-from webapp.telemetry.charts import run_charts
+from webapp.runs.models import StageRun
+from webapp.telemetry import (
+    bars,
+    chart_choices,
+    chart_files,
+    chart_kinds,
+    figures,
+    live,
+    point_files,
+    rollout_files,
+    rollouts,
+    scopes,
+    search,
+)
+from webapp.telemetry.charts import charts as drawn
 from webapp.telemetry.filters import RolloutFilter
 from webapp.telemetry.models import Rollout
+from webapp.telemetry.scopes import Scope
 
 
 @require_GET
 async def stream(request: HttpRequest) -> StreamingHttpResponse | HttpResponseBadRequest:
-    """Server-sent events of ?run=<id>, ?experiment=<name>, or everything; Last-Event-ID or ?cursor= goes on."""
+    """Server-sent events of ?run=<id>, ?experiment=<name>, or everything; Last-Event-ID or ?cursor= goes on.
+
+    ?experiment=<name>&rollouts=1 has the rollouts of all its runs.
+    Beside them what the person is told after ?told=<id>; with ?only=told nothing else.
+    """
     try:
         cursor = live.parse_cursor(request.headers.get("Last-Event-ID") or request.GET.get("cursor", ""))
     except ValueError as error:
@@ -37,44 +57,111 @@ async def stream(request: HttpRequest) -> StreamingHttpResponse | HttpResponseBa
     return response
 
 
-def _subject(request: HttpRequest, cursor: live.Cursor) -> tuple[live.Page, live.RunNews | live.ListNews]:
+def _subject(request: HttpRequest, cursor: live.Cursor) -> tuple[live.Page, live.Told]:
     try:
-        if run_id := request.GET.get("run"):
-            run = get_object_or_404(StageRun, pk=int(run_id))
-            return live.Page(run.experiment_id, run.pk), live.RunNews(run.pk, cursor)
-        if name := request.GET.get("experiment"):
-            return live.Page(get_object_or_404(Experiment, name=name).pk), live.ListNews()
-        return live.Page(), live.ListNews()
+        page, news = _page(request, cursor)
+        assert request.user.pk is not None  # LoginRequiredMiddleware lets nobody else through
+        page.user = request.user.pk
+        return page, live.Told(request.user.pk, int(request.GET.get("told") or 0), news)
     except ValueError:
-        raise Http404("a run goes by its number") from None
+        raise Http404("runs and notifications go by their numbers") from None
     finally:
         connections.close_all()  # the stream must not keep the connection that the session was read with
 
 
+def _page(request: HttpRequest, cursor: live.Cursor) -> tuple[live.Page, Callable[[], list[live.Message]]]:
+    if request.GET.get("only") == "told":
+        return live.Page(only_told=True), live.nothing
+    if run_id := request.GET.get("run"):
+        run = get_object_or_404(StageRun, pk=int(run_id))
+        return live.Page(run.experiment_id, run.pk), live.RunNews(run.pk, cursor)
+    if (name := request.GET.get("experiment")) and "rollouts" in request.GET:
+        scope = scopes.of_experiment(name)
+        return live.Page(scope.experiment.pk), live.RolloutNews([run.pk for run in scope.runs], cursor)
+    if name:
+        return live.Page(get_object_or_404(Experiment, name=name).pk), live.ListNews()
+    return live.Page(), live.ListNews()
+
+
 @require_GET
-def charts(request: HttpRequest, run_id: int) -> JsonResponse:
-    """Every chart of a run as JSON for static/js/charts.js."""
+@gzip_page
+def charts(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Every chart of a run as JSON for static/js/charts.js; those of ?keys= (separated by commas) with their figures."""
     run = get_object_or_404(StageRun.objects.select_related("stage", "condition"), pk=run_id)
-    return JsonResponse({"charts": [chart.as_json() for chart in run_charts(run)]})
+    try:
+        choices = chart_choices.read(request.GET)
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    kinds, keys = chart_kinds.kinds(run.pk), set(request.GET.get("keys", "").split(","))
+    wanted = [kind for kind in kinds if kind.key in keys]
+    found = {chart.kind.key: figures.as_json(chart, choices) for chart in drawn(run, wanted, choices)}
+    return JsonResponse({"charts": [found.get(kind.key) or kind.as_json() for kind in kinds]})
+
+
+@require_GET
+def chart_file(request: HttpRequest, run_id: int, form: str) -> HttpResponseBase:
+    """Every point of the series on the chart of ?key=, streamed."""
+    rows.check(form)
+    run = get_object_or_404(StageRun.objects.select_related("stage", "condition", "experiment"), pk=run_id)
+    try:
+        choices = chart_choices.read(request.GET)
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    wanted = [kind for kind in chart_kinds.kinds(run.pk) if kind.key == request.GET.get("key")]
+    if not wanted:
+        raise Http404(f"the run has no chart {request.GET.get('key')!r}; charts.json names those it has")
+    chart = drawn(run, wanted, choices)[0]
+    return rows.download(chart_files.rows(chart, choices), form, chart_files.file_name(run, chart))
 
 
 @require_GET
 def newest_rollouts(request: HttpRequest, run_id: int) -> HttpResponse:
-    """The newest rollouts that fit the filter, as a fragment."""
-    run = get_object_or_404(StageRun, pk=run_id)
-    found = RolloutFilter(request.GET).narrowed(rollouts.counted(run.pk))
-    return render(request, "runs/_rollouts.html", {"rollouts": rollouts.part(found).rollouts, "run": run})
+    """The newest rollouts of a run that fit the filter, as a fragment."""
+    return _newest(request, scopes.of_run(run_id))
+
+
+@require_GET
+def newest_experiment_rollouts(request: HttpRequest, name: str) -> HttpResponse:
+    """The newest rollouts of an experiment that fit the filter, as a fragment."""
+    return _newest(request, scopes.of_experiment(name))
 
 
 @require_GET
 def rollout_list(request: HttpRequest, run_id: int) -> HttpResponse:
     """The rollouts of a run that fit the filter, newest first, growing while it trains; ?before= goes further back."""
-    run = get_object_or_404(StageRun.objects.select_related("stage", "condition", "experiment"), pk=run_id)
-    # read before the list: what comes in meanwhile is told again, and the page knows it by its id
-    cursor = dict(Attempt.objects.filter(stage_run=run).values_list("id", "journal_seq"))
-    wanted = RolloutFilter(request.GET)
-    every = rollouts.counted(run.pk)
-    found, before = wanted.narrowed(every), request.GET.get("before", "")
+    return _list(request, scopes.of_run(run_id))
+
+
+@require_GET
+def experiment_rollouts(request: HttpRequest, name: str) -> HttpResponse:
+    """The same list over all conditions, stages and seeds of an experiment."""
+    return _list(request, scopes.of_experiment(name))
+
+
+@require_GET
+def rollout_file(request: HttpRequest, run_id: int, form: str) -> HttpResponseBase:
+    """The rollouts of a run that fit the filter, all of them, streamed."""
+    return _file(request, scopes.of_run(run_id), form)
+
+
+@require_GET
+def experiment_rollout_file(request: HttpRequest, name: str, form: str) -> HttpResponseBase:
+    """The rollouts of an experiment that fit the filter, all of them, streamed."""
+    return _file(request, scopes.of_experiment(name), form)
+
+
+def _newest(request: HttpRequest, scope: Scope) -> HttpResponse:
+    wanted = RolloutFilter(request.GET, scope.runs)
+    found = rollouts.part(wanted.fitting)
+    return render(request, "runs/_rollouts.html", {"rollouts": found.rollouts, "across": scope.run is None})
+
+
+def _list(request: HttpRequest, scope: Scope) -> HttpResponse:
+    cursor = (
+        scope.cursor()
+    )  # read before the list: what comes in meanwhile is told again, and the page knows it by its id
+    wanted = RolloutFilter(request.GET, scope.runs)
+    found, before = wanted.fitting, request.GET.get("before", "")
     try:
         shown = rollouts.part(found, before)
     except ValueError as error:
@@ -82,50 +169,73 @@ def rollout_list(request: HttpRequest, run_id: int) -> HttpResponse:
     parameters = request.GET.copy()
     parameters.pop("before", None)
     context = {
-        "run": run,
+        "scope": scope,
+        "across": scope.run is None,
         "filter": wanted,
         "rollouts": shown.rollouts,
         "older": shown.older,
         "before": before,
         "query": parameters.urlencode(),
-        "total": every.count(),
-        "found": rollouts.at_most(found) if wanted.active else None,
+        "total": sum(every.count() for every in scope.rollouts().values()),
+        "found": rollouts.at_most(found.values()) if wanted.active else None,
         "limit": rollouts.COUNTED,
-        "forms": rows.FORMS,
-        "indexed_to": search.indexed_to(run.pk) if request.GET.get("words") else None,
+        "indexed_to": search.indexed_to(run.pk for run in wanted.runs) if request.GET.get("words") else None,
         "cursor": live.encode_cursor(cursor),
         "nav": "experiments",
     }
     return render(request, "runs/rollouts.html", context)
 
 
-@require_GET
-def rollout_file(request: HttpRequest, run_id: int, form: str) -> HttpResponseBase:
-    """The rollouts of a run that fit the filter, all of them, streamed."""
-    if form not in rows.FORMS:
-        raise Http404(f"there is no export {form!r}; choose {', '.join(rows.FORMS)}")
-    run = get_object_or_404(StageRun.objects.select_related("experiment"), pk=run_id)
-    wanted = RolloutFilter(request.GET)
+def _file(request: HttpRequest, scope: Scope, form: str) -> HttpResponseBase:
+    rows.check(form)
+    wanted = RolloutFilter(request.GET, scope.runs)
     if not wanted.is_valid():
         mistakes = [f"{name}: {error}" for name, errors in wanted.errors.items() for error in errors]
         return HttpResponseBadRequest("\n".join([*mistakes, ""]), content_type="text/plain")
-    made = rollout_files.rows(run.experiment, [run], wanted.narrowed)
-    return rows.download(made, form, f"{run.experiment.name}-run-{run.pk}-rollouts")
+    made = rollout_files.rows(scope.experiment, wanted.runs, wanted.narrowed)
+    return rows.download(made, form, f"{scope.name}-rollouts")
+
+
+@require_GET
+def point_file(request: HttpRequest, run_id: int, form: str) -> HttpResponseBase:
+    """Every point of a run's metrics that counts, streamed."""
+    rows.check(form)
+    run = get_object_or_404(StageRun.objects.select_related("experiment", "condition", "stage"), pk=run_id)
+    made = point_files.rows(run.experiment, [run])
+    return rows.download(made, form, f"{run.experiment.name}-run-{run.pk}-metrics")
 
 
 @require_GET
 def rollout_group(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
     """A rollout's group: its prompt, the completions side by side, and how the prompt fared at every step."""
-    run = get_object_or_404(StageRun.objects.select_related("stage", "condition", "experiment"), pk=run_id)
-    chosen = get_object_or_404(Rollout, pk=rollout_id, attempt__stage_run=run)
+    chosen = _rollout(run_id, rollout_id)
+    run = chosen.attempt.stage_run
     group = rollouts.group(chosen)
+    visits = rollouts.visits(search.of_prompt(run.pk, chosen.prompt))
     context = {
         "run": run,
         "chosen": chosen,
         "group": [(rollout, bars.bar(rollout.components)) for rollout in group],
         "components": bars.legend([rollout.components for rollout in group]),
-        "visits": rollouts.visits(search.of_prompt(run.pk, chosen.prompt)),
-        "indexed_to": search.indexed_to(run.pk),
+        "neighbours": rollouts.neighbours(run.pk, chosen),
+        "visits": visits,
+        "visits_shown": rollouts.VISITS_SHOWN,
+        "curve": bars.curve([(visit.step, visit.accuracy) for visit in visits]),
+        "indexed_to": search.indexed_to([run.pk]),
         "nav": "experiments",
     }
     return render(request, "runs/group.html", context)
+
+
+@require_GET
+def group_texts(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
+    """The completions of a rollout's group, the best first, as a fragment."""
+    context = {"rollouts": rollouts.group(_rollout(run_id, rollout_id)), "briefly": True}
+    return render(request, "runs/_rollouts.html", context)
+
+
+def _rollout(run_id: int, rollout_id: int) -> Rollout:
+    related = Rollout.objects.select_related(
+        "attempt__stage_run__stage", "attempt__stage_run__condition", "attempt__stage_run__experiment"
+    )
+    return get_object_or_404(related, pk=rollout_id, attempt__stage_run=run_id)

@@ -35,6 +35,14 @@ def connect() -> None:
         raise CommandError("the database is empty; start `mulberry up` or `mulberry web` first")
 
 
+def find_again() -> None:
+    """Let go of a database that went away: `mulberry up` starts its own anew, and in another place."""
+    from webapp.settings import database, database_url
+
+    connection.close()
+    connection.settings_dict.update(database(database_url()))
+
+
 def migrate() -> None:
     """Bring the tables up to date; of several processes that try, one does it and the others wait."""
     from django.core.management import call_command

@@ -1,4 +1,4 @@
-"""Tables, outcomes and rollouts from the command line: printed, or written to a file."""
+"""Tables, outcomes, rollouts and metrics from the command line: printed, or written to a file."""
 
 import argparse
 import os
@@ -11,9 +11,8 @@ from webapp import rows
 from webapp.experiments.models import Experiment
 from webapp.results import outcome_files, table_files
 from webapp.results.models import Evaluation
-from webapp.results.tables import stage_table
 from webapp.runs.models import StageRun
-from webapp.telemetry import rollout_files
+from webapp.telemetry import point_files, rollout_files
 from workers.commands import CommandError, database
 from workers.commands.experiments import find
 
@@ -21,22 +20,23 @@ BINARY = ("xlsx", "parquet")
 
 
 def table(options: argparse.Namespace) -> int:
-    """The stage table of one benchmark."""
+    """One of an experiment's tables."""
     database.connect()
     form = _form(options, list(table_files.FORMS), "md")
-    built = stage_table(
+    wanted = table_files.Choices(
         find(options.experiment),
         benchmark=options.benchmark,
         baseline=options.baseline,
         metric=options.metric,
+        seeds=options.seeds,
     )
-    content = table_files.FORMS[form].write(built)
-    _write(options.output, [content.encode() if isinstance(content, str) else content])
+    made = table_files.build(options.what, wanted)
+    _write(options.output, [table_files.FORMS[form].content(made)])
     return 0
 
 
 def export(options: argparse.Namespace) -> int:
-    """Every outcome or rollout of an experiment, or of one of its runs, in constant memory."""
+    """Every outcome, rollout or point of a metric of an experiment, or of one of its runs, in constant memory."""
     database.connect()
     form = _form(options, list(rows.FORMS), "csv")
     experiment = find(options.experiment)
@@ -49,6 +49,8 @@ def export(options: argparse.Namespace) -> int:
             )
     if options.what == "rollouts":
         made = rollout_files.rows(experiment, runs)
+    elif options.what == "points":
+        made = point_files.rows(experiment, runs.select_related("condition", "stage"))
     else:
         made = outcome_files.rows(experiment, _evaluations(experiment, options.benchmark, options.run))
     _write(options.output, rows.FORMS[form].write(made))

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import TextIO
 
-from django.db import close_old_connections, connection
+from django.db import close_old_connections
 from django.db.utils import OperationalError
 
 from webapp.experiments.models import Experiment
 from webapp.runs.models import OVER, StageRun, State
+from workers.commands import database
 
 WIDTH = 28  # characters of a bar
 
@@ -30,7 +31,7 @@ def follow(experiment: Experiment, out: TextIO = sys.stderr) -> Iterator[list[St
                 .order_by("condition__position", "seed", "stage__position")
             )
         except OperationalError:
-            connection.close()
+            database.find_again()
             time.sleep(0.5)
             continue
         if out.isatty():

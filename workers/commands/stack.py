@@ -129,7 +129,7 @@ def worker(options: argparse.Namespace) -> int:
     """Take runs from the queue until TERM. Raises CommandError where the database is not there yet."""
     database.connect()
     connections.close_all()
-    command = [sys.executable, "-m", "workers.worker", "--queues", options.queues]
+    command = [sys.executable, "-m", "workers.worker", "--queues", ",".join(options.queues)]
     if options.slots:
         command += ["--slots", str(options.slots)]
     if options.devices_per_slot:

@@ -1,13 +1,18 @@
 """Pages of experiments: the list, launching from a form, the grid."""
 
+import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from tests import factories
+from tests import factories, histories
+from webapp.experiments import querysets
 from webapp.experiments.models import Experiment
 from webapp.runs.models import StageRun, State
+from webapp.runs.queues import pause
 
 pytestmark = pytest.mark.django_db
 
@@ -19,28 +24,28 @@ def ada(client: Client) -> Client:
 
 
 def test_an_empty_list_says_what_to_do(ada: Client) -> None:
-    page = ada.get("/").content.decode()
+    page = ada.get("/experiments/").content.decode()
     assert "No experiments yet" in page
     assert "/experiments/new/" in page
 
 
 def test_the_list_shows_state_runs_and_accuracy(ada: Client) -> None:
-    factories.make_history("demo-1", done=4)
-    page = ada.get("/").content.decode()
+    histories.make_history("demo-1", done=4)
+    page = ada.get("/experiments/").content.decode()
     assert "8 of 12" in page
     assert "state-running" in page
     assert "words" in page, "the furthest stage with a result"
 
 
 def test_the_list_is_a_fragment_for_htmx(ada: Client) -> None:
-    assert "<html" not in ada.get("/", headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in ada.get("/experiments/", headers={"HX-Request": "true"}).content.decode()
 
 
 def test_the_queries_of_the_list_do_not_grow_with_it(ada: Client, django_assert_max_num_queries) -> None:  # type: ignore[no-untyped-def]
     for number in range(1, 6):
         factories.make_experiment(f"demo-{number}")
-    with django_assert_max_num_queries(10):
-        ada.get("/")
+    with django_assert_max_num_queries(14):
+        ada.get("/experiments/")
 
 
 def test_the_gallery_shows_every_recipe(ada: Client) -> None:
@@ -118,7 +123,7 @@ def test_the_page_shows_every_run_with_state_and_accuracy(ada: Client) -> None:
 
 
 def test_a_failed_run_says_why_in_the_grid(ada: Client) -> None:
-    experiment = factories.make_history("demo-1", done=1)
+    experiment = histories.make_history("demo-1", done=1)
     StageRun.objects.filter(state=State.RUNNING).update(state=State.FAILED, error="out of memory; take less")
     assert "out of memory; take less" in ada.get("/experiments/demo-1/state/").content.decode()
     assert experiment.runs.filter(state=State.FAILED).count() == 2
@@ -130,6 +135,31 @@ def test_cancel_and_retry_move_the_runs(ada: Client) -> None:
     assert set(experiment.runs.values_list("state", flat=True)) == {State.CANCELLED}
     ada.post("/experiments/demo-1/retry/")
     assert experiment.runs.filter(state=State.READY).count() == 2
+
+
+def test_a_run_took_what_its_attempts_took_and_not_what_it_waited() -> None:
+    experiment = factories.make_experiment(
+        "demo-1", conditions=["baseline"], stages=[("pretrain", "pretrain")]
+    )
+    run, now = experiment.runs.get(), timezone.now()
+    times = {"started_at": now - timedelta(minutes=9), "ended_at": now - timedelta(minutes=8)}
+    factories.make_attempt(run, state=State.CANCELLED, **times)
+    factories.make_attempt(run, started_at=now - timedelta(seconds=30))
+    StageRun.objects.update(started_at=now - timedelta(minutes=9))
+    assert querysets.grid(experiment).boxes[0].seconds == pytest.approx(90, abs=5)
+
+
+def test_a_paused_queue_promises_no_time(ada: Client) -> None:
+    experiment = histories.make_history("demo-1", done=3)
+    running = experiment.runs.exclude(state=State.SUCCEEDED).first()
+    assert running is not None
+    factories.make_attempt(running)
+    experiment.runs.update(planned_steps=100)
+    page = ada.get("/experiments/demo-1/").content.decode()
+    assert re.search(r"<dt>Done</dt><dd>in ", page)
+    pause(queue="default", by="ada")
+    page = ada.get("/experiments/demo-1/").content.decode()
+    assert "of work left, once it goes on" in page
 
 
 def test_cancelling_what_is_over_says_so(ada: Client) -> None:
@@ -146,12 +176,12 @@ def test_a_text_may_hold_what_the_database_cannot(ada: Client) -> None:
 
 def test_text_of_people_is_escaped(ada: Client) -> None:
     factories.make_experiment(title="<script>alert(1)</script>")
-    page = ada.get("/").content.decode() + ada.get("/experiments/demo-1/").content.decode()
+    page = ada.get("/experiments/").content.decode() + ada.get("/experiments/demo-1/").content.decode()
     assert "<script>alert" not in page
 
 
 def test_the_policy_allows_no_inline_script(ada: Client) -> None:
-    policy = ada.get("/").headers["Content-Security-Policy"]
+    policy = ada.get("/experiments/").headers["Content-Security-Policy"]
     scripts = next(part for part in policy.split(";") if part.strip().startswith("script-src"))
     assert "unsafe" not in scripts
     assert "nonce-" in scripts

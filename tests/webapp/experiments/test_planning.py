@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tests import factories
+from tests import factories, histories
 from training import recipe as recipes
 from webapp.experiments import planning
 from webapp.experiments.models import Experiment
@@ -15,6 +15,7 @@ from webapp.experiments.planning import PlanWishes, propose
 from webapp.experiments.power import power
 from webapp.experiments.services import launch
 from webapp.runs.models import Attempt, StageRun, State, Worker
+from webapp.runs.queues import drain
 
 pytestmark = pytest.mark.django_db
 SMOKE, PHASE_6 = "/experiments/new/smoke/", "/experiments/new/phase6_grpo_20x/"
@@ -67,8 +68,10 @@ def test_speeds_come_from_earlier_runs_of_the_same_kind_size_and_device(smoke: r
     succeed(runs["baseline", "grpo"], rollouts_per_second=[50.0, 100.0, 150.0], tokens_per_second=[1.0] * 3)
 
     found = propose(smoke)
-    assert seconds(found, "pretrain") == (pytest.approx(10 + 140 * 16 * 96 / 20_000 + 10), True)
-    assert seconds(found, "grpo") == (pytest.approx(10 + 30 * 64 / 100 + 10), True)
+    assert seconds(found, "pretrain") == (pytest.approx(40 + 140 * 16 * 96 / 20_000 + 10, abs=1), True), (
+        "40 s to begin"
+    )
+    assert seconds(found, "grpo") == (pytest.approx(40 + 30 * 64 / 100 + 10, abs=1), True)
     assert seconds(found, "instruct")[1] is False, "nothing of its kind has run"
     assert seconds(propose(smoke, device="h200"), "pretrain")[1] is False, "another device"
 
@@ -114,6 +117,11 @@ def test_accuracy_and_discordance_come_from_earlier_experiments(smoke: recipes.R
     assert found.power is not None
     assert found.power.discordant == pytest.approx(24 / 150)
     assert found.power.discordant_from == "smoke-1"
+    broken = launched(smoke)
+    for condition in ("baseline", "mul_tokens"):
+        attempt = factories.make_attempt(broken[condition, "grpo"], state=State.SUCCEEDED)
+        factories.add_evaluation(attempt, [False] * 150)
+    assert propose(smoke).power == found.power, "nothing differed there, which tells nothing of what could"
     binary = [("stages.grpo.rewards", [{"reward": "correct"}])]
     warned = propose(recipes.build(smoke.model_dump(mode="json"), binary)).plan.cautions
     assert [caution.warns for caution in warned] == [True, False]
@@ -124,7 +132,7 @@ def test_the_queue_and_the_slots_are_this_installations(smoke: recipes.Recipe) -
     add_worker("cuda:0", heartbeat_at=timezone.now() - timedelta(minutes=5))
     add_worker("cuda:0", stopped_at=timezone.now())
     launched(smoke)
-    factories.make_history("demo-1", done=6)
+    histories.make_history("demo-1", done=6)
     found = propose(smoke)
     assert (found.site.slots, found.site.waiting, found.site.has_gpu) == (2, 8, True)
     assert found.unit == "GPU"
@@ -166,15 +174,15 @@ def test_wishes_that_are_no_numbers_are_left_out_and_said(smoke: recipes.Recipe)
 
 def test_the_form_shows_the_plan_of_the_recipe(ada: Client) -> None:
     page = ada.get(PHASE_6).content.decode()
-    assert page.index('id="plan"') < page.index(">Launch<")
+    assert page.index(">Launch<") < page.index('id="plan"'), "in sight however long the plan is"
     assert "160,000" in page and "80,000 a condition" in page
-    assert "10.0 B" in page and "guess" in page and "28.6 GB" in page
+    assert "10.0 B" in page and "guess" in page and "28.7 GB" in page
     assert "two checkpoints, not two conditions" in page
 
 
 def test_the_plan_follows_the_fields_and_creates_nothing(ada: Client) -> None:
     fields = {"scale": "1x", "seeds": "0, 1, 2", "plan.difference": "2", "plan.device": "h200"}
-    answer = ada.post(f"{PHASE_6}plan/", fields)
+    answer = ada.post(f"{PHASE_6}panel/", fields)
     page = answer.content.decode()
     assert answer.status_code == 200
     assert "<html" not in page
@@ -186,10 +194,10 @@ def test_the_plan_follows_the_fields_and_creates_nothing(ada: Client) -> None:
 
 
 def test_a_mistake_is_said_instead_of_a_plan(ada: Client) -> None:
-    page = ada.post(f"{SMOKE}plan/", {"stages.grpo.prompts": "0", "plan.difference": "3"}).content.decode()
+    page = ada.post(f"{SMOKE}panel/", {"stages.grpo.prompts": "0", "plan.difference": "3"}).content.decode()
     assert "at least 1" in page and "#field-stages.grpo.prompts" in page
     assert 'name="plan.difference" value="3"' in page, "what was wished is not lost"
-    huge = ada.post(f"{SMOKE}plan/", {"stages.pretrain.batch_size": "1" + "0" * 400}).content.decode()
+    huge = ada.post(f"{SMOKE}panel/", {"stages.pretrain.batch_size": "1" + "0" * 400}).content.decode()
     assert "too large to count with" in huge
 
 
@@ -223,3 +231,25 @@ def test_more_steps_than_a_database_counts_are_refused(ada: Client) -> None:
     page = ada.post(SMOKE, {"stages.pretrain.steps": "1" + "0" * 25, "confirmed": "1"}).content.decode()
     assert "optimizer steps" in page
     assert not Experiment.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("gpu", "key"),
+    [
+        ("NVIDIA H100 80GB HBM3", "h100"),
+        ("NVIDIA GeForce RTX 4090", "rtx_4090"),
+        ("NVIDIA A100-SXM4-40GB", "a100"),
+        ("Some Other GPU", "rtx_4090"),
+        ("", "rtx_4090"),
+    ],
+)
+def test_a_plan_is_for_the_gpu_that_the_worker_has(smoke: recipes.Recipe, gpu: str, key: str) -> None:
+    add_worker("cuda:0", gpus=[gpu] if gpu else [])
+    assert propose(smoke).plan.hardware.key == key
+
+
+def test_a_drained_worker_is_no_room_to_run(smoke: recipes.Recipe) -> None:
+    worker = add_worker("cuda:0", gpus=["NVIDIA H200"])
+    assert planning.site().slots == 1
+    drain(worker=worker, by="ada")
+    assert (planning.site().slots, propose(smoke).plan.hardware.key) == (0, "rtx_4090")

@@ -285,13 +285,13 @@ def test_the_form_says_what_is_reused_and_switches_it_off(ada: Client, finish: C
     finish(first)
     run = factories.run_of(first, "baseline", "pretrain")
     url = reverse("clone_experiment", args=[first.name])
-    assert 'hx-post="reuse/"' in ada.get(url).content.decode()
-    said = ada.post(f"{url}reuse/", {"stages.grpo.beta": "0.5", "reuse": "true"}).content.decode()
+    assert 'hx-post="panel/"' in ada.get(url).content.decode()
+    said = ada.post(f"{url}panel/", {"stages.grpo.beta": "0.5", "reuse": "true"}).content.decode()
     assert "<strong>6 of 8 runs</strong>" in said
     assert f"<b>pretrain</b>: finished on {run.finished_at.day} {run.finished_at:%B} in smoke-1" in said
-    said = ada.post(f"{url}reuse/", {"reuse": "false"}).content.decode()
+    said = ada.post(f"{url}panel/", {"reuse": "false"}).content.decode()
     assert "all are computed" in said
-    said = ada.post(f"{url}reuse/", {"stages.grpo.beta": "-1"}).content.decode()
+    said = ada.post(f"{url}panel/", {"stages.grpo.beta": "-1"}).content.decode()
     assert "stages.grpo.beta" in said
     assert Experiment.objects.count() == 1
 
@@ -303,11 +303,11 @@ def test_the_form_says_what_is_reused_and_switches_it_off(ada: Client, finish: C
     assert "clone of smoke-1" in page
 
 
-def test_other_seeds_and_forks_come_filled_in(ada: Client, finish: Callable[..., None]) -> None:
+def test_more_seeds_and_forks_come_filled_in(ada: Client, finish: Callable[..., None]) -> None:
     first = start(("seeds", [0, 1]), ("stages.grpo.beta", 0.25))
     finish(first)
-    page = ada.get(reverse("clone_experiment", args=[first.name]) + "?seeds=other").content.decode()
-    assert 'name="seeds" type="text" value="2, 3"' in page and 'value="0.25"' in page
+    page = ada.get(reverse("clone_experiment", args=[first.name]) + "?seeds=more").content.decode()
+    assert 'name="seeds" type="text" value="0, 1, 2, 3"' in page and 'value="0.25"' in page
     url = reverse("fork_experiment", args=[first.name, "grpo"])
     page = ada.get(url).content.decode()
     assert 'id="field-stages.grpo" open' in page and 'id="field-stages.instruct" >' in page

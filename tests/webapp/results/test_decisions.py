@@ -7,7 +7,7 @@ from django.test import Client
 
 from tests.factories import add_evaluation, make_attempt, make_experiment, make_user, run_of
 from webapp.experiments.models import Experiment
-from webapp.results import exports
+from webapp.results import exports, text_forms
 from webapp.results.decisions import decisions, word
 from webapp.results.report import report
 from webapp.results.statistics import Interval, needed_seeds, over_seeds
@@ -122,8 +122,8 @@ def test_page_report_and_exports_tell_the_decision() -> None:
     assert page.index(headline) < page.index('id="stage-table"')
     assert f"- {headline}" in report(made).replace("\\_", "_")
     table = stage_table(made)
-    assert f"**{headline}**" in exports.markdown(table)
-    (found,) = json.loads(exports.json(table))["decisions"]
+    assert f"**{headline}**" in text_forms.markdown(exports.stages(table))
+    (found,) = json.loads(text_forms.json(exports.stages(table)))["decisions"]
     assert (found["word"], found["headline"]) == ("go", headline)
 
 
@@ -147,3 +147,14 @@ def test_two_equal_seeds_show_their_own_intervals() -> None:
     assert answer.verdict is not None
     assert answer.verdict.word == "not distinguishable"
     assert "own 95 % intervals lie within" in answer.numbers
+
+
+def test_the_same_difference_in_every_seed_is_not_tested_and_not_called_equal() -> None:
+    table = stage_table(experiment_of(100, 100, threshold=None))
+    (answer,) = answers(table)
+    assert answer.verdict is not None
+    assert answer.verdict.word == "not tested"
+    assert "not distinguishable" not in str(answer)
+    assert "differ by the same in every seed, which is not tested" in answer.headline
+    assert {seed.comparisons[0].verdict.word for seed in table.rows[0].seeds} == {"differ"}  # type: ignore[union-attr]
+    assert "Add seeds to test it" in answer.limits

@@ -1,122 +1,45 @@
 """Runs with a known fault get exactly its findings; healthy ones get none that is critical."""
 
-import re
-from pathlib import Path
-
 import numpy as np
 import pytest
-from django.db import connection
-from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
-from tests import factories
-from training import recipe as recipes
+from tests import factories, histories
+from tests.courses import (
+    HACKED,
+    LOST,
+    STEPS,
+    compared,
+    course,
+    experiment_kinds,
+    findings,
+    grpo,
+    healthy,
+    kinds,
+    stages,
+)
 from webapp.experiments.models import Experiment
 from webapp.results import diagnosis
-from webapp.results.diagnosis import Finding, Severity, records
+from webapp.results.diagnosis import Severity, records
 from webapp.results.diagnosis.collapse import distinct_bigrams
-from webapp.results.diagnosis.hypotheses import HYPOTHESES
-from webapp.results.report import report
-from webapp.runs.models import Attempt, StageRun, State
+from webapp.runs.models import Attempt, State
 from webapp.telemetry.models import Rollout
 
 pytestmark = pytest.mark.django_db
-
-ROOT = Path(__file__).resolve().parents[3]
-STEPS = 150
-
-
-def course(start: float, end: float, noise: float = 0.0, seed: int = 0) -> list[float]:
-    """A straight course with noise; shares and counts stay above 0."""
-    draw = np.random.default_rng([seed, round(1000 * (abs(start) + abs(end)))])
-    return (np.linspace(start, end, STEPS) + draw.normal(0, noise, STEPS)).tolist()
-
-
-def healthy(seed: int = 0, noise: float = 0.02) -> dict[str, list[float]]:
-    """GRPO's metrics of a run that learns: correct answers pay for the reward."""
-    ends = {
-        "reward": (0.45, 0.85),
-        "reward/correct": (0.4, 0.8),
-        "reward/partial_credit": (0.08, 0.03),
-        "reward/shows_steps": (0.05, 0.02),
-        "accuracy": (0.4, 0.8),
-        "kl": (0.0, 0.3),
-        "entropy": (0.9, 0.3),
-        "groups_without_gradient": (0.2, 0.4),
-        "repetition": (0.1, 0.03),
-        "mul_tokens": (0.2, 0.7),
-        "completion_length": (20, 14),
-        "hit_limit": (0.1, 0.03),
-        "logprob_mismatch": (2e-6, 3e-6),
-        "loss": (0.02, 0.05),
-    }
-    draw = np.random.default_rng(seed)
-    found = {}
-    for name, (start, end) in ends.items():
-        values = np.linspace(start, end, STEPS)
-        found[name] = (values + noise * abs(end - start) * 5 * draw.standard_normal(STEPS)).tolist()
-    return found
-
-
-def grpo(changes: dict[str, list[float]] | None = None, *, seed: int = 0, group_size: int = 8) -> StageRun:
-    """A finished GRPO run of one condition, with rollouts at both ends that its accuracy agrees with."""
-    experiment = factories.make_experiment(
-        f"demo-{seed}", conditions=("baseline",), stages=(("instruct", "sft"), ("grpo", "grpo"))
-    )
-    run = factories.run_of(experiment, "baseline", "grpo")
-    run.spec["settings"] = {"group_size": group_size}
-    run.save()
-    attempt = factories.make_attempt(run, state=State.SUCCEEDED)
-    metrics = healthy(seed) | (changes or {})
-    factories.add_metrics(attempt, metrics)
-    for step in (1, 2, 3, 148, 149, 150):
-        factories.add_rollouts(attempt, step=step, count=32)
-        wanted = max(0.0, metrics["accuracy"][step - 1])
-        rows = list(Rollout.objects.filter(attempt=attempt, step=step).order_by("index"))
-        for i, row in enumerate(rows):
-            row.correct = i < round(wanted * len(rows))
-        Rollout.objects.bulk_update(rows, ["correct"])
-    return run
-
-
-def findings(run: StageRun) -> list[Finding]:
-    fresh = StageRun.objects.select_related("stage", "condition", "experiment", "parent__stage").get(
-        pk=run.pk
-    )
-    return diagnosis.of_run(fresh).findings
-
-
-def kinds(run: StageRun) -> dict[str, Severity]:
-    return {finding.kind: finding.severity for finding in findings(run)}
-
-
-HACKED = {
-    "reward": course(0.13, 0.43, 0.02),
-    "accuracy": course(0.1, 0.1, 0.01),
-    "reward/correct": course(0.1, 0.1, 0.01),
-    "reward/uses_mul_tokens": course(0.0, 0.2, 0.01),
-    "reward/shows_steps": course(0.03, 0.1, 0.01),
-    "reward/partial_credit": course(0.0, 0.03, 0.01),
-}
-LOST = {  # what goes with an accuracy that does not rise, and is no fault by itself
-    "reward": course(0.5, 0.5, 0.02),
-    "accuracy": course(0.4, 0.4, 0.02),
-    "reward/correct": course(0.4, 0.4, 0.02),
-}
 
 
 def test_a_healthy_run_has_no_finding() -> None:
     assert kinds(grpo()) == {}
 
 
-def test_twenty_healthy_runs_of_different_noise_have_nothing_critical() -> None:
+def test_twenty_healthy_runs_of_different_noise_have_no_finding() -> None:
     for seed in range(20):
         run = grpo(healthy(seed, noise=0.005 * (seed + 1)), seed=seed)
-        assert Severity.CRITICAL not in kinds(run).values(), (seed, findings(run))
+        assert kinds(run) == {}, (seed, findings(run))
+        assert experiment_kinds(run.experiment) == {}
 
 
 def test_the_factories_healthy_history_has_nothing_critical() -> None:
-    experiment = factories.make_history("demo-1", done=6)
+    experiment = histories.make_history("demo-1", done=6)
     assert Severity.CRITICAL not in {one.severity for one in diagnosis.of_experiment(experiment)}
 
 
@@ -218,31 +141,6 @@ def test_limit_hits_and_end_of_text() -> None:
     assert kinds(grpo({"hit_limit": course(0.99, 1.0)}, seed=1)) == {"end_of_text": Severity.CRITICAL}
 
 
-def stages(
-    before: list[bool],
-    after: list[bool],
-    *,
-    kind: str = "sft",
-    epochs: int = 1,
-    benchmark: str = factories.BENCHMARK,
-    metrics: dict[str, list[float]] | None = None,
-) -> StageRun:
-    """A stage of one condition with a benchmark before and after it."""
-    experiment = factories.make_experiment(
-        conditions=("baseline",), stages=(("first", "pretrain"), ("second", kind))
-    )
-    first, second = (factories.run_of(experiment, "baseline", stage) for stage in ("first", "second"))
-    second.spec["settings"] = {"epochs": epochs}
-    second.spec["benchmarks"].append({"benchmark": "arithmetic_probes", "problems": len(after)})
-    second.save()
-    attempt = factories.make_attempt(first, state=State.SUCCEEDED)
-    factories.add_evaluation(attempt, before, benchmark=benchmark)
-    attempt = factories.make_attempt(second, state=State.SUCCEEDED)
-    factories.add_metrics(attempt, {"loss": course(2.0, 0.5, 0.05)} | (metrics or {}))
-    factories.add_evaluation(attempt, after, benchmark=benchmark)
-    return second
-
-
 def test_forgetting() -> None:
     right = [True] * 200 + [False] * 200
     less = [True] * 160 + [False] * 240
@@ -279,23 +177,6 @@ def test_an_sft_stage_that_never_ends_a_response() -> None:
     assert kinds(run) == {"end_of_text": Severity.CRITICAL, "mode_collapse": Severity.WARNING}
 
 
-def compared(shares: list[tuple[int, int]], problems: int) -> Experiment:
-    """Two conditions after one stage; for each seed how many problems either solves, nested."""
-    seeds = tuple(range(len(shares)))
-    experiment = factories.make_experiment(stages=(("words", "sft"),), seeds=seeds)
-    for seed, pair in zip(seeds, shares, strict=True):
-        for condition, right in zip(("baseline", "mul_tokens"), pair, strict=True):
-            attempt = factories.make_attempt(
-                factories.run_of(experiment, condition, "words", seed), state=State.SUCCEEDED
-            )
-            factories.add_evaluation(attempt, [i < right for i in range(problems)])
-    return experiment
-
-
-def experiment_kinds(experiment: Experiment) -> dict[str, Severity]:
-    return {one.kind: one.severity for one in diagnosis.of_experiment(experiment)}
-
-
 def test_two_seeds_that_do_not_rank_the_conditions() -> None:
     found = diagnosis.of_experiment(compared([(306, 378), (342, 234)], 600))  # 51, 57 % and 63, 39 %
     (one,) = [finding for finding in found if finding.kind == "seeds_do_not_rank"]
@@ -317,78 +198,12 @@ def test_an_evaluation_too_small_for_its_claim() -> None:
     assert experiment_kinds(compared([(300, 360)], 600)) == {}, "large enough, and shown"
 
 
-def test_findings_stand_on_the_pages_and_in_the_report(client: Client) -> None:
-    client.force_login(factories.make_user("ada"))
-    run = grpo(HACKED)
-    name = run.experiment.name
-    headline = "Reward rises while correctness is flat: uses_mul_tokens pays for it"
-    part = client.get(f"/runs/{run.pk}/findings/").content.decode()
-    assert headline in part
-    assert 'href="/experiments/new/hypothesis_d_one_step/"' in part
-    assert '<td class="text trend">flat</td>' in client.get(f"/runs/{run.pk}/dynamics/").content.decode()
-    page = client.get(f"/runs/{run.pk}/").content.decode()
-    assert f'hx-get="/runs/{run.pk}/findings/"' in page
-    assert f'hx-get="/runs/{run.pk}/dynamics/"' in page
-    assert headline in client.get(f"/experiments/{name}/findings/").content.decode()
-    page = client.get(f"/experiments/{name}/").content.decode()
-    assert f'hx-get="/experiments/{name}/findings/"' in page
-    text = report(run.experiment)
-    assert f"Critical: {headline}" in text
-    order = [
-        "## Training dynamics",
-        "## Findings",
-        "## Diagnosis",
-        "## What is supported",
-        "## Next steps, in order",
-    ]
-    assert sorted(order, key=text.index) == order
-    assert "(1) Hypothesis D" in text
-    assert headline in report(run.experiment, format="html")
-
-
-def test_every_link_of_a_finding_leads_somewhere(client: Client) -> None:
-    client.force_login(factories.make_user("ada"))
-    for found in (*findings(grpo(HACKED)), *findings(stages([True] * 300 + [False] * 100, [False] * 400))):
-        assert found.links
-        for url in [link.url.partition("#")[0] for link in found.links]:
-            assert client.get(url).status_code == 200, url
-
-
-def test_a_reading_is_kept_until_there_is_news(django_assert_max_num_queries) -> None:
-    run = grpo(HACKED)
-    with django_assert_max_num_queries(30):  # none grows with the run
-        findings(run)
-    with CaptureQueriesContext(
-        connection,
-    ) as queries:
-        assert findings(run)
-    assert len(queries) == 2, "the run, and how far its journal is in"
-    attempt = run.attempts.get()
-    attempt.metrics.filter(name="accuracy").delete()
-    factories.next_seq(attempt)
-    assert findings(run) == []
+def test_distinct_bigrams() -> None:
+    assert distinct_bigrams(["a b c", "a b d"]) == 3 / 4
+    assert distinct_bigrams(["a"]) is None
 
 
 def test_a_run_without_records_says_nothing() -> None:
     run = factories.make_run("grpo")
     assert diagnosis.of_run(run) == diagnosis.Reading([], [])
     Attempt.objects.all().delete()
-
-
-def test_distinct_bigrams() -> None:
-    assert distinct_bigrams(["a b c", "a b d"]) == 3 / 4
-    assert distinct_bigrams(["a"]) is None
-
-
-def test_every_hypothesis_has_its_recipe() -> None:
-    assert [one.letter for one in HYPOTHESES] == list("ABCDE")
-    for one in HYPOTHESES:
-        recipes.build(recipes.shipped(one.recipe))
-
-
-def test_the_document_lists_every_kind() -> None:
-    listed = set(re.findall(r"^\| `(\w+)` \|", (ROOT / "docs" / "findings.md").read_text(), re.MULTILINE))
-    folder = ROOT / "webapp" / "results" / "diagnosis"
-    source = "".join(path.read_text() for path in folder.glob("*.py"))
-    named = re.findall(r'kind="(\w+)"(?: if never else "(\w+)")?', source)
-    assert listed == {kind for pair in named for kind in pair if kind}

@@ -7,15 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.factories import (
-    EVALUATION_SETTINGS,
-    add_evaluation,
-    make_attempt,
-    make_experiment,
-    make_history,
-    run_of,
-)
-from webapp.results import exports
+from tests.factories import EVALUATION_SETTINGS, add_evaluation, make_attempt, make_experiment, run_of
+from tests.histories import make_history
+from webapp.results import exports, text_forms
 from webapp.results.grids import Grid
 from webapp.results.models import Outcome
 from webapp.results.tables import stage_table
@@ -37,7 +31,7 @@ def outcomes(stage, condition, seed=0):
 
 
 def test_csv_equals_the_database_to_the_digit(table):
-    rows = list(csv.DictReader(io.StringIO(exports.csv(table))))
+    rows = list(csv.DictReader(io.StringIO(text_forms.csv(exports.stages(table)))))
     assert len(rows) == 12
     for row in rows:
         mine = outcomes(row["stage"], row["condition"])
@@ -59,16 +53,20 @@ def test_csv_equals_the_database_to_the_digit(table):
 
 
 def test_csv_begins_with_what_people_look_for(table):
-    header = exports.csv(table).splitlines()[0].split(",")
+    header = text_forms.csv(exports.stages(table)).splitlines()[0].split(",")
     wanted = "correct problems accuracy wilson_low wilson_high delta delta_low delta_high mcnemar_p holm_p"
     wanted += " gained lost mul_tokens_per_response repetition_rate hit_limit_rate mean_tokens"
     assert set(wanted.split()) <= set(header)
 
 
 def test_json_holds_the_same_rows_as_csv(table):
-    document = json.loads(exports.json(table, AT))
-    flat = list(csv.DictReader(io.StringIO(exports.csv(table, AT))))
-    assert [{k: "" if v is None else str(v) for k, v in row.items()} for row in document["rows"]] == flat
+    document = json.loads(text_forms.json(exports.stages(table, AT)))
+    flat = list(csv.DictReader(io.StringIO(text_forms.csv(exports.stages(table, AT)))))
+    origin = exports.stages(table, AT).origin
+    assert [
+        {k: "" if v is None else str(v) for k, v in row.items()} | {"provenance": origin}
+        for row in document["rows"]
+    ] == flat
     assert document["provenance"]["Recipe"] == "demo"
     assert "not two conditions" in document["answers"][0]["limits"]
 
@@ -91,7 +89,7 @@ def markdown_tables(text):
 
 
 def test_markdown_shows_counts_differences_and_provenance(table):
-    text = exports.markdown(table, AT)
+    text = text_forms.markdown(exports.stages(table, AT))
     cells = markdown_tables(text)
     grpo = next(line for line in cells if line[0] == "grpo")
     correct = sum(o.correct for o in outcomes("grpo", "mul_tokens").values())
@@ -106,13 +104,19 @@ def test_markdown_shows_counts_differences_and_provenance(table):
 def test_several_seeds_get_rows_of_their_own_and_a_mean():
     table = stage_table(make_history("seeds-1", done=4, seeds=(0, 1, 2)))
     rows = [row for row in exports.rows(table) if row["stage"] == "words"]
-    assert [row["seed"] for row in rows] == [0, 0, 1, 1, 2, 2, "mean", "mean"]
+    assert [row["seed"] for row in rows] == [0, 0, 1, 1, 2, 2, None, None]
+    assert [row["over_seeds"] for row in rows] == [False] * 6 + [True] * 2
     deltas = [row["delta"] for row in rows if row["condition"] == "mul_tokens"]
     assert deltas[3] == pytest.approx(sum(deltas[:3]) / 3)
     assert rows[7]["mcnemar_p"] is None
     assert 0 <= rows[7]["t_p"] <= 1
-    assert "words, mean" in exports.markdown(table)
-    assert "one paired difference a seed" in exports.markdown(table)
+    assert "words, mean" in text_forms.markdown(exports.stages(table))
+    assert "one paired difference a seed" in text_forms.markdown(exports.stages(table))
+    apart = [line[0] for line in exports.stages(table).sheet.grid.lines]
+    assert [name.partition(", ")[2] for name in apart] == ["seed 0", "seed 1", "seed 2", "mean"] * 4
+    together = exports.stages(table, together=True)
+    assert {row["over_seeds"] for row in together.sheet.records()} == {True}
+    assert all(line[0].endswith(", mean") for line in together.sheet.grid.lines) and together.sheet.grid.lines
 
 
 HOSTILE = [
@@ -134,12 +138,12 @@ def test_names_stay_text(name):
         attempt = make_attempt(run_of(experiment, condition, "drills"), state=State.SUCCEEDED)
         add_evaluation(attempt, [True, False])
     table = stage_table(experiment)
-    row = list(csv.DictReader(io.StringIO(exports.csv(table))))[1]
+    row = list(csv.DictReader(io.StringIO(text_forms.csv(exports.stages(table)))))[1]
     assert row["condition"].lstrip("'") == name
     assert row["condition"][0] not in "=+-@"
     assert float(row["delta"]) == 0.0
-    assert json.loads(exports.json(table))["rows"][1]["condition"] == name
-    text = exports.markdown(table)
+    assert json.loads(text_forms.json(exports.stages(table)))["rows"][1]["condition"] == name
+    text = text_forms.markdown(exports.stages(table))
     assert "<script" not in text
     assert len(markdown_tables(text)[1]) == 9
     assert "[z](q)" not in text
@@ -150,7 +154,14 @@ def test_negative_numbers_stay_numbers():
     for condition, right in (("baseline", 9), ("mul_tokens", 2)):
         attempt = make_attempt(run_of(experiment, condition, "drills"), state=State.SUCCEEDED)
         add_evaluation(attempt, [i < right for i in range(10)])
-    assert float(list(csv.DictReader(io.StringIO(exports.csv(stage_table(experiment)))))[1]["delta"]) == -0.7
+    assert (
+        float(
+            list(csv.DictReader(io.StringIO(text_forms.csv(exports.stages(stage_table(experiment))))))[1][
+                "delta"
+            ]
+        )
+        == -0.7
+    )
 
 
 def test_a_refused_comparison_says_why_in_every_export():
@@ -159,16 +170,20 @@ def test_a_refused_comparison_says_why_in_every_export():
         attempt = make_attempt(run_of(experiment, condition, "drills"), state=State.SUCCEEDED)
         add_evaluation(attempt, [True] * 5, settings=EVALUATION_SETTINGS | {"max_new_tokens": limit})
     table = stage_table(experiment)
-    for text in (exports.csv(table), exports.markdown(table), exports.json(table)):
+    for text in (
+        text_forms.csv(exports.stages(table)),
+        text_forms.markdown(exports.stages(table)),
+        text_forms.json(exports.stages(table)),
+    ):
         assert "the token limit differs (28 against 64)" in text
     assert answers(table)[0].verdict is None
 
 
 def test_an_empty_experiment_exports_its_header():
     table = stage_table(make_experiment())
-    assert exports.csv(table).count("\n") == 1
-    assert "is not decided yet" in exports.markdown(table)
-    assert json.loads(exports.json(table))["rows"] == []
+    assert text_forms.csv(exports.stages(table)).count("\n") == 1
+    assert "is not decided yet" in text_forms.markdown(exports.stages(table))
+    assert json.loads(text_forms.json(exports.stages(table)))["rows"] == []
 
 
 def test_numbers_are_written_for_people():

@@ -1,10 +1,12 @@
 """Published numbers stand in the dashboard to the digit, marked imported, compared unpaired, and claim nothing."""
 
 import csv
+import html
 import io
 import json
 import re
 
+import openpyxl
 import pytest
 import yaml
 from django.test import Client
@@ -13,7 +15,7 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from tests.factories import make_experiment, make_user
 from webapp.experiments.models import Experiment
-from webapp.results import exports, published
+from webapp.results import exports, published, text_forms
 from webapp.results.cells import Refusal, UnpairedComparison
 from webapp.results.imports import import_history
 from webapp.results.report import report
@@ -109,6 +111,27 @@ def test_the_headline_is_not_distinguishable_and_no_benefit(experiment):
         assert claim not in text
 
 
+@pytest.mark.parametrize(
+    "form", ["report.md", "report.html", "table.md", "table.json", "table.tex", "table.xlsx"]
+)
+def test_every_file_says_what_is_not_supported(experiment, client, form):
+    client.force_login(experiment.owner)
+    written = client.get(f"/experiments/{experiment.name}/{form}").content
+    if form == "table.xlsx":
+        book = openpyxl.load_workbook(io.BytesIO(written))
+        text = "\n".join(str(cell.value) for sheet in book for line in sheet.iter_rows() for cell in line)
+    else:
+        text = (
+            html.unescape(re.sub(r"<[^>]+>", " ", written.decode()))
+            .replace("\u00a0", " ")
+            .replace("\\_", "_")
+        )
+    assert (
+        "not distinguishable at n = 500, unpaired; about 1,450 problems a condition would be needed"
+    ) in text
+    assert "consistent benefit" not in text.lower() and "benefit" not in text.lower()
+
+
 def test_what_the_other_benchmarks_published(experiment):
     def counts(benchmark):
         (row,) = stage_table(experiment, benchmark=benchmark).rows
@@ -145,7 +168,7 @@ def test_rates_without_counts_are_shown_and_not_tested(experiment):
 
 def test_exports_hold_the_counts_and_say_unpaired(experiment):
     table = stage_table(experiment)
-    rows = list(csv.DictReader(io.StringIO(exports.csv(table))))
+    rows = list(csv.DictReader(io.StringIO(text_forms.csv(exports.stages(table)))))
     assert {
         (row["stage"], row["condition"]): (int(row["correct"]), int(row["problems"])) for row in rows
     } == {
@@ -162,15 +185,19 @@ def test_exports_hold_the_counts_and_say_unpaired(experiment):
     )
     assert float(last["fisher_p"]) == pytest.approx(fisher_exact([[11, 489], [20, 480]]).pvalue)
     assert float(last["repetition_rate"]) == 0.835
-    text = exports.markdown(table)
+    text = text_forms.markdown(exports.stages(table))
     assert "imported, counts only" in text and "Fisher p (unpaired)" in text and "McNemar" not in text
     assert "different numbers of problems (gsm8k_sft 1,319; curriculum_sft 500;" in text.replace(
         ", curriculum", "; curriculum"
     ).replace(", grpo", "; grpo")
-    read = json.loads(exports.json(table))
+    read = json.loads(text_forms.json(exports.stages(table)))
     assert "unpaired" in read["provenance"]["Test"]
     assert read["warnings"]
-    rates = list(csv.DictReader(io.StringIO(exports.csv(stage_table(experiment, benchmark="hellaswag")))))
+    rates = list(
+        csv.DictReader(
+            io.StringIO(text_forms.csv(exports.stages(stage_table(experiment, benchmark="hellaswag"))))
+        )
+    )
     assert [(row["rate"], row["correct"], row["problems"]) for row in rates] == [
         ("0.3034", "", ""),
         ("0.3077", "", ""),
@@ -179,7 +206,7 @@ def test_exports_hold_the_counts_and_say_unpaired(experiment):
 
 def test_the_pages_mark_it_and_offer_nothing_that_only_runs_have(signed_in, experiment):
     name = experiment.name
-    listed = text_of(signed_in.get("/"))
+    listed = text_of(signed_in.get("/experiments/"))
     assert "imported" in listed and "2025-12-28" in listed and "counts only" in listed
     page = signed_in.get(f"/experiments/{name}/")
     assert b"data-live" not in page.content

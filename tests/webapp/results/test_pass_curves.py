@@ -19,8 +19,8 @@ from tests.factories import (
     run_of,
 )
 from webapp.experiments.models import Experiment
-from webapp.results import exports
-from webapp.results.cells import PassComparison, Refusal
+from webapp.results import exports, text_forms
+from webapp.results.cells import MeansComparison, Refusal
 from webapp.results.models import Outcome
 from webapp.results.pass_curves import changes, curves
 from webapp.results.samples import sizes
@@ -85,12 +85,12 @@ def test_the_table_compares_pass_at_k_problem_by_problem(experiment: Experiment)
     assert second.count is None
     assert second.accuracy == pytest.approx(20 / 60)  # of the greedy responses
     (comparison,) = made.rows[1].seeds[0].comparisons
-    assert isinstance(comparison, PassComparison)
+    assert isinstance(comparison, MeansComparison)
     assert comparison.delta == pytest.approx(second.rate - first.rate)
     assert comparison.interval.low < comparison.delta < comparison.interval.high
     assert comparison.verdict.word == "differ"
     (equal,) = made.rows[0].seeds[0].comparisons
-    assert isinstance(equal, PassComparison)
+    assert isinstance(equal, MeansComparison)
     assert (equal.delta, equal.verdict.word) == (0, "not distinguishable")
     (answer,) = answers(made)
     assert answer.headline == "After grpo, the mul_tokens checkpoint is above baseline’s."
@@ -141,24 +141,24 @@ def test_two_seeds_are_compared_as_seeds_at_pass_at_k_too() -> None:
     assert together is not None
     assert together.result.interval is None  # the two seeds are equal here
     own = made.rows[1].seeds[0].comparisons[0]
-    assert isinstance(own, PassComparison)
+    assert isinstance(own, MeansComparison)
     assert together.within == own.interval
 
 
 def test_the_exports_hold_the_curves(experiment: Experiment) -> None:
     made = table(experiment)
-    rows = list(csv.DictReader(io.StringIO(exports.csv(made))))
+    rows = list(csv.DictReader(io.StringIO(text_forms.csv(exports.stages(made)))))
     assert float(rows[3]["rate"]) == pytest.approx(by_hand(0.5, 0.9, 4))
     assert (rows[3]["metric"], rows[3]["count"], rows[3]["correct"]) == ("pass_at_4", "", "20")
     assert (rows[3]["samples"], rows[3]["temperature"], rows[3]["mcnemar_p"]) == ("6", "0.8", "")
     assert float(rows[3]["means_p"]) < 0.01
-    document = json.loads(exports.json(made))
+    document = json.loads(text_forms.json(exports.stages(made)))
     assert len(document["pass_at_k"]) == 4 * 4
     point = document["pass_at_k"][-1]
     assert (point["condition"], point["stage"], point["k"]) == ("mul_tokens", "grpo", 6)
     assert point["pass_at_k"] == pytest.approx(0.9)
     assert point["low"] < 0.9 < point["high"]
-    text = exports.markdown(made)
+    text = text_forms.markdown(exports.stages(made))
     assert "Chen et al. 2021" in text
     assert re.search(r"\| grpo \| mul_tokens \| 45\.0 % \| .* \| 90\.0 % \|", text)
     assert re.search(r"mixed → grpo \| baseline \| \+33\.3 .* sharpened \|", text)
@@ -178,9 +178,11 @@ def test_the_page_has_the_curves_and_what_reinforcement_did(experiment: Experime
     assert [line["name"] for line in lines] == ["mixed", "grpo"]
     assert lines[1]["x"] == [1, 2, 4, 6]
     assert lines[1]["y"][-1] == pytest.approx(0.9)
-    rows = list(csv.DictReader(io.StringIO(client.get("/experiments/rl-1/pass-at-k.csv").content.decode())))
+    rows = list(
+        csv.DictReader(io.StringIO(client.get("/experiments/rl-1/tables/pass_at_k.csv").content.decode()))
+    )
     assert [row["k"] for row in rows[:4]] == ["1", "2", "4", "6"]
-    assert client.get("/experiments/rl-1/pass-at-k.xlsx").status_code == 404
+    assert client.get("/experiments/rl-1/tables/pass_at_k.doc").status_code == 404
     assert client.get("/experiments/rl-1/comparison/?metric=pass_at_5").status_code == 400
 
 

@@ -1,15 +1,34 @@
 """The report states what the rows say, and plainly what they do not."""
 
+import math
+
 import pytest
 
-from tests.factories import add_evaluation, make_attempt, make_experiment, make_history, run_of
+from tests.factories import add_evaluation, add_metrics, make_attempt, make_experiment, run_of
+from tests.histories import make_history
 from training.recipe import build as build_recipe
 from training.recipe import read
+from webapp.results import drawings
 from webapp.results.models import Outcome
 from webapp.results.report import report
 from webapp.runs.models import State
 
 pytestmark = pytest.mark.django_db
+
+
+def test_curves_are_of_where_a_reused_run_was_trained_and_of_numbers_alone():
+    source = make_history("demo-1", done=6)
+    other = make_experiment("demo-2", stages=(("grpo", "grpo"),))
+    for condition in ("baseline", "mul_tokens"):
+        run = run_of(other, condition, "grpo")
+        run.reused_from = run_of(source, condition, "grpo")
+        run.save()
+    wanted = drawings.by_step(source)
+    assert wanted
+    assert [one.lines for one in drawings.by_step(other)] == [one.lines for one in wanted]
+    silent = make_experiment("demo-3", stages=(("grpo", "grpo"),))
+    add_metrics(make_attempt(run_of(silent, "baseline", "grpo")), {"reward": [math.nan] * 5})
+    assert drawings.by_step(silent) == []
 
 
 def test_one_seed_is_not_reported_as_a_finding_about_conditions():

@@ -169,7 +169,8 @@ def test_over_seeds_equals_scipy():
 
 def test_equal_differences_of_seeds_prove_nothing():
     assert over_seeds([0.01, 0.01]) == OverSeeds(0.01, None, None)
-    assert conditions_verdict(over_seeds([0.01] * 3), None, 3, 0.05).word == "not distinguishable"
+    assert conditions_verdict(over_seeds([0.01] * 3), None, 3, 0.05).word == "not tested"
+    assert conditions_verdict(over_seeds([0.0] * 3), None, 3, 0.05).word == "not distinguishable"
     with pytest.raises(ValueError, match="2 seeds"):
         over_seeds([0.1])
 

@@ -14,10 +14,11 @@ from tests.factories import (
     add_samples,
     make_attempt,
     make_experiment,
-    make_history,
     run_of,
 )
-from webapp.results.cells import METRICS, Comparison, Refusal
+from tests.histories import make_history
+from webapp.results.cells import Comparison, Refusal
+from webapp.results.metrics import METRICS
 from webapp.results.models import Evaluation, Outcome
 from webapp.results.querysets import latest_accuracies
 from webapp.results.tables import stage_table

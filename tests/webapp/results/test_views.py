@@ -7,15 +7,8 @@ import re
 import pytest
 from django.test import Client
 
-from tests.factories import (
-    add_evaluation,
-    add_samples,
-    make_attempt,
-    make_experiment,
-    make_history,
-    make_user,
-    run_of,
-)
+from tests.factories import add_evaluation, add_samples, make_attempt, make_experiment, make_user, run_of
+from tests.histories import make_history
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import State
 

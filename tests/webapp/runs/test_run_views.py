@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from tests import factories
+from tests import factories, histories
 from training.journal import PREPARING
 from webapp.runs.models import StageRun, State
 
@@ -22,7 +22,7 @@ def ada(client: Client) -> Client:
 def test_a_grpo_page_has_charts_rollouts_log_and_attempts(ada: Client) -> None:
     run = factories.make_run("grpo")
     attempt = run.attempts.get()
-    factories.train(attempt, "grpo", steps=5)
+    histories.train(attempt, "grpo", steps=5)
     page = ada.get(f"/runs/{run.pk}/").content.decode()
     assert f'data-source="/runs/{run.pk}/charts.json"' in page
     assert page.count('class="rollout"') == 60, "the newest of the 80 that there are"
@@ -34,7 +34,7 @@ def test_a_grpo_page_has_charts_rollouts_log_and_attempts(ada: Client) -> None:
 
 def test_the_charts_come_as_json(ada: Client) -> None:
     run = factories.make_run("grpo")
-    factories.train(run.attempts.get(), "grpo", steps=5)
+    histories.train(run.attempts.get(), "grpo", steps=5)
     charts = ada.get(f"/runs/{run.pk}/charts.json").json()["charts"]
     assert [chart["key"] for chart in charts][:2] == ["accuracy", "reward"]
 

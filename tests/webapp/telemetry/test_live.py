@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client
 
 from tests import factories
+from webapp.notifications.models import Notification
 from webapp.runs import lifecycle
 from webapp.runs.models import Attempt, StageRun
 from webapp.telemetry import rollouts
@@ -19,7 +21,9 @@ from webapp.telemetry.live import (
     Message,
     Page,
     RunNews,
+    Told,
     encode_cursor,
+    nothing,
     parse_cursor,
     stream,
 )
@@ -141,3 +145,27 @@ async def test_another_run_does_not_wake_the_page() -> None:
     assert Page(experiment=1).concerns({"experiment": 1, "run": 3})
     assert not Page(experiment=1).concerns({"experiment": 2, "run": 3})
     assert Page().concerns({"experiment": 2, "run": 3})
+
+
+def test_a_page_hears_what_its_own_person_is_told_and_once(attempt: Attempt) -> None:
+    experiment = attempt.stage_run.experiment
+
+    def tell(user: User, key: str) -> Notification:
+        return Notification.objects.create(
+            user=user, key=key, kind="failed", experiment=experiment, title=key, path="/"
+        )
+
+    ada, bob = factories.make_user(), factories.make_user("bob")
+    old = tell(ada, "old")
+    told = Told(ada.pk, old.pk, nothing)
+    assert [(m.data["unread"], m.data["new"]) for m in told()] == [(1, [])]
+    assert told() == []
+    tell(bob, "theirs")
+    new = tell(ada, "new")
+    [message] = told()
+    assert [one["title"] for one in message.data["new"]] == ["new"]
+    assert (message.data["unread"], message.data["seen"]) == (2, new.pk)
+    assert told() == []
+    assert Page(user=ada.pk).concerns({"user": ada.pk})
+    assert not Page(user=bob.pk).concerns({"user": ada.pk})
+    assert not Page(user=ada.pk, only_told=True).concerns({"experiment": 1, "run": 2})

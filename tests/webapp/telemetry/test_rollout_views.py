@@ -6,11 +6,12 @@ import pytest
 from django.test import Client
 
 from tests import factories
-from webapp.runs.models import Attempt, StageRun
+from webapp.runs.models import Attempt, StageRun, State
 from webapp.telemetry import bars, rollouts, search
 from webapp.telemetry.models import Rollout
 
 pytestmark = pytest.mark.django_db
+NEWEST_FIRST = ("-attempt_id", "-seq", "-index")
 
 
 @pytest.fixture
@@ -57,7 +58,7 @@ def test_the_list_holds_what_fits_newest_first(
     ada: Client, run: StageRun, query: dict[str, object], kept: Kept
 ) -> None:
     search.index_texts()
-    every = list(rollouts.counted(run.pk).order_by(*rollouts.NEWEST_FIRST))
+    every = list(rollouts.counted(run.pk).order_by(*NEWEST_FIRST))
     assert shown(ada, run, **query) == [rollout for rollout in every if kept(rollout)]
     answer = ada.get(f"/runs/{run.pk}/rollouts/", query)
     assert answer.context["found"] == (len([r for r in every if kept(r)]) if query else None)
@@ -69,7 +70,7 @@ def test_a_list_in_parts_has_neither_holes_nor_doubles_while_it_grows(ada: Clien
     first = ada.get(f"/runs/{run.pk}/rollouts/")
     factories.add_rollouts(run.attempts.get(), step=11, count=16)
     second = ada.get(f"/runs/{run.pk}/rollouts/", {"before": first.context["older"]})
-    every = list(rollouts.counted(run.pk).filter(step__lte=10).order_by(*rollouts.NEWEST_FIRST))
+    every = list(rollouts.counted(run.pk).filter(step__lte=10).order_by(*NEWEST_FIRST))
     assert [*first.context["rollouts"], *second.context["rollouts"]] == every[: 2 * rollouts.SHOWN]
     assert "data-live" in first.content.decode()
     assert "data-live" not in second.content.decode()
@@ -148,3 +149,72 @@ def test_attempts_that_were_replaced_are_not_listed(ada: Client, run: StageRun) 
     again: Attempt = factories.make_attempt(run, first_step=6)
     factories.add_rollouts(again, step=7, count=4)
     assert {(r.attempt.number, r.step) for r in shown(ada, run) if r.step > 6} == {(2, 7)}
+
+
+def test_an_experiment_s_list_has_the_rollouts_of_all_its_runs(ada: Client, run: StageRun) -> None:
+    other = factories.run_of(run.experiment, "baseline", "grpo")
+    attempt = factories.make_attempt(other)
+    for step in range(1, 4):
+        factories.add_rollouts(attempt, step=step, count=8)
+    path = f"/experiments/{run.experiment.name}/rollouts/"
+    answer = ada.get(path)
+    assert answer.context["total"] == 160 + 24
+    times = [rollout.sampled_at for rollout in answer.context["rollouts"]]
+    assert times == sorted(times, reverse=True)
+    assert {r.attempt.stage_run_id for r in answer.context["rollouts"]} == {run.pk, other.pk}
+    only = ada.get(path, {"condition": "baseline"})
+    assert only.context["found"] == 24
+    assert {r.attempt_id for r in only.context["rollouts"]} == {attempt.pk}
+    text = ada.get(f"{path}newest/", {"condition": "baseline"}).content.decode()
+    assert text.count("<article") == 24
+    assert "baseline" in text
+
+
+def test_parts_of_an_experiment_s_list_have_neither_holes_nor_doubles(ada: Client, run: StageRun) -> None:
+    other = factories.make_attempt(factories.run_of(run.experiment, "baseline", "grpo"))
+    for step in range(1, 10):
+        factories.add_rollouts(other, step=step, count=16)
+    path = f"/experiments/{run.experiment.name}/rollouts/"
+    answer = ada.get(path)
+    found = list(answer.context["rollouts"])
+    while older := answer.context["older"]:
+        answer = ada.get(path, {"before": older})
+        found += answer.context["rollouts"]
+    assert len(found) == len({one.pk for one in found}) == Rollout.objects.count()
+
+
+def test_a_reused_run_leads_to_where_its_rollouts_lie(ada: Client, run: StageRun) -> None:
+    other = factories.make_experiment("demo-9", stages=(("grpo", "grpo"),))
+    for condition in ("baseline", "mul_tokens"):
+        taken = factories.run_of(other, condition, "grpo")
+        factories.make_attempt(taken, state=State.SUCCEEDED)
+        taken.reused_from = run
+        taken.save()
+    page = ada.get("/experiments/demo-9/rollouts/").content.decode()
+    assert page.count(f'href="/runs/{run.pk}/rollouts/">grpo, ') == 2
+    assert "No rollout was sampled here." in page and "as they are sampled" not in page
+
+
+def test_all_are_listed_until_a_filter_is_mended_and_that_is_said(ada: Client, run: StageRun) -> None:
+    page = ada.get(f"/runs/{run.pk}/rollouts/?from_step=100&to_step=50").content.decode()
+    assert "ends before it begins" in page and "Shown until the filter is mended: all" in page
+
+
+def test_tokens_are_shown_with_their_probabilities_and_where_there_is_no_advantage_none(
+    ada: Client, run: StageRun
+) -> None:
+    chosen = Rollout.objects.filter(attempt__stage_run=run).earliest("pk")
+    chosen.pieces, chosen.logprobs, chosen.advantage = (
+        [" <b>", "56", "\n", "!"],
+        [-0.05, -3.2, -8.0, None],
+        None,
+    )
+    chosen.save()
+    text = ada.get(f"/runs/{run.pk}/rollouts/{chosen.pk}/").content.decode()
+    assert '<span data-shade="0" title="95.1 % (−0.050 nats)"> &lt;b&gt;</span>' in text
+    assert '<span data-shade="4" title="4.1 % (−3.200 nats)">56</span>' in text
+    assert "&lt; 0.1 %" in text
+    assert '<span data-shade="0" title="unknown (none nats)">!</span>' in text
+    assert text.count("advantage") == 7  # of the eight completions of the group
+    texts = ada.get(f"/runs/{run.pk}/rollouts/{chosen.pk}/texts/").content.decode()
+    assert texts.count("<article") == 8

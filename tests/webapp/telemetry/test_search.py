@@ -81,22 +81,22 @@ def test_no_search_text_is_an_error(attempt: Attempt, words: str) -> None:
 
 def test_the_page_knows_how_far_the_index_is(attempt: Attempt, monkeypatch: pytest.MonkeyPatch) -> None:
     run = attempt.stage_run_id
-    assert search.indexed_to(run) is None
+    assert search.indexed_to([run]) is None
     write(attempt, "one", "two", step=1)
     write(attempt, "three", step=2)
     write(attempt, "four", step=3)
-    assert search.indexed_to(run) == 0
+    assert search.indexed_to([run]) == 0
     monkeypatch.setattr(search, "BATCH", 2)
     assert search.index_texts(seconds=0) == 2
-    assert search.indexed_to(run) == 1
+    assert search.indexed_to([run]) == 1
     assert found(attempt, "apples") == set(
         Rollout.objects.filter(attempt=attempt, step=1).values_list("pk", flat=True)
     )
     assert search.index_texts() == 2
-    assert search.indexed_to(run) is None
+    assert search.indexed_to([run]) is None
     assert search.index_texts() == 0
     factories.add_metrics(attempt, {"loss": [1.0, 2.0]})
-    assert search.indexed_to(run) is None  # nothing that has words came in
+    assert search.indexed_to([run]) is None  # nothing that has words came in
 
 
 def test_what_is_not_visible_yet_is_not_passed_over(attempt: Attempt) -> None:
@@ -119,7 +119,7 @@ def test_two_workers_index_each_rollout_once() -> None:
 
     def index() -> None:
         try:
-            while search.indexed_to(attempts[0].stage_run_id) is not None:
+            while search.indexed_to([attempts[0].stage_run_id]) is not None:
                 search.index_texts(seconds=0)
         finally:
             connection.close()
@@ -143,3 +143,21 @@ def test_a_prompt_is_followed_through_training(attempt: Attempt) -> None:
     first = Rollout.objects.filter(attempt=attempt, step=1)
     assert visits[0].correct == first.filter(correct=True).count()
     assert visits[0].reward == pytest.approx(sum(first.values_list("reward", flat=True)) / 8)
+
+
+@pytest.mark.parametrize("few", [0, 3, 1000])
+def test_words_are_found_alike_however_many_rollouts_have_them(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    factories.add_rollouts(attempt, step=1, count=16)
+    search.index_texts()
+    monkeypatch.setattr(search, "FEW", few)
+    words = search.query("apples")
+    assert words is not None
+    every = rollouts.counted(attempt.stage_run_id)
+    wrong = every.filter(correct=False)
+    found = search.with_words_each({attempt.pk: wrong}, words)
+    assert set(found[attempt.pk]) == set(search.with_words(wrong, words)) != set()
+    none = search.query("zebra")
+    assert none is not None
+    assert not search.with_words_each({attempt.pk: every}, none)[attempt.pk].exists()

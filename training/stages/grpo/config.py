@@ -76,6 +76,7 @@ class GrpoSettings(TrainingStageSettings):
     kind: Literal["grpo"]
     learns: ClassVar[Learns] = "rewards"
     several_processes: ClassVar[bool] = True
+    without_effect: ClassVar[frozenset[str]] = TrainingStageSettings.without_effect | {"record_logprobs"}
     records_rollouts: ClassVar[bool] = True
     unit: ClassVar[Unit] = "rollouts"
     same_speed: ClassVar[tuple[str, ...]] = ("precision", "group_size", "max_new_tokens", "sampler")
@@ -83,6 +84,7 @@ class GrpoSettings(TrainingStageSettings):
     prompts: int = Field(..., ge=1, description="Prompts drawn from the sources by weight")
     group_size: int = Field(..., ge=2, description="Rollouts per prompt; advantages compare within a group")
     batch_size: int = Field(64, ge=2, description="Rollouts in one forward pass")
+    log_every: int = Field(1, ge=1, description="Steps between metric records; a slope takes 60 records")
     temperature: float = Field(1.0, gt=0, description="Sampling temperature of the rollouts")
     max_new_tokens: int = Field(256, ge=1, description="Token limit of a rollout")
     iterations: int = Field(
@@ -179,6 +181,12 @@ class GrpoSettings(TrainingStageSettings):
                 "vllm": "on the same GPU; plain GPT-2 only",
             }
         },
+    )
+    record_logprobs: int = Field(
+        0,
+        ge=0,
+        description="Groups of each step whose tokens are recorded with the log-probability that the sampler gave them, "
+        "to be looked at; about 20 bytes a token. 0: none",
     )
     vllm_memory: float = Field(
         0.3, gt=0, lt=1, description="Share of the GPU's memory that vLLM reserves; counts where vLLM samples"

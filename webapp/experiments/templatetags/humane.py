@@ -71,6 +71,12 @@ def ago(at: datetime | None) -> str:
 
 
 @register.filter
+def clock(at: datetime) -> str:
+    """14:32 of today, else with the day: 27 Nov 14:32."""
+    return f"{at:%H:%M}" if at.date() == timezone.now().date() else f"{at.day} {at:%b %H:%M}"
+
+
+@register.filter
 def size(count: int | None) -> str:
     """Bytes in units of 1,000."""
     if count is None:

@@ -1,14 +1,14 @@
 """The diagnosis: findings computed from an experiment's records. A rule is one function, listed here.
 
-What a run's rules read changes only with the run's and its parent's journals, so a run's reading is kept by how far
-these have been brought in; an unfinished run is read again when its page asks and there is news.
+What a run's rules read changes only with the journals of the run, of its parent and of the run it was reused from, so its
+reading is kept by how far these have been brought in; an unfinished run is read again when its page asks and there is news.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from django.core.cache import cache
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from webapp.experiments.models import Experiment
 from webapp.results import dynamics
@@ -24,6 +24,7 @@ from webapp.results.diagnosis import (
     stopping,
 )
 from webapp.results.diagnosis.finding import Advice, Finding, Link, Severity
+from webapp.results.diagnosis.grouping import FindingGroup, grouped
 from webapp.results.diagnosis.hypotheses import Hypothesis
 from webapp.results.diagnosis.records import RunRecords
 from webapp.results.tables import StageTable, stage_table
@@ -33,10 +34,12 @@ __all__ = [
     "RULES",
     "Advice",
     "Finding",
+    "FindingGroup",
     "Link",
     "NextStep",
     "Reading",
     "Severity",
+    "grouped",
     "next_steps",
     "of_experiment",
     "of_run",
@@ -75,10 +78,10 @@ def of_run(run: StageRun) -> Reading:
     return _readings([run])[run.pk]
 
 
-def of_experiment(experiment: Experiment) -> list[Finding]:
-    """Every finding of an experiment, the worst first, then in the order of its stages."""
+def of_experiment(experiment: Experiment, table: StageTable | None = None) -> list[Finding]:
+    """Every finding of an experiment, the worst first, then in the order of its stages; `table`: its own, where it is made."""
     found = [finding for reading in readings(experiment).values() for finding in reading.findings]
-    table = stage_table(experiment)
+    table = table or stage_table(experiment)
     found += [finding for rule in TABLE_RULES for finding in rule(table)]
     order = {stage.name: stage.position for stage in experiment.stages.all()}
     return sorted(found, key=lambda one: (-one.severity, order.get(one.stage, -1)))
@@ -86,7 +89,9 @@ def of_experiment(experiment: Experiment) -> list[Finding]:
 
 def readings(experiment: Experiment) -> dict[int, Reading]:
     """Stage run id → its reading, of every run that has started."""
-    return _readings(_with_names().filter(experiment=experiment, attempt_number__gt=0))
+    return _readings(
+        _with_names().filter(Q(attempt_number__gt=0) | ~Q(reused_note=""), experiment=experiment)
+    )
 
 
 def _with_names() -> QuerySet[StageRun]:
@@ -105,17 +110,21 @@ def _readings(runs: Iterable[StageRun]) -> dict[int, Reading]:
 
 
 def _keys(runs: list[StageRun]) -> dict[int, str]:
-    """A name for what each run's reading is made from: how far its and its parent's journals have come in."""
+    """A name for what each run's reading is made from: how far the journals have come in."""
     seqs: dict[int, list[str]] = {}
-    wanted = {pk for run in runs for pk in (run.pk, run.parent_id) if pk is not None}
+    wanted = {pk for run in runs for pk in _read_of(run)}
     rows = Attempt.objects.filter(stage_run__in=wanted).order_by("number")
     for run, attempt, seq, first in rows.values_list("stage_run_id", "id", "journal_seq", "first_step"):
         seqs.setdefault(run, []).append(f"{attempt}.{seq}.{first}")
     return {
-        run.pk: f"diagnosis:{run.pk}:"
-        + "/".join("+".join(seqs.get(pk, [])) for pk in (run.pk, run.parent_id or 0))
+        run.pk: f"diagnosis:{run.pk}:" + "/".join("+".join(seqs.get(pk, [])) for pk in _read_of(run))
         for run in runs
     }
+
+
+def _read_of(run: StageRun) -> list[int]:
+    """The stage runs whose journals a run's reading is made from."""
+    return [pk for pk in (run.pk, run.parent_id, run.reused_from_id) if pk is not None]
 
 
 def _read(run: StageRun) -> Reading:
@@ -137,7 +146,7 @@ class NextStep:
     hypothesis: Hypothesis
     severity: Severity  # of the worst finding that points to it
     texts: tuple[str, ...]
-    because: tuple[str, ...]  # headlines
+    because: tuple[str, ...]  # what was found
 
 
 def next_steps(findings: Iterable[Finding]) -> list[NextStep]:
@@ -151,7 +160,7 @@ def next_steps(findings: Iterable[Finding]) -> list[NextStep]:
             hypothesis,
             max(finding.severity for finding, _ in pairs),
             tuple(dict.fromkeys(advice.text for _, advice in pairs)),
-            tuple(dict.fromkeys(finding.headline for finding, _ in pairs)),
+            tuple(dict.fromkeys(finding.topic for finding, _ in pairs)),
         )
         for hypothesis, pairs in pointing.items()
     ]

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from webapp.results import statistics
-from webapp.results.cells import METRICS, why_not_comparable
+from webapp.results.cells import why_not_comparable
+from webapp.results.metrics import METRICS
 from webapp.results.querysets import PairCounts, Tally, pair_counts
 from webapp.results.statistics import Interval
 from webapp.results.wording import p_is, percent, points, points_interval

@@ -37,7 +37,11 @@ def kl_divergence(records: RunRecords) -> Iterator[Finding]:
             not_shown="Not shown: that what it left was worth keeping; a benchmark before and after says that.",
             links=(records.chart("kl"), *records.texts(start)),
             advice=(
-                Advice("Raise beta or lower the learning rate, and try it where a run takes minutes.", D),
+                Advice(
+                    "Raise beta or lower the learning rate, and try it where a run takes minutes.",
+                    D,
+                    records.times("beta", 2, instead_of_0=0.02),
+                ),
                 Advice("Start from a stronger model, which has less far to go.", C),
             ),
             onset=start,
@@ -52,7 +56,11 @@ def kl_divergence(records: RunRecords) -> Iterator[Finding]:
             not_shown="Not shown: that this reward cannot teach anything; it was hardly tried.",
             links=(records.chart("kl"), records.chart("groups_without_gradient")),
             advice=(
-                Advice("Raise the learning rate or lower beta, and try it where a run takes minutes.", D),
+                Advice(
+                    "Raise the learning rate or lower beta, and try it where a run takes minutes.",
+                    D,
+                    records.times("optimizer.learning_rate", 3),
+                ),
                 Advice("Only then compare model sizes under reinforcement.", A),
             ),
             onset=kl.first_step,
@@ -74,6 +82,12 @@ def logprob_mismatch(records: RunRecords) -> Iterator[Finding]:
         reading="Consistent with a policy that is trained on other positions, precision or weights than it samples with.",
         not_shown="Not shown: how much of the result it costs; repeat the run without it before reading anything else.",
         links=(records.chart("logprob_mismatch"), *records.texts(start)),
-        advice=(Advice("Compare precision fp32 and sampler mulberry first, where a run takes minutes.", D),),
+        advice=(
+            Advice(
+                "Compare precision fp32 and sampler static_cache first, where a run takes minutes.",
+                D,
+                (("precision", "fp32"), ("sampler", "static_cache")) if records.settings else (),
+            ),
+        ),
         onset=start,
     )

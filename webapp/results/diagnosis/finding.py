@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 from django.urls import reverse
 
@@ -42,6 +43,7 @@ class Advice:
 
     text: str
     hypothesis: Hypothesis
+    changes: tuple[tuple[str, Any], ...] = ()  # dotted path → value; of a run's finding: within its stage
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,12 @@ class Finding:
     stage: str = ""
     condition: str = ""
     seed: int | None = None
+    common: str = ""  # the headline without this run's own figures; empty: it has none
+
+    @property
+    def topic(self) -> str:
+        """What the same finding is called in every run."""
+        return self.common or self.headline
 
     @property
     def where(self) -> str:
@@ -70,8 +78,8 @@ class Finding:
 
 
 def figure(value: float) -> str:
-    """Three significant digits with a real minus."""
-    return f"{value:.3g}".replace("-", "−")
+    """Three significant digits, the last ones too where they are 0, with a real minus."""
+    return f"{value:#.3g}".rstrip(".").replace("-", "−")
 
 
 def share(value: float) -> str:

@@ -42,6 +42,7 @@ def groups_without_gradient(records: RunRecords) -> Iterator[Finding]:
         kind="no_gradient",
         severity=severity,
         headline=f"{share(silent.end)} of the groups give no gradient at the end",
+        common="Most groups give no gradient at the end",
         evidence=(
             f"Groups of equal rewards: {share(silent.start)} at the start, {share(silent.end)} at the end, "
             f"{share(whole)} over the run"

@@ -1,6 +1,7 @@
 """Over-fitting in supervised stages: the training loss falls while validation loss rises or the benchmark falls."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from webapp.results.diagnosis.changes import Change
 from webapp.results.diagnosis.finding import Advice, Finding, Severity, figure
@@ -40,9 +41,21 @@ def over_fitting(records: RunRecords) -> Iterator[Finding]:
         reading="Consistent with over-fitting: examples learnt by heart.",
         not_shown="Not shown: that fewer epochs would have done better; the checkpoints in between were not evaluated.",
         links=tuple(links),
-        advice=(Advice("Fewer epochs, or more different examples: 100,000 distilled ones seen once.", C),),
+        advice=(
+            Advice(
+                "Fewer epochs, or more different examples: 100,000 distilled ones seen once.",
+                C,
+                _fewer_epochs(records),
+            ),
+        ),
         onset=start,
     )
+
+
+def _fewer_epochs(records: RunRecords) -> tuple[tuple[str, Any], ...]:
+    """Half as many, where examples are seen more than once."""
+    epochs = records.settings.get("epochs")
+    return (("epochs", max(1, int(epochs) // 2)),) if isinstance(epochs, int | float) and epochs > 1 else ()
 
 
 def fallen_by_repetition(records: RunRecords) -> Change | None:

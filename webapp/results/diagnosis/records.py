@@ -22,10 +22,11 @@ SAMPLE = 200  # completions at either end of a run, for what only texts show
 
 
 class RunRecords:
-    """One stage run's records; a rule asks for what it needs."""
+    """One stage run's records; a rule asks for what it needs. A reused run was trained elsewhere: it has that run's curves."""
 
     def __init__(self, run: StageRun) -> None:
         self.run = run
+        self.trained = run.reused_from_id or run.pk  # the run whose metrics and rollouts these are
         self._series: dict[str, Series | None] = {}
         self._trends: dict[str, Trend | None] = {}
 
@@ -39,6 +40,17 @@ class RunRecords:
         """The stage's resolved settings; empty for imported runs."""
         return (self.run.spec or {}).get("settings") or {}
 
+    def times(self, key: str, factor: float, *, instead_of_0: float = 0.0) -> tuple[tuple[str, Any], ...]:
+        """A setting of the stage, as advice changes it: so many times what it is; nothing where it is not known."""
+        keys = key.split(".")
+        value: Any = self.settings
+        for one in keys:
+            value = value.get(one) if isinstance(value, dict) else None
+        if not isinstance(value, int | float):
+            return ()
+        other = float(f"{value * factor:.3g}") or instead_of_0
+        return ((key, other),) if other and other != value else ()
+
     @property
     def primary(self) -> str:
         """The experiment's deciding benchmark."""
@@ -47,7 +59,7 @@ class RunRecords:
     @cached_property
     def recorded(self) -> dict[str, int]:
         """Metric → how many points it has."""
-        counted = Metric.objects.filter(attempt__stage_run=self.run).values_list("name")
+        counted = Metric.objects.filter(attempt__stage_run=self.trained).values_list("name")
         return dict(counted.annotate(Sum("chunks__points")))
 
     def series(self, name: str) -> Series | None:
@@ -58,8 +70,8 @@ class RunRecords:
             wanted = [one for one in self.recorded if one in MEASURES or one.startswith(COMPONENT)]
             if sum(self.recorded[one] for one in wanted) > TOGETHER:
                 wanted = [name]
-            found = series([self.run.pk], wanted)
-            self._series |= {one: found.get((self.run.pk, one)) for one in wanted}
+            found = series([self.trained], wanted)
+            self._series |= {one: found.get((self.trained, one)) for one in wanted}
         return self._series[name]
 
     def trend(self, name: str) -> Trend | None:
@@ -92,7 +104,7 @@ class RunRecords:
     @cached_property
     def rollouts(self) -> QuerySet[Rollout]:
         """The run's rollouts that count, to be narrowed further."""
-        return rollouts([self.run.pk])
+        return rollouts([self.trained])
 
     def first_rollouts(self) -> tuple[int, int]:
         """(correct, all) among the rollouts of the first tenth of the steps; (0, 0) without any."""
@@ -157,7 +169,7 @@ class RunRecords:
         """The chart of a metric on the run's page."""
         title = "Reward by component" if name == "components" else MEASURES[name].title
         key = "components" if name == "components" else MEASURES[name].chart
-        return Link(f"chart: {title}", "run", self.run.pk, f"#chart-{key}")
+        return Link(f"chart: {title}", "run", self.trained, f"#chart-{key}")
 
     def texts(self, step: int | None, mark: str = "", label: str = "") -> tuple[Link, ...]:
         """The rollouts (that have a mark) of the last step up to `step` (None: of all); nothing without any."""
@@ -168,7 +180,7 @@ class RunRecords:
         if at is None:
             return ()
         tail = f"?from_step={at}&to_step={at}" + (f"&{mark}=on" if mark else "")
-        return (Link(label or f"rollouts of step {at:,}", "rollouts", self.run.pk, tail),)
+        return (Link(label or f"rollouts of step {at:,}", "rollouts", self.trained, tail),)
 
     def problems(self, tally: Tally, only: str = "", label: str = "") -> Link:
         """The problems behind a result."""

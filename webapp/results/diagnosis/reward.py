@@ -53,6 +53,7 @@ def reward_without_correctness(records: RunRecords) -> Iterator[Finding]:
                 if payers
                 else "Reward right answers alone, on problems within reach.",
                 D,
+                ((f"rewards.{payers[0]}.weight", 0.0),) if payers and records.settings else (),
             ),
             Advice("Teach the skill by distilled solutions before it is rewarded.", C),
         ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from statistics import stdev
+from typing import Any
 
 from webapp.results.cells import Comparison
 from webapp.results.diagnosis.finding import Advice, Finding, Link, Severity
@@ -9,6 +10,7 @@ from webapp.results.diagnosis.hypotheses import D
 from webapp.results.tables import StageRow, StageTable
 from webapp.results.wording import points
 
+BETTER = 5  # seeds, as the advice says
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
@@ -45,7 +47,15 @@ def _ranked(table: StageTable, row: StageRow, position: int) -> Iterator[Finding
         reading="Consistent with no difference between the conditions, and with one that this many seeds cannot show.",
         not_shown="Not shown: that the conditions are equal.",
         links=(Link("comparison, seed by seed", "comparison", table.experiment.name),),
-        advice=(Advice("Add seeds where a run is cheap: three or more, better five.", D),),
+        advice=(Advice("Add seeds where a run is cheap: three or more, better five.", D, _more(table)),),
         stage=row.stage,
         condition=name,
     )
+
+
+def _more(table: StageTable) -> tuple[tuple[str, Any], ...]:
+    """The experiment's seeds and so many new ones that there are five."""
+    seeds = list(table.experiment.seeds)
+    first = max(seeds) + 1
+    more = list(range(first, first + max(BETTER - len(seeds), 1)))
+    return (("seeds", [*seeds, *more]),)

@@ -1,8 +1,11 @@
 """Whether the evaluations are large enough for what is read from them: of an experiment's table."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from statistics import fmean
+from typing import Any
 
+from training.benchmarks import BENCHMARKS
 from webapp.results import statistics
 from webapp.results.cells import Comparison, UnpairedComparison
 from webapp.results.diagnosis.finding import Advice, Finding, Link, Severity
@@ -11,6 +14,7 @@ from webapp.results.tables import StageRow, StageTable
 from webapp.results.wording import mixed_sizes, points
 
 CLAIMED = 0.01  # the report read differences of 1.4 and 1.8 points as benefits; smaller ones nobody claims
+ASKED = 1_000
 ADVICE = (Advice("Ask 1,000 problems on which the accuracy is not near 0.", D),)
 
 
@@ -27,7 +31,7 @@ def _too_small(table: StageTable, row: StageRow, position: int) -> Iterator[Find
     found = [seed.comparisons[position] for seed in row.seeds]
     counted = [one for one in found if isinstance(one, Comparison | UnpairedComparison)]
     verdicts = [together.verdict] if together else [one.verdict for one in counted]
-    if not counted or any(verdict.word != "not distinguishable" for verdict in verdicts):
+    if not counted or any(not verdict.word.startswith("not ") for verdict in verdicts):
         return
     delta = fmean(one.delta for one in counted)
     if abs(delta) < CLAIMED:
@@ -52,10 +56,21 @@ def _too_small(table: StageTable, row: StageRow, position: int) -> Iterator[Find
         reading="Consistent with chance, and with a real difference of that size.",
         not_shown="Not shown: a difference, nor its absence.",
         links=(Link("comparison", "comparison", table.experiment.name),),
-        advice=ADVICE,
+        advice=tuple(replace(one, changes=_more(table, first)) for one in ADVICE),
         stage=row.stage,
         condition=name,
     )
+
+
+def _more(table: StageTable, compared: Comparison | UnpairedComparison) -> tuple[tuple[str, Any], ...]:
+    """As many problems as the advice says, where the experiment asked fewer and there are so many."""
+    if isinstance(compared, UnpairedComparison):
+        return ()
+    listed = [one["benchmark"] for one in table.experiment.recipe.get("benchmarks", [])]
+    asked = min(ASKED, BENCHMARKS[table.benchmark].size)
+    if table.benchmark not in listed or compared.counts.problems >= asked:
+        return ()
+    return ((f"benchmarks.{table.benchmark}.problems", asked),)
 
 
 def _detectable(pairs: list[Comparison], delta: float, alpha: float) -> str | None:

@@ -38,6 +38,7 @@ def _of_rollouts(records: RunRecords) -> Finding | None:
             if never
             else f"{share(limit.end)} of the rollouts are cut at the token limit"
         ),
+        common="" if never else "Many rollouts are cut at the token limit",
         evidence=f"Cut at the limit: {share(limit.start)} at the start, {share(limit.end)} at the end.",
         reading=_reading(never),
         not_shown="Not shown: that the cut responses would have been right with more tokens.",
@@ -72,6 +73,7 @@ def _of_responses(records: RunRecords) -> Finding | None:
             if never
             else f"{share(rates[shown])} of the responses are cut at the token limit"
         ),
+        common="" if never else "Many responses are cut at the token limit",
         evidence="; ".join(
             f"{name}: {share(rate)} of {records.tallies[name].problems:,}" for name, rate in rates.items()
         )

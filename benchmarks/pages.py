@@ -1,0 +1,190 @@
+"""Every page of a large installation in headless Chromium, against its limit, without a fault that axe or the console finds;
+and the web's memory during a long download.
+
+    python -m benchmarks.pages [--rollouts 1000000] [--points 20000000] [--repeats 3]
+
+A page is ready at its load event; the run's page when its first curve is drawn. The pages are those of tests/pages.py, and
+searches among the rollouts. The limits: 1.5 s for a page, 1 s for a search.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+from playwright.sync_api import Page, sync_playwright
+
+from tests.axe import violations, without_policy
+from tests.stack import ROOT, RunningStack
+
+PAGE, SEARCH = 1.5, 1.0  # seconds
+SEARCHES = {
+    "a word of every prompt": "words=packs",
+    "a rare word with two marks": "words=365&mul_tokens=on&answer=wrong",
+    "a phrase": 'words="count the bags again"',
+    "no such word": "words=zebra",
+    "cut and repeating": "hit_limit=on&repeats=on",
+}
+CURVE = "#charts .js-line"
+
+
+def main() -> int:
+    """Print a line a page and a line a form of download; 1 when the median of one is over its limit, or a page has a fault."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rollouts", type=int, default=1_000_000)
+    parser.add_argument("--points", type=int, default=20_000_000)
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    os.environ.setdefault("MULBERRY_DATA", str(ROOT.parent / "shared" / "data"))
+    stack = RunningStack()
+    try:
+        stack.start()
+        amount = ("--rollouts", str(arguments.rollouts), "--points", str(arguments.points))
+        made = stack.mulberry("seed", *amount, timeout=1800)
+        assert made.returncode == 0, made.stderr
+        print(made.stdout.strip())
+        assert stack.mulberry("import", "phase_1_to_6").returncode == 0
+        _wait_for_the_index(stack)
+        slow = _visit_all(stack, arguments.repeats)
+        _download(stack)
+        stack.stop()
+    finally:
+        stack.remove()
+    return int(slow)
+
+
+def _wait_for_the_index(stack: RunningStack) -> None:
+    began = time.monotonic()
+    missing = "SELECT (SELECT count(*) FROM telemetry_rollout) - (SELECT count(*) FROM telemetry_rollouttext)"
+    while (left := stack.rows(missing)[0][0]) > 0:
+        assert time.monotonic() - began < 1800, f"{left} rollouts are not in the index"
+        time.sleep(2)
+    print(f"words were in the index after {time.monotonic() - began:.0f} s more")
+
+
+def _addresses(stack: RunningStack) -> dict[str, tuple[str, float]]:
+    """What it is → its path and its limit."""
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "webapp.settings",
+        "DATABASE_URL": stack.database_url(),
+        "MULBERRY_HOME": str(stack.home),
+    }
+    import django
+
+    django.setup()
+    from tests import pages
+
+    (experiment,) = stack.rows("SELECT name, id FROM experiments_experiment WHERE NOT imported")
+    (published,) = stack.rows("SELECT name FROM experiments_experiment WHERE imported")
+    (newest,) = stack.rows(
+        "SELECT a.stage_run_id, r.id FROM telemetry_rollout r JOIN runs_attempt a ON a.id = r.attempt_id"
+        " ORDER BY r.id DESC LIMIT 1"
+    )
+    (evaluation,) = stack.rows(
+        "SELECT e.id, o.problem FROM results_evaluation e JOIN results_outcome o ON o.evaluation_id = e.id"
+        " ORDER BY e.id DESC LIMIT 1"
+    )
+    rows = pages.Rows(
+        experiment=experiment[0],
+        launched=experiment[0],
+        run=newest[0],
+        rollout=newest[1],
+        evaluation=evaluation[0],
+        problem=evaluation[1],
+        published=published[0],
+        worker=stack.rows("SELECT max(id) FROM runs_worker")[0][0],
+    )
+    found = {name: (example(rows), PAGE) for name, example in (pages.PAGES | pages.MORE).items()}
+    for scope in ("rollouts", "experiment_rollouts"):
+        searches = {f"{scope}: {text}": (f"{found[scope][0]}?{q}", SEARCH) for text, q in SEARCHES.items()}
+        found |= searches
+    return found
+
+
+def _visit_all(stack: RunningStack, repeats: int) -> bool:
+    """Whether a page is over its limit."""
+    slow = False
+    with sync_playwright() as playwright:
+        program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        page.goto(stack.sign_in_link())
+        page.wait_for_url(f"{stack.address}/")
+        print(f"{'page':55} {'median':>8} {'worst':>8} {'limit':>6}   load {os.getloadavg()[0]:.1f}")
+        for name, (path, limit) in _addresses(stack).items():
+            times = [_seconds(page, stack.address + path, curve=name == "run") for _ in range(repeats)]
+            middle, over = statistics.median(times), statistics.median(times) > limit
+            slow |= over
+            mark = "  over the limit" if over else ""
+            print(f"{name:55} {middle:7.2f}s {max(times):7.2f}s {limit:5.1f}s{mark}", flush=True)
+        print(f"load at the end {os.getloadavg()[0]:.1f}")
+        faults = _faults(without_policy(browser, page), stack)
+        print("\n".join([f"faults that axe and the console find: {len(faults)}", *faults]), flush=True)
+        cookies = {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+        Path(stack.home / "cookie").write_text(cookies["sessionid"])
+        browser.close()
+    return slow or bool(faults)
+
+
+def _faults(page: Page, stack: RunningStack) -> list[str]:
+    """What is wrong with a page at this size, page by page."""
+    found: list[str] = []
+    page.on(
+        "console",
+        lambda message: found.append(f"{page.url}: {message.text}") if message.type == "error" else None,
+    )
+    page.on("pageerror", lambda error: found.append(f"{page.url}: {error}"))
+    for name, (path, _) in _addresses(stack).items():
+        page.goto(stack.address + path)
+        page.wait_for_timeout(1500)  # for what a page fetches after it is there
+        found += [f"{name}: {text}" for text in violations(page)]
+    return found
+
+
+def _seconds(page: Page, url: str, *, curve: bool) -> float:
+    """From asking for a page to its load event, or to its first curve."""
+    page.goto("about:blank")
+    began = time.perf_counter()
+    answer = page.goto(url)
+    if curve:
+        page.locator(CURVE).first.wait_for(state="attached")
+    took = time.perf_counter() - began
+    assert answer is not None and answer.status == 200, f"{url} answers {answer and answer.status}"
+    return took
+
+
+def _download(stack: RunningStack) -> None:
+    """Take every rollout of the experiment in each form, and say how far the web's memory rises meanwhile."""
+    session = {"sessionid": (stack.home / "cookie").read_text()}
+    experiment = stack.rows("SELECT name FROM experiments_experiment WHERE NOT imported")[0][0]
+    web = next(one for one in stack.processes() if one.cmdline()[-4:-2] == ["workers.cli", "web"])
+    for form in ("csv", "jsonl", "parquet"):
+        before, most, size, began = _memory(web), 0, 0, time.perf_counter()
+        url = f"{stack.address}/experiments/{experiment}/rollouts.{form}"
+        for part in _parts(url, session):
+            size += len(part)
+            most = max(most, _memory(web))
+        took = time.perf_counter() - began
+        print(
+            f"{form}: {size / 1e6:,.0f} MB in {took:.0f} s, the web's memory rises by {(most - before) / 1e6:.0f} MB"
+        )
+
+
+def _parts(url: str, cookies: dict[str, str]) -> Iterator[bytes]:
+    with httpx.stream("GET", url, cookies=cookies, timeout=600) as answer:
+        answer.raise_for_status()
+        yield from answer.iter_bytes(1 << 22)
+
+
+def _memory(process: psutil.Process) -> int:
+    return int(process.memory_info().rss)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,87 @@
+// One chart: its figure in the colours of light or dark, and its points as a table.
+
+export const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+// "--condition-0" → its value; "--condition-0/0.2" → the same, so much of it.
+function colour(name) {
+  const [token_, share] = name.split("/");
+  const value = token(token_);
+  if (!share) return value;
+  const parts = [1, 3, 5].map((at) => parseInt(value.slice(at, at + 2), 16));
+  return `rgba(${parts.join(",")},${share})`;
+}
+
+// Tokens of the style sheet in a figure → their values. Arrays of numbers are left as they are.
+function coloured(value) {
+  if (typeof value === "string") return value.startsWith("--") ? colour(value) : value;
+  if (Array.isArray(value)) return value[0] !== null && typeof value[0] === "object" ? value.map(coloured) : value;
+  if (value === null || typeof value !== "object") return value;
+  return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, coloured(below)]));
+}
+
+function styled(layout) {
+  const axis = { gridcolor: token("--line"), linecolor: token("--line-strong"), tickcolor: token("--line-strong"), automargin: true };
+  return {
+    ...coloured(layout),
+    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: token("--muted") },
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    hoverlabel: { bgcolor: token("--surface"), bordercolor: token("--line-strong"), font: { color: token("--ink") } },
+    xaxis: { ...layout.xaxis, ...axis, showgrid: false, showline: true },
+    yaxis: { ...layout.yaxis, ...axis, zerolinecolor: token("--line-strong") },
+    // what the person zoomed to stays, until an axis means something else
+    uirevision: JSON.stringify([layout.xaxis.title.text, layout.xaxis.type, layout.yaxis.type, layout.yaxis.range]),
+  };
+}
+
+export const across = (chart) => chart.figure.layout.xaxis.title.text; // step, tokens, k
+
+export function written(value, percent) {
+  if (value === null || value === undefined) return "";
+  if (percent) return `${(100 * value).toFixed(1)} %`.replaceAll("-", "−");
+  const text = value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(2) : Number(value.toPrecision(4)).toLocaleString("en", { maximumSignificantDigits: 4 });
+  return text.replaceAll("-", "−");
+}
+
+const named = (chart) => `${chart.title}${chart.unit ? `, ${chart.unit}` : ""}`;
+export const described = (chart) =>
+  `${named(chart)}${chart.figure ? `, by ${across(chart)}` : ""}${chart.latest === null || chart.latest === undefined ? "" : `; latest ${written(chart.latest, chart.percent)}`}`;
+
+export function draw(plot, chart, more = {}) {
+  plot.setAttribute("aria-label", `${described(chart)}. Arrow keys read the points.`);
+  return Plotly.react(plot, coloured(chart.figure.data), styled({ ...chart.figure.layout, ...more }), { displayModeBar: false, responsive: true });
+}
+
+// The traces that have a name and a value at a point: no edges of bands, no single runs behind a mean.
+export const told = (chart) => chart.figure.data.filter((trace) => !["band", "single", "raw", "rest"].includes(trace.meta?.role));
+export const valuesOf = (trace) => trace.customdata ?? trace.y;
+
+// The points of a chart as a table, newest first.
+export function tabulate(chart, place) {
+  const traces = told(chart);
+  const rows = new Map();
+  traces.forEach((trace, column) => trace.x.forEach((x, i) => {
+    if (valuesOf(trace)[i] === null && trace.meta?.role) return;
+    if (!rows.has(x)) rows.set(x, Array(traces.length).fill(null));
+    rows.get(x)[column] = valuesOf(trace)[i];
+  }));
+  const table = document.createElement("table");
+  table.className = "numbers";
+  const head = table.createTHead().insertRow();
+  for (const name of [across(chart), ...traces.map((trace) => trace.name)]) {
+    const cell = document.createElement("th");
+    cell.scope = "col";
+    cell.textContent = name;
+    head.append(cell);
+  }
+  const body = table.createTBody();
+  for (const [x, values] of [...rows].sort(([a], [b]) => b - a)) {
+    const row = body.insertRow();
+    const name = document.createElement("th");
+    name.scope = "row";
+    name.textContent = x.toLocaleString("en", { maximumSignificantDigits: 9 });
+    row.append(name);
+    for (const value of values) row.insertCell().textContent = value === null ? "–" : written(value, chart.percent);
+  }
+  place.replaceChildren(table);
+}

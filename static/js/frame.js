@@ -1,0 +1,16 @@
+// What every page has: the palette, the keys, messages about what happened, menus that close.
+
+import { recent } from "./palette.js";
+import "./keys.js";
+import "./menus.js";
+import "./told.js";
+
+// Choices may have changed the address since the page came.
+for (const form of document.querySelectorAll(".save-view")) {
+  form.addEventListener("submit", () => {
+    form.elements.address.value = location.pathname + location.search + location.hash;
+  });
+}
+
+const { responseStatus = 200 } = performance.getEntriesByType("navigation")[0] ?? {};
+if (responseStatus < 400) recent.visit();

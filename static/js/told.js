@@ -1,0 +1,32 @@
+// What a person is told while a page is open: the count in the bar, and a message that stays until it is put away.
+
+const place = document.getElementById("toasts");
+const KEPT = 3;
+
+function toast({ id, kind, title, text }) {
+  const made = document.createElement("div");
+  made.className = `toast told-${kind}`;
+  const link = document.createElement("a");
+  link.href = place.dataset.link.replace("/0/", `/${id}/`);
+  link.textContent = title;
+  const more = document.createElement("p");
+  more.className = "muted small";
+  more.textContent = text.length > 160 ? `${text.slice(0, 160)} …` : text;
+  const away = document.createElement("button");
+  away.type = "button";
+  away.className = "button button-quiet";
+  away.textContent = "Put away";
+  away.setAttribute("aria-label", `Put away: ${title}`);
+  away.addEventListener("click", () => made.remove());
+  made.append(link, more, away);
+  return made;
+}
+
+document.body.addEventListener("live:told", ({ detail }) => {
+  document.body.dataset.told = detail.seen;
+  for (const mark of document.querySelectorAll("[data-unread]")) {
+    mark.textContent = detail.unread ? ` (${detail.unread})` : "";
+  }
+  place.append(...detail.new.map(toast));
+  while (place.childElementCount > KEPT) place.firstElementChild.remove();
+});

@@ -1,0 +1,144 @@
+"""Comparing in a real browser: flips with both texts, the forest plot, experiments against each other; axe finds nothing."""
+
+from collections.abc import Iterator
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests import factories
+from webapp.experiments.models import Experiment
+from webapp.results.models import Evaluation, Outcome
+from webapp.runs.models import State
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page into which axe may be put: the policy would keep it out."""
+    context = browser.new_context(bypass_csp=True, viewport={"width": 1280, "height": 900})
+    yield context.new_page()
+    context.close()
+
+
+def accessible(page: Page) -> None:
+    """Axe finds nothing, and nothing sticks out on a phone."""
+    found = Axe().run(page)
+    assert not found.response["violations"], found.generate_report()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.set_viewport_size({"width": 1280, "height": 900})
+
+
+def evaluated(name: str, marks: dict[tuple[str, str], str], **fields: object) -> Experiment:
+    """An experiment of two stages; marks: (condition, stage) → a letter a problem, r where it is right."""
+    experiment = factories.make_experiment(name, stages=(("mixed", "sft"), ("grpo", "grpo")), **fields)  # type: ignore[arg-type]
+    for (condition, stage), letters in marks.items():
+        for seed in experiment.seeds:
+            run = factories.run_of(experiment, condition, stage, seed)
+            attempt = factories.make_attempt(run, state=State.SUCCEEDED)
+            factories.add_evaluation(attempt, [letter == "r" for letter in letters], mul_tokens=seed)
+    return experiment
+
+
+MARKS = {
+    ("baseline", "mixed"): "rrrr----------" * 4,
+    ("baseline", "grpo"): "rr--rr--------" * 4,
+    ("mul_tokens", "mixed"): "rrrr--rr------" * 4,
+    ("mul_tokens", "grpo"): "r---rr--rrrrrr" * 4,
+}
+
+
+def test_the_stage_table_opens_exactly_its_flips_and_they_are_narrowed(page: Page, address: str) -> None:
+    evaluated("demo-1", MARKS)
+    page.goto(f"{address}/experiments/demo-1/comparison/")
+    row = page.locator("#stage-table tbody tr").nth(1)
+    row.get_by_role("link", name="24 gained").click()
+    expect(page.get_by_role("heading", name="Flips", exact=True)).to_be_visible()
+    expect(page.locator(".flip")).to_have_count(24)
+    expect(page.locator(".facts").first).to_contain_text("+35.7 points")
+    first = page.locator(".flip").first
+    expect(first.locator("h3")).to_have_text("p0008")
+    expect(first.locator(".texts > div")).to_have_count(2)
+    expect(first.locator(".texts")).to_contain_text("baseline after grpo ✕ wrong")
+    expect(first.locator(".texts")).to_contain_text("mul_tokens after grpo ✓ right")
+    expect(first).to_contain_text("gained and kept")
+    expect(first.locator(".way").last).to_have_text(
+        "mul_tokens mixed ✕ wrong grpo ✓ right gained and kept", use_inner_text=False
+    )
+    page.get_by_role("link", name="all 56").click()
+    expect(page.locator(".flip")).to_have_count(25)
+    page.get_by_role("link", name="20 solved at first, then lost in mul_tokens").click()
+    expect(page.locator(".flip")).to_have_count(20)
+    expect(page.locator(".flip h3").first).to_have_text("p0001")
+    accessible(page)
+    page.get_by_label("Condition").first.select_option("mul_tokens")
+    page.get_by_label("after stage").first.select_option("mixed")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("link", name="gained 32")).to_be_visible()
+    expect(page.get_by_role("link", name="lost 20")).to_be_visible()
+
+
+def test_the_forest_plot_and_seeds_together(page: Page, address: str) -> None:
+    evaluated("demo-2", MARKS, seeds=[0, 1])
+    page.goto(f"{address}/experiments/demo-2/comparison/")
+    plot = page.get_by_role("figure", name="Δ by stage")
+    expect(plot.get_by_role("listitem")).to_have_count(4)
+    expect(plot.get_by_role("listitem").nth(2)).to_contain_text("grpo mul_tokens seed 0")
+    expect(plot.get_by_role("listitem").nth(2)).to_contain_text("+35.7")
+    expect(plot.get_by_role("listitem").nth(2)).to_contain_text("differ")
+    expect(plot.locator(".axis text").last).to_have_text("+60")
+    accessible(page)
+    page.get_by_label("Seeds").select_option("together")
+    page.get_by_role("button", name="Compare").click()
+    expect(page).to_have_url(
+        f"{address}/experiments/demo-2/comparison/?benchmark=one_step_multiplication&metric=accuracy&baseline=baseline&seeds=together"
+    )
+    expect(page.locator("#stage-table tbody tr")).to_have_count(2)
+    expect(plot.get_by_role("listitem")).to_have_count(2)
+    expect(plot.get_by_role("listitem").last).to_contain_text("2 seeds")
+    accessible(page)
+
+
+def test_checkpoints_across_experiments_are_compared_or_refused(page: Page, address: str) -> None:
+    evaluated("demo-1", MARKS)
+    evaluated("demo-2", MARKS)
+    other = evaluated("other-1", MARKS)
+    limited = factories.EVALUATION_SETTINGS | {"max_new_tokens": 99}
+    Evaluation.objects.filter(attempt__stage_run__experiment=other).update(settings=limited)
+    for run in other.runs.all():
+        run.spec |= {"model": {"layers": 6}}
+        run.save()
+    page.goto(f"{address}/experiments/demo-1/comparison/")
+    page.get_by_role("link", name="With other experiments").click()
+    expect(page.get_by_text("Choose a second checkpoint")).to_be_visible()
+    page.get_by_label("Experiment 2").select_option("demo-2")
+    page.get_by_role("button", name="Compare").click()
+    page.get_by_label("Checkpoint 2").select_option("mul_tokens after grpo, seed 0")
+    page.get_by_label("Experiment 3").select_option("other-1")
+    page.get_by_role("button", name="Compare").click()
+    rows = page.locator("#across-table tbody tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(1)).to_contain_text("+35.7")
+    expect(rows.nth(1)).to_contain_text("24 / 4")
+    expect(rows.nth(1)).to_contain_text("differ")
+    expect(rows.nth(2)).to_contain_text("not compared the token limit differs (28 against 99)")
+    expect(page.locator("#difference-table tbody tr")).to_have_count(1)
+    expect(page.locator("#difference-table tbody tr")).to_contain_text("model.layers")
+    accessible(page)
+
+
+def test_the_metric_is_switched_to_an_amount(page: Page, address: str) -> None:
+    experiment = evaluated("demo-1", MARKS)
+    run = factories.run_of(experiment, "mul_tokens", "grpo")
+    Outcome.objects.filter(evaluation__attempt__stage_run=run, correct=True).update(mul_tokens=2)
+    page.goto(f"{address}/experiments/demo-1/comparison/")
+    page.get_by_role("combobox", name="Metric").select_option("Mul-tokens per response")
+    page.get_by_role("button", name="Compare").click()
+    expect(page.get_by_role("heading", name="Mul-tokens per response after every stage")).to_be_visible()
+    row = page.locator("#stage-table tbody tr").nth(1)
+    expect(row).to_contain_text("+1.286")
+    expect(row).to_contain_text("72 in 56")
+    expect(page.get_by_role("figure", name="Δ by stage")).to_contain_text("mul-tokens")
+    accessible(page)

@@ -1,0 +1,118 @@
+"""Rollouts reach the open page through the journal, ingest, NOTIFY and the stream: none lost, none doubled, whatever breaks."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests import factories
+from tests.conftest import BROWSER_PATIENCE
+from tests.served import served, session
+from tests.stack import free_port
+from training.journal import Journal, RolloutRow
+from webapp.runs.models import StageRun
+from webapp.telemetry import rollouts
+from webapp.telemetry.models import Rollout
+from workers.ingest import Ingest
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+SHOWN = "all => all.map((one) => one.id)"
+A_STEP = 7  # rollouts; so that what a page shows is cut within a step
+
+
+class Sampling:
+    """A run that samples when it is told to, as training writes and a worker reads."""
+
+    def __init__(self, run: StageRun, folder: Path) -> None:
+        attempt = factories.make_attempt(run, run_dir=str(folder))
+        folder.mkdir()
+        self.journal = Journal(folder / "journal")
+        self.journal.append("started", attempt=1, step=0, pid=1)
+        self.ingest = Ingest(attempt.pk)
+        self.step = 0
+
+    def go(self, steps: int, *, brought_in: bool = True) -> None:
+        """So many steps, each brought in by itself, or none of them yet."""
+        for _ in range(steps):
+            self.step += 1
+            self.journal.append("rollouts", step=self.step, rows=[self._row(n) for n in range(A_STEP)])
+            if brought_in:
+                self.ingest.drain()
+
+    def _row(self, number: int) -> RolloutRow:
+        return RolloutRow(
+            group=self.step, prompt=f"User: {self.step} × {number}?", completion=f" {self.step * number}",
+            reference=str(self.step * number), answer=str(self.step * number), tokens=3, reward=1.0,
+            components={"correct": 1.0}, advantage=0.0, correct=True, mul_tokens=0, repeats=False, hit_limit=False,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def sampling(transactional_db: None, tmp_path: Path) -> list[Sampling]:
+    """Two GRPO runs of one experiment."""
+    experiment = factories.make_experiment()
+    found = [factories.run_of(experiment, name, "grpo") for name in ("baseline", "mul_tokens")]
+    return [Sampling(run, tmp_path / str(run.pk)) for run in found]
+
+
+@pytest.fixture
+def open_page(browser: Browser) -> Iterator[Page]:
+    """A page that may see its server go away, which its console tells."""
+    context = browser.new_context()
+    context.set_default_timeout(BROWSER_PATIENCE)
+    yield context.new_page()
+    context.close()
+
+
+@pytest.mark.parametrize("across", [False, True])
+def test_nothing_is_lost_or_doubled_over_a_reconnect_and_a_restart(
+    sampling: list[Sampling], open_page: Page, across: bool
+) -> None:
+    page, port = open_page, free_port()
+    watched = sampling if across else sampling[:1]
+    runs = [one.ingest.run for one in watched]
+    path = "/experiments/demo-1/rollouts/" if across else f"/runs/{runs[0]}/rollouts/"
+
+    def everybody(steps: int, *, brought_in: bool = True) -> None:
+        for one in sampling:
+            one.go(steps, brought_in=brought_in)
+
+    with served(port) as (_, address):
+        cookies = [{"name": name, "value": value, "url": address} for name, value in session().items()]
+        page.context.add_cookies(cookies)  # type: ignore[arg-type]
+        everybody(2)
+        page.goto(address + path)
+        expect(page.locator("#live")).to_have_text("live")
+        page.evaluate("window.never_reloaded = true")
+        everybody(3)
+        _holds(page, runs)
+        page.context.set_offline(True)  # an open stream notices nothing of it, so it is closed as well
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        everybody(2)
+        page.context.set_offline(False)
+        everybody(1)
+        _holds(page, runs)
+    expect(page.locator("#live")).to_have_text("connecting …")  # the server was killed
+    everybody(2)
+    everybody(1, brought_in=False)  # in the journal alone while the server comes back
+    with served(port):
+        expect(page.locator("#live")).to_have_text("live")
+        everybody(2)
+        _holds(page, runs)
+        everybody(4)
+        _holds(page, runs)
+        assert page.evaluate("window.never_reloaded")
+        page.goto("about:blank")
+
+
+def _holds(page: Page, runs: list[int]) -> None:
+    """The page shows the newest rollouts of the database in their order, and counts all of them."""
+    every = Rollout.objects.filter(attempt__stage_run__in=runs)
+    expect(page.locator("#rollout-count")).to_have_text(f"{every.count():,}")
+    newest = [f"rollout-{r.attempt_id}-{r.seq}-{r.index}" for r in rollouts.newest(runs)]
+    expect(page.locator("#rollouts article")).to_have_count(len(newest))
+    shown = page.locator("#rollouts article").evaluate_all(SHOWN)
+    assert len(set(shown)) == len(shown)
+    assert shown == newest

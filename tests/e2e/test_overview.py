@@ -1,0 +1,162 @@
+"""The overview and the frame of every page in a real browser: live, accessible, by keyboard, on paper, on a phone."""
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from django.utils import timezone
+from playwright.sync_api import Browser, Page, expect
+
+from tests import factories, histories
+from tests.axe import violations, without_policy
+from webapp.accounts.models import SavedView
+from webapp.runs import lifecycle
+from webapp.runs.models import StageRun, State, Worker
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+
+def make_worker(name: str = "worker-1@lab", **fields: object) -> Worker:
+    values: dict[str, object] = {"hostname": "lab", "boot_id": "b", "pid": 1, "process_started": 1.0}
+    return Worker.objects.create(name=name, devices=["cpu:0", "cpu:1"], queues=["default"], **values | fields)  # type: ignore[arg-type]
+
+
+def test_an_empty_installation_leads_to_a_recipe(page: Page, address: str) -> None:
+    page.goto(f"{address}/")
+    expect(page.get_by_text("Nothing was launched here yet")).to_be_visible()
+    page.get_by_role("link", name="Choose a recipe").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("New experiment")
+
+
+def test_the_overview_says_what_happens_and_moves_by_itself(page: Page, address: str) -> None:
+    histories.make_history("demo-1", done=6)
+    experiment = factories.make_experiment("smoke-1")
+    make_worker()
+    page.goto(f"{address}/")
+    expect(page.locator(".live")).to_have_text("live")
+    page.evaluate("window.never_reloaded = true")
+    expect(page.get_by_role("heading", name="Nothing needs attention")).to_be_visible()
+    expect(page.locator("#overview")).to_contain_text("2 ready, 10 waiting")
+    expect(page.locator("#overview")).to_contain_text("2 of 2 slots free")
+    result = page.locator(".results tbody tr")
+    expect(result).to_contain_text("grpo")
+    expect(result.locator(".verdict")).to_be_visible()
+    run = factories.run_of(experiment, "baseline", "pretrain")
+    factories.make_attempt(run, state=State.RUNNING)
+    StageRun.objects.filter(pk=run.pk).update(progress_done=30, progress_total=150, progress_unit="steps")
+    lifecycle.notify(experiment=experiment.pk, run=run.pk, state="running")
+    row = page.locator(".running tbody tr")
+    expect(row).to_contain_text("30/150 steps")
+    expect(row).to_contain_text("cpu:0")
+    StageRun.objects.filter(pk=run.pk).update(error="out of memory; take less")
+    assert lifecycle.move(run.pk, State.RUNNING, State.FAILED, error="out of memory; take less")
+    concern = page.locator(".concerns li", has_text="smoke-1: pretrain, baseline, seed 0 failed")
+    expect(concern).to_contain_text("out of memory; take less")
+    assert page.evaluate("window.never_reloaded")
+    concern.get_by_role("link").click()
+    page.wait_for_url(f"{address}/runs/{run.pk}/")
+
+
+def test_what_no_worker_takes_needs_attention(page: Page, address: str) -> None:
+    factories.make_experiment("smoke-1")
+    make_worker(heartbeat_at=timezone.now() - timedelta(minutes=2))
+    page.goto(f"{address}/")
+    expect(page.locator(".concerns li").first).to_contain_text("No worker answers, and 2 runs are ready")
+    expect(page.locator(".concerns")).to_contain_text("Worker worker-1@lab is unreachable")
+
+
+def test_the_list_of_experiments_is_narrowed_by_its_form(page: Page, address: str) -> None:
+    histories.make_history("demo-1", done=6)
+    factories.make_experiment("smoke-1")
+    page.goto(f"{address}/experiments/")
+    page.get_by_label("State").select_option("succeeded")
+    page.get_by_role("button", name="Show").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    assert "state=succeeded" in page.url
+    page.get_by_label("Text").fill("nothing like it")
+    page.get_by_label("Text").press("Enter")
+    page.get_by_role("link", name="show all of them").click()
+    expect(page.locator("tbody tr")).to_have_count(2)
+
+
+def test_a_view_is_saved_with_its_choices_and_found_again(page: Page, address: str) -> None:
+    factories.make_experiment("smoke-1")
+    page.goto(f"{address}/experiments/?state=failed")
+    page.locator("summary", has_text="Views").click()
+    page.get_by_label("Save this view as").locator("visible=true").fill("What failed")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("Saved as “What failed”")).to_be_visible()
+    assert page.url == f"{address}/experiments/?state=failed"
+    page.goto(f"{address}/")
+    page.locator("main").get_by_role("link", name="What failed").click()
+    page.wait_for_url(f"{address}/experiments/?state=failed")
+    page.goto(f"{address}/views/")
+    page.get_by_label("Name of What failed").fill("Failures")
+    page.get_by_label("shared").check()
+    page.get_by_role("button", name="Change").click()
+    expect(page.get_by_text("“Failures” is changed")).to_be_visible()
+    assert SavedView.objects.get().shared
+    page.get_by_role("button", name="Delete Failures").click()
+    expect(page.get_by_text("“Failures” is deleted")).to_be_visible()
+    assert not SavedView.objects.exists()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_nothing(browser: Browser, page: Page, address: str, width: int, scheme: str) -> None:
+    histories.make_history("demo-1", done=6)
+    histories.make_history("demo-2", done=3)
+    make_worker()
+    other = without_policy(browser, page, viewport={"width": width, "height": 844}, color_scheme=scheme)
+    for path in (
+        "/",
+        "/experiments/",
+        "/experiments/?q=zzz",
+        "/search/?q=demo",
+        "/views/",
+        "/notifications/",
+    ):
+        other.goto(f"{address}{path}")
+        assert violations(other) == [], path
+        levels = other.locator("h1, h2, h3").evaluate_all("all => all.map((one) => Number(one.tagName[1]))")
+        assert levels[0] == 1, path
+        assert all(after <= before + 1 for before, after in pairwise(levels)), path
+    other.locator("details.menu:visible > summary").first.click()
+    assert violations(other) == []
+    other.goto("about:blank")
+    other.context.close()
+
+
+def test_the_bar_is_a_menu_on_a_phone_even_without_scripts(
+    browser: Browser, page: Page, address: str
+) -> None:
+    context = browser.new_context(
+        storage_state=page.context.storage_state(),
+        java_script_enabled=False,
+        viewport={"width": 390, "height": 844},
+    )
+    phone = context.new_page()
+    phone.goto(f"{address}/")
+    expect(phone.get_by_role("link", name="Experiments")).to_have_count(0)
+    phone.locator("summary", has_text="Menu").click()
+    phone.get_by_role("link", name="Experiments", exact=True).click()
+    expect(phone.get_by_role("heading", level=1)).to_have_text("Experiments")
+    phone.get_by_role("link", name="Search").click()
+    phone.get_by_label("Words").fill("demo")
+    phone.get_by_role("button", name="Search").click()
+    phone.get_by_role("link", name="Set up demo").click()
+    expect(phone.get_by_role("button", name="Launch")).to_be_visible()
+    context.close()
+
+
+def test_on_paper_there_is_the_table_and_where_it_came_from(page: Page, address: str) -> None:
+    histories.make_history("demo-1", done=6)
+    page.goto(f"{address}/experiments/demo-1/report/")
+    expect(page.locator(".origin")).to_be_hidden()
+    page.emulate_media(media="print", color_scheme="dark")
+    for gone in (".bar", ".actions", ".crumbs"):
+        expect(page.locator(gone).first).to_be_hidden()
+    expect(page.locator(".origin")).to_contain_text(f"{address}/experiments/demo-1/report/")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert page.evaluate("getComputedStyle(document.body).color") == "rgb(0, 0, 0)"
+    assert page.locator(".scroll").first.evaluate("one => getComputedStyle(one).overflowX") == "visible"

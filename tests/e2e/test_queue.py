@@ -1,0 +1,149 @@
+"""The queue and the workers in a real browser: pause, reorder, drain, on a real stack and over recorded rows."""
+
+import json
+import time
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests import factories, histories
+from tests.served import session
+from tests.stack import RunningStack
+from webapp.runs import queues
+from webapp.runs.models import WorkerLog
+
+STATES = "SELECT e.name, r.state, count(*) FROM runs_stagerun r JOIN experiments_experiment e ON e.id = r.experiment_id GROUP BY 1, 2"
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    limit = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < limit, "it did not come about"
+        time.sleep(0.2)
+
+
+def started(stack: RunningStack) -> list[str]:
+    """Names of experiments in the order in which their first attempts began."""
+    query = (
+        "SELECT e.name FROM runs_attempt a JOIN runs_stagerun r ON r.id = a.stage_run_id"
+        " JOIN experiments_experiment e ON e.id = r.experiment_id ORDER BY a.id"
+    )
+    return list(dict.fromkeys(name for (name,) in stack.rows(query)))
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_pause_launch_reorder_resume_drain(new_stack: Callable[..., RunningStack], page: Page) -> None:
+    stack = new_stack({"MULBERRY_SLOTS": "1"})
+    stack.start()
+    page.goto(stack.sign_in_link())
+    page.wait_for_url(f"{stack.address}/")
+    page.goto(f"{stack.address}/workers/")
+    worker = page.locator(".workers tbody tr")
+    expect(worker).to_have_attribute("data-state", "idle")
+    page.get_by_role("button", name="Pause the queue").click()
+    expect(page.locator(".queue .note")).to_contain_text("Paused by operator")
+
+    for _ in range(2):
+        done = stack.mulberry("launch", "smoke", "--no-reuse")
+        assert done.returncode == 0, done.stderr
+    line = page.locator(".line tbody th a")
+    expect(line).to_have_text(["smoke-1", "smoke-2"])  # it came without a reload
+    time.sleep(7)  # the janitor announces every 5 s
+    assert started(stack) == []
+    page.get_by_role("button", name="Move smoke-2 to the front").click()
+    expect(line).to_have_text(["smoke-2", "smoke-1"])
+    shown = json.loads(stack.mulberry("queue", "--json").stdout)
+    assert [one["name"] for one in shown[0]["experiments"]] == ["smoke-2", "smoke-1"]
+    assert shown[0]["paused_by"] == "operator"
+
+    page.get_by_role("button", name="Resume the queue").click()
+    expect(worker).to_have_attribute("data-state", "busy")
+    assert started(stack) == ["smoke-2"]
+    expect(worker.locator(".task")).to_contain_text("of smoke-2")
+    expect(worker.locator("td").nth(2)).to_contain_text("%")  # CPU, from its report
+
+    worker.get_by_role("button", name="Drain").click()
+    expect(worker).to_have_attribute("data-state", "draining")
+    done = stack.mulberry("cancel", "smoke-2")
+    assert done.returncode == 0, done.stderr
+    expect(worker).to_have_attribute("data-state", "drained")
+    time.sleep(6)
+    assert started(stack) == ["smoke-2"], "smoke-1 is ready, but nobody takes it"
+    worker.get_by_role("link").first.click()
+    expect(page.locator(".worker-log")).to_contain_text("takes runs from default on")
+    expect(page.locator(".events")).to_contain_text("drained worker-")
+    page.get_by_role("button", name="take runs again").click()
+    wait_for(lambda: started(stack) == ["smoke-2", "smoke-1"])
+    assert stack.mulberry("queue", "--pause", "default").returncode == 0
+    assert stack.mulberry("cancel", "smoke-1").returncode == 0
+    wait_for(lambda: {state for _, state, _ in stack.rows(STATES)} == {"cancelled"})
+    again = stack.mulberry("queue", "--pause", "default")
+    assert (again.returncode, "paused already" in again.stderr) == (1, True)
+    page.goto("about:blank")
+    assert stack.stop() == 0, stack.said()
+    assert stack.processes() == []
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_the_page_follows_workers_without_a_reload(page: Page, address: str) -> None:
+    page.goto(f"{address}/workers/")
+    expect(page.get_by_text("No worker runs.")).to_be_visible()
+    page.evaluate("window.never_reloaded = true")
+    worker = factories.make_worker("cuda:0")
+    row = page.locator(f"#worker-{worker.pk}")
+    expect(row).to_have_attribute("data-state", "idle")
+    run = factories.make_run("grpo")
+    run.attempts.update(worker=worker, device="cuda:0")
+    expect(row).to_have_attribute("data-state", "busy")
+    expect(row).to_contain_text("97 % used")
+    assert page.evaluate("window.never_reloaded")
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+def test_an_experiment_is_moved_by_keyboard(page: Page, address: str) -> None:
+    for name in ("a-1", "b-1"):
+        factories.make_experiment(name)
+    page.goto(f"{address}/workers/")
+    expect(page.get_by_role("button", name="Move a-1 up")).to_be_disabled()
+    page.get_by_role("button", name="Move b-1 up").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".line tbody th a")).to_have_text(["b-1", "a-1"])
+    assert page.url.endswith("/workers/#line-b-1")
+    expect(page.get_by_role("status").first).to_contain_text("b-1 is moved up")
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_have_no_barriers_and_fit_a_phone(browser: Browser, address: str, scheme: str) -> None:
+    history = histories.make_history("a_name_that_takes_quite_some_room-1", done=1, seeds=(0, 1))
+    factories.make_experiment("b-1")
+    worker = factories.make_worker("cuda:0", "cpu:0")
+    drained = factories.make_worker("cpu:0")
+    history.runs.filter(state="running").first().attempts.update(worker=worker, device="cuda:0")  # type: ignore[union-attr]
+    WorkerLog.objects.create(worker=worker, text="a line of the log " * 30 + "\n" * 3 + "x" * 300)
+    queues.drain(worker=drained, by="ada")
+    context = browser.new_context(bypass_csp=True, color_scheme=scheme)  # type: ignore[arg-type]
+    context.add_cookies([{"name": n, "value": v, "url": address} for n, v in session().items()])
+    page = context.new_page()
+    for paused in (False, True):
+        if paused:
+            queues.pause(queue="default", by="ada")
+        for path in ("/workers/", f"/workers/{worker.pk}/", f"/workers/{drained.pk}/"):
+            for width in (1280, 390):
+                page.set_viewport_size({"width": width, "height": 844})
+                page.goto(address + path)
+                found = Axe().run(page)
+                assert found.violations_count == 0, f"{path} {width}: {found.generate_report()}"
+                extra = page.evaluate(
+                    "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+                )
+                assert extra == 0, (path, width)
+    page.goto("about:blank")
+    context.close()

@@ -1,0 +1,88 @@
+"""What training leaves behind, for tests and for looking at pages: curves, a run's records, an experiment part of the way."""
+
+import random
+from collections.abc import Sequence
+
+import numpy as np
+from django.contrib.auth.models import User
+
+from tests.factories import (
+    add_checkpoint,
+    add_evaluation,
+    add_log,
+    add_metrics,
+    add_rollouts,
+    make_attempt,
+    make_experiment,
+)
+from webapp.experiments.models import Experiment
+from webapp.runs.models import Attempt, StageRun, State
+
+
+def curve(start: float, end: float, steps: int, seed: int = 0, noise: float = 0.05) -> list[float]:
+    """A noisy approach from start to end."""
+    draw = np.random.default_rng(seed)
+    progress = 1 - np.exp(-4 * np.linspace(0, 1, steps))
+    wobble = noise * abs(end - start) * draw.standard_normal(steps)
+    return [float(value) for value in start + (end - start) * progress + wobble]
+
+
+def train(attempt: Attempt, kind: str, *, steps: int = 150, seed: int = 0) -> None:
+    """Metrics (and rollouts, for grpo) of one attempt, as a training run of this kind records them."""
+    metrics = {
+        "loss": curve(6.2, 1.1, steps, seed),
+        "learning_rate": curve(4e-3, 4e-4, steps, seed, noise=0),
+        "grad_norm": curve(2.0, 0.6, steps, seed, noise=0.2),
+        "tokens_per_second": curve(20_000, 24_000, steps, seed, noise=0.3),
+    }
+    if kind == "grpo":
+        metrics |= {
+            "loss": curve(0.02, 0.05, steps, seed, noise=0.6),
+            "reward": curve(0.45, 0.85, steps, seed),
+            "reward_std": curve(0.4, 0.15, steps, seed),
+            "reward/correct": curve(0.4, 0.8, steps, seed),
+            "reward/partial_credit": curve(0.1, 0.03, steps, seed),
+            "reward/shows_steps": curve(0.05, 0.02, steps, seed),
+            "reward/repetition": curve(-0.05, -0.01, steps, seed),
+            "accuracy": curve(0.45, 0.83, steps, seed),
+            "kl": curve(0.0, 0.3, steps, seed),
+            "entropy": curve(0.9, 0.3, steps, seed),
+            "clip_ratio": curve(0.0, 0.02, steps, seed),
+            "groups_without_gradient": curve(0.2, 0.55, steps, seed, noise=0.15),
+            "repetition": curve(0.12, 0.03, steps, seed),
+            "mul_tokens": curve(0.2, 0.7, steps, seed),
+            "completion_length": curve(20, 14, steps, seed),
+            "hit_limit": curve(0.2, 0.04, steps, seed),
+            "logprob_mismatch": curve(2e-6, 3e-6, steps, seed),
+            "rollouts_per_second": curve(180, 200, steps, seed, noise=0.3),
+        }
+    add_log(attempt, "started from step 0 on cpu:0")
+    add_metrics(attempt, metrics)
+    if kind == "grpo":
+        for step in range(max(1, steps - 4), steps + 1):
+            add_rollouts(attempt, step=step, count=16)
+    add_log(attempt, f"saved a checkpoint at step {steps}")
+
+
+def make_history(
+    name: str, *, done: int, seeds: Sequence[int] = (0,), owner: User | None = None
+) -> Experiment:
+    """An experiment whose first `done` stages are over in every condition and whose next one runs."""
+    accuracies = (0.0, 0.0, 0.03, 0.58, 0.63, 0.85)
+    experiment = make_experiment(name, seeds=seeds, owner=owner)
+    for run in StageRun.objects.filter(experiment=experiment).select_related("stage", "condition"):
+        place, arm = run.stage.position, run.condition.position
+        if place > done:
+            continue
+        over = place < done
+        attempt = make_attempt(run, state=State.SUCCEEDED if over else State.RUNNING)
+        run.progress_total, run.progress_unit, run.progress_phase = 150, "steps", "train"
+        run.progress_done = 150 if over else 60
+        run.save()
+        train(attempt, run.stage.kind, steps=run.progress_done, seed=arm + run.seed)
+        if over:
+            draw = random.Random(f"{name} {run.pk}")
+            share = accuracies[place] + (0.04 if arm and accuracies[place] > 0.1 else 0)
+            add_evaluation(attempt, [draw.random() < share for _ in range(600)], step=150, mul_tokens=arm)
+            add_checkpoint(attempt, step=150)
+    return experiment

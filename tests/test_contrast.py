@@ -1,0 +1,73 @@
+"""The tokens of mulberry.css have the contrasts of WCAG 2.1 AA, in light and in dark."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+CSS = (Path(__file__).resolve().parent.parent / "static" / "css" / "mulberry.css").read_text()
+BACKGROUNDS = ("paper", "surface", "sunken")
+TEXTS = (
+    "ink",
+    "muted",
+    "accent",
+    "accent-hover",
+    "waiting",
+    "ready",
+    "running",
+    "succeeded",
+    "failed",
+    "cancelled",
+)
+MARKS = ("line-strong", "accent", *(f"condition-{place}" for place in range(6)))
+
+
+def tokens() -> dict[str, dict[str, str]]:
+    light, dark = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)[:2]
+    read = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light))
+    return {"light": read, "dark": read | dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", dark))}
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance, WCAG 2.1."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    """1 to 21."""
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_the_formula_knows_black_and_white() -> None:
+    assert contrast("#000000", "#ffffff") == pytest.approx(21)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_texts_can_be_read(scheme: str) -> None:
+    found = tokens()[scheme]
+    pairs = [(text, ground) for text in TEXTS for ground in BACKGROUNDS]
+    pairs += [
+        ("on-accent", "accent"),
+        ("on-accent", "accent-hover"),
+        ("mul-ink", "mul"),
+        ("ink", "accent-soft"),
+    ]
+    pairs += [("muted", "accent-soft")]  # the detail of a chosen line in the palette
+    low = {pair: round(contrast(found[pair[0]], found[pair[1]]), 2) for pair in pairs}
+    assert {pair: ratio for pair, ratio in low.items() if ratio < 4.5} == {}
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_borders_and_marks_can_be_seen(scheme: str) -> None:
+    found = tokens()[scheme]
+    low = {
+        (mark, ground): round(contrast(found[mark], found[ground]), 2)
+        for mark in MARKS
+        for ground in ("paper", "surface")
+    }
+    assert {pair: ratio for pair, ratio in low.items() if ratio < 3} == {}

@@ -1,0 +1,44 @@
+"""Where a file's numbers come from: experiment, code, seeds, what was learnt from, and the day."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from webapp.experiments.models import Experiment
+from webapp.runs.models import StageRun
+
+
+def origin(
+    experiment: Experiment, more: Mapping[str, str] | None = None, at: datetime | None = None
+) -> dict[str, str]:
+    """Label → text; `more` stands before the day, and `at` is that day (None: now)."""
+    day = {"As of": f"{at or datetime.now(UTC):%Y-%m-%d %H:%M} UTC"}
+    if experiment.imported:
+        return {
+            "Experiment": f"{experiment.name}, imported, counts only",
+            "Published": f"{experiment.recipe['date']}: {experiment.recipe['source']}",
+            **(more or {}),
+            **day,
+        }
+    return {
+        "Experiment": f"{experiment.name}, started {experiment.created_at:%Y-%m-%d}",
+        "Recipe": experiment.recipe_name,
+        "Code version": experiment.code_version or "not recorded",
+        "Seeds": ", ".join(str(seed) for seed in experiment.seeds),
+        **_learnt_from(experiment),
+        **(more or {}),
+        **day,
+    }
+
+
+def _learnt_from(experiment: Experiment) -> dict[str, str]:
+    """Of each last stage, the hash of its settings, its data and everything before it: equal ones compute the same."""
+    last = StageRun.objects.filter(experiment=experiment, children__isnull=True).exclude(identity="")
+    found = {
+        f"{stage} of {condition}{f', seed {seed}' if len(experiment.seeds) > 1 else ''}": identity[:12]
+        for stage, condition, seed, identity in last.values_list(
+            "stage__name", "condition__name", "seed", "identity"
+        )
+    }
+    if not found:
+        return {}
+    return {"Data and settings (SHA-256)": "; ".join(f"{what} {digest}" for what, digest in found.items())}

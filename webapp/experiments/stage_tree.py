@@ -1,0 +1,39 @@
+"""The stages of a recipe as a tree: what starts from what, to be drawn."""
+
+from dataclasses import dataclass, field
+
+from training.recipe import Recipe
+from training.settings import StageSettings, TrainingStageSettings
+
+
+@dataclass
+class Node:
+    """A stage and what starts from its checkpoint."""
+
+    stage: StageSettings
+    followers: list["Node"] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Of the stage."""
+        return self.stage.name
+
+    @property
+    def steps(self) -> int | None:
+        """Optimizer steps, where they can be counted."""
+        return self.stage.planned_steps()
+
+    @property
+    def learning_rate(self) -> str:
+        """As a person writes it; empty where nothing is learnt."""
+        learns = isinstance(self.stage, TrainingStageSettings)
+        return f"{self.stage.optimizer.learning_rate:g}" if learns else ""  # type: ignore[attr-defined]
+
+
+def tree(recipe: Recipe) -> list[Node]:
+    """The first stages, each with its followers, in the recipe's order."""
+    nodes = {stage.name: Node(stage) for stage in recipe.stages}
+    for stage in recipe.stages:
+        if stage.after is not None:
+            nodes[stage.after].followers.append(nodes[stage.name])
+    return [nodes[stage.name] for stage in recipe.stages if stage.after is None]

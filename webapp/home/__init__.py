@@ -1,0 +1,1 @@
+"""The pages that belong to no experiment: the overview, and the search for everything."""

@@ -1,0 +1,174 @@
+"""Search over everything that has a page: experiments, runs, recipes, saved views, pages, and things to do."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+
+from django.db.models import Q, QuerySet
+from django.urls import NoReverseMatch, reverse
+
+from training import recipe as recipes
+from webapp.accounts import saved
+from webapp.experiments.models import Experiment
+from webapp.runs.models import StageRun
+
+WORDS = 8
+EXPERIMENTS_SHOWN = 8
+EXPERIMENTS_SEARCHED = 20  # whose runs are looked through, the newest first
+RUNS_SHOWN = 8
+RECIPES_SHOWN = 6
+VIEWS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Hit:
+    """Something found, and where it is."""
+
+    group: str
+    title: str
+    detail: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Place:
+    """A page of the dashboard by its URL name, with the words by which people look for it."""
+
+    group: str
+    title: str
+    route: str
+    words: str = ""
+
+
+PLACES = (
+    Place("Do", "New experiment", "new_experiment", "launch start recipe gallery"),
+    Place("Pages", "Overview", "overview", "home start now attention"),
+    Place("Pages", "Experiments", "experiments", "list all runs"),
+    Place("Pages", "Workers", "workers", "devices gpu slots drain"),
+    Place("Pages", "Compare experiments", "compare", "across"),
+    Place("Pages", "Notifications", "notifications", "settings webhook e-mail email bell"),
+    Place("Pages", "Saved views", "saved_views", "bookmarks"),
+)
+OF_EXPERIMENT = (("Comparison", "comparison"), ("Report", "report"))
+
+
+def search(text: str, user_id: int | None) -> list[Hit]:
+    """What fits every word, the likeliest first; without a word what can be done and the newest experiments."""
+    words = text.casefold().replace(",", " ").replace("/", " ").split()[:WORDS]
+    kinds = [
+        kind for kind in OF_EXPERIMENT if any(kind[0].casefold().startswith(w) and len(w) > 2 for w in words)
+    ]
+    named = [w for w in words if not any(title.casefold().startswith(w) for title, _ in kinds)]
+    # "report" asks for a page, unless an experiment is called so
+    experiments = (_experiments(words) if kinds else []) or _experiments(named)
+    hits = [
+        *(hit for one in experiments[:3] for hit in _pages_of(one, kinds)),
+        *_numbered(words),
+        *(
+            Hit("Experiments", one.name, one.title, reverse("experiment", args=[one.name]))
+            for one in experiments
+        ),
+    ]
+    if named:
+        hits += [
+            *(_pages_of(experiments[0], OF_EXPERIMENT) if experiments and not kinds else ()),
+            *_runs(named),
+        ]
+    return [
+        *_of_group("Do", words),
+        *hits,
+        *_recipes(words),
+        *_views(words, user_id),
+        *_of_group("Pages", words),
+    ]
+
+
+def as_json(hits: Sequence[Hit]) -> list[dict[str, str]]:
+    """For the palette."""
+    return [asdict(hit) for hit in hits]
+
+
+def _experiments(words: Sequence[str]) -> list[Experiment]:
+    wanted = Q()
+    for word in words:
+        wanted &= Q(name__icontains=word) | Q(title__icontains=word)
+    found = Experiment.objects.filter(wanted).only("name", "title", "recipe_name")
+    return list(found[:EXPERIMENTS_SHOWN])
+
+
+def _pages_of(experiment: Experiment, kinds: Sequence[tuple[str, str]]) -> Iterator[Hit]:
+    for title, route in kinds:
+        yield Hit("Experiments", f"{title} of {experiment.name}", "", reverse(route, args=[experiment.name]))
+
+
+def _numbered(words: Sequence[str]) -> Iterator[Hit]:
+    """A run by its number: "12", "run 12"."""
+    numbers = [word.removeprefix("#") for word in words if word != "run"]
+    if len(numbers) == 1 and numbers[0].isdecimal() and len(numbers[0]) < 19:
+        for run in _with_names().filter(pk=int(numbers[0])):
+            yield _of_run(run)
+
+
+def _runs(words: Sequence[str]) -> list[Hit]:
+    """Runs by words of their experiment, stage, condition and seed, in the newest experiments that fit one of them."""
+    words = [word for word in words if word not in ("run", "seed")]
+    in_name, in_run, every_word = Q(), Q(), Q()
+    for word in words:
+        own = Q(stage__name__icontains=word) | Q(stage__kind__icontains=word)
+        own |= Q(condition__name__icontains=word)
+        if word.isdecimal() and len(word) < 10:
+            own |= Q(seed=int(word))
+            every_word &= own
+        else:
+            every_word &= own | Q(experiment__name__icontains=word)
+        in_name |= Q(name__icontains=word)
+        in_run |= own
+    newest = Experiment.objects.order_by("-pk").values_list("pk", flat=True)
+    candidates = list(newest.filter(in_name)[:EXPERIMENTS_SEARCHED]) or list(newest[:EXPERIMENTS_SEARCHED])
+    found = _with_names().filter(every_word, in_run, experiment__in=candidates)
+    order = ("-experiment_id", "-stage__position", "condition__position", "seed")
+    return [_of_run(run) for run in found.order_by(*order)[:RUNS_SHOWN]]
+
+
+def _with_names() -> QuerySet[StageRun]:
+    return StageRun.objects.select_related("experiment", "stage", "condition").only(
+        "seed", "state", "experiment__name", "stage__name", "stage__kind", "condition__name"
+    )
+
+
+def _of_run(run: StageRun) -> Hit:
+    title = f"{run.experiment.name} / {run.stage.name}, {run.condition.name}, seed {run.seed}"
+    return Hit("Runs", title, f"run {run.pk}, {run.state}", reverse("run", args=[run.pk]))
+
+
+@cache
+def _titles() -> dict[str, str]:
+    """Name → title of the shipped recipes, which do not change while a process runs."""
+    return {name: str(recipes.shipped(name).get("title", "")) for name in recipes.names()}
+
+
+def _recipes(words: Sequence[str]) -> list[Hit]:
+    if not words:
+        return []
+    return [
+        Hit("Recipes", f"Set up {name}", title, reverse("new_from_recipe", args=[name]))
+        for name, title in _titles().items()
+        if all(word in f"{name} {title} recipe set up".casefold() for word in words)
+    ][:RECIPES_SHOWN]
+
+
+def _views(words: Sequence[str], user_id: int | None) -> list[Hit]:
+    found = saved.visible_to(user_id)
+    for word in words:
+        found = found.filter(name__icontains=word)
+    return [Hit("Saved views", view.name, view.address, view.address) for view in found[:VIEWS_SHOWN]]
+
+
+def _of_group(group: str, words: Sequence[str]) -> Iterator[Hit]:
+    for place in PLACES:
+        if place.group != group or not all(w in f"{place.title} {place.words}".casefold() for w in words):
+            continue
+        try:
+            yield Hit(place.group, place.title, "", reverse(place.route))
+        except NoReverseMatch:
+            continue  # this installation has no such page

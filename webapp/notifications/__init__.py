@@ -1,0 +1,1 @@
+"""What people are told of: in the page, by webhook, by e-mail."""

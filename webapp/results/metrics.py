@@ -1,0 +1,60 @@
+"""What the stage table can be about: shares of the responses, pass@k, amounts in a response."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from webapp.results.samples import sizes
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What is said yes or no of each problem's greedy response; or pass@k, a chance for each problem; or an amount."""
+
+    name: str
+    title: str
+    column: str  # of Tally, and of querysets.YES_OR_NO or amounts.COLUMNS
+    positive: str = ""  # what the counted responses do
+    k: int | None = None  # of pass@k
+    unit: str = "points"  # of a difference
+    digits: int = 1  # decimals of a value as it is written
+
+    @property
+    def kind(self) -> Literal["share", "pass@k", "mean"]:
+        """Share of the responses, mean of a chance, or mean of an amount in each response."""
+        if self.k is not None:
+            return "pass@k"
+        return "share" if self.positive else "mean"
+
+    @property
+    def factor(self) -> int:
+        """What a difference is multiplied by to be in its unit."""
+        return 1 if self.kind == "mean" else 100
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "Accuracy", "correct", "right"),
+        Metric("repetition_rate", "Repetition rate", "repeats", "repeating"),
+        Metric("hit_limit_rate", "Hit-limit rate", "hit_limit", "cut at the token limit"),
+        Metric("steps_right_rate", "All steps right", "all_steps_right", "right in every written step"),
+    )
+}
+AMOUNTS = {
+    metric.name: metric
+    for metric in (
+        Metric(
+            "mul_tokens_per_response", "Mul-tokens per response", "mul_tokens", unit="mul-tokens", digits=3
+        ),
+        Metric("tokens_per_response", "Tokens per response", "tokens", unit="tokens"),
+    )
+}
+
+
+def metrics(samples: int) -> dict[str, Metric]:
+    """The metrics of a benchmark to which so many responses are drawn, by name."""
+    return (
+        METRICS
+        | AMOUNTS
+        | {f"pass_at_{k}": Metric(f"pass_at_{k}", f"pass@{k}", "correct", "right", k) for k in sizes(samples)}
+    )

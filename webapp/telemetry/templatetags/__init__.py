@@ -1,0 +1,1 @@
+"""Filters of pages with rollouts."""

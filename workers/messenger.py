@@ -1,0 +1,47 @@
+"""The messenger: a thread in every worker, one at work at a time, that tells people what happened and sends what is due.
+
+It is a thread of its own because a slow mail server or webhook must not keep a worker's heartbeat back.
+"""
+
+import logging
+import threading
+
+from webapp.notifications.outbox import deliver_due
+from workers.janitor import only_one
+from workers.supervision import GONE, close_quietly
+
+log = logging.getLogger("mulberry.messenger")
+
+LOOK = 2.0  # seconds between looks
+AFTER_FAULT = 60.0  # seconds that a fault of our own is not met again
+LOCK = 0x6D756C6D  # "mulm": one messenger at a time
+
+
+class Messenger(threading.Thread):
+    """Runs until `stop()`; a database out of reach is waited for."""
+
+    def __init__(self) -> None:
+        super().__init__(name="messenger", daemon=True)
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """End the thread after what it is sending."""
+        self._stopped.set()
+        self.join(timeout=10)
+
+    def run(self) -> None:
+        """Look for news and for what is due, by turns with the other workers."""
+        try:
+            while not self._stopped.wait(LOOK):
+                try:
+                    with only_one(LOCK) as chosen:
+                        if chosen:
+                            deliver_due(seconds=LOOK)
+                except GONE as error:
+                    log.warning("no database: %s", str(error).strip())
+                    close_quietly()
+                except Exception:  # of one notice, or of the findings it would be about: the others go on
+                    log.exception("telling people failed; it is tried again in %.0f s", AFTER_FAULT)
+                    self._stopped.wait(AFTER_FAULT)
+        finally:
+            close_quietly()
