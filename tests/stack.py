@@ -115,9 +115,12 @@ class RunningStack:
 
 
 def processes_of(home: Path) -> list[psutil.Process]:
-    """Live processes (no zombies) with this MULBERRY_HOME, or inside or with an argument below it."""
+    """Live processes (no zombies) with this MULBERRY_HOME, or inside or with an argument below it.
+
+    Their `info` has name and command line as they were: a process may end before it is asked.
+    """
     found = []
-    for process in psutil.process_iter():
+    for process in psutil.process_iter(["name", "cmdline"]):
         try:
             if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
                 continue

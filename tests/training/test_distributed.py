@@ -6,7 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ def started(*arguments: str, env: dict[str, str] | None = None) -> Iterator[subp
     finally:
         left = [process, *descendants(process.pid)]
         for one in left:
-            if one.poll() is None if isinstance(one, subprocess.Popen) else one.is_running():
+            with suppress(psutil.NoSuchProcess):  # it ended with the one that started it
                 one.kill()
         process.communicate()
 

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -33,7 +34,7 @@ def child(stack: RunningStack, *words: str) -> psutil.Process:
     found = [
         p
         for p in stack.processes()
-        if set(words) <= set(p.cmdline()) and "--grace" not in " ".join(p.cmdline())
+        if set(words) <= set(p.info["cmdline"]) and "--grace" not in " ".join(p.info["cmdline"])
     ]
     assert len(found) == 1, found
     return found[0]
@@ -95,11 +96,12 @@ def test_everything_killed_at_once_is_no_obstacle(new_stack: NewStack) -> None:
     stack = new_stack()
     stack.start()
     for process in stack.processes():
-        if "postgres" not in process.name():  # the database is left alone, without its guard
-            process.kill()
+        if "postgres" not in process.info["name"]:  # the database is left alone, without its guard
+            with suppress(psutil.NoSuchProcess):  # it ended with the one that started it
+                process.kill()
     assert stack.process is not None
     stack.process.wait()
-    left = [process for process in stack.processes() if "postgres" in process.name()]
+    left = [process for process in stack.processes() if "postgres" in process.info["name"]]
     assert left
     stack.start()
     until(lambda: not any(process.is_running() for process in left), "the earlier database is gone")
@@ -115,7 +117,9 @@ def test_a_child_that_dies_is_started_again(new_stack: NewStack) -> None:
     until(lambda: "the web ended (status 137); starting it again" in stack.output.read_text(), "it says so")
     until(lambda: answers(stack.address), "the web answers again")
 
-    (postmaster,) = [p for p in stack.processes() if p.name() == "postgres" and "-D" in p.cmdline()]
+    (postmaster,) = [
+        p for p in stack.processes() if p.info["name"] == "postgres" and "-D" in p.info["cmdline"]
+    ]
     postmaster.kill()
     until(lambda: "the database ended" in stack.output.read_text(), "it says so")
     until(lambda: answers(stack.address), "the web answers again")
