@@ -90,6 +90,8 @@ def _prepare_process(run_spec: RunSpec) -> None:
     import transformers
 
     torch.set_num_threads(run_spec.threads)
+    # cuDNN's attention makes a plan for every new shape, a tenth of a second or more each; lengths differ in most batches
+    torch.backends.cuda.enable_cudnn_sdp(False)
     transformers.utils.logging.disable_progress_bar()
     # TRL's own arguments raise these about transformers' next version; nobody who reads output.txt can act on them
     warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")

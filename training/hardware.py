@@ -29,8 +29,8 @@ HARDWARE: Mapping[str, Hardware] = {
         Hardware("cpu", "CPU core", 2e11, 0.3e-3),
         Hardware("rtx_4090", "RTX 4090", 165e12, 1.0e-3),
         Hardware("a100", "A100", 312e12, 1.0e-3),
-        Hardware("h100", "H100", 989e12, 0.8e-3),
-        Hardware("h200", "H200", 989e12, 0.8e-3),
+        Hardware("h100", "H100", 989e12, 0.15e-3),  # as the H200
+        Hardware("h200", "H200", 989e12, 0.15e-3),  # measured with 12 layers: docs/performance.md
     )
 }
 CONSUMER = "rtx_4090"  # what the report's GRPO ran on, and what is assumed where nothing is known

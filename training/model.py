@@ -13,6 +13,7 @@ from transformers import (
 )
 
 from training import architecture
+from training.architecture.head import Head
 from training.settings import ModelSettings
 
 TOLERANCE = 1e-4  # largest difference of two logits that one set of weights may show
@@ -112,8 +113,12 @@ def verify(folder: Path, model: GPT2LMHeadModel) -> None:
 
 
 def _for_training(model: GPT2LMHeadModel) -> GPT2LMHeadModel:
-    """Name the loss: transformers does not know this class's by its name, and counts its labels wrongly then."""
+    """Name the loss: transformers does not know this class's by its name, and counts its labels wrongly then.
+
+    And give it a head that is fast for any vocabulary.
+    """
     model.loss_type = "ForCausalLM"
+    model.set_output_embeddings(Head(model.lm_head.weight))
     return model
 
 

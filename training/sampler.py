@@ -1,13 +1,16 @@
 """Batched decoding of a GPT-2 for rollouts and evaluation: static key-value cache, each prompt read once.
 
 Written over the model's weights instead of its forward: transformers' `generate` takes two to three times as long on a
-small model (its cache grows by copying, every prompt of a group is read group_size times, finished rows go on).
+small model (its cache grows by copying, every prompt of a group is read group_size times, finished rows go on). On a
+GPU a step is recorded and replayed (training/replay.py).
 Prompts are padded on the left; positions are counted from each row's first real token, as GPT-2 was trained.
 """
 
 import copy
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,12 +19,16 @@ from torch import Tensor
 from transformers import GPT2LMHeadModel
 
 from training.architecture import MulberryGPT2
+from training.architecture.head import aligned
 from training.architecture.positions import Rotation, rotated
+from training.replay import Replay
 from training.settings import SamplingSettings
 from training.token_choice import choose
 
 DROP_FROM_ROWS = 256  # copying the cache without the finished rows pays from about here on
 DROP_SHARE = 0.25  # of the rows have finished
+STRETCH = 128  # columns that are read by one recorded step
+FEW_STEPS = 24  # are not worth recording one
 
 
 @dataclass(frozen=True)
@@ -45,12 +52,22 @@ class _Layer:
 
 
 class Sampler:
-    """Decodes with the model's weights as they are at each call, in `dtype`; log-probabilities are float32."""
+    """Decodes with the model's weights as they are at each call, in `dtype`; log-probabilities are float32.
+
+    `replays`: take every step with the same shapes, so that it can be recorded and replayed; by default on a GPU.
+    """
 
     def __init__(
-        self, model: GPT2LMHeadModel, *, eos_id: int, pad_id: int, dtype: torch.dtype = torch.float32
+        self,
+        model: GPT2LMHeadModel,
+        *,
+        eos_id: int,
+        pad_id: int,
+        dtype: torch.dtype = torch.float32,
+        replays: bool | None = None,
     ) -> None:
         self.model = model
+        self.replays = replays
         self.eos_id = eos_id
         self.pad_id = pad_id
         self.dtype = dtype
@@ -196,6 +213,7 @@ class _Decoding:
         self.act = model.transformer.h[0].mlp.act
         self.dtype = sampler.dtype
         self.layers = [_layer(block, sampler.dtype) for block in model.transformer.h]
+        device = model.device
         self.wte = model.transformer.wte.weight.to(sampler.dtype)
         # a variant's own parts are the model's code; plain GPT-2 is read faster from its tables
         self.variant = model.transformer if isinstance(model, MulberryGPT2) else None
@@ -203,10 +221,12 @@ class _Decoding:
         self.memory = self.variant.memory if self.variant else None
         if self.memory is not None and sampler.dtype != torch.float32:
             self.memory = copy.deepcopy(self.memory).to(sampler.dtype)
+        self.entries = len(model.lm_head.weight)
         self.head = model.lm_head.weight.to(sampler.dtype)
+        if device.type == "cuda":
+            self.head = aligned(self.head)
         self.ln_f = _pair(model.transformer.ln_f, sampler.dtype)
         self.context = sampler.context
-        device = self.wte.device
 
         ids, mask = left_padded(prompts, sampler.pad_id)
         ids, mask = ids.to(device), mask.to(device)
@@ -217,12 +237,22 @@ class _Decoding:
         self.any_padding = not bool(mask.all())
         heads, width = self.config.n_head, self.config.n_embd
         kept = len(self.layers) + (self.memory is not None)
-        self.cache = torch.empty(
-            (kept, 2, rows, heads, columns, width // heads), dtype=self.dtype, device=device
+        wanted = device.type == "cuda" if sampler.replays is None else sampler.replays
+        reads_ids = (
+            self.variant is not None and self.variant.reads_ids
+        )  # of all columns: they grow with each step
+        self.replays: dict[int, Replay] | None = (
+            {} if wanted and steps > FEW_STEPS and not reads_ids else None
         )
+        self.fixed: tuple[Tensor, int] | None = (
+            None  # in a recorded step: the new column, and how many are read
+        )
+        # a recorded step reads columns that are still to come, with no weight: they must be numbers
+        empty = torch.empty if self.replays is None else torch.zeros
+        self.cache = empty((kept, 2, rows, heads, columns, width // heads), dtype=self.dtype, device=device)
         self.column = 0  # columns that have been read
         self.ids: Tensor | None = None  # of all columns, where a variant reads them
-        if self.variant is not None and self.variant.reads_ids:
+        if reads_ids:
             self.ids = F.pad(ids.repeat_interleave(group_size, 0), (0, steps), value=sampler.pad_id)
         self.logits = self._prefill(ids, mask, group_size)
 
@@ -255,6 +285,16 @@ class _Decoding:
         position = self.prompt_lengths[self.rows] + self.lengths[self.rows] - 1
         position = position.clamp(max=self.context - 1)[:, None]
         end = self.column + 1
+        if self.replays is not None:
+            extent = min(-(-end // STRETCH) * STRETCH, self.cache.shape[4])
+            if extent not in self.replays:
+                itself = weakref.proxy(self)  # else the cache would wait for the garbage collector
+                self.replays[extent] = Replay(partial(_Decoding._step, itself, extent))
+            self.logits = self.replays[extent](
+                self.token[:, None], position, self.lengths.new_full((1,), self.column)
+            )
+            self.column = end
+            return
         token, context, seen = self.token[:, None], self.token[:, None], self.keys_seen[:, :end]
         if self.ids is not None:
             self.ids[:, self.column] = self.token
@@ -262,7 +302,17 @@ class _Decoding:
         h = self._embed(token, position, context)
         allowed = seen[:, None, None] if self.any_padding else None
         h = self._read(h, position, allowed, False, context, seen)
+        self.column = end
         self.logits = self._project(h)
+
+    def _step(self, extent: int, token: Tensor, position: Tensor, column: Tensor) -> Tensor:
+        """As advance, for any column below `extent`: token and position are (rows, 1), column (1,)."""
+        read = torch.arange(extent, device=column.device) <= column
+        allowed = (self.keys_seen[:, :extent] & read)[:, None, None]
+        self.fixed = (column, extent)
+        h = self._read(self._embed(token, position, token), position, allowed, False, token, allowed)
+        self.fixed = None
+        return self._project(h)
 
     def _prefill(self, ids: Tensor, mask: Tensor, group_size: int) -> Tensor:
         """Read the prompts, (prompts, columns); return the logits after them for every row of every group."""
@@ -273,6 +323,7 @@ class _Decoding:
         itself = torch.eye(columns, dtype=torch.bool, device=ids.device)
         allowed = ((causal & mask[:, None, :]) | itself)[:, None] if self.any_padding else None
         h = self._read(self._embed(ids, position, ids), position, allowed, allowed is None, ids, mask)
+        self.column = columns
         last = h.reshape(prompts, columns, -1)[:, -1]
         return self._project(last).repeat_interleave(group_size, 0)
 
@@ -307,7 +358,6 @@ class _Decoding:
             if self.variant is not None and self.memory is not None and index == self.variant.memory_after:
                 results = self.variant.results(context, seen)
                 h = self.memory(h.view(rows, columns, -1), results, self, len(self.layers)).flatten(0, 1)
-        self.column += columns
         return h
 
     def update(self, key: Tensor, value: Tensor, layer: int) -> tuple[Tensor, Tensor]:
@@ -315,8 +365,13 @@ class _Decoding:
 
         Those of prompts, each read once, are kept for every row of their groups.
         """
-        end = self.column + key.shape[2]
         keys, values = self.cache[layer]
+        if self.fixed is not None:
+            column, extent = self.fixed
+            keys.index_copy_(2, column, key)
+            values.index_copy_(2, column, value)
+            return keys[:, :, :extent], values[:, :, :extent]
+        end = self.column + key.shape[2]
         if self.column == 0:
             group_size = len(keys) // len(key)
             keys[:, :, :end] = key.repeat_interleave(group_size, 0)
@@ -346,13 +401,15 @@ class _Decoding:
 
     def _project(self, h: Tensor) -> Tensor:
         h = F.layer_norm(h, h.shape[-1:], *self.ln_f, eps=self.config.layer_norm_epsilon)
-        return F.linear(h, self.head).float()
+        return F.linear(h, self.head)[:, : self.entries].float()
 
     def _drop_finished(self) -> None:
         keep = self.active[self.rows].nonzero().squeeze(1)
         self.rows, self.token = self.rows[keep], self.token[keep]
         self.keys_seen = self.keys_seen[keep]
         self.cache = self.cache[:, :, keep]
+        if self.replays is not None:
+            self.replays.clear()  # they have another number of rows
         if self.ids is not None:
             self.ids = self.ids[keep]
 

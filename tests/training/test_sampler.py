@@ -40,10 +40,15 @@ def prompts_of_different_lengths(count: int) -> list[list[int]]:
     return [[rng.randrange(2, VOCABULARY) for _ in range(rng.randrange(1, 60))] for _ in range(count)]
 
 
+@pytest.mark.parametrize("replays", [False, True])
 @pytest.mark.parametrize("batch_size", [64, 400])  # 400: enough rows for finished ones to be dropped
-def test_greedy_equals_generate_token_for_token(model: GPT2LMHeadModel, batch_size: int) -> None:
+def test_greedy_equals_generate_token_for_token(
+    model: GPT2LMHeadModel, batch_size: int, replays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sampler_module, "STRETCH", 16)  # several stretches
+    monkeypatch.setattr(sampler_module, "FEW_STEPS", 4)
     prompts = prompts_of_different_lengths(400)
-    samples = Sampler(model, eos_id=EOS, pad_id=PAD).greedy(prompts, 24, batch_size)
+    samples = Sampler(model, eos_id=EOS, pad_id=PAD, replays=replays).greedy(prompts, 24, batch_size)
     for start in range(0, 400, 100):
         ids, mask = left_padded(prompts[start : start + 100], PAD)
         out = model.generate(
