@@ -168,6 +168,52 @@ def test_over_fitting_by_epochs_and_by_validation_loss() -> None:
     }
 
 
+EXPLODED = [
+    13.9,
+    35.5,
+    93.0,
+    182.6,
+    158.1,
+    107.2,
+    64.7,
+    51.5,
+    27.6,
+    17.1,
+]  # smoke's instruct at learning rate 1.0
+
+
+@pytest.mark.parametrize(
+    ("loss", "kind", "diverged"),
+    [
+        (EXPLODED, "sft", True),
+        (EXPLODED, "curriculum", True),
+        ([*course(2.0, 0.5, 0.05)[:100], *course(3.0, 2.5, 0.2)[:50]], "sft", True),
+        ([*course(2.0, 0.5, 0.05)[:100], *course(3.0, 2.5, 0.2)[:50]], "curriculum", False),  # its next step
+        ([7.0, 5.3, 4.5, 4.6, 4.0, 3.7, 3.9, 3.9, 3.7, 3.5], "sft", False),  # at 0.1: bad, and learning
+        (course(6.9, 6.6, 0.05), "pretrain", False),  # random weights, hardly trained
+        (course(0.1, 0.25, 0.02), "sft", False),  # little, and little more
+        ([1.5, 9.0, 9.0], "sft", False),  # too few points
+    ],
+)
+def test_a_loss_that_diverged(loss: list[float], kind: str, diverged: bool) -> None:
+    run = stages([False] * 100, [False] * 100, kind=kind, metrics={"loss": loss})
+    run.spec["tokenizer"] = {"kind": "small_bpe", "entries": 648}
+    run.spec["settings"] |= {"optimizer": {"learning_rate": 1.0}}
+    if kind == "curriculum":
+        run.spec["settings"]["steps"] = [{"name": "drills", "epochs": 1}]
+    run.save()
+    assert kinds(run) == ({"loss_diverged": Severity.CRITICAL} if diverged else {})
+    if diverged:
+        (found,) = findings(run)
+        assert "guessing every token alike gives 6.47" in found.evidence
+        assert [advice.changes for advice in found.advice] == [
+            () if kind == "curriculum" else (("optimizer.learning_rate", 0.1),)
+        ]
+        run.attempts.get().evaluations.get().outcomes.update(hit_limit=True)
+        factories.next_seq(run.attempts.get())
+        assert "end_of_text" not in kinds(run), "it has its cause"
+
+
 def test_an_sft_stage_that_never_ends_a_response() -> None:
     run = stages([False] * 100, [False] * 100)
     assert kinds(run) == {}
