@@ -1,6 +1,7 @@
-// What every page has: the palette, the keys, messages about what happened, menus that close.
+// What every page has: the palette, the keys, messages about what happened, menus that close, questions before what stops work.
 
 import { recent } from "./palette.js";
+import "./ask.js";
 import "./keys.js";
 import "./menus.js";
 import "./told.js";

@@ -71,6 +71,12 @@ def test_cancel_from_the_page_leaves_nothing_alive_and_what_was_recorded(
     family = processes.family(pid, started)
     assert family
     recorded = _rollouts(stack, run)
+    asked: list[str] = []
+    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
+    page.get_by_role("button", name="Cancel").click()
+    assert "Retry lets it go on from its last checkpoint" in asked[0]
+    assert processes.living(family), "no was no"
+    page.once("dialog", lambda dialog: dialog.accept())
     page.get_by_role("button", name="Cancel").click()
     left = psutil.wait_procs(family, timeout=10)[1]
     assert processes.living(set(left)) == set()

@@ -98,13 +98,15 @@ def _readings(place: str, found: Sequence[Finding]) -> list[str]:
     return lines
 
 
-def next_steps(found: Sequence[Finding]) -> Section:
-    """The hypotheses to try, in order."""
+def next_steps(experiment: Experiment, found: Sequence[Finding]) -> Section:
+    """The hypotheses to try, in order; the one that this experiment tries is gone on with, not launched anew."""
+    own = experiment.recipe.get("name")
     section = Section("Next steps, in order")
     for place, step in enumerate(rules.next_steps(found), 1):
         one = step.hypothesis
         section.items.append(
-            f"({place}) Hypothesis {one.letter}, {one.title} (mulberry launch {one.recipe}): {' '.join(step.texts)} "
+            f"({place}) Hypothesis {one.letter}, {one.title} "
+            f"({'go on with this one' if one.recipe == own else f'mulberry launch {one.recipe}'}): {' '.join(step.texts)} "
             f"Because: {'; '.join(step.because)}."
         )
     if section.items:

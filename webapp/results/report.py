@@ -77,7 +77,7 @@ def build(experiment: Experiment) -> Report:
         diagnosed.findings(found),
         diagnosed.diagnosis(experiment, found),
         conclusion(table, gained, unfinished),
-        diagnosed.next_steps(found),
+        diagnosed.next_steps(experiment, found),
     ]
     finished = len(list(table.cells())) - len(unfinished)
     status = f"{finished} of {finished + len(unfinished)} evaluations finished"
@@ -265,6 +265,8 @@ def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) ->
             section.items.append(f"{kind}: {one.headline}")
         elif one.verdict is None:
             section.items.append(f"Not decided: {one.headline}")
+        elif one.verdict.word == "not tested":
+            section.items.append(f"Not tested: {one.headline}")
         else:
             section.items.append(f"Not supported: {one.headline}")
     if not table.several_seeds:

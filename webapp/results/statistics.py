@@ -170,9 +170,9 @@ class OverSeeds(NamedTuple):
 
 
 def over_seeds(differences: Sequence[float], level: float = 0.95) -> OverSeeds:
-    """Student's t on one paired difference per seed: what two conditions are compared by.
+    """Student's t on one paired difference of shares per seed: what two conditions are compared by.
 
-    Needs 2 seeds or more. Equal differences give no interval: two seeds that happen to agree to the last
+    The interval ends at ±1, where differences do: with two seeds t alone reaches far beyond. Needs 2 seeds or more. Equal differences give no interval: two seeds that happen to agree to the last
     problem prove nothing about the spread.
     """
     values = np.asarray(differences, dtype=float)
@@ -184,7 +184,9 @@ def over_seeds(differences: Sequence[float], level: float = 0.95) -> OverSeeds:
     freedom = values.size - 1
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
     return OverSeeds(
-        mean, Interval(mean - half, mean + half), float(2 * stats.t.sf(abs(mean) / error, freedom))
+        mean,
+        Interval(max(-1.0, mean - half), min(1.0, mean + half)),
+        float(2 * stats.t.sf(abs(mean) / error, freedom)),
     )
 
 

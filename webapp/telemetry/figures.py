@@ -180,6 +180,8 @@ def _layout(chart: Chart, choices: Choices, traces: list[dict[str, Any]]) -> dic
         "tickformat": ".1~%" if kind.percent else "",
         "rangemode": "nonnegative" if kind.percent else "normal",  # a flat 0 is not around 0
         "exponentformat": "e",
+        "minexponent": 5,  # 10,000 and 0.001 are written out
+        "separatethousands": True,
         "zeroline": kind.stacked,
         "nticks": 5,
     }

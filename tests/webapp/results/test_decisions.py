@@ -150,7 +150,9 @@ def test_two_equal_seeds_show_their_own_intervals() -> None:
 
 
 def test_the_same_difference_in_every_seed_is_not_tested_and_not_called_equal() -> None:
-    table = stage_table(experiment_of(100, 100, threshold=None))
+    experiment = experiment_of(100, 100, threshold=None)
+    table = stage_table(experiment)
+    assert f"Not tested: {plain(answers(table)[0].headline)}" in report(experiment)
     (answer,) = answers(table)
     assert answer.verdict is not None
     assert answer.verdict.word == "not tested"

@@ -107,7 +107,9 @@ def test_findings_stand_on_the_pages_and_in_the_report(client: Client) -> None:
         "## Next steps, in order",
     ]
     assert sorted(order, key=text.index) == order
-    assert "(1) Hypothesis D" in text
+    assert "(1) Hypothesis D, a simpler task (mulberry launch hypothesis_d_one_step)" in text
+    run.experiment.recipe["name"] = "hypothesis_d_one_step"
+    assert "(1) Hypothesis D, a simpler task (go on with this one)" in report(run.experiment)
     assert headline in report(run.experiment, format="html")
 
 

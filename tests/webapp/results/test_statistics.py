@@ -167,6 +167,10 @@ def test_over_seeds_equals_scipy():
     assert result.mean == pytest.approx(np.mean(differences))
 
 
+def test_an_interval_over_seeds_ends_where_differences_do():
+    assert over_seeds([0.3, -0.3]).interval == (-1.0, 1.0)  # t: ±3.8
+
+
 def test_equal_differences_of_seeds_prove_nothing():
     assert over_seeds([0.01, 0.01]) == OverSeeds(0.01, None, None)
     assert conditions_verdict(over_seeds([0.01] * 3), None, 3, 0.05).word == "not tested"
