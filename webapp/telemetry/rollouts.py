@@ -86,6 +86,14 @@ def group(rollout: Rollout) -> list[Rollout]:
     return sorted(_together(rollout), key=lambda one: (-one.reward, one.index))
 
 
+def alike(group: list[Rollout]) -> list[list[Rollout]]:
+    """The group's rollouts, those with the same text and reward together, in its order."""
+    found: dict[tuple[str, float], list[Rollout]] = {}
+    for one in group:
+        found.setdefault((one.completion, one.reward), []).append(one)
+    return list(found.values())
+
+
 def _together(rollout: Rollout) -> QuerySet[Rollout]:
     """A group lies in one record of the journal, or in two that follow one another."""
     near = Q(seq__gte=rollout.seq - 1, seq__lte=rollout.seq + 1)

@@ -215,7 +215,8 @@ def rollout_group(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRes
     context = {
         "run": run,
         "chosen": chosen,
-        "group": [(rollout, bars.bar(rollout.components)) for rollout in group],
+        "group": group,
+        "alike": [(same, bars.bar(same[0].components)) for same in rollouts.alike(group)],
         "components": bars.legend([rollout.components for rollout in group]),
         "neighbours": rollouts.neighbours(run.pk, chosen),
         "visits": visits,

@@ -117,11 +117,15 @@ def test_a_group_stands_side_by_side_with_its_prompt_s_other_steps(ada: Client, 
     search.index_texts()
     answer = ada.get(f"/runs/{run.pk}/rollouts/{group[3].pk}/")
     text = answer.content.decode()
-    assert text.count("<article") == 8
+    alike = [same for same, _ in answer.context["alike"]]
+    assert sorted(one.pk for same in alike for one in same) == [one.pk for one in group]
+    assert all(len({(one.completion, one.reward) for one in same}) == 1 for same in alike)
+    assert text.count("<article") == len(alike) < 8
+    assert text.count("times</b> the same") == sum(len(same) > 1 for same in alike)
     assert "how many &lt;b&gt;?" in text
-    assert text.count('<mark class="repeat">') == 8
+    assert text.count('<mark class="repeat">') == len(alike)
     assert [visit.step for visit in answer.context["visits"]] == [4, 7]
-    rewards = [rollout.reward for rollout, _ in answer.context["group"]]
+    rewards = [same[0].reward for same in alike]
     assert rewards == sorted(rewards, reverse=True)
 
 
