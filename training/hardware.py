@@ -15,7 +15,9 @@ class Hardware:
     key: str
     name: str
     flops: float  # a second: bf16 tensor cores as published by NVIDIA; for a core 2 × 16 fp32 × 2 × 3 GHz
-    layer_seconds: float  # launching kernels, not arithmetic, bounds the decoding of small models on a GPU
+    # launching kernels, not arithmetic, bounds the decoding of small models on a GPU; where steps are not replayed
+    # (training/replay.py: generate, a memory, abacus positions) it takes two to three times what is measured here
+    layer_seconds: float
 
     @property
     def is_gpu(self) -> bool:

@@ -10,12 +10,14 @@ from functools import cache
 import torch
 from torch import Tensor
 
+SPARE = 1 / 16  # of the device's memory
+
 
 class Replay:
     """Calls step(*inputs); the shapes of its inputs never change, and what it reads besides stays where it is.
 
-    On a GPU the result is overwritten by the next call, and the first call computes it twice: the step may only write
-    what it would write again.
+    On a GPU the result is overwritten by the next call of any Replay, so one is used up before the next one is made. The
+    first call computes twice: the step may only write what it would write again.
     """
 
     def __init__(self, step: Callable[..., Tensor]) -> None:
@@ -39,11 +41,19 @@ class Replay:
         return self._output
 
     def _recorded(self, device: torch.device) -> torch.cuda.CUDAGraph:
-        """As torch.cuda.graph does it, less its collection of garbage and emptying of the cache: those take longer."""
+        """As torch.cuda.graph does it, less its collection of garbage and, with memory to spare, emptying of the cache.
+
+        Those take longer than the recording.
+        """
         graph, stream, here = torch.cuda.CUDAGraph(), _stream(device), torch.cuda.current_stream(device)
         stream.wait_stream(here)
         with torch.cuda.stream(stream):
             self._step(*self._inputs)  # what libraries prepare at a first call cannot be recorded
+            free, total = torch.cuda.mem_get_info(device)
+            if (
+                free < SPARE * total
+            ):  # while recording, the allocator cannot give back what it keeps for later
+                torch.cuda.empty_cache()
             graph.capture_begin(pool=_pool(device).pool(), capture_error_mode="thread_local")
             try:
                 self._output = self._step(*self._inputs)

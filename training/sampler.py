@@ -238,17 +238,15 @@ class _Decoding:
         heads, width = self.config.n_head, self.config.n_embd
         kept = len(self.layers) + (self.memory is not None)
         wanted = device.type == "cuda" if sampler.replays is None else sampler.replays
-        reads_ids = (
-            self.variant is not None and self.variant.reads_ids
-        )  # of all columns: they grow with each step
-        self.replays: dict[int, Replay] | None = (
-            {} if wanted and steps > FEW_STEPS and not reads_ids else None
-        )
-        self.fixed: tuple[Tensor, int] | None = (
-            None  # in a recorded step: the new column, and how many are read
-        )
+        # ids of all columns: with each step there are more, so that it cannot be recorded
+        reads_ids = self.variant is not None and self.variant.reads_ids
+        self.replays = wanted and steps > FEW_STEPS and not reads_ids
+        self.replay: Replay | None = None  # a step that reads `extent` columns
+        self.extent = 0
+        # in a recorded step: the new column, and how many are read
+        self.fixed: tuple[Tensor, int] | None = None
         # a recorded step reads columns that are still to come, with no weight: they must be numbers
-        empty = torch.empty if self.replays is None else torch.zeros
+        empty = torch.zeros if self.replays else torch.empty
         self.cache = empty((kept, 2, rows, heads, columns, width // heads), dtype=self.dtype, device=device)
         self.column = 0  # columns that have been read
         self.ids: Tensor | None = None  # of all columns, where a variant reads them
@@ -285,14 +283,8 @@ class _Decoding:
         position = self.prompt_lengths[self.rows] + self.lengths[self.rows] - 1
         position = position.clamp(max=self.context - 1)[:, None]
         end = self.column + 1
-        if self.replays is not None:
-            extent = min(-(-end // STRETCH) * STRETCH, self.cache.shape[4])
-            if extent not in self.replays:
-                itself = weakref.proxy(self)  # else the cache would wait for the garbage collector
-                self.replays[extent] = Replay(partial(_Decoding._step, itself, extent))
-            self.logits = self.replays[extent](
-                self.token[:, None], position, self.lengths.new_full((1,), self.column)
-            )
+        if self.replays:
+            self._replay(position)
             self.column = end
             return
         token, context, seen = self.token[:, None], self.token[:, None], self.keys_seen[:, :end]
@@ -304,6 +296,16 @@ class _Decoding:
         h = self._read(h, position, allowed, False, context, seen)
         self.column = end
         self.logits = self._project(h)
+
+    def _replay(self, position: Tensor) -> None:
+        """As advance, by a recorded step; one for each stretch of columns and number of rows."""
+        if self.replay is None or self.column >= self.extent:
+            self.replay = None  # its memory is for the next one
+            self.extent = min((self.column // STRETCH + 1) * STRETCH, self.cache.shape[4])
+            itself = weakref.proxy(self)  # else the cache would wait for the garbage collector
+            self.replay = Replay(partial(_Decoding._step, itself, self.extent))
+        column = self.lengths.new_full((1,), self.column)
+        self.logits = self.replay(self.token[:, None], position, column)
 
     def _step(self, extent: int, token: Tensor, position: Tensor, column: Tensor) -> Tensor:
         """As advance, for any column below `extent`: token and position are (rows, 1), column (1,)."""
@@ -408,8 +410,7 @@ class _Decoding:
         self.rows, self.token = self.rows[keep], self.token[keep]
         self.keys_seen = self.keys_seen[keep]
         self.cache = self.cache[:, :, keep]
-        if self.replays is not None:
-            self.replays.clear()  # they have another number of rows
+        self.replay = None  # it has another number of rows
         if self.ids is not None:
             self.ids = self.ids[keep]
 

@@ -1,5 +1,6 @@
 """The sampler decodes what transformers' generate decodes, and samples from the model's distribution."""
 
+import copy
 import random
 
 import pytest
@@ -13,6 +14,7 @@ from training.sampler import Sampler, left_padded
 from training.settings import ModelSettings
 
 EOS, PAD, VOCABULARY = 0, 1, 300
+GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +42,14 @@ def prompts_of_different_lengths(count: int) -> list[list[int]]:
     return [[rng.randrange(2, VOCABULARY) for _ in range(rng.randrange(1, 60))] for _ in range(count)]
 
 
-@pytest.mark.parametrize("replays", [False, True])
+@pytest.mark.parametrize(
+    ("device", "replays"), [("cpu", False), ("cpu", True), pytest.param("cuda", True, marks=GPU)]
+)
 @pytest.mark.parametrize("batch_size", [64, 400])  # 400: enough rows for finished ones to be dropped
 def test_greedy_equals_generate_token_for_token(
-    model: GPT2LMHeadModel, batch_size: int, replays: bool, monkeypatch: pytest.MonkeyPatch
+    model: GPT2LMHeadModel, batch_size: int, device: str, replays: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    model = copy.deepcopy(model).to(device)
     monkeypatch.setattr(sampler_module, "STRETCH", 16)  # several stretches
     monkeypatch.setattr(sampler_module, "FEW_STEPS", 4)
     prompts = prompts_of_different_lengths(400)
@@ -52,7 +57,11 @@ def test_greedy_equals_generate_token_for_token(
     for start in range(0, 400, 100):
         ids, mask = left_padded(prompts[start : start + 100], PAD)
         out = model.generate(
-            input_ids=ids, attention_mask=mask.long(), max_new_tokens=24, do_sample=False, pad_token_id=PAD
+            input_ids=ids.to(device),
+            attention_mask=mask.long().to(device),
+            max_new_tokens=24,
+            do_sample=False,
+            pad_token_id=PAD,
         )
         for row, sample in zip(out[:, ids.shape[1] :].tolist(), samples[start : start + 100], strict=True):
             expected = row[: row.index(EOS) + 1] if EOS in row else row

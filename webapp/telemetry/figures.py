@@ -177,11 +177,8 @@ def _layout(chart: Chart, choices: Choices, traces: list[dict[str, Any]]) -> dic
     x_axis: dict[str, Any] = {"title": TITLE | {"text": chart.axis.title}, "zeroline": False}
     x_axis |= {"type": "log"} if choices.logx else {"rangemode": "tozero"}
     y_axis: dict[str, Any] = {
-        "tickformat": ".1~%" if kind.percent else "",
+        "tickformat": ".1~%" if kind.percent else ",.6~g",  # 10,000 and 0.001 are written out
         "rangemode": "nonnegative" if kind.percent else "normal",  # a flat 0 is not around 0
-        "exponentformat": "e",
-        "minexponent": 5,  # 10,000 and 0.001 are written out
-        "separatethousands": True,
         "zeroline": kind.stacked,
         "nticks": 5,
     }

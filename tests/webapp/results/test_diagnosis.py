@@ -182,36 +182,47 @@ EXPLODED = [
 ]  # smoke's instruct at learning rate 1.0
 
 
+FELL_AND_ROSE = [*course(2.0, 0.5, 0.05)[:100], *course(3.0, 2.5, 0.2)[:50]]
+
+
 @pytest.mark.parametrize(
-    ("loss", "kind", "diverged"),
+    ("loss", "kind", "severity"),
     [
-        (EXPLODED, "sft", True),
-        (EXPLODED, "curriculum", True),
-        ([*course(2.0, 0.5, 0.05)[:100], *course(3.0, 2.5, 0.2)[:50]], "sft", True),
-        ([*course(2.0, 0.5, 0.05)[:100], *course(3.0, 2.5, 0.2)[:50]], "curriculum", False),  # its next step
-        ([7.0, 5.3, 4.5, 4.6, 4.0, 3.7, 3.9, 3.9, 3.7, 3.5], "sft", False),  # at 0.1: bad, and learning
-        (course(6.9, 6.6, 0.05), "pretrain", False),  # random weights, hardly trained
-        (course(0.1, 0.25, 0.02), "sft", False),  # little, and little more
-        ([1.5, 9.0, 9.0], "sft", False),  # too few points
+        (EXPLODED, "sft", Severity.CRITICAL),
+        (EXPLODED, "curriculum", Severity.CRITICAL),
+        (FELL_AND_ROSE, "sft", Severity.WARNING),
+        (FELL_AND_ROSE, "curriculum", None),  # its next step
+        (FELL_AND_ROSE, "rejection_sampling", None),  # its next round
+        ([7.0, 5.3, 4.5, 4.6, 4.0, 3.7, 3.9, 3.9, 3.7, 3.5], "sft", None),  # at 0.1: bad, and learning
+        (course(6.9, 6.6, 0.05), "pretrain", None),  # random weights, hardly trained
+        (course(9.0, 6.6), "pretrain", None),  # wide random weights
+        (course(0.1, 0.25, 0.02), "sft", None),  # little, and little more
+        ([0.3, 6.0, 5.9, 0.4, 0.3, 6.1, 0.2, 0.3, 0.2, 5.8, 0.2, 0.3], "sft", None),  # two kinds of answers
+        ([1.5, 9.0, 9.0], "sft", None),  # too few points
     ],
 )
-def test_a_loss_that_diverged(loss: list[float], kind: str, diverged: bool) -> None:
+def test_a_loss_that_diverged(loss: list[float], kind: str, severity: Severity | None) -> None:
     run = stages([False] * 100, [False] * 100, kind=kind, metrics={"loss": loss})
     run.spec["tokenizer"] = {"kind": "small_bpe", "entries": 648}
     run.spec["settings"] |= {"optimizer": {"learning_rate": 1.0}}
     if kind == "curriculum":
         run.spec["settings"]["steps"] = [{"name": "drills", "epochs": 1}]
+    if kind == "rejection_sampling":
+        run.spec["settings"]["rounds"] = 3
     run.save()
-    assert kinds(run) == ({"loss_diverged": Severity.CRITICAL} if diverged else {})
-    if diverged:
+    assert kinds(run) == ({} if severity is None else {"loss_diverged": severity})
+    if severity is not None:
         (found,) = findings(run)
         assert "guessing every token alike gives 6.47" in found.evidence
+        assert found.onset in ((1,) if severity is Severity.CRITICAL else (99, 100, 101))
         assert [advice.changes for advice in found.advice] == [
             () if kind == "curriculum" else (("optimizer.learning_rate", 0.1),)
         ]
         run.attempts.get().evaluations.get().outcomes.update(hit_limit=True)
         factories.next_seq(run.attempts.get())
-        assert "end_of_text" not in kinds(run), "it has its cause"
+        assert ("end_of_text" in kinds(run)) == (severity is Severity.WARNING), (
+            "worse than guessing it has its cause"
+        )
 
 
 def test_an_sft_stage_that_never_ends_a_response() -> None:

@@ -1,6 +1,7 @@
-"""Training that diverged: a supervised stage whose loss ends worse than it was, or than guessing."""
+"""Training that diverged: a supervised stage whose loss ends worse than guessing, or far above what it was."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from math import log
 
 import numpy as np
@@ -11,76 +12,90 @@ from webapp.results.diagnosis.hypotheses import D
 from webapp.results.diagnosis.overfitting import SUPERVISED
 from webapp.results.diagnosis.records import RunRecords
 
-FEWEST = 5  # points: with fewer the start, the lowest and the end are the same few steps
-BEYOND = (
-    1.0  # nats above guessing that the loss must have reached: random weights begin a few tenths above it
-)
-TWICE, ROSE = 2.0, 0.5  # times the lowest tenth, and nats above it: more than batches differ by
+FEWEST = 10  # points: with fewer, start, lowest and end are the same few steps
+LEAST = 3  # points in a mean, so that one decides nothing
+RISE = 1.0  # nats that a loss which is worse than guessing must have risen by: random weights begin above it, and fall
+FAR = 1.5  # times guessing, where no random weights begin
+TWICE, ROSE = 2.0, 0.5  # times the lowest mean, and nats above it: more than batches differ by
+
+
+@dataclass(frozen=True)
+class Course:
+    """Where a loss went, in means over a tenth of the points each."""
+
+    start: float
+    lowest: float
+    end: float
+    guess: (
+        float | None
+    )  # the loss of a model to which all tokens are alike; None where the vocabulary is not known
+    risen: float  # the highest point above the first
+
+    @property
+    def worse_than_guessing(self) -> bool:
+        """Whether it ends there, and not because it has only begun."""
+        return (
+            self.guess is not None
+            and self.end >= self.guess
+            and (self.risen >= RISE or self.end >= FAR * self.guess)
+        )
+
+    @property
+    def worse_than_before(self) -> bool:
+        """Whether it ends far above its lowest, and above its start."""
+        return self.end >= max(self.start, TWICE * self.lowest, self.lowest + ROSE)
 
 
 def loss_diverged(records: RunRecords) -> Iterator[Finding]:
-    """The loss ends at what guessing each token would give, after more; or at twice the lowest it was.
-
-    The latter not in a curriculum, whose steps learn from different data.
-    """
-    if (level := level_left(records)) is None:
+    """The loss ends worse than guessing; or, where the data stay the same, far above its lowest."""
+    if (course := course_of(records)) is None:
         return
-    loss = records.trend("loss")
-    assert loss is not None
-    guess = _guess(records)
-    onset = records.since("loss", level)
-    curriculum = _is_curriculum(records)
+    other_data = _data_change(records)
+    if course.worse_than_guessing:
+        level, headline = course.guess, "The training loss diverged: worse than guessing"
+    elif course.worse_than_before and not other_data:
+        level, headline = (course.lowest + course.end) / 2, "The training loss ends far above its lowest"
+    else:
+        return
+    guess = "" if course.guess is None else f"; guessing every token alike gives {figure(course.guess)}"
     yield Finding(
         kind="loss_diverged",
-        severity=Severity.CRITICAL,
-        headline="The training loss diverged",
-        evidence=f"Loss {figure(loss.start)} at the start, {figure(_lowest(records))} at the lowest, {figure(loss.end)} nats per "
-        "token at the end"
-        + (f"; guessing every token alike gives {figure(guess)}." if guess is not None else "."),
+        severity=Severity.CRITICAL if course.worse_than_guessing else Severity.WARNING,
+        headline=headline,
+        evidence=f"Loss {figure(course.start)} at the start, {figure(course.lowest)} at the lowest, {figure(course.end)} nats "
+        f"per token at the end{guess}.",
         reading="Consistent with a learning rate that is too high for this model, or that came without warm-up.",
         not_shown="Not shown: what the stage would have taught. What later stages and benchmarks say of it is about this loss.",
         links=(records.chart("loss"),),
         advice=(
             Advice(
-                "Take a tenth of the learning rate"
-                + (" in every step of the curriculum" if curriculum else "")
-                + ", and try it where a run takes minutes.",
+                "Take a tenth of the learning rate, and try it where a run takes minutes.",
                 D,
-                () if curriculum else records.times("optimizer.learning_rate", 0.1),
+                # a curriculum's steps have rates of their own
+                () if other_data else records.times("optimizer.learning_rate", 0.1),
             ),
         ),
-        onset=onset,
+        onset=None if level is None else records.since("loss", level),
     )
 
 
-def level_left(records: RunRecords) -> float | None:
-    """The loss above which a supervised stage ends although it was, or should have been, below; None where it does not."""
-    loss, points = records.trend("loss"), records.series("loss")
-    if records.learns not in SUPERVISED or loss is None or points is None or loss.points < FEWEST:
-        return None
-    guess = _guess(records)
-    if guess is not None and loss.end >= guess and float(np.nanmax(points.values)) >= guess + BEYOND:
-        return guess
-    lowest = _lowest(records)
-    if not _is_curriculum(records) and loss.end >= max(TWICE * lowest, lowest + ROSE):
-        return lowest + (loss.end - lowest) / 2
-    return None
-
-
-def _lowest(records: RunRecords) -> float:
-    """The smallest mean over as many neighbouring points as a tenth of the run has."""
+def course_of(records: RunRecords) -> Course | None:
+    """Where the loss of a supervised stage went; None of others, and of too few points."""
     points = records.series("loss")
-    assert points is not None
+    if records.learns not in SUPERVISED or points is None:
+        return None
     values = points.values[np.isfinite(points.values)]
-    tenth = max(1, len(values) // 10)
-    return float(np.convolve(values, np.full(tenth, 1 / tenth), "valid").min())
-
-
-def _guess(records: RunRecords) -> float | None:
-    """The loss of a model to which all tokens are alike."""
+    if len(values) < FEWEST:
+        return None
+    tenth = max(LEAST, len(values) // 10)
+    sums = np.concatenate([[0.0], values.cumsum()])
+    means = (sums[tenth:] - sums[:-tenth]) / tenth
     tokenizer = (records.run.spec or {}).get("tokenizer")
-    return log(TokenizerSettings.model_validate(tokenizer).vocabulary) if tokenizer else None
+    guess = log(TokenizerSettings.model_validate(tokenizer).vocabulary) if tokenizer else None
+    risen = float(values.max() - values[0])
+    return Course(float(means[0]), float(means.min()), float(means[-1]), guess, risen)
 
 
-def _is_curriculum(records: RunRecords) -> bool:
-    return isinstance(records.settings.get("steps"), list)
+def _data_change(records: RunRecords) -> bool:
+    """Whether parts of the stage learn from different data: a curriculum's steps, rounds of rejection sampling."""
+    return isinstance(records.settings.get("steps"), list) or records.settings.get("rounds", 1) > 1

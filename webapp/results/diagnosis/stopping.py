@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from webapp.results.diagnosis.collapse import TRAINED_TO_STOP
 from webapp.results.diagnosis.finding import Advice, Finding, Severity, share
 from webapp.results.diagnosis.hypotheses import C, D
-from webapp.results.diagnosis.loss import level_left
+from webapp.results.diagnosis.loss import course_of
 from webapp.results.diagnosis.records import RunRecords
 
 MANY = 0.2  # of the responses: the report's 17 to 19 % were tolerable; a fifth is not
@@ -20,9 +20,10 @@ ADVICE = (
 def no_end(records: RunRecords) -> Iterator[Finding]:
     """In the rollouts, where there are any; else, or where these look well, in the responses to benchmarks.
 
-    Not of a stage that diverged: it has learnt nothing, the end of a response neither.
+    Not of a stage that ends worse than guessing: it has learnt nothing, the end of a response neither.
     """
-    if level_left(records) is not None:
+    course = course_of(records)
+    if course is not None and course.worse_than_guessing:
         return
     found = _of_rollouts(records) or _of_responses(records)
     if found is not None:
