@@ -1,9 +1,11 @@
-// What every page has: the palette, the keys, messages about what happened, menus that close, questions before what stops work.
+// What every page has: the palette, the keys, messages about what happened, menus that close, questions before what stops work,
+// times in the reader's zone.
 
 import { recent } from "./palette.js";
 import "./ask.js";
 import "./keys.js";
 import "./menus.js";
+import "./times.js";
 import "./told.js";
 
 // Choices may have changed the address since the page came.

@@ -110,5 +110,6 @@ def _state(found: Experiment) -> dict[str, object]:
         "turns": queued,
         "paused": any(turn.paused_at for turn in queued),
         "events": events,
+        "events_shown": EVENTS_SHOWN,
         "nav": "experiments",
     }

@@ -133,7 +133,7 @@ def _records(found: StageRun) -> dict[str, object]:
         "checkpoints": Checkpoint.objects.filter(attempt__stage_run=found)
         .select_related("attempt")
         .order_by("-saved_at")[:20],
-        "events": Event.objects.filter(stage_run=found).order_by("-id")[:20],
+        "events": Event.objects.filter(stage_run=found).order_by("-id"),
     }
 
 

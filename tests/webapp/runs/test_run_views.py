@@ -1,6 +1,6 @@
 """The page of one run and its fragments."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
@@ -50,6 +50,16 @@ def test_fragments_are_no_pages(ada: Client, part: str) -> None:
     answer = ada.get(f"/runs/{run.pk}/{part}/")
     assert answer.status_code == 200
     assert "<html" not in answer.content.decode()
+
+
+def test_what_happened_another_day_says_which(ada: Client) -> None:
+    run = factories.make_run("grpo")
+    at = datetime(2026, 3, 5, 4, 7, 9, tzinfo=UTC)
+    run.attempts.update(started_at=at)
+    run.events.update(at=at)
+    page = ada.get(f"/runs/{run.pk}/records/").content.decode()
+    assert page.count("5 Mar 04:07:09 UTC</time>") == 1 + run.events.count()
+    assert 'title="2026-03-05 04:07:09 UTC"' in page
 
 
 def test_a_silent_worker_is_unreachable(ada: Client) -> None:

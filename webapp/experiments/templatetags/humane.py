@@ -71,9 +71,10 @@ def ago(at: datetime | None) -> str:
 
 
 @register.filter
-def clock(at: datetime) -> str:
-    """14:32 of today, else with the day: 27 Nov 14:32."""
-    return f"{at:%H:%M}" if at.date() == timezone.now().date() else f"{at.day} {at:%b %H:%M}"
+def clock(at: datetime, seconds: bool = False) -> str:
+    """14:32 of today, else with the day: 27 Nov 14:32; and its seconds."""
+    time = f"{at:%H:%M:%S}" if seconds else f"{at:%H:%M}"
+    return time if at.date() == timezone.now().date() else f"{at.day} {at:%b} {time}"
 
 
 @register.filter
