@@ -86,12 +86,15 @@ def group(rollout: Rollout) -> list[Rollout]:
     return sorted(_together(rollout), key=lambda one: (-one.reward, one.index))
 
 
-def alike(group: list[Rollout]) -> list[list[Rollout]]:
-    """The group's rollouts, those with the same text and reward together, in its order."""
+def alike(group: list[Rollout], chosen: Rollout) -> list[list[Rollout]]:
+    """The group's rollouts, those with the same text and reward together, in its order.
+
+    The one to be shown is the first: the chosen one, else one whose tokens were recorded.
+    """
     found: dict[tuple[str, float], list[Rollout]] = {}
     for one in group:
         found.setdefault((one.completion, one.reward), []).append(one)
-    return list(found.values())
+    return [sorted(same, key=lambda one: (one != chosen, not one.pieces)) for same in found.values()]
 
 
 def _together(rollout: Rollout) -> QuerySet[Rollout]:

@@ -208,6 +208,11 @@ def test_tokens_are_shown_with_their_probabilities_and_where_there_is_no_advanta
     ada: Client, run: StageRun
 ) -> None:
     chosen = Rollout.objects.filter(attempt__stage_run=run).earliest("pk")
+    group = Rollout.objects.filter(attempt=chosen.attempt_id, step=chosen.step, group=chosen.group)
+    for one in group:
+        one.completion = f"one of eight: {one.index}"
+        one.save()
+    chosen.refresh_from_db()
     chosen.pieces, chosen.logprobs, chosen.advantage = (
         [" <b>", "56", "\n", "!"],
         [-0.05, -3.2, -8.0, None],
@@ -222,3 +227,7 @@ def test_tokens_are_shown_with_their_probabilities_and_where_there_is_no_advanta
     assert text.count("advantage") == 7  # of the eight completions of the group
     texts = ada.get(f"/runs/{run.pk}/rollouts/{chosen.pk}/texts/").content.decode()
     assert texts.count("<article") == 8
+    group.update(completion="the same", reward=chosen.reward)
+    text = ada.get(f"/runs/{run.pk}/rollouts/{chosen.pk}/").content.decode()
+    assert "<b>8 times</b> the same" in text
+    assert "Tokens as the sampler saw them" in text, "of the one that has them"
