@@ -13,8 +13,9 @@ from collections.abc import Callable
 import torch
 from transformers import GPT2LMHeadModel
 
+from training.decoding import left_padded
 from training.model import build
-from training.sampler import Sampler, left_padded
+from training.sampler import Sampler
 from training.settings import ModelSettings
 
 

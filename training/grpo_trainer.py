@@ -21,12 +21,13 @@ from trl import GRPOConfig, GRPOTrainer
 
 from training import mul_tokens, ranks
 from training.answers import extract_answer, same_number
+from training.decoding import left_padded
 from training.journal import RolloutRow
 from training.repetition import repeats
 from training.rewards import components, total
 from training.rollout_sampler import Chosen
 from training.run import Run
-from training.sampler import Sampler, left_padded
+from training.sampler import Sampler
 from training.stages.grpo.config import GrpoSettings
 from training.tokenizer import mul_token_ids, pieces
 from training.trainers import Engine, Phase, training_arguments

@@ -11,9 +11,9 @@ from torch import Tensor
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from training import model, tokenizer
-from training import sampler as sampler_module
 from training.architecture import gpt2, memory, positions, tokens
-from training.sampler import Sampler, left_padded
+from training.decoding import Decoding, left_padded
+from training.sampler import Sampler
 from training.settings import ModelSettings, TokenizerSettings
 from training.tokenizer import mul_token_ids, vocabulary_size
 
@@ -88,16 +88,16 @@ def test_the_sampler_reads_with_its_cache_what_the_model_reads_at_once(
     built: GPT2LMHeadModel, known: PreTrainedTokenizerFast
 ) -> None:
     prompts = [known.encode(text) for text in TEXTS]
-    sampler = Sampler(built, eos_id=known.eos_token_id, pad_id=known.pad_token_id)
+    eos_id, pad_id = known.eos_token_id, known.pad_token_id
     rng = random.Random(0)
     with torch.inference_mode():
-        state = sampler_module._Decoding(sampler, prompts, 2, 12)
+        state = Decoding(built, prompts, 2, 12, pad_id=pad_id, dtype=torch.float32)
         rows = [list(prompt) for prompt in prompts for _ in range(2)]
         for _ in range(12):
             for row, found in zip(rows, state.logits, strict=True):
                 assert (found - one_row(built, row)[-1]).abs().max() < 1e-4
             chosen = torch.tensor([rng.choice(telling(known)) for _ in rows])
-            state.take(chosen, torch.zeros(len(rows)), sampler.eos_id, sampler.pad_id)
+            state.take(chosen, torch.zeros(len(rows)), eos_id, pad_id)
             state.advance()
             for row, token in zip(rows, chosen.tolist(), strict=True):
                 row.append(token)

@@ -10,11 +10,11 @@ from trl import GRPOTrainer
 
 from tests.training.conftest import Stage, Stages
 from training import model, stage
+from training.decoding import left_padded
 from training.grpo_trainer import GrpoTrainer
 from training.journal import Journal
 from training.recipe import RunSpec
 from training.run import Run
-from training.sampler import left_padded
 from training.stages.grpo.config import GrpoSettings
 from training.tokenizer import pieces
 

@@ -8,9 +8,10 @@ import torch
 from scipy.stats import chisquare
 from transformers import GPT2LMHeadModel
 
-from training import sampler as sampler_module
+from training import decoding
+from training.decoding import Decoding, left_padded
 from training.model import build
-from training.sampler import Sampler, left_padded
+from training.sampler import Sampler
 from training.settings import ModelSettings
 
 EOS, PAD, VOCABULARY = 0, 1, 300
@@ -50,8 +51,8 @@ def test_greedy_equals_generate_token_for_token(
     model: GPT2LMHeadModel, batch_size: int, device: str, replays: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = copy.deepcopy(model).to(device)
-    monkeypatch.setattr(sampler_module, "STRETCH", 16)  # several stretches
-    monkeypatch.setattr(sampler_module, "FEW_STEPS", 4)
+    monkeypatch.setattr(decoding, "STRETCH", 16)  # several stretches
+    monkeypatch.setattr(decoding, "FEW_STEPS", 4)
     prompts = prompts_of_different_lengths(400)
     samples = Sampler(model, eos_id=EOS, pad_id=PAD, replays=replays).greedy(prompts, 24, batch_size)
     for start in range(0, 400, 100):
@@ -73,13 +74,13 @@ def test_greedy_equals_generate_token_for_token(
 
 def test_finished_rows_are_dropped(model: GPT2LMHeadModel, monkeypatch: pytest.MonkeyPatch) -> None:
     rows: list[int] = []
-    original = sampler_module._Decoding.advance
+    original = Decoding.advance
 
-    def counting(self: sampler_module._Decoding) -> None:
+    def counting(self: Decoding) -> None:
         rows.append(len(self.rows))
         original(self)
 
-    monkeypatch.setattr(sampler_module._Decoding, "advance", counting)
+    monkeypatch.setattr(Decoding, "advance", counting)
     Sampler(model, eos_id=EOS, pad_id=PAD).greedy(prompts_of_different_lengths(600), 24, 600)
     assert rows[0] == 600
     assert rows[-1] < 600
