@@ -1,10 +1,12 @@
 """An experiment's page in a real browser: its notes, its settings, when it will be done, its place in the queue."""
 
+from typing import Literal
+
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests import factories, histories
+from tests.axe import assert_fit
 from tests.served import session
 from training import recipe as recipes
 from webapp.experiments.models import Experiment
@@ -145,15 +147,7 @@ def test_the_page_has_no_barriers_and_fits_a_phone(browser: Browser, address: st
     context.add_cookies([{"name": n, "value": v, "url": address} for n, v in session().items()])
     page = context.new_page()
     for path in ("", "?only=no", "notes/edit/"):
-        for width in (1280, 390):
-            page.set_viewport_size({"width": width, "height": 844})
-            page.goto(f"{address}/experiments/{experiment.name}/{path}")
-            page.wait_for_load_state("networkidle" if path == "notes/edit/" else "load")
-            found = Axe().run(page)
-            assert found.violations_count == 0, f"{path} {width}: {found.generate_report()}"
-            extra = page.evaluate(
-                "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-            )
-            assert extra == 0, (path, width)
+        loaded: Literal["load", "networkidle"] = "networkidle" if path == "notes/edit/" else "load"
+        assert_fit(page, f"{address}/experiments/{experiment.name}/{path}", loaded)
     page.goto("about:blank")
     context.close()

@@ -5,10 +5,10 @@ import time
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
 from tests import factories, histories
+from tests.axe import assert_fit
 from tests.served import session
 from tests.stack import RunningStack
 from webapp.runs import queues
@@ -136,14 +136,6 @@ def test_the_pages_have_no_barriers_and_fit_a_phone(browser: Browser, address: s
         if paused:
             queues.pause(queue="default", by="ada")
         for path in ("/workers/", f"/workers/{worker.pk}/", f"/workers/{drained.pk}/"):
-            for width in (1280, 390):
-                page.set_viewport_size({"width": width, "height": 844})
-                page.goto(address + path)
-                found = Axe().run(page)
-                assert found.violations_count == 0, f"{path} {width}: {found.generate_report()}"
-                extra = page.evaluate(
-                    "document.documentElement.scrollWidth - document.documentElement.clientWidth"
-                )
-                assert extra == 0, (path, width)
+            assert_fit(page, address + path)
     page.goto("about:blank")
     context.close()
