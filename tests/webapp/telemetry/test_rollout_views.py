@@ -230,4 +230,5 @@ def test_tokens_are_shown_with_their_probabilities_and_where_there_is_no_advanta
     group.update(completion="the same", reward=chosen.reward)
     text = ada.get(f"/runs/{run.pk}/rollouts/{chosen.pk}/").content.decode()
     assert "<b>8 times</b> the same" in text
+    assert "all the same</span>" in text
     assert "Tokens as the sampler saw them" in text, "of the one that has them"
