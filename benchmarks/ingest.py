@@ -40,7 +40,7 @@ def database(home: Path) -> Iterator[None]:
     """A scratch database with Mulberry's tables, dropped afterwards."""
     import django
 
-    from workers.postgres import Postgres
+    from workers.stack.postgres import Postgres
 
     home.chmod(0o711)  # as root the embedded server runs under another account
     server = None if "DATABASE_URL" in os.environ else Postgres(home)

@@ -12,7 +12,7 @@ import django
 import pytest
 
 from tests.stack import RunningStack
-from workers.postgres import Postgres
+from workers.stack.postgres import Postgres
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

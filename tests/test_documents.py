@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from training import recipe as recipes
-from workers.cli import build_parser
+from workers.cli.main import build_parser
 
 ROOT = Path(__file__).resolve().parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -20,8 +20,8 @@ from webapp.runs.querysets import UNREACHABLE_AFTER, takeable, willing_workers
 from webapp.telemetry import search
 from workers import processes
 from workers.claim import LEASE
-from workers.conclusion import Ending, conclude
 from workers.ingest import Ingest, UnfitRecord
+from workers.next_state import Ending, conclude
 from workers.processes import Host
 from workers.supervision import GONE, HEARTBEAT, close_quietly, last_line
 

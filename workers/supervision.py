@@ -19,10 +19,10 @@ from webapp.runs import reuse
 from webapp.runs.models import Attempt, Checkpoint, StageRun, State
 from workers import processes
 from workers.claim import LEASE, Claim
-from workers.conclusion import Ending, conclude
 from workers.devices import Device
 from workers.ingest import Ingest, UnfitRecord
 from workers.launcher import Launcher, LaunchError, Training
+from workers.next_state import Ending, conclude
 
 log = logging.getLogger("mulberry.supervision")
 

@@ -198,7 +198,7 @@ def test_two_packages_with_one_name_are_both_named(site: Site) -> None:
 def test_doctor_lists_plug_ins_and_what_is_wrong_with_them(site: Site, tmp_path: Path) -> None:
     site.install("acme-rewards", BREVITY, brevity="BrevityReward")
     site.install("rash-rewards", BREVITY.replace("brevity", "correct"), correct="BrevityReward")
-    doctor = "import sys; from workers.cli import main; sys.exit(main(['doctor', '--json']))"
+    doctor = "import sys; from workers.cli.main import main; sys.exit(main(['doctor', '--json']))"
     checks = json.loads(site.python("-c", doctor, code=1))
     found = {check["text"]: check["good"] for check in checks if check["name"] == "plug-in"}
     assert found == {

@@ -16,8 +16,8 @@ import psutil
 import pytest
 
 from tests.stack import ROOT, RunningStack, free_port
-from workers.account import can_reach
-from workers.embedded import answers
+from workers.stack.supervisor import answers
+from workers.stack.system_account import can_reach
 
 NewStack = Callable[..., RunningStack]
 

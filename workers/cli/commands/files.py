@@ -13,8 +13,8 @@ from webapp.results import outcome_files, table_files
 from webapp.results.models import Evaluation
 from webapp.runs.models import StageRun
 from webapp.telemetry import point_files, rollout_files
-from workers.commands import CommandError, database
-from workers.commands.experiments import find
+from workers.cli.commands import CommandError, database
+from workers.cli.commands.experiments import find
 
 BINARY = ("xlsx", "parquet")
 

@@ -17,7 +17,7 @@ from webapp.results.decisions import decisions
 from webapp.results.report import report
 from webapp.runs import services as run_services
 from webapp.runs.models import StageRun, State
-from workers.commands import CommandError, access, database, plan, progress
+from workers.cli.commands import CommandError, access, database, plan, progress
 
 
 def build_recipe(name: str, changes: list[str]) -> recipes.Recipe:

@@ -13,9 +13,10 @@ from typing import NamedTuple
 from django.core.exceptions import ImproperlyConfigured
 
 from training import rewards
-from workers import devices, embedded, postgres_programs
-from workers.commands import CommandError, database
-from workers.postgres import Postgres, PostgresError
+from workers import devices
+from workers.cli.commands import CommandError, database
+from workers.stack import postgres_programs, supervisor
+from workers.stack.postgres import Postgres, PostgresError
 
 ENOUGH = 5_000_000_000  # bytes free: an experiment of the demo's size leaves far less
 
@@ -52,14 +53,14 @@ def _programs() -> Iterator[Check]:
 
 
 def _home() -> Iterator[Check]:
-    home = embedded.home_folder()
+    home = supervisor.home_folder()
     exists = next(folder for folder in (home, *home.parents) if folder.exists())
     writable = os.access(exists, os.W_OK)
     yield Check("home", writable, str(home) if writable else f"{exists} cannot be written; set MULBERRY_HOME")
     free = shutil.disk_usage(exists).free
     advice = "" if free > ENOUGH else "; free some space"
     yield Check("disk", free > ENOUGH, f"{free / 1e9:.1f} GB free for {home}{advice}")
-    held = embedded.running(home)
+    held = supervisor.running(home)
     yield Check(
         "running", True, f"{held[1]} (process {held[0]})" if held else "`mulberry up` does not run here"
     )
@@ -69,7 +70,7 @@ def _postgres() -> Iterator[Check]:
     if os.environ.get("DATABASE_URL"):
         yield Check("postgres", True, "DATABASE_URL is set; the embedded one is not used")
         return
-    home = embedded.home_folder()
+    home = supervisor.home_folder()
     server = Postgres(home)
     try:
         if not (home / "postgres").exists():
@@ -94,7 +95,9 @@ def _database() -> Iterator[Check]:
     try:
         database.connect()
     except (CommandError, ImproperlyConfigured) as error:
-        needed = bool(os.environ.get("DATABASE_URL")) or embedded.running(embedded.home_folder()) is not None
+        needed = (
+            bool(os.environ.get("DATABASE_URL")) or supervisor.running(supervisor.home_folder()) is not None
+        )
         yield Check("database", not needed, str(error))
         return
     from django.db import connection
@@ -110,7 +113,7 @@ def _database() -> Iterator[Check]:
 
 def _work() -> Iterator[Check]:
     yield _devices()
-    data = Path(os.environ.get("MULBERRY_DATA", embedded.ROOT.parent / "shared" / "data"))
+    data = Path(os.environ.get("MULBERRY_DATA", supervisor.ROOT.parent / "shared" / "data"))
     yield Check(
         "data", True, str(data) if data.exists() else f"no {data}: recipes on real data need MULBERRY_DATA"
     )

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 
 from training.hardware import HARDWARE
 from training.recipe import RecipeError
-from workers.commands import CommandError
-from workers.embedded import StartError
+from workers.cli.commands import CommandError
+from workers.stack.supervisor import StartError
 from workers.worker import queue_names
 
 Command = Callable[[argparse.Namespace], int]
@@ -223,7 +223,7 @@ def _add_seed(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
 
 def _stack(name: str) -> Command:
     def run(options: argparse.Namespace) -> int:
-        from workers.commands import stack
+        from workers.cli.commands import stack
 
         return int(getattr(stack, name)(options))
 
@@ -232,10 +232,10 @@ def _stack(name: str) -> Command:
 
 def _experiments(name: str) -> Command:
     def run(options: argparse.Namespace) -> int:
-        from workers.commands import database
+        from workers.cli.commands import database
 
         database.set_up()  # models cannot be imported before
-        from workers.commands import experiments
+        from workers.cli.commands import experiments
 
         return int(getattr(experiments, name)(options))
 
@@ -244,10 +244,10 @@ def _experiments(name: str) -> Command:
 
 def _files(name: str) -> Command:
     def run(options: argparse.Namespace) -> int:
-        from workers.commands import database
+        from workers.cli.commands import database
 
         database.set_up()  # models cannot be imported before
-        from workers.commands import files
+        from workers.cli.commands import files
 
         return int(getattr(files, name)(options))
 
@@ -255,26 +255,26 @@ def _files(name: str) -> Command:
 
 
 def _seed(options: argparse.Namespace) -> int:
-    from workers.commands import database
+    from workers.cli.commands import database
 
     database.set_up()  # models cannot be imported before
-    from workers.commands.seed import seed
+    from workers.cli.commands.seed import seed
 
     return seed(options)
 
 
 def _queue(options: argparse.Namespace) -> int:
-    from workers.commands import database
+    from workers.cli.commands import database
 
     database.set_up()  # models cannot be imported before
-    from workers.commands import queues
+    from workers.cli.commands import queues
 
     return queues.queue(options)
 
 
 def _access(name: str) -> Command:
     def run(options: argparse.Namespace) -> int:
-        from workers.commands import access
+        from workers.cli.commands import access
 
         return int(getattr(access, name)(options))
 
@@ -282,7 +282,7 @@ def _access(name: str) -> Command:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    from workers import doctor
+    from workers.cli import doctor
 
     return doctor.run(as_json=options.json)
 
@@ -303,7 +303,3 @@ def _port(text: str) -> int:
     if not text.isdecimal() or not 0 < int(text) < 65536:
         raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, not {text!r}")
     return int(text)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -5,7 +5,7 @@ import pytest
 from tests.factories import make_attempt, make_experiment, run_of
 from webapp.runs.models import StageRun, State
 from webapp.runs.services import cancel, retry
-from workers.conclusion import BACK_OFF, CRASHES, LOSSES, Ending, Verdict, conclude, judge
+from workers.next_state import BACK_OFF, CRASHES, LOSSES, Ending, Verdict, conclude, judge
 
 
 def finished(status: str, reason: str = "", hint: str = "") -> dict[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.stack import ROOT, RunningStack
-from workers.cli import build_parser
+from workers.cli.main import build_parser
 
 pytestmark = pytest.mark.timeout(240)
 

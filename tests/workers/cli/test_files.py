@@ -13,7 +13,7 @@ from tests.histories import make_history
 from webapp import rows
 from webapp.results.models import Outcome
 from webapp.telemetry.models import Rollout
-from workers.cli import main
+from workers.cli.main import main
 
 pytestmark = pytest.mark.django_db
 

@@ -13,8 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.utils import OperationalError
 
-from workers import embedded
-from workers.commands import CommandError, access, database
+from workers.cli.commands import CommandError, access, database
+from workers.stack import supervisor
 
 
 def say(text: str) -> None:
@@ -24,7 +24,7 @@ def say(text: str) -> None:
 
 def up(options: argparse.Namespace) -> int:
     """Start everything, print where it is, and keep it running until Ctrl-C or TERM."""
-    with embedded.stop_signals() as stopping:
+    with supervisor.stop_signals() as stopping:
         try:
             with _running(options.port, stopping) as stack:
                 if stack:
@@ -33,7 +33,7 @@ def up(options: argparse.Namespace) -> int:
                     while not stopping.wait(0.5):
                         stack.check()
                     say("stopping: running stages save a checkpoint first")
-        except embedded.AlreadyRunningError as error:
+        except supervisor.AlreadyRunningError as error:
             say(f"{error}; it stays as it is")
             _greet(error.address)
             return 0
@@ -42,19 +42,19 @@ def up(options: argparse.Namespace) -> int:
 
 def demo(options: argparse.Namespace) -> int:
     """Start everything (or use what runs already), launch a recipe, show its progress, its table and its report."""
-    with embedded.stop_signals() as stopping:
+    with supervisor.stop_signals() as stopping:
         try:
             with _running(options.port, stopping) as stack:
                 return _show(options, stack.address, stack, stopping) if stack else 130
-        except embedded.AlreadyRunningError as error:
+        except supervisor.AlreadyRunningError as error:
             say(f"{error}; the demo goes there")
             return _show(options, error.address, None, stopping)
 
 
 @contextmanager
-def _running(port: int, stopping: threading.Event) -> Iterator[embedded.Stack | None]:
+def _running(port: int, stopping: threading.Event) -> Iterator[supervisor.Stack | None]:
     """The stack, started, and stopped afterwards; None when told to stop before it was ready."""
-    stack = embedded.Stack(embedded.home_folder(), port, say)
+    stack = supervisor.Stack(supervisor.home_folder(), port, say)
     try:
         yield stack if stack.start(stopping) else None
     finally:
@@ -70,11 +70,11 @@ def _greet(address: str) -> None:
 
 
 def _show(
-    options: argparse.Namespace, address: str, stack: embedded.Stack | None, stopping: threading.Event
+    options: argparse.Namespace, address: str, stack: supervisor.Stack | None, stopping: threading.Event
 ) -> int:
     _greet(address)
     from webapp.experiments.services import launch
-    from workers.commands import experiments, progress
+    from workers.cli.commands import experiments, progress
 
     began = time.monotonic()
     recipe = experiments.build_recipe(options.recipe, options.set)
@@ -90,7 +90,7 @@ def _show(
     status = experiments.outcome(runs)
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     say(f"\nfinished in {minutes} min {seconds} s\n")
-    experiments.show_results(experiment, embedded.home_folder() / "reports", say)
+    experiments.show_results(experiment, supervisor.home_folder() / "reports", say)
     if options.once:
         if stack:
             say(f"dashboard: `mulberry up` serves it again, at {address}/experiments/{experiment.name}/")

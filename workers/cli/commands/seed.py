@@ -4,8 +4,8 @@ import argparse
 import sys
 import time
 
-from workers import synthetic
-from workers.commands import access, database
+from workers.cli import synthetic
+from workers.cli.commands import access, database
 
 
 def seed(options: argparse.Namespace) -> int:

@@ -22,10 +22,10 @@ from pathlib import Path
 
 import psutil
 
-from workers import guard
-from workers.postgres import Postgres, PostgresError
+from workers.stack import guard
+from workers.stack.postgres import Postgres, PostgresError
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 WORKER_GRACE = 25.0  # seconds; a running stage ends its step and saves a checkpoint
 WEB_GRACE = 8.0
 READY_LIMIT = 90.0

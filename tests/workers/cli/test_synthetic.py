@@ -8,7 +8,7 @@ from webapp.results.models import Outcome
 from webapp.runs.models import State
 from webapp.telemetry import rollouts, series
 from webapp.telemetry.models import Rollout
-from workers import synthetic
+from workers.cli import synthetic
 
 
 @pytest.mark.django_db(transaction=True)  # VACUUM runs in no transaction

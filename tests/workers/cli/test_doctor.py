@@ -2,7 +2,8 @@
 
 import pytest
 
-from workers import devices, doctor
+from workers import devices
+from workers.cli import doctor
 
 
 @pytest.fixture(autouse=True)

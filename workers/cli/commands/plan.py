@@ -11,7 +11,7 @@ from training.stage_identity import Key
 from webapp.experiments.planning import Proposal, Row, propose
 from webapp.experiments.reuse import Fork, planned
 from webapp.experiments.templatetags.humane import duration, short, size
-from workers.commands import CommandError, database
+from workers.cli.commands import CommandError, database
 
 HEADER = (
     "stage",

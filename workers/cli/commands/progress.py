@@ -11,7 +11,7 @@ from django.db.utils import OperationalError
 
 from webapp.experiments.models import Experiment
 from webapp.runs.models import OVER, StageRun, State
-from workers.commands import database
+from workers.cli.commands import database
 
 WIDTH = 28  # characters of a bar
 

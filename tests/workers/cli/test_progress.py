@@ -6,8 +6,8 @@ from django.db import connection
 from webapp import settings
 from webapp.experiments.models import Condition, Stage
 from webapp.runs.models import StageRun, State
-from workers.commands import database
-from workers.commands.progress import bars
+from workers.cli.commands import database
+from workers.cli.commands.progress import bars
 
 
 def run(condition: str, stage: str, state: State, done: int = 0, total: int = 0, error: str = "") -> StageRun:

@@ -15,9 +15,9 @@ import psycopg
 import pytest
 
 from tests.stack import ROOT, processes_of
-from workers.account import can_reach, system_account
-from workers.postgres import Postgres, PostgresError
-from workers.postgres_programs import copy_of
+from workers.stack.postgres import Postgres, PostgresError
+from workers.stack.postgres_programs import copy_of
+from workers.stack.system_account import can_reach, system_account
 
 FAST = {"fsync": "off"}
 
@@ -110,7 +110,7 @@ def test_nothing_is_left_when_its_starter_is_killed(home: Path) -> None:
     program = """
 import os, signal, sys
 from pathlib import Path
-from workers.postgres import Postgres
+from workers.stack.postgres import Postgres
 print(Postgres(Path(sys.argv[1]), {"fsync": "off"}).start(), flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -6,7 +6,7 @@ from typing import Any
 
 from webapp.runs import queues, workers
 from webapp.runs.queues import Move
-from workers.commands import access, database, experiments
+from workers.cli.commands import access, database, experiments
 
 
 def queue(options: argparse.Namespace) -> int:

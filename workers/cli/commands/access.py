@@ -4,8 +4,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
-from workers.commands import CommandError, database
-from workers.embedded import home_folder, running
+from workers.cli.commands import CommandError, database
+from workers.stack.supervisor import home_folder, running
 
 if TYPE_CHECKING:  # models load only once there is a database
     from django.contrib.auth.models import User

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from workers.account import can_reach
+from workers.stack.system_account import can_reach
 
 STATE = Path("/var/lib/mulberry")  # root only: what its account cannot reach where it lies
 

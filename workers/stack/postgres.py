@@ -20,8 +20,8 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from workers import guard, postgres_programs
-from workers.account import AccountError, can_reach, system_account
+from workers.stack import guard, postgres_programs
+from workers.stack.system_account import AccountError, can_reach, system_account
 
 MAJOR = "18"
 NAME = "mulberry"  # of the superuser and of the database

@@ -1,0 +1,1 @@
+"""The `mulberry` command: what a person types."""

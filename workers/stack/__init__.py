@@ -1,0 +1,1 @@
+"""`mulberry up`: database, web and worker of one machine, started, guarded and ended together."""
