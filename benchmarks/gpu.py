@@ -17,8 +17,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from training import checkpoints, journal, recipe, recipe_files
-from training.recipe import RunSpec, StageSpec
+from training.process import checkpoints, journal
+from training.recipes import files, recipe
+from training.recipes.recipe import RunSpec, StageSpec
 
 PLAIN = [{"source": "plain_text", "weight": 50}, {"source": "gsm8k", "weight": 50}]
 SHARED: dict[str, Any] = {
@@ -72,7 +73,7 @@ def main() -> int:
 
 def _spec(stage: str, settings: dict[str, Any]) -> StageSpec:
     changes = {**SHARED, **{f"stages.{stage}.{key}": value for key, value in settings.items()}}
-    made = recipe.build(recipe_files.shipped("phase6_grpo_20x"), changes.items())
+    made = recipe.build(files.shipped("phase6_grpo_20x"), changes.items())
     return next(one for one in recipe.resolve(made) if (one.stage, one.condition) == (stage, "baseline"))
 
 

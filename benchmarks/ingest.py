@@ -96,7 +96,7 @@ def ingested(folder: Path) -> float:
 def inserted(folder: Path, insert: Callable[[Any, int, list[Any]], None]) -> float:
     from django.db import connection, transaction
 
-    from training import journal
+    from training.process import journal
     from webapp.runs.models import Attempt
     from workers.ingest import FLUSH_BYTES
 
@@ -136,7 +136,7 @@ def insert_rollouts(cursor: Any, attempt: int, records: list[Any]) -> None:
 
 
 def write_points(folder: Path, steps: int) -> None:
-    from training.journal import Journal
+    from training.process.journal import Journal
 
     folder.mkdir()
     journal, draw = Journal(folder / "journal"), random.Random(0)
@@ -146,7 +146,7 @@ def write_points(folder: Path, steps: int) -> None:
 
 
 def write_rollouts(folder: Path, count: int, step_size: int = 64) -> None:
-    from training.journal import Journal
+    from training.process.journal import Journal
 
     folder.mkdir()
     journal, draw = Journal(folder / "journal"), random.Random(0)

@@ -17,7 +17,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
-from training.journal import Journal
+from training.process.journal import Journal
 
 NAMES = [f"metric_{i}" for i in range(10)]
 

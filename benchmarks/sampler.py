@@ -1,4 +1,4 @@
-"""Rollouts per second of training/sampler.py against transformers' generate: same model, same process, in turn.
+"""Rollouts per second of training/sampling/sampler.py against transformers' generate: same model, same process, in turn.
 
 python -m benchmarks.sampler [--layers 2 --width 96 --heads 4 --vocabulary 648] [--rows 256] [--tokens 28]
     [--device cpu] [--dtype float32]
@@ -13,10 +13,10 @@ from collections.abc import Callable
 import torch
 from transformers import GPT2LMHeadModel
 
-from training.decoding import left_padded
-from training.model import build
-from training.sampler import Sampler
-from training.settings import ModelSettings
+from training.architecture.model import build
+from training.sampling.decoding import left_padded
+from training.sampling.sampler import Sampler
+from training.settings.shared import ModelSettings
 
 
 def main() -> None:

@@ -17,13 +17,13 @@ import numpy as np
 import torch
 from datasets import Dataset, disable_progress_bars, load_from_disk
 
-from training import pretokenized, tokenizer
-from training.data import identity, mixture
-from training.data.statements import StatementsSource
-from training.pretokenized import Making, Pretokenized
-from training.pretrain_trainer import collated
-from training.settings import TokenizerSettings
-from training.token_mixture import TokenMixture
+from training.data import identity, mixture, pretokenized
+from training.data.pretokenized import Making, Pretokenized
+from training.data.sources.statements import StatementsSource
+from training.data.token_mixture import TokenMixture
+from training.settings.shared import TokenizerSettings
+from training.stages.pretrain.trainer import collated
+from training.text import tokenizer
 
 SOURCE = StatementsSource(source="statements")
 

@@ -14,8 +14,8 @@ import numpy as np
 from django.contrib.auth.models import User
 from django.utils import timezone
 
-from training import checkpoints
-from training.recipe import StageSpec
+from training.process import checkpoints
+from training.recipes.recipe import StageSpec
 from webapp.experiments.models import Condition, Experiment, Stage
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs import lifecycle

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from tests.stack import ROOT, RunningStack
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 
 TOGETHER = 2  # launched side by side: while one waits for its last stage, the other keeps the slots busy
 PATIENCE = 3_000  # seconds for one

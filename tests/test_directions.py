@@ -37,7 +37,7 @@ def test_the_code_keeps_the_directions(copy: Path) -> None:
     [
         ("webapp/urls.py", "import torch", "webapp and workers start without torch"),
         ("webapp/health.py", "from workers import cli", "workers over webapp over training"),
-        ("training/journal.py", "import django", "training knows no web"),
+        ("training/process/journal.py", "import django", "training knows no web"),
     ],
 )
 def test_a_planted_import_is_found(copy: Path, module: str, line: str, contract: str) -> None:

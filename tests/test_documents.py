@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 from workers.cli.main import build_parser
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -15,10 +15,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from training import prctl, ranks, torchrun
-from training.journal import Journal, Silent
-from training.recipe import RunSpec
-from training.run import Run, Stopped
+from training.engine.run_context import Run, Stopped
+from training.process import prctl, ranks, torchrun
+from training.process.journal import Journal, Silent
+from training.recipes.recipe import RunSpec
 
 SUCCEEDED, FAILED, STOPPED = 0, 1, 75  # 75: EX_TEMPFAIL of sysexits.h
 

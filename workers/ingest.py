@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db import DataError, IntegrityError, connection, transaction
 
-from training import journal
+from training.process import journal
 from webapp.results.models import Evaluation
 from webapp.runs import lifecycle
 from webapp.runs.models import Attempt, Checkpoint, StageRun

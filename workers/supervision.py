@@ -13,8 +13,8 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from django.db.models import F
 from django.db.models.functions import Now
 
-from training import torchrun
-from training.recipe import RunSpec, StageSpec
+from training.process import torchrun
+from training.recipes.recipe import RunSpec, StageSpec
 from webapp.runs import reuse
 from webapp.runs.models import Attempt, Checkpoint, StageRun, State
 from workers import processes

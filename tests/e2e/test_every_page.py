@@ -12,7 +12,7 @@ from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 from tests import factories, histories, pages
 from tests.conftest import BROWSER_PATIENCE, ROOT
 from tests.served import served, session
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 from webapp.experiments.services import launch
 from webapp.results import published
 from webapp.results.imports import import_history

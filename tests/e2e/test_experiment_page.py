@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests import factories, histories
 from tests.axe import assert_fit
 from tests.served import session
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 from webapp.experiments.models import Experiment
 from webapp.experiments.services import launch
 from webapp.runs import queues

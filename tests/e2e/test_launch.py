@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import factories
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 from webapp.experiments.models import Condition, Experiment
 from webapp.experiments.services import launch
 from webapp.runs.models import StageRun

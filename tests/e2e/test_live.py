@@ -10,7 +10,7 @@ from tests import factories
 from tests.conftest import BROWSER_PATIENCE
 from tests.served import served, session
 from tests.stack import free_port
-from training.journal import Journal, RolloutRow
+from training.process.journal import Journal, RolloutRow
 from webapp.runs.models import StageRun
 from webapp.telemetry import rollouts
 from webapp.telemetry.models import Rollout

@@ -13,8 +13,9 @@ import torch
 import training.stages.grpo.train
 import training.stages.pretrain.train
 import training.stages.sft.train  # noqa: F401 - imported once here, so that forked children need not
-from training import journal, recipe
-from training.recipe import RunSpec
+from training.process import journal
+from training.recipes import recipe
+from training.recipes.recipe import RunSpec
 
 torch.set_num_threads(1)  # children are forked from here: no thread pool may exist
 
@@ -151,7 +152,7 @@ class Stage:
         """Run until the end of an optimizer step, where the process sends itself a signal."""
 
         def arm() -> None:
-            from training.callback import JournalCallback
+            from training.engine.callback import JournalCallback
 
             original = JournalCallback.on_step_end
 

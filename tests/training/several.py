@@ -8,9 +8,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from training import prctl, torchrun
 from training.__main__ import main
-from training.callback import JournalCallback
+from training.engine.callback import JournalCallback
+from training.process import prctl, torchrun
 
 
 def fail_when_told() -> None:

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from tests.training.conftest import Stage
-from training import journal
+from training.process import journal
 
 SUMS = {"source": "drills", "tiers": ["one_digit_sums"]}
 SHARED: dict[str, Any] = {

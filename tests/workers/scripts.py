@@ -3,7 +3,7 @@
 HEAD = """
 import os, signal, subprocess, sys, time
 from pathlib import Path
-from training.journal import Journal
+from training.process.journal import Journal
 run_dir = Path(sys.argv[1])
 journal = Journal(run_dir / "journal")
 journal.append("started", attempt=1, step=0, pid=os.getpid())

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from tests.factories import make_attempt, make_experiment, run_of
-from training.journal import Journal, read
+from training.process.journal import Journal, read
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import Attempt, Checkpoint, StageRun
 from webapp.telemetry.models import LogLine, MetricChunk, Rollout

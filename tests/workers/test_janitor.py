@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from tests.factories import make_attempt, make_experiment, run_of
-from training.journal import Journal
+from training.process.journal import Journal
 from webapp.celery import app
 from webapp.runs.models import Attempt, StageRun, State, Worker
 from webapp.runs.services import cancel

@@ -14,8 +14,8 @@ import pytest
 from django.contrib.auth.models import User
 
 from tests.served import database_url
-from training import recipe as recipes
-from training.journal import read
+from training.process.journal import read
+from training.recipes import recipe as recipes
 from webapp.experiments.services import launch
 from webapp.runs.models import Attempt, Checkpoint, StageRun
 from webapp.runs.services import cancel, retry

@@ -15,8 +15,8 @@ from django.db import connection
 from django.db.models import F
 
 from tests.workers import scripts
-from training import recipe as recipes
-from training.recipe import RunSpec
+from training.recipes import recipe as recipes
+from training.recipes.recipe import RunSpec
 from webapp.experiments.services import launch
 from webapp.runs.models import Attempt, Checkpoint, StageRun, State, Worker
 from webapp.runs.services import cancel, retry

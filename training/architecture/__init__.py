@@ -4,10 +4,10 @@ import torch
 from torch import Tensor, nn
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from training import mul_tokens
 from training.architecture import tokens
 from training.architecture.gpt2 import MulberryConfig, MulberryGPT2
-from training.tokenizer import mul_token_ids
+from training.text import mul_tokens
+from training.text.tokenizer import mul_token_ids
 
 COMPATIBLE = {"learned": {"learned", "abacus"}, "abacus": {"abacus"}, "rope": {"rope"}, "none": {"none"}}
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
-from training.tokenizer import mul_token_ids, vocabulary_size
+from training.text.tokenizer import mul_token_ids, vocabulary_size
 
 # rows of a token table
 DIGITS = 0  # digits in the token; 0: not a part of a number

@@ -3,7 +3,7 @@
 import hashlib
 
 from training.benchmarks.benchmark import Benchmark, Problem
-from training.settings import BenchmarkSettings
+from training.settings.shared import BenchmarkSettings
 
 
 def comparable(

@@ -1,7 +1,7 @@
 """The grader of all benchmarks whose answer is one number."""
 
-from training.answers import extract_answer, same_number
 from training.benchmarks.benchmark import Problem
+from training.text.answers import extract_answer, same_number
 
 GRADER = "final_number/1"
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from training.answers import extract_answer
 from training.benchmarks.benchmark import Problem
 from training.benchmarks.final_number import GRADER, grade
 from training.data.example import PROMPT_FORMAT, prompt_for
-from training.data.gsm8k import read
+from training.data.sources.gsm8k import read
+from training.text.answers import extract_answer
 
 __all__ = ["GRADER", "PROMPT_FORMAT", "grade", "problems"]
 

@@ -13,7 +13,7 @@ from training.benchmarks.final_number import GRADER, grade
 from training.data.example import PROMPT_FORMAT, prompt_for
 from training.data.held_out import is_unseen_pair, triple_is_held_out
 from training.data.phrases import CONTAINERS, NAMES, NOUNS
-from training.data.word_problems import PLAIN, Multiplication, draw_multiplication, worded
+from training.data.sources.word_problems import PLAIN, Multiplication, draw_multiplication, worded
 
 __all__ = ["GRADER", "GROUPS", "NEW_NOUNS", "NEW_TEMPLATES", "PROMPT_FORMAT", "SIZE", "grade", "problems"]
 

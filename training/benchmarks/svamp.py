@@ -6,7 +6,7 @@ from training.benchmarks.benchmark import Problem
 from training.benchmarks.final_number import GRADER, grade
 from training.data.example import PROMPT_FORMAT, prompt_for
 from training.data.files import field
-from training.data.svamp import SvampSource, question, read, reference
+from training.data.sources.svamp import SvampSource, question, read, reference
 
 __all__ = ["GRADER", "PROMPT_FORMAT", "grade", "problems"]
 

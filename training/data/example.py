@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 
-from training import scratchpad
-from training.mul_tokens import inject
+from training.text import scratchpad
+from training.text.mul_tokens import inject
 
 PROMPT_FORMAT = "User: {question}\nAssistant:"
 

@@ -15,7 +15,7 @@ from typing import IO, Any
 from pydantic import Field
 
 from training.data.example import Example
-from training.settings import Source
+from training.settings.shared import Source
 
 BLOCK = 1_000  # rows that are shuffled together
 ENDINGS = (".parquet", ".jsonl", ".jsonl.gz", ".json")

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from training.data import files
-from training.data.decompositions import DecompositionsSource
 from training.data.files import FilesSource
-from training.data.gsm8k import Gsm8kSource
-from training.data.plain_text import PlainTextSource
-from training.settings import Source
+from training.data.sources.decompositions import DecompositionsSource
+from training.data.sources.gsm8k import Gsm8kSource
+from training.data.sources.plain_text import PlainTextSource
+from training.settings.shared import Source
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 GENERATED = "generated"

@@ -7,7 +7,9 @@ from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
-from training.data import (
+from training.data.example import Example
+from training.data.files import FilesSource, count_rows
+from training.data.sources import (
     decompositions,
     drills,
     fineweb_edu,
@@ -22,9 +24,7 @@ from training.data import (
     tulu,
     word_problems,
 )
-from training.data.example import Example
-from training.data.files import FilesSource, count_rows
-from training.settings import Source
+from training.settings.shared import Source
 
 SOURCES: Mapping[str, Callable[..., Iterator[Example]]] = {
     "decompositions": decompositions.examples,

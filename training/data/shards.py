@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
-from training.checkpoints import fsync
+from training.process.checkpoints import fsync
 
 MANIFEST, HELD_OUT, PARTIAL = "manifest.json", "held_out.bin", ".partial-"
 Part = Literal["validation", "training"]

@@ -15,7 +15,7 @@ from training.rewards.repetition import RepetitionReward
 from training.rewards.short_response import ShortResponseReward
 from training.rewards.shows_steps import ShowsStepsReward
 from training.rewards.uses_mul_tokens import UsesMulTokensReward
-from training.settings import Reward
+from training.settings.shared import Reward
 
 OWN: Mapping[str, type[Reward]] = {
     "correct": CorrectReward,

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from training.answers import extract_answer, same_number
-from training.settings import Reward
+from training.settings.shared import Reward
+from training.text.answers import extract_answer, same_number
 
 
 class CorrectReward(Reward):

@@ -3,8 +3,8 @@
 from decimal import Decimal
 from typing import Literal
 
-from training.answers import extract_answer, value
-from training.settings import Reward
+from training.settings.shared import Reward
+from training.text.answers import extract_answer, value
 
 
 class PartialCreditReward(Reward):

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from training.repetition import repeats
-from training.settings import Reward
+from training.settings.shared import Reward
+from training.text.repetition import repeats
 
 
 class RepetitionReward(Reward):

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from training.settings import Reward
+from training.settings.shared import Reward
 
 
 class UsesMulTokensReward(Reward):

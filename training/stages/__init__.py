@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from training.settings import StageSettings
+from training.settings.shared import StageSettings
 from training.stages.curriculum.config import CurriculumSettings
 from training.stages.distillation.config import DistillationSettings
 from training.stages.evaluate.config import EvaluateSettings

@@ -6,10 +6,17 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from training.data import AnySource
-from training.recipe_errors import error_at
-from training.settings import Learns, Settings, Source, TrainingStageSettings, epochs_text, mean_tokens
-from training.work import Work
+from training.data.sources import AnySource
+from training.settings.errors import error_at
+from training.settings.shared import (
+    Learns,
+    Settings,
+    Source,
+    TrainingStageSettings,
+    epochs_text,
+    mean_tokens,
+)
+from training.settings.work_estimate import Work
 
 INSTRUCTIONS = (
     "Solve the problem step by step in short, plain sentences without markup. Write every calculation as an equation "

@@ -1,4 +1,4 @@
-"""A checkpoint on this machine as the teacher, through training/sampler.py."""
+"""A checkpoint on this machine as the teacher, through training/sampling/sampler.py."""
 
 import hashlib
 import json
@@ -10,13 +10,13 @@ from typing import Any
 import torch
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from training import mul_tokens
 from training.data.example import Example
-from training.sampler import Sampler
+from training.sampling.sampler import Sampler
 from training.teacher import Answer
 from training.teacher.cache import Cache, key_of
 from training.teacher.config import SolutionSettings
-from training.tokenizer import mul_token_ids
+from training.text import mul_tokens
+from training.text.tokenizer import mul_token_ids
 
 LOOK = 0.1  # seconds between looks at what another run is sampling
 

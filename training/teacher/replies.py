@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from training.mul_tokens import TOKEN
 from training.teacher import Answer, TeacherError
+from training.text.mul_tokens import TOKEN
 
 SHOWN = 160  # characters of a reply in a message
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})

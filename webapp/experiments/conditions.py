@@ -5,8 +5,8 @@ from typing import Any
 
 from django.http import QueryDict
 
-from training.names import nearest
-from training.recipe import Condition, Recipe, RecipeError, replaced
+from training.recipes.recipe import Condition, Recipe, RecipeError, replaced
+from training.settings.did_you_mean import nearest
 from webapp.experiments.edits import edits
 from webapp.experiments.fields import Field, shown
 from webapp.experiments.forms import RecipeForm

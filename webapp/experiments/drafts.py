@@ -5,8 +5,8 @@ from typing import Any
 
 from django.http import QueryDict
 
-from training import recipe as recipes
-from training.recipe import RecipeError
+from training.recipes import recipe as recipes
+from training.recipes.recipe import RecipeError
 from webapp.experiments import recipe_text
 from webapp.experiments.forms import RecipeForm, RecipeText
 from webapp.experiments.models import Experiment

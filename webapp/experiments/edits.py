@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import yaml
 
-from training.recipe import RecipeError, replaced
-from training.recipe_errors import TAGS, item_name
+from training.recipes.recipe import RecipeError, replaced
+from training.settings.errors import TAGS, item_name
 
 
 @dataclass(frozen=True)

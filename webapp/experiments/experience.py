@@ -4,9 +4,9 @@ from statistics import fmean
 
 from django.db.models import Q
 
-from training.hardware import Hardware
-from training.recipe import Recipe, StageSpec, resolve
-from training.settings import BenchmarkSettings, ModelSettings
+from training.recipes.hardware import Hardware
+from training.recipes.recipe import Recipe, StageSpec, resolve
+from training.settings.shared import BenchmarkSettings, ModelSettings
 from webapp.experiments.models import Experiment
 from webapp.results.querysets import latest_accuracies, pair_counts
 from webapp.runs import speeds
@@ -14,7 +14,7 @@ from webapp.runs.models import StageRun, State
 
 
 class Experience:
-    """training.plan.Experience from the database; everything is asked once."""
+    """training.recipes.plan.Experience from the database; everything is asked once."""
 
     def __init__(self, recipe: Recipe, hardware: Hardware, *, timed: bool = True) -> None:
         self.recipe = recipe

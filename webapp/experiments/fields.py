@@ -9,12 +9,12 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from training import recipe as recipes
 from training.benchmarks import BENCHMARKS
-from training.recipe import Recipe
-from training.recipe_errors import LISTED_BY
+from training.recipes import recipe as recipes
+from training.recipes.recipe import Recipe
 from training.rewards import REWARDS
-from training.settings import Reward, Settings, StageSettings, TrainingStageSettings
+from training.settings.errors import LISTED_BY
+from training.settings.shared import Reward, Settings, StageSettings, TrainingStageSettings
 from webapp.experiments import recipe_text
 from webapp.experiments.edits import flow
 

@@ -5,9 +5,9 @@ from typing import Any
 
 from django.http import QueryDict
 
-from training import recipe as recipes
-from training.recipe import Recipe, RecipeError
-from training.recipe_errors import LISTED_BY
+from training.recipes import recipe as recipes
+from training.recipes.recipe import Recipe, RecipeError
+from training.settings.errors import LISTED_BY
 from webapp.experiments import fields, recipe_text
 from webapp.experiments.edits import Edit, applied, edits
 from webapp.experiments.fields import Field, Group, parsed

@@ -6,12 +6,12 @@ from functools import lru_cache
 
 from django.conf import settings
 
-from training import plan as plans
-from training import recipe as recipes
-from training.data.availability import missing_data
-from training.hardware import CONSUMER, HARDWARE, Hardware
-from training.recipe import FULL, Recipe, StageSpec
-from training.recipe_files import RECIPES
+from training.recipes import plan as plans
+from training.recipes import recipe as recipes
+from training.recipes.availability import missing_data
+from training.recipes.files import RECIPES
+from training.recipes.hardware import CONSUMER, HARDWARE, Hardware
+from training.recipes.recipe import FULL, Recipe, StageSpec
 from webapp.experiments.experience import Experience
 from webapp.experiments.planning import own_hardware, site
 from webapp.runs.models import Attempt, State

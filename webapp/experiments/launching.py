@@ -10,9 +10,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from training import recipe as recipes
-from training.hardware import CONSUMER, HARDWARE
-from training.recipe import Recipe, RecipeError
+from training.recipes import recipe as recipes
+from training.recipes.hardware import CONSUMER, HARDWARE
+from training.recipes.recipe import Recipe, RecipeError
 from webapp.experiments import conditions
 from webapp.experiments.drafts import Draft, draft_from
 from webapp.experiments.forms import RecipeForm, RecipeText

@@ -11,7 +11,7 @@ class Experiment(models.Model):
     title = models.CharField(max_length=200)
     recipe_name = models.CharField(max_length=100)
     recipe = models.JSONField(
-        help_text="the resolved recipe, as training.recipe.Recipe dumps it; imported: the publication"
+        help_text="the resolved recipe, as training.recipes.recipe.Recipe dumps it; imported: the publication"
     )
     question = models.TextField(blank=True)
     prediction = models.TextField(blank=True)

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from django.conf import settings
 
-from training import plan as plans
-from training.data.availability import missing_data
-from training.hardware import CONSUMER, HARDWARE, Hardware, named
-from training.names import nearest
-from training.recipe import Recipe
-from training.stage_identity import Key
-from training.work import Work
+from training.recipes import plan as plans
+from training.recipes.availability import missing_data
+from training.recipes.hardware import CONSUMER, HARDWARE, Hardware, named
+from training.recipes.identity import Key
+from training.recipes.recipe import Recipe
+from training.settings.did_you_mean import nearest
+from training.settings.work_estimate import Work
 from webapp.experiments.experience import Experience, discordant_share
 from webapp.experiments.power import Power, power
 from webapp.experiments.templatetags.humane import duration, size

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from training.plan import problems
-from training.recipe import Recipe
+from training.recipes.plan import problems
+from training.recipes.recipe import Recipe
 from webapp.results import statistics
 
 ASSUMED_DISCORDANT = 0.1

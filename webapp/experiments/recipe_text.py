@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from training.recipe import FULL, Recipe
-from training.recipe_errors import LISTED_BY, TAGS
-from training.settings import Settings
+from training.recipes.recipe import FULL, Recipe
+from training.settings.errors import LISTED_BY, TAGS
+from training.settings.shared import Settings
 
 MOST_BYTES = 200_000  # the longest shipped recipe has 9,000
 MOST_NODES = 20_000  # aliases counted as often as they are used, so that few lines cannot fill the memory

@@ -8,10 +8,10 @@ from typing import NamedTuple
 from django.conf import settings
 from django.utils import timezone
 
-from training import stage_identity
-from training.names import nearest
-from training.recipe import RecipeError, StageSpec
-from training.stage_identity import Identity, Key, key
+from training.recipes import identity
+from training.recipes.identity import Identity, Key, key
+from training.recipes.recipe import RecipeError, StageSpec
+from training.settings.did_you_mean import nearest
 from webapp.experiments.models import Experiment
 from webapp.runs import reuse as runs
 from webapp.runs.models import StageRun, State
@@ -50,7 +50,7 @@ def planned(specs: Sequence[StageSpec], *, reuse: bool = True, fork: Fork | None
     if fork is not None:
         specs, taken = _forked(specs, fork)
     known = {place: Identity(offer.source.run.identity, "") for place, offer in taken.items()}
-    identities = stage_identity.of_specs(specs, settings.MULBERRY_DATA, known)
+    identities = identity.of_specs(specs, settings.MULBERRY_DATA, known)
     if not reuse:
         return Plan(specs, identities, taken)
     offers = reusable([spec for spec in specs if key(spec) not in taken], identities) | taken
@@ -64,7 +64,7 @@ def reusable(
 
     Four queries, the first by an index over the identities, whatever was launched before.
     """
-    identities = identities or stage_identity.of_specs(specs, settings.MULBERRY_DATA)
+    identities = identities or identity.of_specs(specs, settings.MULBERRY_DATA)
     wanted = {identities[key(spec)].sha256 for spec in specs} - {""}
     if not wanted:
         return {}
@@ -210,7 +210,7 @@ def _why_not(spec: StageSpec, run: StageRun | None, left: runs.Left | None, name
         return f"{name} has no {which}; a fork keeps conditions and seeds: clone {name} to add some"
     if run.state != State.SUCCEEDED:
         return f"{which} is {run.state} in {name}; fork when it has succeeded"
-    if stage_identity.determining(spec) != stage_identity.determining(StageSpec.model_validate(run.spec)):
+    if identity.determining(spec) != identity.determining(StageSpec.model_validate(run.spec)):
         return f"{which} stands above the fork and would be another one; leave its settings, or clone {name}"
     if not left.is_there or (left.checkpoint is None and spec.settings.leaves_checkpoint):
         return f"the checkpoint of {which} in {name} is gone; clone {name} to compute it again"

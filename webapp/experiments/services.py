@@ -8,9 +8,9 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
-from training.data.availability import check_data
-from training.recipe import Recipe, resolve
-from training.stage_identity import Key, key
+from training.recipes.availability import check_data
+from training.recipes.identity import Key, key
+from training.recipes.recipe import Recipe, resolve
 from webapp.celery import announce
 from webapp.experiments.models import Condition, Experiment, Stage
 from webapp.experiments.reuse import Fork, Plan, planned

@@ -8,9 +8,9 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from training import recipe as recipes
-from training.changes import replaced
-from training.recipe_errors import RecipeError, item_name
+from training.recipes import recipe as recipes
+from training.settings.changes import replaced
+from training.settings.errors import RecipeError, item_name
 from webapp.experiments.models import Experiment
 
 # Who it is and what it asks stands elsewhere on the page; conditions are the columns, scales were chosen from.

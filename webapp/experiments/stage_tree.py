@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from training.recipe import Recipe
-from training.settings import StageSettings, TrainingStageSettings
+from training.recipes.recipe import Recipe
+from training.settings.shared import StageSettings, TrainingStageSettings
 
 
 @dataclass

@@ -7,7 +7,7 @@ from functools import cache
 from django.db.models import Q, QuerySet
 from django.urls import NoReverseMatch, reverse
 
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 from webapp.accounts import saved
 from webapp.experiments.models import Experiment
 from webapp.runs.models import StageRun

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef
 
-from training.names import nearest
+from training.settings.did_you_mean import nearest
 from webapp.experiments.models import Experiment
 from webapp.results import settings_differences
 from webapp.results.cells import Cell

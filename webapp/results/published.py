@@ -10,9 +10,9 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
-from training.names import nearest
-from training.recipe_errors import error_at, problem
-from training.settings import Settings
+from training.settings.did_you_mean import nearest
+from training.settings.errors import error_at, problem
+from training.settings.shared import Settings
 from training.stages import STAGES
 
 HISTORY = Path(__file__).parent / "history"

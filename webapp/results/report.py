@@ -11,7 +11,7 @@ from django.conf import settings
 from django.template.loader import render_to_string
 from pydantic import TypeAdapter
 
-from training.settings import StageSettings
+from training.settings.shared import StageSettings
 from training.stages import AnyStage
 from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import lower_bool

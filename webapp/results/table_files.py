@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from django.http import HttpResponse
 
-from training.names import nearest
+from training.settings.did_you_mean import nearest
 from webapp.experiments.models import Experiment
 from webapp.results import diagnosis_exports, exports
 from webapp.results.latex import latex

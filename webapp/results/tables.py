@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
-from training.names import nearest
+from training.settings.did_you_mean import nearest
 from webapp.experiments.models import Experiment
 from webapp.results.amounts import Measured, measured
 from webapp.results.cells import Cell, SeedsComparison

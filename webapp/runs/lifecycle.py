@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from training.recipe import StageSpec
+from training.recipes.recipe import StageSpec
 from webapp.celery import announce
 from webapp.runs import reuse
 from webapp.runs.models import Event, StageRun, State

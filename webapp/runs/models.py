@@ -3,7 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
-from training.journal import PREPARING
+from training.process.journal import PREPARING
 
 
 class State(models.TextChoices):
@@ -93,9 +93,9 @@ class StageRun(models.Model):
     stage = models.ForeignKey("experiments.Stage", on_delete=models.CASCADE, related_name="runs")
     seed = models.IntegerField()
     parent = models.ForeignKey("self", null=True, on_delete=models.CASCADE, related_name="children")
-    spec = models.JSONField(help_text="training.recipe.StageSpec")
+    spec = models.JSONField(help_text="training.recipes.recipe.StageSpec")
     identity = models.CharField(
-        max_length=64, blank=True, help_text="training.stage_identity: of equal ones one is computed"
+        max_length=64, blank=True, help_text="training.recipes.identity: of equal ones one is computed"
     )
     reused_from = models.ForeignKey(
         "self", null=True, on_delete=models.SET_NULL, related_name="reused_by", help_text="what computed it"

@@ -11,11 +11,11 @@ from django.db import connection
 from django.db.models import Count, Prefetch
 from django.utils import timezone
 
-from training import checkpoints
 from training.benchmarks import BENCHMARKS
 from training.benchmarks.comparable import comparable
 from training.data import identity
-from training.settings import BenchmarkSettings
+from training.process import checkpoints
+from training.settings.shared import BenchmarkSettings
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import Attempt, Checkpoint, StageRun
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from django.db.models import QuerySet
 
-from training.recipe import StageSpec
-from training.settings import BenchmarkSettings
-from training.work import Unit
+from training.recipes.recipe import StageSpec
+from training.settings.shared import BenchmarkSettings
+from training.settings.work_estimate import Unit
 from webapp.results.models import Evaluation
 from webapp.runs.models import Attempt, State
 from webapp.telemetry.models import MetricChunk

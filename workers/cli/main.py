@@ -4,8 +4,8 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from training.hardware import HARDWARE
-from training.recipe import RecipeError
+from training.recipes.hardware import HARDWARE
+from training.recipes.recipe import RecipeError
 from workers.cli.commands import CommandError
 from workers.stack.supervisor import StartError
 from workers.worker import queue_names

@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 from training.stages import STAGES
 from webapp.experiments.models import Experiment
 from webapp.experiments.services import launch

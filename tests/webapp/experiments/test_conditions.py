@@ -3,7 +3,7 @@
 import pytest
 from django.http import QueryDict
 
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 from webapp.experiments import conditions
 from webapp.experiments.forms import RecipeForm
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 from webapp.experiments.edits import applied, edits
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.http import QueryDict
 
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 from webapp.experiments.forms import RecipeForm
 
 NAMES = recipes.names()

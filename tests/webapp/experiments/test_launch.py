@@ -6,8 +6,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 
-from training import recipe as recipes
-from training.recipe import StageSpec
+from training.recipes import recipe as recipes
+from training.recipes.recipe import StageSpec
 from webapp.celery import app
 from webapp.experiments.services import launch
 from webapp.runs.models import Event, StageRun

@@ -8,7 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests import factories, histories
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 from webapp.experiments import gallery
 from webapp.experiments.models import Condition, Experiment
 from webapp.experiments.recipe_text import write

@@ -8,7 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests import factories, histories
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 from webapp.experiments import planning
 from webapp.experiments.models import Experiment
 from webapp.experiments.planning import PlanWishes, propose

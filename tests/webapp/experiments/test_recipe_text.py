@@ -2,7 +2,7 @@
 
 import pytest
 
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 from webapp.experiments import recipe_text
 from webapp.experiments.forms import RecipeText
 from webapp.experiments.recipe_text import TextError, read, with_sizes, write

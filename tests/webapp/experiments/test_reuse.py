@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from tests import factories
-from training import recipe as recipes
-from training.recipe import RecipeError
+from training.recipes import recipe as recipes
+from training.recipes.recipe import RecipeError
 from webapp.experiments import reuse
 from webapp.experiments.models import Experiment
 from webapp.experiments.reuse import Fork

@@ -7,7 +7,7 @@ from django.http import QueryDict
 from django.test import Client
 
 from tests import factories
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 from webapp.experiments.models import Experiment
 from webapp.experiments.services import launch
 from webapp.experiments.settings_table import Choice, Row, SettingsTable, settings_table

@@ -21,7 +21,7 @@ from tests.courses import (
     kinds,
     stages,
 )
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 from webapp.results import diagnosis
 from webapp.results.diagnosed import dynamics_rows
 from webapp.results.diagnosis.hypotheses import HYPOTHESES

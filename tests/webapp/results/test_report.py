@@ -6,8 +6,8 @@ import pytest
 
 from tests.factories import add_evaluation, add_metrics, make_attempt, make_experiment, run_of
 from tests.histories import make_history
-from training.recipe import build as build_recipe
-from training.recipe import read
+from training.recipes.recipe import build as build_recipe
+from training.recipes.recipe import read
 from webapp.results import drawings
 from webapp.results.models import Outcome
 from webapp.results.report import report

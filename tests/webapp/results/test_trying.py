@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests import factories
-from training import recipe as recipes
+from training.recipes import recipe as recipes
 from webapp.experiments.models import Experiment
 from webapp.experiments.services import launch
 from webapp.results.diagnosis.finding import Advice, Finding, Severity

@@ -7,7 +7,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests import factories, histories
-from training.journal import PREPARING
+from training.process.journal import PREPARING
 from webapp.runs.models import StageRun, State
 
 pytestmark = pytest.mark.django_db

@@ -5,9 +5,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, field_validator
 
-from training.data import AnySource
-from training.settings import Learns, Settings, Source, TrainingStageSettings, mean_tokens
-from training.work import Work
+from training.data.sources import AnySource
+from training.settings.shared import Learns, Settings, Source, TrainingStageSettings, mean_tokens
+from training.settings.work_estimate import Work
 
 
 class CurriculumStep(Settings):

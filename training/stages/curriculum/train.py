@@ -1,7 +1,7 @@
 """Curriculum: the steps' examples, one step after the other → TRL's SFTTrainer."""
 
-from training import stage, supervised
-from training.run import Run
+from training.engine import stage_helpers, supervised
+from training.engine.run_context import Run
 from training.stages.curriculum.config import CurriculumSettings
 
 
@@ -10,15 +10,15 @@ def run(run: Run) -> None:
     settings = run.spec.settings
     assert isinstance(settings, CurriculumSettings)
     if run.done:
-        return stage.evaluate_again(run)
-    stage.refuse_beyond_context(run, "max_length", settings.max_length)
+        return stage_helpers.evaluate_again(run)
+    stage_helpers.refuse_beyond_context(run, "max_length", settings.max_length)
 
-    tokenizer = stage.load_tokenizer(run)
-    model = stage.load_model(run, tokenizer)
+    tokenizer = stage_helpers.load_tokenizer(run)
+    model = stage_helpers.load_model(run, tokenizer)
     parts = [
         supervised.Part(
             name=step.name,
-            drawn=stage.examples(run, step.data, step.name),
+            drawn=stage_helpers.examples(run, step.data, step.name),
             examples=step.examples,
             epochs=step.epochs,
             learning_rate=step.learning_rate,
@@ -26,4 +26,4 @@ def run(run: Run) -> None:
         for step in settings.steps
     ]
     step = supervised.train(run, settings, parts, settings.max_length, model, tokenizer)
-    stage.finish(run, model, tokenizer, step)
+    stage_helpers.finish(run, model, tokenizer, step)

@@ -5,8 +5,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from training.settings.work_estimate import Work
 from training.teacher.config import SolutionSettings, TeacherSettings
-from training.work import Work
 
 
 class DistillationSettings(SolutionSettings):

@@ -2,13 +2,15 @@
 
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from training import model, solutions, stage, tokenizer
-from training.run import Run
+from training.architecture import model
+from training.engine import sampled_completions, stage_helpers
+from training.engine.run_context import Run
 from training.stages.distillation.config import DistillationSettings
 from training.teacher import Teacher
 from training.teacher.cache import Cache
 from training.teacher.endpoint import EndpointTeacher
 from training.teacher.local import LocalTeacher
+from training.text import tokenizer
 
 
 def run(run: Run) -> None:
@@ -16,8 +18,8 @@ def run(run: Run) -> None:
     settings = run.spec.settings
     assert isinstance(settings, DistillationSettings)
     if run.done:
-        return stage.evaluate_again(run)
-    stage.refuse_beyond_context(run, "max_length", settings.max_length)
+        return stage_helpers.evaluate_again(run)
+    stage_helpers.refuse_beyond_context(run, "max_length", settings.max_length)
 
     def teacher(student: GPT2LMHeadModel, tokens: PreTrainedTokenizerFast, cache: Cache) -> Teacher:
         if settings.teacher.kind == "endpoint":
@@ -31,4 +33,4 @@ def run(run: Run) -> None:
         )
         return LocalTeacher(loaded, own, settings, cache, run.stop_if_told)
 
-    solutions.learn(run, settings, teacher)
+    sampled_completions.learn(run, settings, teacher)

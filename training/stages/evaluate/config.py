@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from training.settings import BenchmarkSettings, StageSettings
+from training.settings.shared import BenchmarkSettings, StageSettings
 
 
 class EvaluateSettings(StageSettings):

@@ -5,16 +5,23 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from training.data import AnySource
-from training.recipe_errors import error_at
+from training.data.sources import AnySource
 from training.rewards import AnyReward
-from training.settings import Learns, SamplingSettings, Settings, Source, TrainingStageSettings, mean_tokens
+from training.settings.errors import error_at
+from training.settings.shared import (
+    Learns,
+    SamplingSettings,
+    Settings,
+    Source,
+    TrainingStageSettings,
+    mean_tokens,
+)
+from training.settings.work_estimate import Caution, Unit, Work, percent
 from training.stages.grpo.groups import (
     enough_for_half,
     expected_without_gradient,
     half_without_gradient,
 )
-from training.work import Caution, Unit, Work, percent
 
 LossType = Literal["grpo", "bnpo", "dapo", "dr_grpo", "cispo", "sapo", "luspo", "vespo"]
 CLIPPING: tuple[LossType, ...] = ("grpo", "bnpo", "dapo", "dr_grpo", "luspo")  # the ratio, on both sides of 1
@@ -176,7 +183,7 @@ class GrpoSettings(TrainingStageSettings):
         json_schema_extra={
             "options": {
                 "auto": "vllm where it is installed and can run this model, else static_cache",
-                "static_cache": "training/sampler.py, every model",
+                "static_cache": "training/sampling/sampler.py, every model",
                 "generate": "transformers' own, slower, every model",
                 "vllm": "on the same GPU; plain GPT-2 only",
             }

@@ -2,12 +2,16 @@
 
 from datasets import Dataset
 
-from training import encoding, model, ranks, rewards, rollout_sampler, stage
-from training.architecture import MulberryGPT2
+from training import rewards
+from training.architecture import MulberryGPT2, model
+from training.data import encoding
 from training.data.example import Example
-from training.grpo_trainer import GrpoTrainer
-from training.run import Run
+from training.engine import stage_helpers
+from training.engine.run_context import Run
+from training.process import ranks
+from training.stages.grpo import rollout_sampler
 from training.stages.grpo.config import GrpoSettings
+from training.stages.grpo.trainer import GrpoTrainer
 
 
 def run(run: Run) -> None:
@@ -15,12 +19,12 @@ def run(run: Run) -> None:
     settings = run.spec.settings
     assert isinstance(settings, GrpoSettings)
     if run.done:
-        return stage.evaluate_again(run)
-    stage.refuse_beyond_context(run, "max_new_tokens", settings.max_new_tokens + 1)
+        return stage_helpers.evaluate_again(run)
+    stage_helpers.refuse_beyond_context(run, "max_new_tokens", settings.max_new_tokens + 1)
 
-    tokenizer = stage.load_tokenizer(run)
+    tokenizer = stage_helpers.load_tokenizer(run)
     tokenizer.padding_side = "left"
-    policy = stage.load_model(run, tokenizer)
+    policy = stage_helpers.load_model(run, tokenizer)
     if run.parent is None:  # TRL reads the reference model from where the policy was loaded
         start = run.run_dir / "start"
         if ranks.index() == 0:
@@ -43,9 +47,9 @@ def run(run: Run) -> None:
             return None
         return {"prompt": example.prompt, "reference": example.answer}
 
-    drawn = map(prompt, stage.examples(run, settings.data))
+    drawn = map(prompt, stage_helpers.examples(run, settings.data))
     limit = f"a prompt of {room} tokens with an answer (n_positions less max_new_tokens)"
-    told = stage.Preparation(run, "prompts")
+    told = stage_helpers.Preparation(run, "prompts")
     prompts = Dataset.from_list(list(encoding.first_fitting(drawn, settings.prompts, limit, told)))
 
     trainer = GrpoTrainer(
@@ -54,8 +58,8 @@ def run(run: Run) -> None:
         model=policy,
         tokenizer=tokenizer,
         prompts=prompts,
-        seed=stage.seed(run, "sampler"),
+        seed=stage_helpers.seed(run, "sampler"),
         sampler=sampler,
     )
     step = trainer.train_to_end()
-    stage.finish(run, policy, tokenizer, step)
+    stage_helpers.finish(run, policy, tokenizer, step)

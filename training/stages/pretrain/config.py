@@ -5,9 +5,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from training.data import AnySource
-from training.settings import Learns, Source, TrainingStageSettings
-from training.work import Work
+from training.data.sources import AnySource
+from training.settings.shared import Learns, Source, TrainingStageSettings
+from training.settings.work_estimate import Work
 
 
 class PretrainSettings(TrainingStageSettings):

@@ -4,12 +4,13 @@ import time
 
 from transformers import PreTrainedTokenizerFast, TrainingArguments
 
-from training import pretokenized, stage
-from training.pretokenized import Making, Pretokenized
-from training.pretrain_trainer import Consecutive, PretrainTrainer, collated
-from training.run import Run
+from training.data import pretokenized
+from training.data.pretokenized import Making, Pretokenized
+from training.engine import stage_helpers
+from training.engine.run_context import Run
+from training.engine.trainers import BatchPlan, Phase, training_arguments
 from training.stages.pretrain.config import PretrainSettings
-from training.trainers import BatchPlan, Phase, training_arguments
+from training.stages.pretrain.trainer import Consecutive, PretrainTrainer, collated
 
 
 def run(run: Run) -> None:
@@ -17,11 +18,11 @@ def run(run: Run) -> None:
     settings = run.spec.settings
     assert isinstance(settings, PretrainSettings)
     if run.done:
-        return stage.evaluate_again(run)
-    stage.refuse_beyond_context(run, "length", settings.length)
+        return stage_helpers.evaluate_again(run)
+    stage_helpers.refuse_beyond_context(run, "length", settings.length)
 
-    tokenizer = stage.load_tokenizer(run)
-    model = stage.load_model(run, tokenizer)
+    tokenizer = stage_helpers.load_tokenizer(run)
+    model = stage_helpers.load_model(run, tokenizer)
     passes = settings.steps * settings.gradient_accumulation
     rows = _rows(run, settings, tokenizer, passes * settings.batch_size)
 
@@ -48,7 +49,7 @@ def run(run: Run) -> None:
         validate_every=settings.validate_every,
     )
     step = trainer.train_to_end()
-    stage.finish(run, model, tokenizer, step)
+    stage_helpers.finish(run, model, tokenizer, step)
 
 
 def _rows(
@@ -59,18 +60,22 @@ def _rows(
     making = Making(
         sources=settings.data,
         identities=run.data,
-        seed=stage.seed(run),
+        seed=stage_helpers.seed(run),
         data_dir=run.data_dir,
         tokenizer=tokenizer,
         inject=run.spec.mul_tokens.inject,
         text_format=run.spec.text.format,
-        written=lambda example: stage.as_learnt(run, example),
+        written=lambda example: stage_helpers.as_learnt(run, example),
         validation_tokens=settings.validation_tokens,
     )
     found = pretokenized.rows(
-        run.cache_dir, making, length=settings.length, count=count, tick=stage.Preparation(run, "tokens")
+        run.cache_dir,
+        making,
+        length=settings.length,
+        count=count,
+        tick=stage_helpers.Preparation(run, "tokens"),
     )
-    stage.log_skipped(run)
+    stage_helpers.log_skipped(run)
     made = (
         f"{found.made:,} tokens made in {time.monotonic() - began:.1f} s" if found.made else "nothing to make"
     )

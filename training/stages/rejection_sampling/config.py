@@ -4,8 +4,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from training.settings.work_estimate import Work
 from training.teacher.config import SolutionSettings
-from training.work import Work
 
 
 class RejectionSamplingSettings(SolutionSettings):

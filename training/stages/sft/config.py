@@ -5,9 +5,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from training.data import AnySource
-from training.settings import Learns, Source, TrainingStageSettings, epochs_text, mean_tokens
-from training.work import Work
+from training.data.sources import AnySource
+from training.settings.shared import Learns, Source, TrainingStageSettings, epochs_text, mean_tokens
+from training.settings.work_estimate import Work
 
 
 class SftSettings(TrainingStageSettings):

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
                 ('name', models.SlugField(help_text="the recipe's name and a number: demo-3", unique=True)),
                 ('title', models.CharField(max_length=200)),
                 ('recipe_name', models.CharField(max_length=100)),
-                ('recipe', models.JSONField(help_text='the resolved recipe, as training.recipe.Recipe dumps it; imported: the publication')),
+                ('recipe', models.JSONField(help_text='the resolved recipe, as training.recipes.recipe.Recipe dumps it; imported: the publication')),
                 ('question', models.TextField(blank=True)),
                 ('prediction', models.TextField(blank=True)),
                 ('primary_metric', models.CharField(max_length=100)),

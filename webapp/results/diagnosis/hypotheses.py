@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A next experiment; `recipe` is one of training/recipes."""
+    """A next experiment; `recipe` is one of training/recipes/shipped."""
 
     letter: str
     title: str

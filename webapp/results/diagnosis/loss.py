@@ -6,7 +6,7 @@ from math import log
 
 import numpy as np
 
-from training.settings import TokenizerSettings
+from training.settings.shared import TokenizerSettings
 from webapp.results.diagnosis.finding import Advice, Finding, Severity, figure
 from webapp.results.diagnosis.hypotheses import D
 from webapp.results.diagnosis.overfitting import SUPERVISED

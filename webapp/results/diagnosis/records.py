@@ -5,7 +5,7 @@ from typing import Any
 
 from django.db.models import Max, Min, QuerySet, Sum
 
-from training.settings import Learns
+from training.settings.shared import Learns
 from training.stages import STAGES
 from webapp.results.diagnosis.changes import Change, paired_changes
 from webapp.results.diagnosis.finding import Link

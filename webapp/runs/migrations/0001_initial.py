@@ -36,7 +36,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('seed', models.IntegerField()),
-                ('spec', models.JSONField(help_text='training.recipe.StageSpec')),
+                ('spec', models.JSONField(help_text='training.recipes.recipe.StageSpec')),
                 ('queue', models.CharField(default='default', max_length=100)),
                 ('state', models.CharField(choices=[('waiting', 'Waiting'), ('ready', 'Ready'), ('running', 'Running'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('cancelled', 'Cancelled')], default='waiting', max_length=10)),
                 ('attempt_number', models.PositiveIntegerField(default=0, help_text='the newest attempt: the fencing token')),

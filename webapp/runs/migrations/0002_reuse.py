@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='stagerun',
             name='identity',
-            field=models.CharField(blank=True, help_text='training.stage_identity: of equal ones one is computed', max_length=64),
+            field=models.CharField(blank=True, help_text='training.recipes.identity: of equal ones one is computed', max_length=64),
         ),
         migrations.AddField(
             model_name='stagerun',

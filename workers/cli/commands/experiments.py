@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from training import recipe as recipes
-from training.names import nearest
+from training.recipes import recipe as recipes
+from training.settings.did_you_mean import nearest
 from webapp.experiments.models import Experiment
 from webapp.experiments.reuse import Fork, check_fork
 from webapp.results import grids, tables, wording

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from training.names import nearest
+from training.settings.did_you_mean import nearest
 from webapp import rows
 from webapp.experiments.models import Experiment
 from webapp.results import outcome_files, table_files

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from training.recipe import Recipe, resolve
-from training.stage_identity import Key
+from training.recipes.identity import Key
+from training.recipes.recipe import Recipe, resolve
 from webapp.experiments.planning import Proposal, Row, propose
 from webapp.experiments.reuse import Fork, planned
 from webapp.experiments.templatetags.humane import duration, short, size

@@ -1,0 +1,70 @@
+"""A checkpoint is there whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from training.process import checkpoints
+
+
+def put(folder: Path, step: int, text: str = "weights") -> Path:
+    with checkpoints.write(folder, checkpoints.step_name(step), step=step) as partial:
+        (partial / "model").write_text(text)
+    return folder / checkpoints.step_name(step)
+
+
+def test_the_newest_whole_one_is_found(tmp_path: Path) -> None:
+    put(tmp_path, 5)
+    put(tmp_path, 10)
+    broken = put(tmp_path, 15)
+    found = checkpoints.newest_valid(tmp_path)
+    assert found is not None and found.step == 15
+    assert (found.bytes, found.final) == (7, False)
+    (broken / "model").write_text("WEIGHTS")  # same size, other bytes
+    assert checkpoints.read(broken) is None
+    newest = checkpoints.newest_valid(tmp_path)
+    assert newest is not None and newest.step == 10
+
+
+@pytest.mark.parametrize("harm", ["model", "manifest.json"])
+def test_a_missing_file_makes_it_invalid(tmp_path: Path, harm: str) -> None:
+    path = put(tmp_path, 5)
+    (path / harm).unlink()
+    assert checkpoints.read(path) is None
+    assert checkpoints.newest_valid(tmp_path) is None
+
+
+def test_an_error_while_writing_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="disk"), checkpoints.write(tmp_path, "final", step=3) as partial:
+        (partial / "model").write_text("half")
+        raise OSError("disk full")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_one_of_the_same_name_is_replaced(tmp_path: Path) -> None:
+    put(tmp_path, 5, "old")
+    path = put(tmp_path, 5, "new")
+    assert (path / "model").read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00000005"]
+
+
+def test_prune_keeps_the_two_newest_and_the_final_one(tmp_path: Path) -> None:
+    for step in (5, 10, 15):
+        put(tmp_path, step)
+    with checkpoints.write(tmp_path, checkpoints.FINAL, step=15) as partial:
+        (partial / "model").write_text("result")
+    (tmp_path / ".partial-step-00000020-abc").mkdir()
+    checkpoints.prune(tmp_path)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["final", "step-00000010", "step-00000015"]
+    final = checkpoints.final(tmp_path)
+    assert final is not None and final.final and final.step == 15
+
+
+def test_a_quick_look_sees_what_was_removed_cut_or_replaced(tmp_path: Path) -> None:
+    path = put(tmp_path, 5)
+    known = checkpoints.read(path)
+    assert known is not None and checkpoints.is_there(path, known.manifest_sha256)
+    assert not checkpoints.is_there(tmp_path / "elsewhere", known.manifest_sha256)
+    (path / "model").write_text("cut")
+    assert not checkpoints.is_there(path, known.manifest_sha256)
+    assert not checkpoints.is_there(put(tmp_path, 5, "others!"), known.manifest_sha256)

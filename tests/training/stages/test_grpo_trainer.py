@@ -1,0 +1,226 @@
+"""GRPO scores what was sampled: positions counted from the mask, in policy and reference; all is recorded."""
+
+from collections.abc import Iterator
+from itertools import takewhile
+
+import pytest
+import torch
+from datasets import Dataset
+from trl import GRPOTrainer
+
+from tests.training.conftest import Stage, Stages
+from training.architecture import model
+from training.engine import stage_helpers
+from training.engine.run_context import Run
+from training.process.journal import Journal
+from training.recipes.recipe import RunSpec
+from training.sampling.decoding import left_padded
+from training.stages.grpo.config import GrpoSettings
+from training.stages.grpo.trainer import GrpoTrainer
+from training.text.tokenizer import pieces
+
+QUESTIONS = [  # of different lengths: padding on the left is where the positions went wrong
+    "7 × 8 = ?",
+    "What is 3 + 4?",
+    "Each box has 6 apples. Anna has 9 boxes and 3 hats. How many apples does Anna have?",
+    "5",
+]
+
+
+@pytest.fixture(params=["static_cache", "generate"])
+def trainer(
+    request: pytest.FixtureRequest, finished: dict[str, Stage], stages: Stages
+) -> Iterator[GrpoTrainer]:
+    parent = finished["curriculum"].checkpoints / "final"
+    made = stages.make(
+        "run",
+        "grpo",
+        parent=parent,
+        changes=[("stages.grpo.sampler", request.param), ("stages.grpo.temperature", 0.8)],
+    )
+    spec = RunSpec.model_validate_json((made.run_dir / "spec.json").read_text())
+    journal = Journal(made.run_dir / "journal")
+    run = Run.open(made.run_dir, spec, journal)
+    assert isinstance(run.spec.settings, GrpoSettings)
+    tokenizer = stage_helpers.load_tokenizer(run)
+    tokenizer.padding_side = "left"
+    prompts = [{"prompt": f"User: {text}\nAssistant:", "reference": "56"} for text in QUESTIONS]
+    yield GrpoTrainer(
+        run=run,
+        settings=run.spec.settings,
+        model=model.load(parent),
+        tokenizer=tokenizer,
+        prompts=Dataset.from_list(prompts),
+        seed=0,
+        sampler=request.param,
+    )
+    journal.close()
+
+
+def test_trainer_and_sampler_agree_on_prompts_of_different_lengths(trainer: GrpoTrainer) -> None:
+    ids = trainer.processing_class([row["prompt"] for row in trainer.train_dataset])["input_ids"]
+    prompts = [prompt for prompt in ids for _ in range(4)]
+    completions, logprobs = trainer._generate_single_turn(prompts, None, {}, 4)
+    assert logprobs is not None
+    pad = trainer.processing_class.pad_token_id
+    prompt_ids, prompt_mask = left_padded(prompts, pad)
+    longest = max(map(len, completions))
+    rows = torch.tensor([row + [pad] * (longest - len(row)) for row in completions])
+    real = torch.tensor([[True] * len(row) + [False] * (longest - len(row)) for row in completions])
+    sampled = torch.tensor([row + [0.0] * (longest - len(row)) for row in logprobs])
+    both, mask = torch.cat([prompt_ids, rows], 1), torch.cat([prompt_mask, real], 1).long()
+
+    for scored in (trainer.model, trainer.ref_model):
+        with torch.no_grad():
+            ours, _, _ = trainer._get_per_token_logps_and_entropies(scored, both, mask, longest)
+            theirs, _, _ = GRPOTrainer._get_per_token_logps_and_entropies(
+                trainer, scored, both, mask, longest
+            )
+        assert (ours - sampled)[real].abs().max() < 1e-3
+        assert (theirs - sampled)[real].abs().max() > 0.1  # without the fix: another text's probabilities
+
+
+def test_trls_defaults_that_slow_or_change_training_are_off(trainer: GrpoTrainer) -> None:
+    assert not trainer.model.is_gradient_checkpointing
+    assert not trainer.args.bf16
+    assert (trainer.args.loss_type, trainer.beta, trainer.args.learning_rate) == ("grpo", 0.02, 1e-3)
+    assert all(m.p == 0 for m in trainer.model.modules() if isinstance(m, torch.nn.Dropout))
+
+
+def test_every_rollout_is_recorded_with_its_advantage(finished: dict[str, Stage]) -> None:
+    journal = finished["grpo"].journal
+    rollouts = journal.rollouts()
+    assert sorted(rollouts) == list(range(1, 10))  # 18 prompts × 4 in steps of 8
+    numbers = [row["group"] for step in sorted(rollouts) for row in rollouts[step]]
+    assert numbers == [i // 4 for i in range(72)]
+    for rows in rollouts.values():
+        for start in (0, 4):
+            group = rows[start : start + 4]
+            rewards = torch.tensor([row["reward"] for row in group])
+            expected = (rewards - rewards.mean()) / (rewards.std() + 1e-4)
+            assert [row["advantage"] for row in group] == pytest.approx(expected.tolist(), abs=1e-3)
+            assert len({row["prompt"] for row in group}) == 1
+        for row in rows:
+            assert row["reward"] == pytest.approx(sum(row["components"].values()))
+            assert set(row["components"]) == {"correct", "shows_steps", "repetition"}
+            assert 1 <= row["tokens"] <= 12
+            assert row["hit_limit"] <= (row["tokens"] == 12)
+
+
+def test_tokens_count_prompts_and_completions_since_the_stage_began(finished: dict[str, Stage]) -> None:
+    journal = finished["grpo"].journal
+    metrics, rollouts = journal.metrics(), journal.rollouts()
+    done = 0
+    for step in sorted(rollouts):
+        done += sum(row["tokens"] for row in rollouts[step])
+        if step in metrics:
+            assert metrics[step]["tokens"] > done, "the prompts are counted too"
+    assert metrics[9]["tokens"] > metrics[8]["tokens"] > metrics[2]["tokens"]
+
+
+def test_the_memory_of_the_process_is_recorded_with_the_other_metrics(finished: dict[str, Stage]) -> None:
+    recorded = finished["grpo"].journal.records("metrics")
+    taken = [fields["values"]["system/process_memory"] for fields in recorded]
+    assert len(taken) == 5
+    assert all(0.05 < gib < 64 for gib in taken)
+    names = {name for fields in recorded for name in fields["values"] if name.startswith("system/")}
+    assert names == {"system/process_memory"}, "there is no GPU here"
+
+
+def test_metrics_say_what_the_rollouts_say(finished: dict[str, Stage]) -> None:
+    journal = finished["grpo"].journal
+    metrics, rollouts = journal.metrics(), journal.rollouts()
+    assert sorted(metrics) == [2, 4, 6, 8, 9]
+    for step, values in metrics.items():
+        steps = [step] if step == 9 else [step - 1, step]
+        rows = [row for s in steps for row in rollouts[s]]
+
+        def mean(name: str, rows: list = rows) -> float:
+            return sum(float(row[name]) for row in rows) / len(rows)
+
+        assert values["reward"] == pytest.approx(mean("reward"), abs=1e-5)
+        for metric, field in [
+            ("accuracy", "correct"),
+            ("repetition", "repeats"),
+            ("mul_tokens", "mul_tokens"),
+        ]:
+            assert values[metric] == pytest.approx(mean(field))
+        assert values["completion_length"] == pytest.approx(mean("tokens"))
+        assert values["hit_limit"] == pytest.approx(mean("hit_limit"))
+        shows = sum(row["components"]["shows_steps"] for row in rows) / len(rows)
+        assert values["reward/shows_steps"] == pytest.approx(shows)
+        groups = [rows[i : i + 4] for i in range(0, len(rows), 4)]
+        equal = sum(len({row["reward"] for row in group}) == 1 for group in groups) / len(groups)
+        assert values["groups_without_gradient"] == pytest.approx(equal)
+        assert values["logprob_mismatch"] < 1e-4
+        assert {
+            "loss",
+            "kl",
+            "entropy",
+            "clip_ratio",
+            "reward_std",
+            "learning_rate",
+            "grad_norm",
+            "epoch",
+        } <= set(values)
+
+
+def test_a_first_stage_without_a_parent_gets_a_reference(stages: Stages) -> None:
+    changes = [("stages.grpo.after", None), ("stages.grpo.prompts", 4)]
+    made = stages.make("run", "grpo", changes=changes)
+    assert made.run() == 0
+    assert made.journal.metrics()[2]["kl"] >= 0
+
+
+def test_transformers_generate_trains_as_well(finished: dict[str, Stage], stages: Stages) -> None:
+    parent = finished["curriculum"].checkpoints / "final"
+    made = stages.make("run", "grpo", parent=parent, changes=[("stages.grpo.sampler", "generate")])
+    assert made.run() == 0
+    assert all(values["logprob_mismatch"] < 1e-4 for values in made.journal.metrics().values())
+
+
+def test_tokens_are_recorded_with_what_the_sampler_thought_of_them(
+    finished: dict[str, Stage], stages: Stages
+) -> None:
+    parent = finished["curriculum"].checkpoints / "final"
+    changes = [("stages.grpo.record_logprobs", 1), ("stages.grpo.prompts", 4)]
+    made = stages.make("run", "grpo", parent=parent, changes=changes)
+    assert made.run() == 0
+    rollouts = made.journal.rollouts()
+    assert sorted(rollouts) == [1, 2]
+    for rows in rollouts.values():
+        assert [("pieces" in row, "logprobs" in row) for row in rows] == [(True, True)] * 4 + [
+            (False, False)
+        ] * 4
+        for row in rows[:4]:
+            assert len(row["pieces"]) == len(row["logprobs"]) == row["tokens"]
+            assert all(logprob <= 0 for logprob in row["logprobs"])
+            assert "".join(row["pieces"]).removesuffix("<eos>") == row["completion"]
+    tokenizer, policy = stage_helpers.load_tokenizer(_opened(made)), model.load(parent)
+    scored = 0
+    for row in rollouts[1][:4]:  # the policy is still the one that can be loaded
+        encoded = [tokenizer.encode(piece, add_special_tokens=False) for piece in row["pieces"]]
+        # up to where a character is cut, which cannot be read back
+        ids = [id_ for (id_,) in takewhile(lambda one: len(one) == 1, encoded)]
+        prompt = tokenizer.encode(row["prompt"])
+        with torch.no_grad():
+            logits = policy(input_ids=torch.tensor([prompt + ids])).logits[0, len(prompt) - 1 : -1]
+        own = logits.log_softmax(-1).gather(1, torch.tensor(ids)[:, None]).squeeze(1)
+        assert row["logprobs"][: len(ids)] == pytest.approx(own.tolist(), abs=1e-3)
+        scored += len(ids)
+    assert scored >= 8
+
+
+def test_pieces_of_a_cut_character_join_to_the_text(finished: dict[str, Stage]) -> None:
+    tokenizer = stage_helpers.load_tokenizer(_opened(finished["grpo"]))
+    text = "7 × 8 = <MUL_7_8_56>, 😀 ist gut\n#### 56"
+    ids = tokenizer.encode(text)
+    found = pieces(tokenizer, [*ids, tokenizer.eos_token_id])
+    assert len(found) == len(ids) + 1
+    assert "".join(found) == f"{text}<eos>"
+    assert "<MUL_7_8_56>" in found and "😀" in found and "" in found
+
+
+def _opened(made: Stage) -> Run:
+    spec = RunSpec.model_validate_json((made.run_dir / "spec.json").read_text())
+    return Run.open(made.run_dir, spec, Journal(made.run_dir / "journal"))

@@ -1,0 +1,215 @@
+"""Injection against the traps of the research programme, and against every published GSM8K training answer."""
+
+import re
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from training.data.sources.gsm8k import MARKS, read
+from training.text.mul_tokens import (
+    FIRST_ID_GPT2,
+    TOKEN,
+    TOKENS,
+    as_results,
+    count,
+    expand,
+    inject,
+    token,
+)
+
+FACT = "<MUL_6_9_54>"
+
+
+def test_there_are_45_tokens_in_order_with_right_results():
+    assert len(set(TOKENS)) == 45
+    assert TOKENS[0] == "<MUL_1_1_1>"
+    assert TOKENS[1] == "<MUL_1_2_2>"
+    assert TOKENS[-1] == "<MUL_9_9_81>"
+    for text in TOKENS:
+        a, b, c = map(int, TOKEN.fullmatch(text).groups())
+        assert 1 <= a <= b <= 9
+        assert a * b == c
+    assert token(9, 6) == token(6, 9) == FACT
+    with pytest.raises(ValueError, match="operands are 1 to 9"):
+        token(0, 9)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["6*9", "6 × 9", "6 x 9", "6x9", "9*6", "6 * 9 = 54", "6*9=54", "6 × 9 = 54", "9 x 6 = 54", "6\t*\t9"],
+)
+def test_a_product_becomes_its_token(text):
+    assert inject(text) == FACT
+    assert inject(f"So {text}, and then") == f"So {FACT}, and then"
+    assert inject(f"It is {text}.") == f"It is {FACT}."
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # operands that are no lone digits
+        *("16 × 9", "6 × 90", "1.6 × 9", "6 × 9.5", "6x9y", "0x9", "9 × 0", "6x 9", "a6*9", "6*9b", ".6*9"),
+        *(
+            "1,6*9",
+            "6 * 9,000",
+            "6 * 9%",
+            "6 * 9 %",
+            "6*9 percent",
+            "6*9½",
+            "6*9²",
+            "6_*9",
+            "5 6*9",
+            "6 * 1/2",
+        ),
+        *("8 x 1 1/2 = 12", "6 * $9", "6*(9)", "(2+4)6*9", "6*9(2)"),
+        # written results that are wrong, or that the digits alone do not show to be right
+        *("6*9=53", "6 * 9 = 540", "6*9=5", "6*9=54.5", "6*9=-54", "6*9=−54", "6*9=54,000", "6*9=54%"),
+        *("6*9 = $53", "6*9=<<6*9=53>>53", "6*9 is 53", "6*9 apples = 53 apples", "(6*9) = 53", "6*9==53"),
+        *("6*9 = 54 thousand", "6*9 = 54 1/2", "6*9=54/2=27", "6*9 = 54 + 6 = 60", "6*9=54k", "6*9 = 50 + 4"),
+        *("-6*9=54", "4+6*9=54", "4+6*9=58", "2 * (6*9) = 108", "6*9 = (50) + 4"),
+        # products that are no operand of their own
+        *(
+            "2/6*9",
+            "2 / 6 * 9 = 3",
+            "12*6*9",
+            "2^6*9",
+            "2 ÷ 6 × 9",
+            "1/2*6",
+            "3*4^2",
+            "3*4**2",
+            "2**3",
+            "9 % 6 * 9",
+        ),
+        *("a 6*9-inch board", "6\n*9", "6 *\n9"),
+    ],
+)
+def test_a_trap_stays_untouched(text):
+    assert inject(text) == text
+    assert inject(f"It is {text} so") == f"It is {text} so"
+    assert inject(text, operands_stay=True) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "injected", "expanded"),
+    [
+        ("$6*9", f"${FACT}", "$6 × 9 = 54"),
+        ("6*9=$54", f"{FACT}=$54", "6 × 9=$54"),
+        ("6*9 = 54.00", f"{FACT} = 54.00", "6 × 9 = 54.00"),
+        ("6*9 apples = 54 apples", f"{FACT} apples = 54 apples", "6 × 9 apples = 54 apples"),
+        ("6*9 is 54", f"{FACT} is 54", "6 × 9 is 54"),
+        ("6*9 = x", f"{FACT} = x", "6 × 9 = x"),
+        ("<<6*9=54>>54", f"<<{FACT}>>54", "<<6 × 9 = 54>>54"),
+        ("6*9=$<<6*9=54>>54", f"{FACT}=$<<{FACT}>>54", "6 × 9=$<<6 × 9 = 54>>54"),
+        ("6*9*2=108", f"{FACT}*2=108", "6 × 9*2=108"),
+        ("2*6*9=108", "<MUL_2_6_12>*9=108", "2 × 6*9=108"),
+        ("6*9/3=18", f"{FACT}/3=18", "6 × 9/3=18"),
+        ("6*9+3*4", f"{FACT}+<MUL_3_4_12>", "6 × 9+3 × 4"),
+        ("60-6*9", f"60-{FACT}", "60-6 × 9"),
+        ("(6*9)", f"({FACT})", "(6 × 9 = 54)"),
+        ("(6*9=54)", f"({FACT})", "(6 × 9 = 54)"),
+        ("(6*9)/2", f"({FACT})/2", "(6 × 9)/2"),
+        ("2*(6*9)", f"2*({FACT})", "2*(6 × 9)"),
+        ("6*9=54, so", f"{FACT}, so", "6 × 9 = 54, so"),
+        ("6*9 = 9*6", f"6*9 = {FACT}", "6*9 = 54"),
+        ("54 = 6*9", f"54 = {FACT}", "54 = 6 × 9 = 54"),
+        ("- 6*9=54\n* 2*3=6", f"- {FACT}\n* <MUL_2_3_6>", "- 6 × 9 = 54\n* 2 × 3 = 6"),
+        ("1*6*9", "<MUL_1_6_6>*9", "1 × 6*9"),
+        ("max 6*9", f"max {FACT}", "max 6 × 9 = 54"),
+    ],
+)
+def test_a_product_in_its_surroundings(text, injected, expanded):
+    assert inject(text) == injected
+    assert expand(injected) == expanded
+
+
+def test_operands_stay_visible_in_drills():
+    text = " 7 × 8 = 56\n8 × 7 = 56, 6 × 9 = 53, 3*4, 12 × 5 = 60\n#### 56"
+    injected = inject(text, operands_stay=True)
+    assert injected == (" 7 × 8 = <MUL_7_8_56>\n8 × 7 = <MUL_7_8_56>, 6 × 9 = 53, 3*4, 12 × 5 = 60\n#### 56")
+    assert expand(injected) == text
+
+
+def test_tokens_are_counted_from_ids():
+    block = range(FIRST_ID_GPT2, FIRST_ID_GPT2 + 45)
+    assert count([50303, 50304, 5, 50348, 50349, 50304], FIRST_ID_GPT2) == 3
+    assert count(block, FIRST_ID_GPT2) == 45
+    assert as_results(f"a {FACT}\n#### {FACT}") == "a 54\n#### 54"
+
+
+@given(st.text(alphabet="0123456789*×x/+-=().,$% \nab<>", max_size=30))
+def test_any_text_keeps_what_surrounds_a_product(text):
+    assert_only_right_products_replaced(text, inject(text))
+
+
+@given(st.lists(st.sampled_from([*"123456789", "12", "*", "×", "/", "+", "-", "(", ")"]), max_size=12))
+def test_any_expression_keeps_its_value(parts):
+    text = "".join(parts)
+    before = value_of(text)
+    if before is not None:
+        assert value_of(as_results(inject(text))) == before
+        assert value_of(re.sub(r" = \d+", "", expand(inject(text)))) == before
+
+
+@pytest.mark.parametrize("calculator_marks", ["strip", "keep"])
+def test_every_gsm8k_training_answer_says_the_same(data_dir, calculator_marks):
+    problems = read("train", data_dir=data_dir)
+    assert len(problems) == 7473
+    tokens = 0
+    for _, answer in problems:
+        text = MARKS.sub("", answer) if calculator_marks == "strip" else answer
+        injected = inject(text)
+        tokens += len(TOKEN.findall(injected))
+        assert_only_right_products_replaced(text, injected)
+        assert statements(expand(injected)) == statements(text)
+        assert injected.partition("####")[2] == text.partition("####")[2]
+    assert tokens > 1500  # 1,673 products are followed by "=" at once, nearly all of them right
+
+
+def assert_only_right_products_replaced(text: str, injected: str) -> None:
+    """Walk both texts: between tokens they are equal; under a token lies a right single-digit product."""
+    place = 0
+    pieces = re.split(r"(<MUL_\d_\d_\d+>)", injected)
+    for i, piece in enumerate(pieces):
+        if not TOKEN.fullmatch(piece):
+            assert text.startswith(piece, place), (text, injected)
+            place += len(piece)
+            continue
+        a, b, c = map(int, TOKEN.fullmatch(piece).groups())
+        found = re.compile(r"([1-9])[ \t]*[*×x][ \t]*([1-9])(?:[ \t]*=[ \t]*(\d+))?").match(text, place)
+        assert found, (text, injected)
+        assert sorted([int(found[1]), int(found[2])]) == [a, b]
+        assert a * b == c
+        assert not re.search(r"[\w.]\Z", text[:place]), (text, injected)
+        follows = "".join(pieces[i + 1 : i + 2])
+        swallowed = (
+            found[3] is not None
+            and text.startswith(follows, found.end())
+            and not follows.lstrip().startswith("=")
+        )
+        if swallowed:
+            assert int(found[3]) == c
+        place = found.end() if swallowed else found.end(2)
+    assert place == len(text)
+
+
+def statements(text: str) -> list[str]:
+    """A text with its products written one way, and with right bare results of lone products left out."""
+    text = re.sub(r"(?<=\d)[ \t]*[*×][ \t]*(?=\d)|(?<=\d)[ \t]+x[ \t]+(?=\d)|(?<=\d)x(?=\d)", "×", text)
+    text = re.sub(r"(?<![\d.])([1-9])×([1-9])(?![\d.,])", lambda m: "×".join(sorted(m.groups())), text)
+    lone = re.compile(r"(?<![\d.])([1-9])×([1-9])[ \t]*=[ \t]*(\d+)(?![\d])")
+    text = lone.sub(lambda m: f"{m[1]}×{m[2]}" if int(m[1]) * int(m[2]) == int(m[3]) else m[0], text)
+    return text.split()
+
+
+def value_of(expression: str) -> Fraction | None:
+    """Value by the usual precedence; None for what is no expression."""
+    if not re.fullmatch(r"[\d+\-*×/() ]*", expression) or re.search(r"\*\*|//|\d\s+\d", expression):
+        return None
+    plain = re.sub(r"\d+", lambda m: f"Fraction({int(m[0])})", expression.replace("×", "*"))
+    try:
+        found = eval(plain, {"Fraction": Fraction})
+    except (SyntaxError, ZeroDivisionError, TypeError):
+        return None
+    return found if isinstance(found, Fraction) else None

@@ -1,0 +1,192 @@
+"""Pre-training's tokens: made once for everybody who needs the same ones, kept as shards in the cache folder.
+
+What the tokens depend on names the folder: the data's identity, each source's settings and share, the seed, the
+tokenizer's content, how texts are written, and the versions of the code. How many are needed is not part of it: who
+needs more goes on where the last one stopped. So attempts, experiments, and conditions that learn the same text
+share a folder; one process at a time writes to it, and the others wait.
+"""
+
+import fcntl
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from transformers import PreTrainedTokenizerFast
+
+from training.data.encoding import Tick
+from training.data.example import Example
+from training.data.files import FilesSource
+from training.data.identity import DataIdentity
+from training.data.shards import Folder, Part, Rows, Writer, key
+from training.data.token_mixture import TokenMixture
+from training.settings.shared import Source
+
+VERSION = 1  # raised when the same sources and settings yield other tokens (mixing, mul-tokens, scratchpad, encoding)
+SHARD_TOKENS = 1 << 26  # 128 MiB at two bytes; what a kill costs at most
+WAIT = 0.2  # seconds between looks at a folder that another process writes
+
+
+@dataclass(frozen=True)
+class Pretokenized:
+    """Rows to learn from, and rows to validate on that no training text repeats."""
+
+    key: str
+    training: Rows
+    validation: Rows | None
+    made: int  # tokens that this call made; 0: all were there
+
+
+@dataclass(frozen=True)
+class Making:
+    """What the tokens are made from."""
+
+    sources: Sequence[Source]
+    identities: Sequence[DataIdentity]
+    seed: int
+    data_dir: Path
+    tokenizer: PreTrainedTokenizerFast
+    inject: bool
+    text_format: str
+    written: Callable[[Example], Example]
+    validation_tokens: int
+
+    @property
+    def shares(self) -> list[float]:
+        """Each source's share of the tokens."""
+        total = sum(source.weight for source in self.sources)
+        return [source.weight / total for source in self.sources]
+
+
+def rows(
+    cache_dir: Path, making: Making, *, length: int, count: int, tick: Tick, shard_tokens: int = SHARD_TOKENS
+) -> Pretokenized:
+    """`count` training rows of `length` tokens, from the cache or made now.
+
+    Raises ValueError where files are missing or the validation part holds no row, OSError when the disk is full.
+    """
+    made_of = _made_of(making)
+    name = key(made_of)
+    folder = Folder(cache_dir / "shards" / name, made_of, len(making.tokenizer))
+    folder.load()
+    before = _held(folder)
+    if not _enough(folder, making, count * length):
+        folder.path.mkdir(parents=True, exist_ok=True)
+        needed = making.validation_tokens + count * length
+        with _locked(folder.path.with_suffix(".lock"), lambda: tick(min(folder.seen(), needed), needed)):
+            folder.load()  # somebody else may have made what is missing
+            before = _held(folder)
+            if not _enough(folder, making, count * length):
+                folder.clear_unnamed()
+                _make(
+                    folder, making, count * length, lambda done: tick(min(done, needed), needed), shard_tokens
+                )
+    validation = Rows(folder, "validation", length) if making.validation_tokens else None
+    if validation is not None and not len(validation):
+        raise ValueError(
+            f"validation_tokens {making.validation_tokens} hold no row of {length} tokens; raise them"
+        )
+    return Pretokenized(name, Rows(folder, "training", length, count), validation, _held(folder) - before)
+
+
+def _made_of(making: Making) -> dict[str, object]:
+    return {
+        "version": VERSION,
+        "tokenizer": hashlib.sha256(making.tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
+        "seed": making.seed,
+        "inject": making.inject,
+        "format": making.text_format,
+        "validation_tokens": making.validation_tokens,
+        "sources": [
+            {
+                # where the files lie says nothing about what they hold
+                "settings": source.model_dump(mode="json", exclude={"weight", "path", "hub", "revision"}),
+                "share": share,
+                "version": identity["version"],
+                "sha256": identity["sha256"],
+            }
+            for source, share, identity in zip(making.sources, making.shares, making.identities, strict=True)
+        ],
+    }
+
+
+def _held(folder: Folder) -> int:
+    return folder.manifest.tokens("validation") + folder.manifest.tokens("training")
+
+
+def _enough(folder: Folder, making: Making, training_tokens: int) -> bool:
+    validated = not making.validation_tokens or bool(folder.manifest.of("validation"))
+    return validated and folder.manifest.tokens("training") >= training_tokens
+
+
+def _make(
+    folder: Folder, making: Making, training_tokens: int, tick: Callable[[int], None], shard_tokens: int
+) -> None:
+    """Go on behind the last shard: first the validation part, one shard, then as many training tokens as are needed."""
+    last = folder.manifest.shards[-1] if folder.manifest.shards else None
+    nothing = [0] * len(making.sources)
+    mixture = TokenMixture(
+        _pinned(making),
+        making.shares,
+        seed=making.seed,
+        data_dir=making.data_dir,
+        tokenizer=making.tokenizer,
+        written=making.written,
+        measured=len(making.sources) > 1 or making.validation_tokens > 0,
+        drawn=last.drawn if last else nothing,
+        sizes=last.sizes if last else nothing,
+    )
+    if making.validation_tokens and last is None:
+        held_out: set[int] = set()
+        with _shard(folder, "validation", mixture) as writer:
+            while sum(mixture.sizes) < making.validation_tokens:
+                text = mixture.take(held_out)
+                held_out.add(text.key)
+                writer.append(text.ids)
+                tick(writer.tokens)
+            folder.hold_out(held_out)
+    held_out = folder.held_out()
+    while (missing := training_tokens - folder.manifest.tokens("training")) > 0:
+        before = _held(folder)
+        with _shard(folder, "training", mixture) as writer:
+            while writer.tokens < min(missing, shard_tokens):
+                writer.append(mixture.take(held_out).ids)
+                tick(before + writer.tokens)
+
+
+def _pinned(making: Making) -> list[Source]:
+    """The sources, the hub's at the commit that names the folder."""
+    return [
+        source.model_copy(update={"revision": identity["revision"]})
+        if isinstance(source, FilesSource) and source.hub
+        else source
+        for source, identity in zip(making.sources, making.identities, strict=True)
+    ]
+
+
+@contextmanager
+def _shard(folder: Folder, part: Part, mixture: TokenMixture) -> Iterator[Writer]:
+    """Yield the writer of the next shard; it counts when the block ends without an error, else nothing of it stays."""
+    writer = Writer(folder, part)
+    try:
+        yield writer
+        writer.close(mixture.drawn, mixture.sizes)
+    except BaseException:
+        writer.drop()
+        raise
+
+
+@contextmanager
+def _locked(path: Path, waiting: Callable[[], None]) -> Iterator[None]:
+    """Hold a file's lock, which ends with the process; calls `waiting` while another holds it."""
+    with path.open("a") as file:
+        while True:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                waiting()
+                time.sleep(WAIT)
+        yield

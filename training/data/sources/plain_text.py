@@ -1,0 +1,40 @@
+"""Running text from a file of the data folder, e.g. text/tinyshakespeare.txt, in pieces."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from training.data.example import Example
+from training.settings.shared import Source
+
+
+class PlainTextSource(Source):
+    """Pieces of one text file, each once, in random order."""
+
+    source: Literal["plain_text"]
+    prompt_tokens: ClassVar[int] = 0
+    completion_tokens: ClassVar[int] = 310
+    path: str = Field("text/tinyshakespeare.txt", description="UTF-8 text file, relative to the data folder")
+    characters: int = Field(1000, ge=1, description="Length of a piece, at least; it ends with a line")
+
+
+def examples(settings: PlainTextSource, *, seed: int, data_dir: Path) -> Iterator[Example]:
+    """Yield the file's pieces; raises ValueError when there is no such file."""
+    file = data_dir / settings.path
+    if not file.is_file():
+        raise ValueError(f"there is no {file}; set MULBERRY_DATA to the data folder, or path to a file in it")
+    pieces, piece, size = [], [], 0
+    for line in file.read_text(encoding="utf-8").splitlines(keepends=True):
+        piece.append(line)
+        size += len(line)
+        if size >= settings.characters:
+            pieces.append("".join(piece))
+            piece, size = [], 0
+    if piece:
+        pieces.append("".join(piece))
+    random.Random(f"plain_text {seed}").shuffle(pieces)
+    for text in pieces:
+        yield Example("", text)

@@ -1,0 +1,1 @@
+"""One training process: journal, checkpoints, devices, and the processes beside it."""

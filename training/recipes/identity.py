@@ -1,0 +1,134 @@
+"""A stage run's identity: the hash of everything that determines the checkpoint it ends with (no torch).
+
+Two runs of one identity compute the same, so the second may take over what the first left. Neither the names of recipe,
+experiment and condition nor the benchmarks are in it; the stage's name is, because its data are drawn by it.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from training.data import identity
+from training.recipes.recipe import StageSpec
+from training.settings.shared import Source
+
+CODE = 1  # of what every kind of stage shares: raised when equal settings, data and seed lead to another checkpoint
+Key = tuple[str, str, int]  # condition, stage, seed
+
+
+class Identity(NamedTuple):
+    """Both empty where it cannot be told, such as when the hub is out of reach."""
+
+    sha256: str
+    data: str  # the part of it that says what the stage learns from
+
+
+UNKNOWN = Identity("", "")
+
+
+def key(spec: StageSpec) -> Key:
+    """What names a run within its experiment."""
+    return spec.condition, spec.stage, spec.seed
+
+
+def of_specs(
+    specs: Iterable[StageSpec], data_dir: Path, known: Mapping[Key, Identity] | None = None
+) -> dict[Key, Identity]:
+    """The identity of each spec; parents come before children, as `resolve` gives them.
+
+    Those in `known` are taken as they are. Reads the data files (see training.data.identity), each once.
+    """
+    found = dict(known or {})
+    data = _Data(data_dir)
+    for spec in specs:
+        if key(spec) in found:
+            continue
+        parent = found[spec.condition, spec.parent, spec.seed] if spec.parent else None
+        try:
+            found[key(spec)] = UNKNOWN if parent == UNKNOWN else _of_spec(spec, parent, data)
+        except (
+            ValueError
+        ):  # a launch goes on without the files or the hub; the run itself says what is missing
+            found[key(spec)] = UNKNOWN
+    return found
+
+
+def determining(spec: StageSpec) -> dict[str, Any]:
+    """The settings that determine the checkpoint, given the parent's and the content of the data."""
+    settings = spec.settings
+    found = {
+        "seed": spec.seed,
+        "settings": settings.model_dump(mode="json", exclude=set(settings.without_effect)),
+        "mul_tokens": spec.mul_tokens.model_dump(mode="json"),
+        "text": spec.text.model_dump(mode="json"),
+    }
+    if spec.parent is None:  # else model and tokenizer are the parent's
+        found["model"] = spec.model.model_dump(mode="json")
+        found["tokenizer"] = spec.tokenizer.model_dump(mode="json")
+        if spec.tokenizer.kind == "small_bpe":
+            found["corpus"] = [[source.model_dump(mode="json") for source in part] for part in spec.corpus]
+    return found
+
+
+def _of_spec(spec: StageSpec, parent: Identity | None, data: "_Data") -> Identity:
+    learnt = data.digest(spec.settings.mixtures())
+    found = {
+        "code": [CODE, spec.settings.version],
+        "parent": parent and parent.sha256,
+        "data": learnt,
+        **determining(spec),
+    }
+    if read := spec.settings.models():
+        found["models"] = [data.model(place) for place in read]
+    if parent is None:
+        if spec.tokenizer.kind == "small_bpe":
+            found["corpus_data"] = data.digest({str(place): part for place, part in enumerate(spec.corpus)})
+        else:
+            found["tokenizer_files"] = data.tokenizer(spec.tokenizer.path)
+        if spec.model.start_from is not None:
+            found["model"] |= {"start_from": data.model(spec.model.start_from)}
+    return Identity(hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest(), learnt)
+
+
+class _Data:
+    """The content of sources and models, each looked at once; ValueError where it cannot be told."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self._known: dict[str, Any] = {}
+
+    def digest(self, mixtures: Mapping[str, Sequence[Source]]) -> str:
+        """One hash of all sources of a stage."""
+        return identity.digest(
+            [{**self._source(source), "path": path} for path, part in mixtures.items() for source in part]
+        )
+
+    def tokenizer(self, path: str | None) -> str:
+        """GPT-2's two files; where they are the hub's, the name stands for them: they never change."""
+        folder = self.data_dir / (path or "gpt2")
+        if path is not None and not folder.is_dir():
+            return path
+        return identity.of_files([folder / "vocab.json", folder / "merges.txt"], folder)
+
+    def model(self, place: str) -> str:
+        """A checkpoint to start from."""
+        return str(self._once(place, lambda: identity.of_model(place)))
+
+    def _source(self, source: Source) -> identity.DataIdentity:
+        found: identity.DataIdentity = self._once(
+            source.model_dump_json(),
+            lambda: identity.of_source("", source, self.data_dir, count_rows=False),
+        )
+        return found
+
+    def _once(self, name: str, look: Callable[[], Any]) -> Any:
+        if name not in self._known:
+            try:
+                self._known[name] = look()
+            except ValueError as error:
+                self._known[name] = error
+        if isinstance(self._known[name], ValueError):
+            raise self._known[name]
+        return self._known[name]

@@ -1,0 +1,374 @@
+"""A recipe: what could be run, checked, and resolved into one frozen spec a stage run (no torch)."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from training.benchmarks import BENCHMARKS
+from training.data.sources import AnySource
+from training.recipes.files import names, read, shipped
+from training.settings.changes import parse_change, replaced
+from training.settings.did_you_mean import nearest
+from training.settings.errors import RecipeError, error_at, problem
+from training.settings.shared import (
+    BenchmarkSettings,
+    ModelSettings,
+    MulTokenSettings,
+    Settings,
+    TextSettings,
+    TokenizerSettings,
+)
+from training.stages import STAGES, AnyStage
+
+SHARED = (
+    "name",
+    "conditions",
+    "seeds",
+    "tokenizer",
+    "primary_metric",
+    "alpha",
+    "go_threshold",
+    "scale",
+    "scales",
+)
+MOST_STEPS = 10**15
+FULL = "full"  # the scale of a recipe as it is written
+
+
+class Condition(Settings):
+    """An arm of the experiment: the recipe with some settings replaced."""
+
+    name: str = Field(
+        ..., pattern=r"^[a-z][a-z0-9_]*$", max_length=40, description="Unique; small letters, digits, _"
+    )
+    overrides: dict[str, Any] = Field(
+        default_factory=dict, description="Dotted path of a setting → its value in this condition"
+    )
+
+
+class Recipe(Settings):
+    """What could be run: conditions × stages × seeds."""
+
+    name: str = Field(
+        ...,
+        pattern=r"^[a-z][a-z0-9_]*$",
+        max_length=40,
+        description="The recipe's name; experiments are <name>-1 …",
+    )
+    title: str = Field(..., min_length=1, max_length=200, description="One line for lists")
+    question: str = Field("", description="What the experiment asks")
+    prediction: str = Field("", description="What its author expects, fixed at launch")
+    primary_metric: str = Field(..., description="Benchmark whose accuracy decides")
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="Significance level of the primary metric")
+    go_threshold: float | None = Field(
+        None,
+        gt=-1,
+        lt=1,
+        description="Go when the 95 % interval of a condition's accuracy minus the baseline's lies above it, no-go when "
+        "below; 0.05 is 5 points. Empty: no such decision",
+    )
+    seeds: list[int] = Field([0], min_length=1, description="Each seed runs every condition and stage")
+    model: ModelSettings = Field(ModelSettings(), description="Architecture and size")
+    tokenizer: TokenizerSettings = Field(TokenizerSettings(), description="Same for all conditions")
+    mul_tokens: MulTokenSettings = Field(MulTokenSettings(), description="The intervention")
+    text: TextSettings = Field(TextSettings(), description="How solutions are written in training text")
+    conditions: list[Condition] = Field(..., min_length=1, description="The arms; the first is the baseline")
+    stages: list[AnyStage] = Field(..., min_length=1, description="The steps each condition goes through")
+    benchmarks: list[BenchmarkSettings] = Field(..., description="Run after every stage")
+    scale: str = Field(
+        FULL,
+        description="Size: full is the recipe as written, another one replaces some of its settings first",
+    )
+    scales: dict[str, dict[str, Any]] = Field(
+        default_factory=dict,
+        description="Other sizes: name → dotted path of a setting → its value; empty once one is taken",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_in_order(cls, data: Any) -> Any:
+        """A stage that does not say what it follows, follows the one before it in the list."""
+        if not isinstance(data, dict) or not isinstance(data.get("stages"), list):
+            return data
+        stages, before = [], None
+        for stage in data["stages"]:
+            if isinstance(stage, dict):
+                stage = {"after": before, **stage}
+                before = stage.get("name")
+            stages.append(stage)
+        return {**data, "stages": stages}
+
+    @field_validator("seeds")
+    @classmethod
+    def _seeds_differ(cls, seeds: list[int]) -> list[int]:
+        if len(set(seeds)) < len(seeds):
+            raise ValueError("a seed is listed twice; list each once")
+        if not all(0 <= seed < 2**31 for seed in seeds):
+            raise ValueError("seeds are whole numbers from 0 to 2147483647")
+        return seeds
+
+    @field_validator("conditions")
+    @classmethod
+    def _conditions_differ(cls, conditions: list[Condition]) -> list[Condition]:
+        _refuse_doubles([c.name for c in conditions], "conditions")
+        return conditions
+
+    @field_validator("stages")
+    @classmethod
+    def _stages_form_a_tree(cls, stages: list[AnyStage]) -> list[AnyStage]:
+        names = [stage.name for stage in stages]
+        _refuse_doubles(names, "stages")
+        parent = {stage.name: stage.after for stage in stages}
+        for stage in stages:
+            if stage.after is not None and stage.after not in parent:
+                raise ValueError(
+                    f"stage {stage.name!r} comes after {stage.after!r}, but there is no such stage"
+                    f"{nearest(stage.after, names)}"
+                )
+            seen = [stage.name]
+            while (up := parent[seen[-1]]) is not None:
+                if up in seen:
+                    raise ValueError(
+                        f"stages form a cycle: {' → '.join([*seen, up])}; let one start elsewhere"
+                    )
+                seen.append(up)
+        return stages
+
+    @model_validator(mode="after")
+    def _scale_exists(self) -> "Recipe":
+        """Where no scales are left, `scale` records which one was taken."""
+        for name in self.scales:
+            if name == FULL or not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,39}", name):
+                text = (
+                    "call a size by other words: small letters, digits and _; full is the recipe as written"
+                )
+                raise error_at(f"scales.{name}", text)
+        if self.scales and self.scale not in (known := [FULL, *self.scales]):
+            raise error_at("scale", f"there is no scale {self.scale!r}{nearest(self.scale, known)}")
+        return self
+
+    @model_validator(mode="after")
+    def _benchmarks_exist(self) -> "Recipe":
+        placed = self._benchmarks_by_path()
+        for path, benchmark in placed:
+            name = benchmark.benchmark
+            if name not in BENCHMARKS:
+                raise error_at(path, f"there is no benchmark {name!r}{nearest(name, BENCHMARKS)}")
+            if benchmark.samples and BENCHMARKS[name].kind == "choice":
+                text = f"{name} has the model choose among given endings: there is nothing to sample; leave it at 0"
+                raise error_at(f"{path}.samples", text)
+            if [other for other, _ in placed].count(path) > 1:  # one result a benchmark after a stage
+                raise error_at(path, f"{name} is listed twice; list each benchmark once")
+        used = {benchmark.benchmark for _, benchmark in placed}
+        if used and self.primary_metric not in used:
+            text = f"{self.primary_metric!r} is not among the benchmarks{nearest(self.primary_metric, used)}"
+            raise error_at("primary_metric", text)
+        return self
+
+    @model_validator(mode="after")
+    def _steps_can_be_counted(self) -> "Recipe":
+        for stage in self.stages:
+            if (stage.planned_steps() or 0) > MOST_STEPS:
+                text = f"has more than {MOST_STEPS:,} optimizer steps; nobody lives that long"
+                raise error_at(f"stages.{stage.name}", text)
+        return self
+
+    @model_validator(mode="after")
+    def _texts_fit_the_context(self) -> "Recipe":
+        """A checkpoint to start from brings a context of its own, so only new models are checked."""
+        if self.model.start_from is not None:
+            return self
+        context = self.model.n_positions
+        limits = [(f"{path}.max_new_tokens", b.max_new_tokens + 1) for path, b in self._benchmarks_by_path()]
+        for stage in self.stages:
+            limits += [
+                (f"stages.{stage.name}.{key}", tokens) for key, tokens in stage.context_needed().items()
+            ]
+        for path, tokens in limits:
+            if tokens > context:
+                raise error_at(path, f"does not fit the model's context; model.n_positions is {context}")
+        return self
+
+    def _benchmarks_by_path(self) -> list[tuple[str, BenchmarkSettings]]:
+        every = [(f"benchmarks.{b.benchmark}", b) for b in self.benchmarks]
+        for stage in self.stages:
+            path = f"stages.{stage.name}.benchmarks"
+            every += [(f"{path}.{b.benchmark}", b) for b in stage.benchmarks or []]
+        return every
+
+
+class StageSpec(Settings):
+    """Everything that determines one stage run, resolved and frozen."""
+
+    recipe: str
+    condition: str
+    stage: str
+    seed: int
+    parent: str | None
+    model: ModelSettings
+    tokenizer: TokenizerSettings
+    mul_tokens: MulTokenSettings
+    text: TextSettings = TextSettings()
+    settings: AnyStage
+    benchmarks: list[BenchmarkSettings]
+    corpus: list[list[AnySource]] = Field(
+        default_factory=list,
+        description="Every stage's sources: what small_bpe is trained on, in all conditions",
+    )
+
+
+class RunSpec(Settings):
+    """spec.json of a run directory: the stage spec and where it runs."""
+
+    spec: StageSpec
+    attempt: int = Field(1, ge=1, description="Number of this execution; the fencing token under a worker")
+    parent_checkpoint: str | None = Field(None, description="Folder of the parent's final checkpoint")
+    finished_checkpoint: str | None = Field(
+        None, description="Folder of this stage's own result, made by another run: only benchmarks are run"
+    )
+    checkpoints: str = Field(
+        "checkpoints", description="Folder for checkpoints; relative to the run directory"
+    )
+    data_dir: str | None = Field(None, description="Real data; empty: MULBERRY_DATA")
+    cache_dir: str | None = Field(
+        None,
+        description="What runs share and can make again; empty: MULBERRY_CACHE, else cache beside the run directory",
+    )
+    device: str = Field("cpu", description="torch's name of the device")
+    threads: int = Field(1, ge=1, description="CPU threads")
+
+
+def build(data: Mapping[str, Any], changes: Iterable[tuple[str, Any]] = ()) -> Recipe:
+    """Check a recipe and apply changes (dotted path, value) to it, all before the check. Raises RecipeError.
+
+    The change `scale` takes a size and comes first, whatever its place; the others are made to the recipe of that size.
+    """
+    recipe = _validate(Recipe, data)
+    changes = list(changes)
+    for value in [value for path, value in changes if path == "scale"][-1:]:
+        recipe = _with_scale(recipe, value)
+    others = [(path, value) for path, value in changes if path != "scale"]
+    if others or recipe.scale in recipe.scales:
+        changed = _scaled(recipe)
+        for path, value in others:
+            changed = replaced(changed, path, value)
+        recipe = _validate(Recipe, changed)  # at once: two changes may be right only together
+    for condition in recipe.conditions:
+        _conditioned(recipe, condition)
+    return recipe
+
+
+def _with_scale(recipe: Recipe, scale: Any) -> Recipe:
+    """The recipe with a scale chosen, but not yet applied."""
+    if not recipe.scales and scale != recipe.scale:
+        if recipe.scale != FULL:
+            text = f"the recipe is of scale {recipe.scale!r} already; take another one from the recipe as shipped"
+        else:
+            text = f"there is no scale {scale!r}; this recipe has one size only"
+        raise RecipeError([("scale", text)])
+    return _validate(Recipe, {**recipe.model_dump(mode="json"), "scale": scale})
+
+
+def _scaled(recipe: Recipe) -> dict[str, Any]:
+    """The recipe's settings with its scale applied; a taken scale leaves no others to take."""
+    data: dict[str, Any] = recipe.model_dump(mode="json")
+    if recipe.scale not in recipe.scales:
+        return data
+    for path, value in recipe.scales[recipe.scale].items():
+        where = f"scales.{recipe.scale}.{path}"
+        if path.split(".")[0] in ("name", "scale", "scales"):
+            raise RecipeError([(where, "this is the same at every size; leave it out")])
+        try:
+            data = replaced(data, path, value)
+        except RecipeError as error:
+            raise RecipeError([(where, text) for _, text in error.problems]) from None
+    # checked, so that what a scale puts in place has all its settings too, for the changes that follow
+    return _validate(Recipe, {**data, "scales": {}}).model_dump(mode="json")
+
+
+def resolve(recipe: Recipe) -> list[StageSpec]:
+    """One spec for each condition × seed × stage, parents before children. Raises RecipeError."""
+    specs = []
+    mixtures = [list(data) for stage in recipe.stages for data in stage.mixtures().values()]
+    corpus = cast("list[list[AnySource]]", mixtures)
+    for condition in recipe.conditions:
+        own = _conditioned(recipe, condition)
+        for seed in own.seeds:
+            for stage in _parents_first(own.stages):
+                specs.append(
+                    StageSpec(
+                        recipe=own.name,
+                        condition=condition.name,
+                        stage=stage.name,
+                        seed=seed,
+                        parent=stage.after,
+                        model=own.model,
+                        tokenizer=own.tokenizer,
+                        mul_tokens=own.mul_tokens,
+                        text=own.text,
+                        settings=stage,
+                        benchmarks=own.benchmarks if stage.benchmarks is None else stage.benchmarks,
+                        corpus=corpus,
+                    )
+                )
+    return specs
+
+
+def _conditioned(recipe: Recipe, condition: Condition) -> Recipe:
+    data: Any = recipe.model_dump(mode="json")
+    for path, value in condition.overrides.items():
+        where = f"conditions.{condition.name}.overrides.{path}"
+        if path.split(".")[0] in SHARED:
+            raise RecipeError([(where, "this is shared by all conditions and cannot be overridden")])
+        try:
+            data = replaced(data, path, value)
+        except RecipeError as error:
+            raise RecipeError([(where, text) for _, text in error.problems]) from None
+    try:
+        return _validate(Recipe, data)
+    except RecipeError as error:
+        prefix = f"conditions.{condition.name}.overrides"
+        raise RecipeError([(f"{prefix}.{path}", text) for path, text in error.problems]) from None
+
+
+def _parents_first(stages: list[AnyStage]) -> list[AnyStage]:
+    done: list[AnyStage] = []
+    left = list(stages)
+    while left:
+        known = {stage.name for stage in done}
+        ready = next(stage for stage in left if stage.after is None or stage.after in known)
+        left.remove(ready)
+        done.append(ready)
+    return done
+
+
+def _refuse_doubles(names: list[str], what: str) -> None:
+    doubles = {name for name in names if names.count(name) > 1}
+    if doubles:
+        raise ValueError(f"two {what} are called {min(doubles)!r}; rename one")
+
+
+def _validate(model: type[Recipe], data: Any) -> Recipe:
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise RecipeError([problem(e, data, model) for e in error.errors(include_url=False)]) from None
+
+
+__all__ = [
+    "STAGES",
+    "Condition",
+    "Recipe",
+    "RecipeError",
+    "RunSpec",
+    "StageSpec",
+    "build",
+    "names",
+    "parse_change",
+    "read",
+    "replaced",
+    "resolve",
+    "shipped",
+]

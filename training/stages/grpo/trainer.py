@@ -1,0 +1,387 @@
+"""TRL's GRPOTrainer with positions counted from the mask, Mulberry's sampler, and every rollout recorded."""
+
+import math
+import random
+import statistics
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from datasets import Dataset
+from torch import Tensor
+from transformers import (
+    GPT2LMHeadModel,
+    LogitsProcessor,
+    LogitsProcessorList,
+    PreTrainedTokenizerFast,
+    RepetitionPenaltyLogitsProcessor,
+)
+from trl import GRPOConfig, GRPOTrainer
+
+from training.engine.run_context import Run
+from training.engine.trainers import Engine, Phase, training_arguments
+from training.process import ranks
+from training.process.journal import RolloutRow
+from training.rewards import components, total
+from training.sampling.decoding import left_padded
+from training.sampling.sampler import Sampler
+from training.stages.grpo.config import GrpoSettings
+from training.stages.grpo.rollout_sampler import Chosen
+from training.text import mul_tokens
+from training.text.answers import extract_answer, same_number
+from training.text.repetition import repeats
+from training.text.tokenizer import mul_token_ids, pieces
+
+
+def arguments(run: Run, settings: GrpoSettings, sampler: Chosen) -> dict[str, Any]:
+    """Mulberry's settings → GRPOConfig's; what TRL would choose otherwise is written beside it."""
+    return {
+        **training_arguments(
+            run, settings, settings.planned_steps()
+        ),  # TRL: bf16, gradient checkpointing, rate 1e-6
+        "gradient_checkpointing": False,  # TRL: True
+        "num_generations": settings.group_size,
+        "max_completion_length": settings.max_new_tokens,
+        "temperature": settings.temperature,
+        "top_p": settings.sampling.top_p,
+        "top_k": settings.sampling.top_k,
+        "min_p": settings.sampling.min_p or None,
+        # transformers' generate gets the penalty from us, behind what records log-probabilities
+        "repetition_penalty": settings.sampling.repetition_penalty if sampler == "vllm" else 1.0,
+        "use_vllm": sampler == "vllm",
+        "vllm_gpu_memory_utilization": settings.vllm_memory,
+        "beta": settings.beta,  # TRL: 0
+        "use_bias_correction_kl": settings.kl_correction,
+        "sync_ref_model": settings.reference.sync_every is not None,
+        "ref_model_sync_steps": settings.reference.sync_every or 1,
+        "ref_model_mixup_alpha": settings.reference.sync_share,
+        "num_iterations": settings.iterations,
+        "loss_type": settings.loss_type,  # TRL: dapo
+        "epsilon": settings.clip_range,
+        "epsilon_high": settings.clip_range_high,
+        "delta": settings.clip_limit,
+        "importance_sampling_level": settings.importance_sampling,
+        "scale_rewards": settings.scale_rewards,
+        "mask_truncated_completions": settings.mask_truncated,
+        "off_policy_mask_threshold": settings.off_policy_limit,
+        "top_entropy_quantile": settings.entropy.top_share,
+        "entropy_coef": settings.entropy.bonus,
+        "use_adaptive_entropy": settings.entropy.target is not None,
+        "entropy_target": settings.entropy.target or 0.0,
+        "entropy_coef_delta": settings.entropy.bonus_step,
+        "entropy_coef_max": settings.entropy.bonus_limit,
+        "disable_dropout": True,  # TRL: stays on, so that the policy that is scored is not the one that sampled
+        "shuffle_dataset": False,  # the prompts come in a random order already
+    }
+
+
+class Grader:
+    """The reward function that TRL calls; keeps each rollout's components for the record."""
+
+    def __init__(self, settings: GrpoSettings, first_mul_token: int) -> None:
+        self.rewards = settings.rewards
+        self.first_mul_token = first_mul_token
+        self.components: list[dict[str, float]] = []
+        self.texts: list[str] = []
+        self.ids: list[list[int]] = []
+
+    def __call__(
+        self,
+        *,
+        completions: list[str],
+        completion_ids: list[list[int]],
+        reference: list[str],
+        **_: Any,
+    ) -> list[float]:
+        """The reward of each completion: the sum of its components."""
+        self.texts, self.ids = completions, completion_ids
+        self.components = [
+            components(text, right, mul_tokens=self.count(ids), rewards=self.rewards)
+            for text, ids, right in zip(completions, completion_ids, reference, strict=True)
+        ]
+        return [total(parts) for parts in self.components]
+
+    def count(self, ids: Sequence[int]) -> int:
+        """Mul-tokens among generated ids."""
+        return mul_tokens.count(ids, self.first_mul_token)
+
+
+class GrpoTrainer(Engine, GRPOTrainer):
+    """One generation per optimizer step times `iterations`; rollouts in the order of their prompts.
+
+    Several processes have consecutive parts of the rollouts, which may cut a group; rewards, advantages and metrics
+    are those of all.
+    """
+
+    def __init__(
+        self,
+        *,
+        run: Run,
+        settings: GrpoSettings,
+        model: GPT2LMHeadModel,
+        tokenizer: PreTrainedTokenizerFast,
+        prompts: Dataset,
+        seed: int,
+        sampler: Chosen,
+    ) -> None:
+        self.grader = Grader(settings, mul_token_ids(tokenizer).start)
+        super().__init__(
+            model=model,
+            reward_funcs=[self.grader],
+            args=GRPOConfig(**arguments(run, settings, sampler)),
+            train_dataset=prompts,
+            processing_class=tokenizer,
+        )
+        steps = settings.planned_steps()
+        phases = [Phase("train", 0, steps, settings.optimizer.learning_rate)]
+        # within the optimizer steps over one batch of rollouts there is no point to resume from
+        self.set_up(run, settings, phases, multiple=settings.iterations)
+        self.settings = settings
+        self.sampler_name = sampler
+        self.sampling = settings.sampling if settings.sampling.narrows else None
+        self.eos_id = tokenizer.eos_token_id
+        self.sampler = Sampler(
+            model,
+            eos_id=tokenizer.eos_token_id,
+            pad_id=tokenizer.pad_token_id,
+            dtype=torch.bfloat16 if settings.precision == "bf16" else torch.float32,
+        )
+        self.seed = seed
+        self._sums: defaultdict[str, list[float]] = defaultdict(
+            lambda: [0.0, 0.0]
+        )  # of a step: values, weights
+        self._scored: Tensor | None = None  # log-probabilities of the last scoring of the policy
+
+    def _generate_single_turn(
+        self,
+        prompt_ids: list[list[int]],
+        images: Any,
+        multimodal_fields: Any,
+        num_generations: int,
+        *rest: Any,
+    ) -> tuple[list[list[int]], list[list[float]]]:
+        """TRL's hook for sampling: each prompt comes num_generations times in a row; ids and log-probabilities go."""
+        if self.sampler_name == "vllm":
+            ids, logprobs = super()._generate_single_turn(
+                prompt_ids, images, multimodal_fields, num_generations, *rest
+            )
+            return ids, logprobs
+        if self.sampler_name == "generate":
+            return self._generate_with_transformers(prompt_ids)
+        together = math.gcd(
+            num_generations, len(prompt_ids)
+        )  # a group may be cut, always at multiples of this
+        number = random.Random(f"{self.seed} {self.state.global_step}").getrandbits(63)
+        samples = self.sampler.sample(
+            prompt_ids[::together],
+            group_size=together,
+            temperature=self.settings.temperature,
+            max_new_tokens=self.settings.max_new_tokens,
+            generator=torch.Generator().manual_seed(number),  # of the step alone: a resume draws the same
+            part=(ranks.index(), ranks.count()),
+            sampling=self.sampling,
+        )
+        return [sample.ids for sample in samples], [sample.logprobs for sample in samples]
+
+    def _generate_with_transformers(
+        self, prompt_ids: list[list[int]]
+    ) -> tuple[list[list[int]], list[list[float]]]:
+        ids, mask = left_padded(prompt_ids, self.sampler.pad_id)
+        recorder = _ChosenLogprobs(self.settings.temperature)
+        processors = LogitsProcessorList([recorder])
+        if (penalty := self.settings.sampling.repetition_penalty) != 1:
+            processors.append(RepetitionPenaltyLogitsProcessor(penalty))
+        with torch.no_grad():
+            out = self.accelerator.unwrap_model(self.model).generate(
+                input_ids=ids.to(self.accelerator.device),
+                attention_mask=mask.long().to(self.accelerator.device),
+                generation_config=self.generation_config,
+                logits_processor=processors,
+            )
+        rows = out[:, ids.shape[1] :].tolist()
+        logprobs = recorder.finish(out).tolist()
+        lengths = [row.index(self.eos_id) + 1 if self.eos_id in row else len(row) for row in rows]
+        return (
+            [row[:n] for row, n in zip(rows, lengths, strict=True)],
+            [row[:n] for row, n in zip(logprobs, lengths, strict=True)],
+        )
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        compute_entropy: bool = False,
+        **_: Any,
+    ) -> tuple[Tensor, Tensor | None, None]:
+        """TRL's scoring of completions, (rows, logits_to_keep) each, for policy and reference.
+
+        TRL's own passes no positions, so GPT-2 counts a left-padded row's from its padding: a different text from
+        the one that was sampled (huggingface/trl#6800). Here they are counted from the mask.
+        """
+        positions = (attention_mask.cumsum(1) - 1).clamp(min=0)
+        labels = input_ids.masked_fill(attention_mask == 0, -100)
+        labels[:, :-logits_to_keep] = -100
+        logps, entropies = [], []
+        size = batch_size or len(input_ids)
+        for start in range(0, len(input_ids), size):
+            rows = slice(start, start + size)
+            with self.accelerator.autocast():
+                out = model(
+                    input_ids=input_ids[rows],
+                    attention_mask=attention_mask[rows],
+                    position_ids=positions[rows],
+                    labels=labels[rows],
+                    fused_lm_head=True,
+                )
+            logps.append(out.log_probs[:, -logits_to_keep:])
+            if compute_entropy:
+                entropies.append(out.entropy[:, -logits_to_keep:])
+        scored = torch.cat(logps)
+        if compute_entropy:  # the policy's scoring for the loss
+            self._scored = scored.detach()
+        return scored, torch.cat(entropies) if compute_entropy else None, None
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Tensor]) -> Tensor:
+        loss: Tensor = super()._compute_loss(model, inputs)
+        assert self._scored is not None
+        mask = inputs["completion_mask"].bool()
+        difference = (self._scored - inputs["sampling_per_token_logps"])[mask].abs().sum()
+        tokens, rows, mismatch = ranks.total(mask.sum().item(), len(mask), difference.item())
+        first_pass = self._step % (self.args.steps_per_generation * self.num_iterations)
+        if first_pass < self.args.gradient_accumulation_steps:  # the weights are still those that sampled
+            self._add("logprob_mismatch", mismatch, tokens)
+        clip_weight = tokens if self.importance_sampling_level == "token" else rows
+        for name, weight in (
+            ("kl", tokens),
+            ("entropy", tokens),
+            ("clip_ratio/region_mean", clip_weight),
+            ("cispo_clip_ratio", tokens),
+        ):
+            if self._metrics["train"].get(name):  # to ask for it otherwise would make an empty one
+                self._add(name, self._metrics["train"][name].pop() * weight, weight)
+        return loss
+
+    def _add(self, name: str, value: float, weight: float) -> None:
+        """Sum a metric over the passes of a step: TRL's mean of their means depends on how they are cut."""
+        self._sums[name][0] += value
+        self._sums[name][1] += weight
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the means of what was summed."""
+        for name, (value, weight) in self._sums.items():
+            self._metrics["train"][name].append(value / weight if weight else math.nan)
+        self._sums.clear()
+        super().log(logs, start_time)
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Tensor]:
+        output: dict[str, Tensor] = super()._generate_and_score_completions(inputs)
+        ids = self.grader.ids  # the mask leaves out truncated ones when they are not learnt from
+        mine = [
+            self._row(number, given, row, advantage)
+            for number, (given, row, advantage) in enumerate(
+                zip(inputs, ids, output["advantages"].tolist(), strict=True)
+            )
+        ]
+        self._add_logprobs(mine, output["sampling_per_token_logps"])
+        rows = ranks.gathered(mine)
+        self.run.journal.append("rollouts", step=self.state.global_step + 1, rows=rows)
+        self._add_metrics(rows)
+        counted = self.journal_callback.counted
+        counted["rollouts"] += len(rows)
+        prompts = ranks.total(output["prompt_mask"].sum().item())[0]
+        counted["tokens"] += int(prompts) + sum(row["tokens"] for row in rows)
+        return output
+
+    def _row(self, number: int, given: dict[str, Any], ids: list[int], advantage: float) -> RolloutRow:
+        parts, text = self.grader.components[number], self.grader.texts[number]
+        rows = len(self.grader.components)
+        before = self.state.global_step // self.num_iterations * ranks.count() + ranks.index()
+        answer = extract_answer(text)
+        return {
+            "group": (before * rows + number) // self.num_generations,
+            "prompt": given["prompt"],
+            "completion": text,
+            "reference": given["reference"],
+            "answer": answer,
+            "tokens": len(ids),
+            "reward": total(parts),
+            "components": parts,
+            "advantage": advantage,
+            "correct": same_number(answer, given["reference"]),
+            "mul_tokens": self.grader.count(ids),
+            "repeats": repeats(text),
+            "hit_limit": ids[-1] != self.eos_id,
+        }
+
+    def _add_logprobs(self, mine: list[RolloutRow], sampled: Tensor) -> None:
+        """Add tokens and what the sampler thought of them, (rows, tokens), to the step's first groups."""
+        before = ranks.index() * len(mine)  # a step's rollouts lie in the order of the processes
+        wanted = max(0, self.settings.record_logprobs * self.num_generations - before)
+        for row, ids, logprobs in zip(
+            mine[:wanted], self.grader.ids, sampled[:wanted].tolist(), strict=False
+        ):
+            row["pieces"] = pieces(self.processing_class, ids)
+            row["logprobs"] = [round(logprob, 4) for logprob in logprobs[: len(ids)]]
+
+    def _add_metrics(self, rows: list[RolloutRow]) -> None:
+        groups = [rows[i : i + self.num_generations] for i in range(0, len(rows), self.num_generations)]
+        values = {
+            "accuracy": statistics.fmean(row["correct"] for row in rows),
+            "repetition": statistics.fmean(row["repeats"] for row in rows),
+            "mul_tokens": statistics.fmean(row["mul_tokens"] for row in rows),
+            "completion_length": statistics.fmean(row["tokens"] for row in rows),
+            "hit_limit": statistics.fmean(row["hit_limit"] for row in rows),
+            "groups_without_gradient": statistics.fmean(
+                len({row["reward"] for row in group}) == 1 for group in groups
+            ),
+        }
+        for one in self.grader.rewards:
+            values[f"reward/{one.reward}"] = statistics.fmean(row["components"][one.reward] for row in rows)
+        for name, value in values.items():
+            self._metrics["train"][name].append(value)
+
+    def engine_state(self) -> dict[str, Any]:
+        """What moves, too: the reference and the entropy bonus."""
+        state = super().engine_state()
+        if self.args.sync_ref_model:
+            state["reference"] = self.accelerator.unwrap_model(self.ref_model).state_dict()
+        if self.use_adaptive_entropy:
+            state["entropy"] = {"coef": self.entropy_coef, "last": self._last_world_entropy}
+        return state
+
+    def load_engine_state(self, state: dict[str, Any]) -> None:
+        """What moves, too."""
+        super().load_engine_state(state)
+        if self.args.sync_ref_model:
+            self.accelerator.unwrap_model(self.ref_model).load_state_dict(state["reference"])
+        if self.use_adaptive_entropy:
+            self.entropy_coef = state["entropy"]["coef"]
+            self._last_world_entropy = state["entropy"]["last"]
+
+
+class _ChosenLogprobs(LogitsProcessor):
+    """Log-probabilities of the tokens that transformers' generate chose; it hands out none by itself cheaply."""
+
+    def __init__(self, temperature: float) -> None:
+        self.temperature = temperature
+        self.before: Tensor | None = None  # of all tokens, at the step before
+        self.chosen: list[Tensor] = []
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """See the scores before they are divided by the temperature; change nothing."""
+        self._take(input_ids)
+        self.before = torch.log_softmax(scores.float() / self.temperature, dim=-1)
+        return scores
+
+    def finish(self, ids: Tensor) -> Tensor:
+        """Return (rows, tokens) after the last token."""
+        self._take(ids)
+        return torch.stack(self.chosen, 1)
+
+    def _take(self, ids: Tensor) -> None:
+        if self.before is not None:
+            self.chosen.append(self.before.gather(1, ids[:, -1:]).squeeze(1))

@@ -1,0 +1,1 @@
+"""Texts: final answers, written equations, repetition, marks, mul-tokens and tokenizers."""
