@@ -3,9 +3,9 @@
 import numpy as np
 
 from tests import factories
+from webapp.diagnosis import readings
+from webapp.diagnosis.readings import Finding, Severity
 from webapp.experiments.models import Experiment
-from webapp.results import diagnosis
-from webapp.results.diagnosis import Finding, Severity
 from webapp.runs.models import StageRun, State
 from webapp.telemetry.models import Rollout
 
@@ -69,7 +69,7 @@ def findings(run: StageRun) -> list[Finding]:
     fresh = StageRun.objects.select_related("stage", "condition", "experiment", "parent__stage").get(
         pk=run.pk
     )
-    return diagnosis.of_run(fresh).findings
+    return readings.of_run(fresh).findings
 
 
 def kinds(run: StageRun) -> dict[str, Severity]:
@@ -130,7 +130,7 @@ def compared(shares: list[tuple[int, int]], problems: int) -> Experiment:
 
 
 def experiment_kinds(experiment: Experiment) -> dict[str, Severity]:
-    return {one.kind: one.severity for one in diagnosis.of_experiment(experiment)}
+    return {one.kind: one.severity for one in readings.of_experiment(experiment)}
 
 
 FAULTS: dict[str, tuple[dict[str, list[float]], dict[str, Severity]]] = {  # metrics → exactly these findings

@@ -26,7 +26,7 @@ django = get_asgi_application()
 # WhiteNoise hands out files by a synchronous iterator; Django reads them whole, which is right for small files.
 warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators", Warning)
 
-from webapp.telemetry.live import HUB  # noqa: E402 - models need Django to be set up
+from webapp.live.stream import HUB  # noqa: E402 - models need Django to be set up
 
 
 def _close_streams_on_signals() -> None:

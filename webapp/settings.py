@@ -141,6 +141,7 @@ INSTALLED_APPS = [
     "webapp.telemetry",
     "webapp.results",
     "webapp.notifications",
+    "webapp.pages",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -153,7 +154,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
-    "webapp.text.NoNulMiddleware",
+    "webapp.middleware.NoNulMiddleware",
 ]
 ROOT_URLCONF = "webapp.urls"
 ASGI_APPLICATION = "webapp.asgi.application"
@@ -168,7 +169,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "webapp.home.context.bar",
+                "webapp.pages.context.bar",
             ]
         },
     }

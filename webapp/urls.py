@@ -1,16 +1,114 @@
 """Every URL of the dashboard."""
 
-from django.urls import URLPattern, URLResolver, include, path
+from collections.abc import Callable
+
+from django.http import HttpResponseBase
+from django.urls import URLPattern, URLResolver, path
 
 from webapp.health import healthz
+from webapp.pages import checkpoints, flips, launch, run, workers
+from webapp.pages.account import saved_views, views as account
+from webapp.pages.comparison import views as comparison
+from webapp.pages.experiment import parts, views as experiment
+from webapp.pages.notifications import views as notifications
+from webapp.pages.overview import views as overview
+from webapp.pages.rollouts import views as rollouts
+
+
+def _form(route: str, view: Callable[..., HttpResponseBase], name: str) -> list[URLPattern]:
+    """A launch form, and the parts of it that are fetched while it is filled in."""
+    return [
+        path(route, view, name=name),
+        path(f"{route}fields/", view, {"part": "fields"}, name=f"{name}_fields"),
+        path(f"{route}panel/", view, {"part": "panel"}, name=f"{name}_panel"),
+    ]
+
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
-    path("", include("webapp.home.urls")),
-    path("", include("webapp.accounts.urls")),
-    path("", include("webapp.notifications.urls")),
-    path("", include("webapp.experiments.urls")),
-    path("", include("webapp.runs.urls")),
-    path("", include("webapp.telemetry.urls")),
-    path("", include("webapp.results.urls")),
+    path("", overview.overview, name="overview"),
+    path("search/", overview.search_page, name="search"),
+    path("search.json", overview.search_json, name="search_json"),
+    path("sign-in/", account.sign_in, name="sign_in"),
+    path("sign-in/<str:secret>/", account.sign_in_link, name="sign_in_link"),
+    path("sign-out/", account.sign_out, name="sign_out"),
+    path("views/", saved_views.saved_views, name="saved_views"),
+    path("views/save/", saved_views.save_view, name="save_view"),
+    path("views/<int:view_id>/change/", saved_views.change_view, name="change_view"),
+    path("views/<int:view_id>/delete/", saved_views.delete_view, name="delete_view"),
+    path("notifications/", notifications.notifications, name="notifications"),
+    path("notifications/read/", notifications.read_all, name="notifications_read"),
+    path("notifications/settings/", notifications.settings_, name="notification_settings"),
+    path("notifications/secret/", notifications.new_webhook_secret, name="webhook_secret"),
+    path("notifications/try/", notifications.try_webhook, name="try_webhook"),
+    path("notifications/<int:notification_id>/", notifications.open_, name="notification"),
+    path("experiments/", experiment.experiments, name="experiments"),
+    path("experiments.<str:form>", experiment.experiments_file, name="experiments_file"),
+    path("experiments/new/", launch.new_experiment, name="new_experiment"),
+    *_form("experiments/new/<str:recipe>/", launch.new_from_recipe, "new_from_recipe"),
+    *_form("experiments/<slug:name>/clone/", launch.new_from_experiment, "clone_experiment"),
+    *_form("experiments/<slug:name>/fork/<slug:stage>/", launch.new_from_experiment, "fork_experiment"),
+    path("experiments/<slug:name>/", experiment.experiment, name="experiment"),
+    path("experiments/<slug:name>/state/", experiment.experiment_state, name="experiment_state"),
+    path("experiments/<slug:name>/cancel/", experiment.cancel, name="cancel_experiment"),
+    path("experiments/<slug:name>/retry/", experiment.retry, name="retry_experiment"),
+    path("experiments/<slug:name>/settings/", parts.experiment_settings, name="experiment_settings"),
+    path("experiments/<slug:name>/notes/", parts.experiment_notes, name="experiment_notes"),
+    path("experiments/<slug:name>/notes/edit/", parts.edit_notes, name="edit_notes"),
+    path("runs/<int:run_id>/", run.run, name="run"),
+    path("runs/<int:run_id>/head/", run.run_head, name="run_head"),
+    path("runs/<int:run_id>/records/", run.run_records, name="run_records"),
+    path("runs/<int:run_id>/log/", run.run_log, name="run_log"),
+    path("runs/<int:run_id>/findings/", run.run_findings, name="run_findings"),
+    path("runs/<int:run_id>/dynamics/", run.run_dynamics, name="run_dynamics"),
+    path("runs/<int:run_id>/cancel/", run.cancel, name="cancel_run"),
+    path("runs/<int:run_id>/retry/", run.retry, name="retry_run"),
+    path("workers/", workers.workers, name="workers"),
+    path("workers/<int:worker_id>/", workers.worker, name="worker"),
+    path("workers/<int:worker_id>/drain/", workers.drain, name="drain_worker"),
+    path("workers/<int:worker_id>/undrain/", workers.undrain, name="undrain_worker"),
+    path("queues/<str:queue>/pause/", workers.pause, name="pause_queue"),
+    path("queues/<str:queue>/resume/", workers.resume, name="resume_queue"),
+    path("queues/<str:queue>/move/", workers.move, name="move_in_queue"),
+    path("live/", rollouts.stream, name="live"),
+    path("runs/<int:run_id>/charts.json", rollouts.charts, name="run_charts"),
+    path("runs/<int:run_id>/chart.<str:form>", rollouts.chart_file, name="chart_file"),
+    path("runs/<int:run_id>/metrics.<str:form>", rollouts.point_file, name="point_file"),
+    path("runs/<int:run_id>/rollouts/", rollouts.rollout_list, name="rollouts"),
+    path("runs/<int:run_id>/rollouts.<str:form>", rollouts.rollout_file, name="rollout_file"),
+    path("runs/<int:run_id>/rollouts/<int:rollout_id>/", rollouts.rollout_group, name="rollout_group"),
+    path("runs/<int:run_id>/rollouts/<int:rollout_id>/texts/", rollouts.group_texts, name="group_texts"),
+    path("runs/<int:run_id>/rollouts/newest/", rollouts.newest_rollouts, name="newest_rollouts"),
+    path("experiments/<slug:name>/rollouts/", rollouts.experiment_rollouts, name="experiment_rollouts"),
+    path(
+        "experiments/<slug:name>/rollouts/newest/",
+        rollouts.newest_experiment_rollouts,
+        name="newest_experiment_rollouts",
+    ),
+    path(
+        "experiments/<slug:name>/rollouts.<str:form>",
+        rollouts.experiment_rollout_file,
+        name="experiment_rollout_file",
+    ),
+    path("compare/", checkpoints.page, name="compare"),
+    path("compare.<str:form>", checkpoints.file, name="compare_file"),
+    path("experiments/<slug:name>/comparison/", comparison.comparison, name="comparison"),
+    path("experiments/<slug:name>/table.<str:form>", comparison.table_file, name="table_file"),
+    path(
+        "experiments/<slug:name>/tables/<str:what>.<str:form>", comparison.table_file, name="any_table_file"
+    ),
+    path("experiments/<slug:name>/pass-at-k.json", comparison.pass_charts, name="pass_charts"),
+    path("experiments/<slug:name>/outcomes.<str:form>", comparison.outcomes_file, name="outcomes_file"),
+    path("experiments/<slug:name>/flips/", flips.page, name="flips"),
+    path("experiments/<slug:name>/flips.<str:form>", flips.file, name="flips_file"),
+    path("experiments/<slug:name>/findings/", comparison.findings, name="findings"),
+    path("experiments/<slug:name>/report/", comparison.report, name="report"),
+    path("experiments/<slug:name>/report.<str:form>", comparison.report_file, name="report_file"),
+    path("evaluations/<int:evaluation_id>/", comparison.evaluation, name="evaluation"),
+    path(
+        "evaluations/<int:evaluation_id>/outcomes.<str:form>",
+        comparison.evaluation_file,
+        name="evaluation_file",
+    ),
+    path("evaluations/<int:evaluation_id>/samples/", comparison.samples, name="samples"),
 ]

@@ -14,15 +14,14 @@ from django.db import connection
 from django.db.models.functions import Now
 
 from webapp.celery import app
-from webapp.experiments.services import code_version
+from webapp.launch.launch import code_version
 from webapp.runs.models import Worker
 from workers import janitor, tasks
 from workers.devices import Slots
 from workers.launcher import launcher
 from workers.messenger import Messenger
 from workers.processes import Host
-from workers.reporter import Reporter, Tail
-from workers.reporter import secrets as secrets_of_log
+from workers.reporter import Reporter, Tail, secrets as secrets_of_log
 
 log = logging.getLogger("mulberry.worker")
 

@@ -6,14 +6,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
-from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
+from playwright.sync_api import Browser, Page, TimeoutError as PlaywrightTimeoutError, expect
 
 from tests import factories, histories, pages
 from tests.conftest import BROWSER_PATIENCE, ROOT
 from tests.served import served, session
 from training.recipes import recipe as recipes
-from webapp.experiments.services import launch
+from webapp.launch.launch import launch
 from webapp.results import published
 from webapp.results.imports import import_history
 from webapp.results.models import Evaluation

@@ -10,7 +10,7 @@ from tests.axe import assert_fit
 from tests.served import session
 from training.recipes import recipe as recipes
 from webapp.experiments.models import Experiment
-from webapp.experiments.services import launch
+from webapp.launch.launch import launch
 from webapp.runs import queues
 from webapp.runs.models import State
 from webapp.runs.querysets import in_line

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests import factories
 from training.recipes import recipe as recipes
 from webapp.experiments.models import Condition, Experiment
-from webapp.experiments.services import launch
+from webapp.launch.launch import launch
 from webapp.runs.models import StageRun
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

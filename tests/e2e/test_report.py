@@ -14,8 +14,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests import factories, histories
 from webapp.experiments.models import Experiment
-from webapp.results.table_files import FORMS
-from webapp.results.templatetags.downloads import FORMS as MENUS
+from webapp.pages.templatetags.downloads import FORMS as MENUS
+from webapp.reports.experiment_tables import FORMS
 from webapp.runs.models import StageRun
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]

@@ -16,7 +16,7 @@ from django.contrib.auth.models import User
 from tests.served import database_url
 from training.process.journal import read
 from training.recipes import recipe as recipes
-from webapp.experiments.services import launch
+from webapp.launch.launch import launch
 from webapp.runs.models import Attempt, Checkpoint, StageRun
 from webapp.runs.services import cancel, retry
 from webapp.telemetry.models import Rollout

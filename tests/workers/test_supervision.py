@@ -17,12 +17,11 @@ from django.db.models import F
 from tests.workers import scripts
 from training.recipes import recipe as recipes
 from training.recipes.recipe import RunSpec
-from webapp.experiments.services import launch
+from webapp.launch.launch import launch
 from webapp.runs.models import Attempt, Checkpoint, StageRun, State, Worker
 from webapp.runs.services import cancel, retry
 from webapp.telemetry.series import series
-from workers import processes
-from workers import supervision as module
+from workers import processes, supervision as module
 from workers.claim import Claim, next_run
 from workers.devices import Device
 from workers.launcher import DirectLauncher, WarmLauncher

@@ -16,8 +16,7 @@ from training.teacher import Answer, TeacherError
 from training.teacher.budget import Budget
 from training.teacher.cache import Cache
 from training.teacher.config import EndpointSettings, SolutionSettings
-from training.teacher.replies import RUBBISH, Said, TryAgain
-from training.teacher.replies import answer as read_answer
+from training.teacher.replies import RUBBISH, Said, TryAgain, answer as read_answer
 
 MOST_WAIT = 60.0  # seconds between two tries that the endpoint did not ask for
 LOOK = 0.2  # seconds between looks at whether to stop, or at what another run is asking

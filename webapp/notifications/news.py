@@ -16,9 +16,9 @@ from django.db.models import Max, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
 from webapp.notifications.models import Delivery, Mark, Notification, Wishes
-from webapp.results import diagnosis
 from webapp.runs.lifecycle import notify
 from webapp.runs.models import OVER, Event, StageRun, State
 
@@ -112,9 +112,9 @@ def _end(experiment: Experiment, key: str) -> News:
 
 def _criticals(experiment: Experiment, key: str) -> Iterator[News]:
     """One for all critical findings of an experiment."""
-    critical = diagnosis.Severity.CRITICAL
+    critical = readings.Severity.CRITICAL
     try:
-        found = [finding for finding in diagnosis.of_experiment(experiment) if finding.severity is critical]
+        found = [finding for finding in readings.of_experiment(experiment) if finding.severity is critical]
     except DatabaseError:
         raise
     except Exception:  # a fault of one rule, which must not keep everybody's news back

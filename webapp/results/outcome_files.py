@@ -6,11 +6,11 @@ from typing import Any
 from django.db.models import Q
 
 from webapp.experiments.models import Experiment
-from webapp.experiments.origin import origin
+from webapp.files.long_tables import CHUNK, Rows
 from webapp.results.models import GREEDY, Evaluation
-from webapp.results.querysets import latest_tallies
-from webapp.rows import CHUNK, Rows
+from webapp.results.outcome_counts import latest_tallies
 from webapp.runs.models import StageRun
+from webapp.runs.origin import origin
 
 RELATED = ("attempt__stage_run__condition", "attempt__stage_run__stage", "attempt__stage_run__experiment")
 OF_THE_EVALUATION = {

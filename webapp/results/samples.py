@@ -9,8 +9,8 @@ from django.db import connection
 from numpy.typing import NDArray
 
 from webapp.results.models import GREEDY
-from webapp.results.querysets import Tally
-from webapp.results.statistics import pass_at_k
+from webapp.results.outcome_counts import Tally
+from webapp.statistics.proportions import pass_at_k
 
 
 @dataclass(frozen=True, eq=False)

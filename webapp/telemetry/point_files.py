@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from webapp.experiments.models import Experiment
-from webapp.experiments.origin import origin
-from webapp.rows import CHUNK, Rows
+from webapp.files.long_tables import CHUNK, Rows
 from webapp.runs.models import StageRun
+from webapp.runs.origin import origin
 from webapp.telemetry.models import Metric
 from webapp.telemetry.series import series
 

@@ -6,9 +6,9 @@ from typing import Any
 from django.db.models import QuerySet
 
 from webapp.experiments.models import Experiment
-from webapp.experiments.origin import origin
-from webapp.rows import CHUNK, Rows
+from webapp.files.long_tables import CHUNK, Rows
 from webapp.runs.models import Attempt, StageRun
+from webapp.runs.origin import origin
 from webapp.telemetry import series
 from webapp.telemetry.models import Rollout
 

@@ -17,7 +17,7 @@ from psycopg.types.json import Jsonb
 from training.recipes import recipe as recipes
 from training.stages import STAGES
 from webapp.experiments.models import Experiment
-from webapp.experiments.services import launch
+from webapp.launch.launch import launch
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import Attempt, StageRun, State
 from workers.batch import ROLLOUT, Points

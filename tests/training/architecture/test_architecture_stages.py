@@ -8,7 +8,7 @@ import pytest
 from tests.training.conftest import TINY, Stages
 from training.architecture import model
 from training.recipes import recipe
-from webapp.experiments.forms import RecipeForm
+from webapp.launch.forms import RecipeForm
 
 VARIANTS: dict[str, list[tuple[str, Any]]] = {
     "rope": [("model.positions", "rope")],

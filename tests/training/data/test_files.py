@@ -8,11 +8,9 @@ import pytest
 
 from training.data.mixture import stream, texts
 from training.data.sources.drills import DrillsSource
-from training.data.sources.gsm8k import Gsm8kSource, read
-from training.data.sources.gsm8k import examples as gsm8k_examples
+from training.data.sources.gsm8k import Gsm8kSource, examples as gsm8k_examples, read
 from training.data.sources.instructions import InstructionsSource
-from training.data.sources.plain_text import PlainTextSource
-from training.data.sources.plain_text import examples as plain_text_examples
+from training.data.sources.plain_text import PlainTextSource, examples as plain_text_examples
 from training.data.sources.word_problems import WordProblemsSource
 from training.text.mul_tokens import TOKEN, inject
 

@@ -13,14 +13,15 @@ from training.data.example import Example, Turn
 from training.data.files import HUBS
 from training.data.held_out import product_is_held_out
 from training.data.mixture import SOURCES
-from training.data.sources.decompositions import DecompositionsSource, decompose, may_be_shown
-from training.data.sources.decompositions import examples as decompositions
-from training.data.sources.gsm8k import MARKS, Gsm8kSource, read
-from training.data.sources.gsm8k import examples as gsm8k
-from training.data.sources.svamp import SvampSource
-from training.data.sources.svamp import examples as svamp
-from training.data.sources.tulu import TuluSource
-from training.data.sources.tulu import examples as tulu
+from training.data.sources.decompositions import (
+    DecompositionsSource,
+    decompose,
+    examples as decompositions,
+    may_be_shown,
+)
+from training.data.sources.gsm8k import MARKS, Gsm8kSource, examples as gsm8k, read
+from training.data.sources.svamp import SvampSource, examples as svamp
+from training.data.sources.tulu import TuluSource, examples as tulu
 from training.recipes import recipe
 from training.recipes.availability import check_data
 from training.recipes.recipe import RecipeError

@@ -9,9 +9,7 @@ from transformers import GPT2LMHeadModel
 
 from tests.training.conftest import Stage, Stages
 from training.architecture.model import build
-from training.recipes.recipe import RecipeError
-from training.recipes.recipe import build as build_recipe
-from training.recipes.recipe import read as read_recipe
+from training.recipes.recipe import RecipeError, build as build_recipe, read as read_recipe
 from training.sampling.sampler import Sampler
 from training.settings.shared import ModelSettings
 

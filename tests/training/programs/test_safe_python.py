@@ -5,8 +5,7 @@ import resource
 import time
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from training.programs.safe_python import Refused, calculate, run
 from training.text import mul_tokens

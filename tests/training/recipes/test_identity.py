@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from training.data.sources.drills import DrillsSource
-from training.recipes import identity
-from training.recipes import recipe as recipes
+from training.recipes import identity, recipe as recipes
 from training.stages.sft.config import SftSettings
 
 STAGES = ["pretrain", "instruct", "curriculum", "grpo"]

@@ -143,7 +143,7 @@ FORM = """
 import json, sys
 import django
 django.setup()
-from webapp.experiments.forms import RecipeForm
+from webapp.launch.forms import RecipeForm
 form = RecipeForm(json.loads(sys.argv[1]))
 groups = {g.path: g for top in form.groups for g in top.every_group()}
 group = groups["stages.grpo.rewards.brevity"]

@@ -15,7 +15,7 @@ from training.recipes.recipe import RunSpec
 from training.rewards import REWARDS, components
 from training.text.answers import extract_answer
 from training.text.scratchpad import Parts, parts, wrapped
-from webapp.experiments.forms import RecipeForm
+from webapp.launch.forms import RecipeForm
 
 
 @pytest.mark.parametrize(

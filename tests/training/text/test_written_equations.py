@@ -1,8 +1,7 @@
 """Written equations: the right ones, the wrong ones, and those that nobody can judge."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from training.data.sources.gsm8k import read
 from training.text.written_equations import Steps, check

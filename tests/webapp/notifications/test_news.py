@@ -6,11 +6,11 @@ import pytest
 from django.db.models.functions import Now
 
 from tests import factories
+from webapp.diagnosis import readings
+from webapp.diagnosis.readings import Finding, Severity
 from webapp.experiments.models import Experiment
 from webapp.notifications import news
 from webapp.notifications.models import Delivery, Mark, Notification, Wishes
-from webapp.results import diagnosis
-from webapp.results.diagnosis import Finding, Severity
 from webapp.runs import lifecycle, services
 from webapp.runs.models import Event, StageRun, State
 
@@ -111,7 +111,7 @@ def test_critical_findings_are_told_when_the_experiment_ends(
         run=run.pk, stage="pretrain", condition="baseline",
     )  # fmt: skip
     milder = Finding("sizes", Severity.WARNING, "Few problems", "", "", "")
-    monkeypatch.setattr(diagnosis, "of_experiment", lambda _: [finding, finding, milder])
+    monkeypatch.setattr(readings, "of_experiment", lambda _: [finding, finding, milder])
     assert news.tell() == 0
     end(run, State.SUCCEEDED)
     assert news.tell() == 2
@@ -130,7 +130,7 @@ def test_a_rule_that_fails_keeps_nobodys_news_back(
             raise ZeroDivisionError
         return []
 
-    monkeypatch.setattr(diagnosis, "of_experiment", of_experiment)
+    monkeypatch.setattr(readings, "of_experiment", of_experiment)
     end(experiment.runs.get(), State.SUCCEEDED)
     end(other.runs.get(), State.SUCCEEDED)
     assert news.tell() == 2

@@ -14,13 +14,15 @@ from scipy.stats import fisher_exact
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from tests.factories import make_experiment, make_user
+from webapp.comparison import exports
+from webapp.comparison.cells import Refusal, UnpairedComparison
+from webapp.comparison.table import stage_table
+from webapp.comparison.wording import answers, points
 from webapp.experiments.models import Experiment
-from webapp.results import exports, published, text_forms
-from webapp.results.cells import Refusal, UnpairedComparison
+from webapp.files import text_formats
+from webapp.reports.report import report
+from webapp.results import published
 from webapp.results.imports import import_history
-from webapp.results.report import report
-from webapp.results.tables import stage_table
-from webapp.results.wording import answers, points
 from webapp.runs.models import Event, StageRun
 
 pytestmark = pytest.mark.django_db
@@ -168,7 +170,7 @@ def test_rates_without_counts_are_shown_and_not_tested(experiment):
 
 def test_exports_hold_the_counts_and_say_unpaired(experiment):
     table = stage_table(experiment)
-    rows = list(csv.DictReader(io.StringIO(text_forms.csv(exports.stages(table)))))
+    rows = list(csv.DictReader(io.StringIO(text_formats.csv(exports.stages(table)))))
     assert {
         (row["stage"], row["condition"]): (int(row["correct"]), int(row["problems"])) for row in rows
     } == {
@@ -185,17 +187,17 @@ def test_exports_hold_the_counts_and_say_unpaired(experiment):
     )
     assert float(last["fisher_p"]) == pytest.approx(fisher_exact([[11, 489], [20, 480]]).pvalue)
     assert float(last["repetition_rate"]) == 0.835
-    text = text_forms.markdown(exports.stages(table))
+    text = text_formats.markdown(exports.stages(table))
     assert "imported, counts only" in text and "Fisher p (unpaired)" in text and "McNemar" not in text
     assert "different numbers of problems (gsm8k_sft 1,319; curriculum_sft 500;" in text.replace(
         ", curriculum", "; curriculum"
     ).replace(", grpo", "; grpo")
-    read = json.loads(text_forms.json(exports.stages(table)))
+    read = json.loads(text_formats.json(exports.stages(table)))
     assert "unpaired" in read["provenance"]["Test"]
     assert read["warnings"]
     rates = list(
         csv.DictReader(
-            io.StringIO(text_forms.csv(exports.stages(stage_table(experiment, benchmark="hellaswag"))))
+            io.StringIO(text_formats.csv(exports.stages(stage_table(experiment, benchmark="hellaswag"))))
         )
     )
     assert [(row["rate"], row["correct"], row["problems"]) for row in rates] == [

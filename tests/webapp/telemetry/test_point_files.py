@@ -11,17 +11,17 @@ import pytest
 from django.test import Client
 
 from tests import factories
-from webapp import rows
+from webapp.files import long_tables
 from webapp.runs.models import State
 from webapp.telemetry import point_files
 from webapp.telemetry.series import series
 
 pytestmark = pytest.mark.django_db
-LONG = rows.CHUNK + 7  # points, so that a metric takes more than one part
+LONG = long_tables.CHUNK + 7  # points, so that a metric takes more than one part
 
 
 def written(run, form):
-    return b"".join(rows.FORMS[form].write(point_files.rows(run.experiment, [run])))
+    return b"".join(long_tables.FORMS[form].write(point_files.rows(run.experiment, [run])))
 
 
 def resumed_run():

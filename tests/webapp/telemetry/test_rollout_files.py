@@ -20,7 +20,7 @@ from tests.factories import (
     run_of,
 )
 from tests.served import served, session
-from webapp import rows
+from webapp.files import long_tables
 from webapp.results import outcome_files
 from webapp.results.models import Outcome
 from webapp.runs.models import State
@@ -106,9 +106,9 @@ def test_downloads_equal_the_database(address):
         pass
     with httpx.Client(base_url=where, cookies=session(), timeout=120) as client:
         counted = Rollout.objects.exclude(attempt__number=1, step__gt=3)
-        for form in rows.FORMS:
+        for form in long_tables.FORMS:
             answer = client.get(f"/runs/{run.pk}/rollouts.{form}")
-            assert answer.headers["Content-Type"] == rows.FORMS[form].content_type
+            assert answer.headers["Content-Type"] == long_tables.FORMS[form].content_type
             found = read(form, answer.content)
             assert len(found) == 48
             for row, mine in zip(found, counted.order_by("attempt", "seq", "index"), strict=True):
@@ -161,7 +161,7 @@ def test_the_servers_memory_stays_flat_while_many_rollouts_are_downloaded(addres
     attempt.save()
     server = psutil.Process(process.pid)
     with httpx.Client(base_url=where, cookies=session(), timeout=240) as client:
-        for form in rows.FORMS:
+        for form in long_tables.FORMS:
             url = f"/runs/{attempt.stage_run_id}/rollouts.{form}"
             with client.stream("GET", f"{url}?to_step=10000") as answer:  # what everything takes once
                 assert sum(len(part) for part in answer.iter_bytes())

@@ -10,7 +10,7 @@ import pytest
 
 from tests.factories import add_rollouts, make_attempt, run_of
 from tests.histories import make_history
-from webapp import rows
+from webapp.files import long_tables
 from webapp.results.models import Outcome
 from webapp.telemetry.models import Rollout
 from workers.cli.main import main
@@ -76,6 +76,6 @@ def test_what_cannot_be_written_is_said_in_one_line(experiment, tmp_path, capsys
         yield b"a beginning"
         raise ValueError("the database is gone")
 
-    monkeypatch.setitem(rows.FORMS, "csv", rows.FORMS["csv"]._replace(write=broken))
+    monkeypatch.setitem(long_tables.FORMS, "csv", long_tables.FORMS["csv"]._replace(write=broken))
     assert "the database is gone" in said("export", "demo-1", "-o", str(tmp_path / "half.csv"))
     assert list(tmp_path.iterdir()) == []

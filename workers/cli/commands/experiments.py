@@ -10,11 +10,11 @@ from typing import Any
 
 from training.recipes import recipe as recipes
 from training.settings.did_you_mean import nearest
+from webapp.comparison import grids, table, wording
+from webapp.comparison.decisions import decisions
 from webapp.experiments.models import Experiment
-from webapp.experiments.reuse import Fork, check_fork
-from webapp.results import grids, tables, wording
-from webapp.results.decisions import decisions
-from webapp.results.report import report
+from webapp.launch.reuse import Fork, check_fork
+from webapp.reports.report import report
 from webapp.runs import services as run_services
 from webapp.runs.models import StageRun, State
 from workers.cli.commands import CommandError, access, database, plan, progress
@@ -36,7 +36,7 @@ def find(name: str) -> Experiment:
 
 def launch(options: argparse.Namespace) -> int:
     """Queue a recipe, as the form in the browser does; or only show its plan."""
-    from webapp.experiments.services import launch as launch_experiment
+    from webapp.launch.launch import launch as launch_experiment
 
     recipe, fork = _what_to_launch(options)
     if options.dry_run:
@@ -185,7 +185,7 @@ def _run_of(experiment: Experiment, number: int) -> StageRun:
 
 def show_results(experiment: Experiment, folder: Path, say: Callable[[str], None]) -> None:
     """Print the primary benchmark's table, write the report into `folder`, and say where it lies."""
-    built = tables.stage_table(experiment)
+    built = table.stage_table(experiment)
     say(grids.stage_grid(built).markdown(aligned=True))
     said: list[wording.Statement] = [*decisions(built), *wording.answers(built)]
     for one in said:

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from training.settings.did_you_mean import nearest
-from webapp import rows
 from webapp.experiments.models import Experiment
-from webapp.results import outcome_files, table_files
+from webapp.files import long_tables
+from webapp.reports import experiment_tables
+from webapp.results import outcome_files
 from webapp.results.models import Evaluation
 from webapp.runs.models import StageRun
 from webapp.telemetry import point_files, rollout_files
@@ -22,23 +23,23 @@ BINARY = ("xlsx", "parquet")
 def table(options: argparse.Namespace) -> int:
     """One of an experiment's tables."""
     database.connect()
-    form = _form(options, list(table_files.FORMS), "md")
-    wanted = table_files.Choices(
+    form = _form(options, list(experiment_tables.FORMS), "md")
+    wanted = experiment_tables.Choices(
         find(options.experiment),
         benchmark=options.benchmark,
         baseline=options.baseline,
         metric=options.metric,
         seeds=options.seeds,
     )
-    made = table_files.build(options.what, wanted)
-    _write(options.output, [table_files.FORMS[form].content(made)])
+    made = experiment_tables.build(options.what, wanted)
+    _write(options.output, [experiment_tables.FORMS[form].content(made)])
     return 0
 
 
 def export(options: argparse.Namespace) -> int:
     """Every outcome, rollout or point of a metric of an experiment, or of one of its runs, in constant memory."""
     database.connect()
-    form = _form(options, list(rows.FORMS), "csv")
+    form = _form(options, list(long_tables.FORMS), "csv")
     experiment = find(options.experiment)
     runs = StageRun.objects.filter(experiment=experiment).order_by("pk")
     if options.run is not None:
@@ -53,7 +54,7 @@ def export(options: argparse.Namespace) -> int:
         made = point_files.rows(experiment, runs.select_related("condition", "stage"))
     else:
         made = outcome_files.rows(experiment, _evaluations(experiment, options.benchmark, options.run))
-    _write(options.output, rows.FORMS[form].write(made))
+    _write(options.output, long_tables.FORMS[form].write(made))
     return 0
 
 

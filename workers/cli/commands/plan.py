@@ -8,9 +8,9 @@ from typing import Any
 
 from training.recipes.identity import Key
 from training.recipes.recipe import Recipe, resolve
-from webapp.experiments.planning import Proposal, Row, propose
-from webapp.experiments.reuse import Fork, planned
 from webapp.experiments.templatetags.humane import duration, short, size
+from webapp.launch.planning import Proposal, Row, propose
+from webapp.launch.reuse import Fork, planned
 from workers.cli.commands import CommandError, database
 
 HEADER = (

@@ -73,7 +73,7 @@ def _show(
     options: argparse.Namespace, address: str, stack: supervisor.Stack | None, stopping: threading.Event
 ) -> int:
     _greet(address)
-    from webapp.experiments.services import launch
+    from webapp.launch.launch import launch
     from workers.cli.commands import experiments, progress
 
     began = time.monotonic()

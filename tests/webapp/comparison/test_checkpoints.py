@@ -1,0 +1,169 @@
+"""Checkpoints of different experiments: paired where that is right, refused where it is not, settings that differ."""
+
+import re
+
+import pytest
+from django.test import Client
+
+from tests.factories import (
+    EVALUATION_SETTINGS,
+    add_evaluation,
+    make_attempt,
+    make_experiment,
+    make_user,
+    run_of,
+)
+from webapp.comparison.cells import Comparison, Refusal, UnpairedComparison
+from webapp.comparison.checkpoints import across
+from webapp.results.models import Outcome
+from webapp.runs.models import State
+from webapp.statistics.proportions import holm, mcnemar
+
+pytestmark = pytest.mark.django_db
+STAGES = (("mixed", "sft"), ("grpo", "grpo"))
+
+
+@pytest.fixture
+def signed_in():
+    client = Client()
+    client.force_login(make_user())
+    return client
+
+
+def evaluated(name, right, *, settings=None, stages=STAGES, **spec):
+    """An experiment whose checkpoints all have `right` of 60 problems right: those of the smallest numbers."""
+    made = make_experiment(name, stages=stages)
+    for run in made.runs.all():
+        run.spec |= spec
+        run.save()
+        attempt = make_attempt(run, state=State.SUCCEEDED)
+        add_evaluation(attempt, [i < right - run.condition.position for i in range(60)], settings=settings)
+    return made
+
+
+def test_each_is_paired_with_the_first_and_holm_adjusts_over_them():
+    for name, right in (("a-1", 20), ("b-1", 40), ("c-1", 22)):
+        evaluated(name, right)
+    found = across([("a-1", ""), ("b-1", ""), ("c-1", "")])
+    first, second, third = found.comparisons
+    assert first is None
+    assert isinstance(second, Comparison)
+    assert (second.counts.gained, second.counts.lost) == (20, 0)
+    assert [second.adjusted_p, third.adjusted_p] == holm([mcnemar(20, 0), mcnemar(2, 0)], 2)
+    assert [pick.name for pick in found.picks][1] == "b-1: baseline after grpo, seed 0"
+
+
+def test_the_same_experiment_twice_offers_its_next_checkpoint():
+    experiment = evaluated("a-1", 20)
+    found = across([("a-1", ""), ("a-1", "")])
+    assert [pick.run.condition.name for pick in found.picks] == ["baseline", "mul_tokens"]
+    run = run_of(experiment, "mul_tokens", "mixed")
+    found = across([("a-1", str(run.pk)), ("a-1", "")])
+    assert found.picks[0].run == run
+    assert {run.pk for run in found.picks[0].options} == set(experiment.runs.values_list("pk", flat=True))
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"max_new_tokens": 99}, "the token limit differs (28 against 99)"),
+        ({"grader": "other/2"}, "the grader differs"),
+        ({"problems_sha256": "1" * 64}, "the problems differ"),
+        ({"decoding": "sampled"}, "the decoding differs"),
+        ({"prompt_format": "Q: {question}"}, "the prompt format differs"),
+    ],
+)
+def test_what_must_be_shared_and_is_not_is_refused(signed_in, changed, reason):
+    evaluated("a-1", 20)
+    evaluated("b-1", 40, settings=EVALUATION_SETTINGS | changed)
+    (_, refused) = across([("a-1", ""), ("b-1", "")]).comparisons
+    assert isinstance(refused, Refusal)
+    assert reason in refused.reason
+    assert reason in signed_in.get("/compare/?experiment1=a-1&experiment2=b-1").content.decode()
+
+
+def test_what_was_not_evaluated_on_the_same_is_said(signed_in):
+    evaluated("a-1", 20)
+    other = evaluated("b-1", 40)
+    for run in other.runs.all():
+        add_evaluation(run.attempts.get(), [True] * 60, benchmark="arithmetic_probes")
+    path = "/compare/?experiment1=a-1&experiment2=b-1&benchmark=arithmetic_probes"
+    page = signed_in.get(path).content.decode()
+    assert "not evaluated on this" in page and "not evaluated on the same" in page
+    assert "not finished" not in page and 'data-state="succeeded"' not in page
+
+
+def test_published_counts_are_compared_unpaired(signed_in):
+    evaluated("a-1", 20)
+    other = evaluated("b-1", 40)
+    for run in other.runs.all():
+        one = run.attempts.get().evaluations.get()
+        Outcome.objects.filter(evaluation=one).delete()
+        one.published = {"correct": 40}
+        one.problems = 500
+        one.save()
+    (_, unpaired) = across([("a-1", ""), ("b-1", "")]).comparisons
+    assert isinstance(unpaired, UnpairedComparison)
+    assert unpaired.sizes == "60 and 500"
+    page = signed_in.get("/compare/?experiment1=a-1&experiment2=b-1").content.decode()
+    assert "unpaired" in page
+    row = re.findall(r"<tr>.*?</tr>", page, re.S)[2]
+    assert len(re.findall(r"<t[dh]", row)) == 9
+    for form in ("md", "tex", "csv"):
+        text = signed_in.get(f"/compare.{form}?experiment1=a-1&experiment2=b-1").content.decode()
+        assert "40/500" in text or ",40,500," in text, form
+        assert "unpaired" in text and "b-1" in text, form
+
+
+def test_an_unfinished_checkpoint_is_shown_and_not_compared():
+    evaluated("a-1", 20)
+    other = evaluated("b-1", 40)
+    run = run_of(other, "baseline", "grpo")
+    Outcome.objects.filter(evaluation__attempt__stage_run=run, problem="p0001").delete()
+    found = across([("a-1", ""), ("b-1", str(run.pk))])
+    assert found.comparisons == (None, None)
+    assert not found.picks[1].cell.complete
+
+
+def test_only_settings_that_differ_are_listed_the_whole_line_up():
+    evaluated("a-1", 20, model={"layers": 4, "width": 128}, settings=None)
+    other = evaluated("b-1", 20, model={"layers": 6, "width": 128})
+    parent = run_of(other, "baseline", "mixed")
+    parent.spec |= {"settings": {"optimizer": {"learning_rate": 0.001}}}
+    parent.save()
+    evaluated("c-1", 20, model={"layers": 4, "width": 128}, stages=(("mixed", "sft"),))
+    found = {one.name: one.values for one in across([("a-1", ""), ("b-1", "")]).differences}
+    assert found == {"model.layers": ("4", "6"), "mixed.optimizer.learning_rate": ("–", "0.001")}
+    found = {one.name: one.values for one in across([("a-1", ""), ("c-1", "")]).differences}
+    assert found == {"stage grpo": ("grpo", "–")}
+
+
+def test_bad_choices_are_explained(signed_in):
+    evaluated("a-1", 20)
+    make_experiment("new-1")
+    for query, reason in (
+        ("experiment1=nobody", "there is no experiment"),
+        ("experiment1=a-1&benchmark=gsm9k", "evaluated on"),
+        ("experiment1=new-1", "has been evaluated yet"),
+    ):
+        response = signed_in.get(f"/compare/?{query}")
+        assert response.status_code == 400
+        assert reason in response.content.decode()
+    assert signed_in.get("/compare/").status_code == 200
+    assert signed_in.get("/compare/?experiment1=a-1&run1=999999").status_code == 200
+
+
+def test_it_takes_few_queries(signed_in, django_assert_max_num_queries):
+    for name in ("a-1", "b-1", "c-1", "d-1"):
+        evaluated(name, 20)
+    with django_assert_max_num_queries(11):
+        signed_in.get("/compare/?experiment1=a-1&experiment2=b-1&experiment3=c-1&experiment4=d-1")
+
+
+def test_it_is_linked(signed_in):
+    evaluated("a-1", 20)
+    assert (
+        'href="/compare/"'
+        in signed_in.get("/experiments/").content.decode() + signed_in.get("/").content.decode()
+    )
+    assert "/compare/?experiment1=a-1" in signed_in.get("/experiments/a-1/comparison/").content.decode()

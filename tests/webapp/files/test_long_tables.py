@@ -1,0 +1,115 @@
+"""Long tables as files: what independent readers find in them, and that memory does not grow with their length."""
+
+import csv
+import io
+import json
+import tracemalloc
+from datetime import UTC, datetime
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from webapp.files import long_tables
+from webapp.files.long_tables import FORMS, Rows
+
+AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+COLUMNS = {
+    "name": "text", "labels": "texts", "count": "integer", "share": "number", "parts": "numbers", "right": "truth",
+    "at": "time",
+}  # fmt: skip
+HOSTILE = ['=HYPERLINK("x")', "a & b_c %", "<script>", 'a,"b"\r\nc', "\ttab", "−1", "＝1", "", "漢 😀 \u2028"]
+
+
+def long_table(count, chunk=100, texts=tuple(HOSTILE)):
+    made = (
+        [row(i, texts) for i in range(start, min(count, start + chunk))] for start in range(0, count, chunk)
+    )
+    return Rows(COLUMNS, made, {"Experiment": "demo-1"})
+
+
+def row(i, texts):
+    if i % 5 == 4:
+        return (None, None, None, None, None, None, None)
+    return (texts[i % len(texts)], ["a", "=b"], i, i / 7, {"correct": 1.0, "length": -i / 3}, i % 2 == 0, AT)
+
+
+def written(form, table):
+    return b"".join(FORMS[form].write(table))
+
+
+def expected(count):
+    return [dict(zip(COLUMNS, row(i, HOSTILE), strict=True)) for i in range(count)]
+
+
+def test_parquet_is_the_same_to_the_digit():
+    found = pq.ParquetFile(pa.BufferReader(written("parquet", long_table(250))))
+    assert found.num_row_groups == 3
+    assert [str(field.type) for field in found.schema_arrow] == [
+        "string", "list<element: string>", "int64", "double", "map<string, double ('parts')>", "bool", "timestamp[us, tz=UTC]"
+    ]  # fmt: skip
+    table = found.read()
+    assert json.loads(table.schema.metadata[b"provenance"]) == {"Experiment": "demo-1"}
+    assert [one | {"parts": one["parts"] and dict(one["parts"])} for one in table.to_pylist()] == expected(
+        250
+    )
+
+
+def test_json_lines_are_the_same_to_the_digit():
+    found = [json.loads(line) for line in written("jsonl", long_table(250)).decode().split("\n")[:-1]]
+    assert [one | {"at": one["at"] and datetime.fromisoformat(one["at"])} for one in found] == expected(250)
+
+
+def test_csv_is_the_same_but_for_what_would_be_computed():
+    found = list(csv.DictReader(io.StringIO(written("csv", long_table(250)).decode(), newline="")))
+    assert len(found) == 250
+    for one, wanted in zip(found, expected(250), strict=True):
+        assert one["name"].removeprefix("'") == (wanted["name"] or "")
+        assert one["name"].startswith("'") == (one["name"].lstrip("'")[:1] in tuple("=\t＝"))
+        if wanted["count"] is not None:
+            assert (int(one["count"]), float(one["share"])) == (wanted["count"], wanted["share"])
+            assert json.loads(one["parts"]) == wanted["parts"]
+            assert datetime.fromisoformat(one["at"]) == AT
+
+
+def test_a_table_without_rows_has_its_header():
+    assert written("csv", long_table(0)).decode() == ",".join(COLUMNS) + "\r\n"
+    assert written("jsonl", long_table(0)) == b""
+    assert pq.read_table(pa.BufferReader(written("parquet", long_table(0)))).schema.names == list(COLUMNS)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_memory_does_not_grow_with_the_number_of_rows(form):
+    texts = tuple(str(i) * 300 for i in range(9))
+
+    def peak(count):
+        arrow = pa.default_memory_pool().bytes_allocated()
+        tracemalloc.start()
+        try:
+            size = sum(len(part) for part in FORMS[form].write(long_table(count, 500, texts)))
+            most = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+        assert pa.default_memory_pool().bytes_allocated() <= arrow + 1_000_000
+        return size, most
+
+    peak(1_000)
+    small, least = peak(2_000)
+    large, most = peak(30_000)
+    assert large > 10 * small
+    assert most < 1.5 * least + 200_000  # the footer of Parquet knows every row group
+
+
+async def test_a_part_is_made_only_when_the_one_before_is_taken():
+    made = []
+
+    def chunks():
+        for i in range(3):
+            made.append(i)
+            yield [row(i, HOSTILE)]
+
+    parts = aiter(long_tables.download(Rows(COLUMNS, chunks(), {}), "jsonl", "some"))
+    await anext(parts)
+    assert made == [0]
+    await anext(parts)
+    assert made == [0, 1]

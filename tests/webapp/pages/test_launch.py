@@ -1,0 +1,216 @@
+"""The gallery and the launch page by their addresses: sizes, links that fill the form in, text, one panel."""
+
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tests import factories, histories
+from training.recipes import recipe as recipes
+from webapp.experiments.models import Condition, Experiment
+from webapp.launch import gallery
+from webapp.launch.launch import launch
+from webapp.launch.stage_tree import tree
+from webapp.launch.text import write
+from webapp.runs.models import StageRun
+
+pytestmark = pytest.mark.django_db
+SMOKE, PHASE_6 = "/experiments/new/smoke/", "/experiments/new/phase6_grpo_20x/"
+
+
+@pytest.fixture
+def ada(client: Client) -> Client:
+    client.force_login(factories.make_user("ada"))
+    return client
+
+
+def two_variants(*changes: tuple[str, Any]) -> recipes.Recipe:
+    data = recipes.build(recipes.read("smoke"), changes).model_dump(mode="json")
+    data["stages"].append({**data["stages"][-1], "name": "grpo_binary", "rewards": [{"reward": "correct"}]})
+    return recipes.build(data)
+
+
+def test_the_gallery_tells_the_cost_of_each_size() -> None:
+    every = {choice.recipe.name: choice for choice in gallery.choices()}
+    assert set(every) == set(recipes.names())
+    sizes = {size.name: size.cost for size in every["phase6_grpo_20x"].sizes}
+    assert list(sizes) == ["full", "1x", "from_published", "tiny"]
+    assert sizes["full"].rollouts == 160_000
+    assert sizes["tiny"].seconds < sizes["1x"].seconds < sizes["full"].seconds
+    assert not sizes["full"].measured
+    assert sizes["full"].gpu_hours > 10
+
+
+def test_a_cost_follows_what_was_measured() -> None:
+    def of_smoke() -> gallery.Cost:
+        return next(one.full.cost for one in gallery.choices() if one.recipe.name == "smoke")
+
+    guessed = of_smoke()
+    run = factories.run_of(
+        launch(recipe=recipes.build(recipes.read("smoke")), owner=factories.make_user()), "baseline", "grpo"
+    )
+    attempt = factories.make_attempt(run, state="succeeded", device="cuda:0")
+    factories.add_metrics(attempt, {"rollouts_per_second": [1.0, 1.0, 1.0]})
+    assert of_smoke().seconds > guessed.seconds + 1_000
+
+
+def test_the_gallery_asks_the_database_little(ada: Client, django_assert_max_num_queries: Any) -> None:
+    ada.get("/experiments/new/")
+    with django_assert_max_num_queries(10):
+        ada.get("/experiments/new/")
+
+
+def test_the_gallery_is_filtered_by_its_address(ada: Client) -> None:
+    page = ada.get("/experiments/new/?q=GRPO+scratchpad").content.decode()
+    assert "1 of 18 recipes" in page
+    shown = re.findall(r'<li data-words="(\w+) [^"]*" >', page)
+    assert shown == ["hypothesis_e_scratchpad"]
+    assert "No recipe has all of these words" in ada.get("/experiments/new/?q=nonsense").content.decode()
+
+
+def test_a_size_opens_with_its_own_values(ada: Client) -> None:
+    page = ada.get(f"{PHASE_6}?scale=tiny").content.decode()
+    assert 'name="stages.grpo.prompts" type="text" value="20"' in page
+    assert '<option value="tiny" selected>' in page
+    assert "there is no scale &#x27;huge&#x27;" in ada.get(f"{PHASE_6}?scale=huge").content.decode()
+
+
+def test_another_size_shows_its_values_and_keeps_what_was_changed(ada: Client) -> None:
+    working = write(recipes.build(recipes.read("phase6_grpo_20x")))
+    fields = {"working": working, "stages.grpo.beta": "0.25", "stages.pretrain.steps": "7"}
+    answer = ada.post(f"{PHASE_6}fields/", {**fields, "scale": "tiny"})
+    page = answer.content.decode()
+    assert 'name="stages.grpo.prompts" type="text" value="20"' in page
+    assert 'name="stages.grpo.beta" type="text" value="0.25"' in page
+    assert "changed; the recipe has <code>0.02</code>" in page, "what the recipe has at that size"
+    assert answer["X-Address"] == "?scale=tiny"
+    page = ada.post(f"{PHASE_6}fields/", {**fields, "scale": "from_published"}).content.decode()
+    assert "Not kept:" in page and "stages.pretrain.steps = 7" in page
+    tiny = write(recipes.build(recipes.read("phase6_grpo_20x"), [("scale", "tiny")]))
+    back = ada.post(f"{PHASE_6}fields/", {"working": tiny, "scale": "full", "seeds": "5"}).content.decode()
+    assert 'name="stages.grpo.prompts" type="text" value="2000"' in back
+    assert 'name="seeds" type="text" value="5"' in back
+
+
+def test_a_link_fills_the_form_in_and_marks_it(ada: Client) -> None:
+    page = ada.get(f"{SMOKE}?set=stages.grpo.beta=0.1&set=seeds=[0,1,2]").content.decode()
+    assert 'name="stages.grpo.beta" type="text" value="0.1"' in page
+    assert 'name="seeds" type="text" value="0, 1, 2"' in page
+    assert page.count("changed; the recipe has") - page.count("hidden>changed; the recipe has") == 2
+    assert "2 changed from the recipe" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("set=stages.grpo.betta=0.1", "did you mean &#x27;beta&#x27;"),
+        ("set=stages.grpo.beta=-1", "at least 0"),
+        ("set=nonsense", "set=path=value"),
+        ("set=seeds=[", "no YAML"),
+    ],
+)
+def test_a_link_is_checked_like_everything_else(ada: Client, query: str, says: str) -> None:
+    answer = ada.get(f"{SMOKE}?{query}")
+    assert answer.status_code == 200
+    assert says in answer.content.decode()
+    assert "Not so yet." in answer.content.decode()
+
+
+def test_clones_forks_and_more_seeds_can_be_filled_in(ada: Client) -> None:
+    launch(recipe=recipes.build(recipes.read("smoke")), owner=factories.make_user())
+    for url in (
+        reverse("clone_experiment", args=["smoke-1"]) + "?seeds=more&",
+        reverse("fork_experiment", args=["smoke-1", "grpo"]) + "?",
+    ):
+        page = ada.get(f"{url}set=stages.grpo.beta=0.1").content.decode()
+        assert 'name="stages.grpo.beta" type="text" value="0.1"' in page
+    page = ada.get(reverse("clone_experiment", args=["smoke-1"]) + "?seeds=more").content.decode()
+    assert "changed; the recipe has <code>0</code>" in page
+    assert 'name="seeds" type="text" value="0, 1, 2"' in page, "three are the least that can support a claim"
+
+
+def test_a_condition_added_in_the_form_is_launched(ada: Client) -> None:
+    working = write(recipes.build(recipes.read("smoke")))
+    page = ada.post(f"{SMOKE}fields/", {"working": working, "do": "add"}).content.decode()
+    assert 'name="conditions.condition_3.name"' in page
+    data = recipes.build(recipes.read("smoke")).model_dump(mode="json")
+    data["conditions"].append({"name": "condition_3", "overrides": {}})
+    fields = {
+        "working": write(recipes.build(data)),
+        "conditions.condition_3.name": "low_beta",
+        "conditions.condition_3.overrides.stages.grpo.beta": "0.001",
+    }
+    answer = ada.post(SMOKE, fields)
+    assert answer["Location"] == "/experiments/smoke-1/"
+    found = Condition.objects.get(name="low_beta")
+    assert found.overrides == {"stages.grpo.beta": 0.001}
+    assert StageRun.objects.filter(condition=found).count() == 4
+
+
+def test_a_text_with_another_stage_and_condition_is_launched(ada: Client) -> None:
+    recipe = two_variants()
+    text = write(recipe).replace("- name: mul_tokens\n", "- name: third\n- name: mul_tokens\n")
+    assert ada.post(f"{SMOKE}?as=yaml", {"yaml": text})["Location"] == "/experiments/smoke-1/"
+    made = Experiment.objects.get()
+    assert [one.name for one in made.conditions.all()] == ["baseline", "third", "mul_tokens"]
+    assert made.stages.get(name="grpo_binary").after == made.stages.get(name="curriculum")
+
+
+def test_a_full_text_keeps_the_other_sizes(ada: Client) -> None:
+    text = write(recipes.build(recipes.read("hypothesis_d_one_step"), [("stages.grpo.beta", 0.25)]))
+    assert "scales" not in text
+    page = ada.post("/experiments/new/hypothesis_d_one_step/?as=form", {"yaml": text, "do": "switch"})
+    assert '<option value="tiny"' in page.content.decode()
+
+
+def test_switching_keeps_what_was_changed(ada: Client) -> None:
+    working = write(recipes.build(recipes.read("smoke")))
+    page = ada.post(f"{SMOKE}?as=yaml", {"working": working, "stages.grpo.beta": "0.125", "do": "switch"})
+    assert "beta: 0.125" in page.content.decode()
+    assert 'id="yaml"' in page.content.decode()
+    text = write(two_variants(("stages.grpo.beta", 0.125)))
+    page = ada.post(f"{SMOKE}?as=form", {"yaml": text, "do": "switch"}).content.decode()
+    assert 'name="stages.grpo_binary.beta" type="text" value="0.125"' in page
+    assert not Experiment.objects.exists()
+
+
+def test_a_text_that_is_wrong_stays_with_its_lines(ada: Client) -> None:
+    text = write(recipes.build(recipes.read("smoke"))).replace("  group_size:", "  groupsize:")
+    line = 1 + text[: text.index("groupsize")].count("\n")
+    for url in (f"{SMOKE}?as=yaml", f"{SMOKE}?as=form", f"{SMOKE}panel/"):
+        page = ada.post(url, {"yaml": text, "do": "switch"}).content.decode()
+        assert f'data-line="{line}">line {line}</a>' in page
+        assert "did you mean &#x27;group_size&#x27;?" in page
+    assert "groupsize" in ada.post(f"{SMOKE}?as=yaml", {"yaml": text}).content.decode()
+    assert not Experiment.objects.exists()
+
+
+def test_settings_that_this_page_did_not_write_are_refused(ada: Client) -> None:
+    for working in ("[", "name: 3", "a: &a [*a]"):
+        assert ada.post(SMOKE, {"working": working}).status_code == 400
+
+
+def test_one_panel_holds_the_plan_and_what_is_reused(ada: Client) -> None:
+    page = ada.post(f"{SMOKE}panel/", {"seeds": "0, 1"}).content.decode()
+    for words in ("Stage runs", "Rollouts", "Tokens learnt", "Disk", "Queue", "Reused", "What it can show"):
+        assert words in page
+    assert "None of the 16 runs has a finished one to reuse" in page
+    assert "Three are the least that can support a claim" in page
+
+
+def test_stages_form_a_tree() -> None:
+    (root,) = tree(two_variants())
+    curriculum = root.followers[0].followers[0]
+    assert [node.name for node in curriculum.followers] == ["grpo", "grpo_binary"]
+    assert (curriculum.followers[0].steps, curriculum.followers[0].learning_rate) == (30, "0.0003")
+
+
+def test_what_was_asked_stands_beside_the_outcome(ada: Client) -> None:
+    histories.make_history("demo-1", done=12)
+    for url in (reverse("comparison", args=["demo-1"]), reverse("report", args=["demo-1"])):
+        page = ada.get(url).content.decode()
+        assert "mul_tokens ends at least 5 points above baseline." in page
+        assert f"accuracy on {factories.BENCHMARK}, α = 0.05" in page
+        assert "Do multiplication-fact tokens help a small model" in page

@@ -1,0 +1,115 @@
+"""The overview's figures: what needs attention, how long it takes, on how many queries."""
+
+import shutil
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tests import factories, histories
+from webapp.notifications.models import Notification
+from webapp.pages.overview.rows import overview
+from webapp.runs.models import StageRun, State, Worker
+
+pytestmark = pytest.mark.django_db
+
+
+def concerns() -> list[tuple[str, str]]:
+    return [(one.severity, one.what) for one in overview(factories.make_user().pk).concerns]
+
+
+def make_failed(count: int, **fields: object) -> None:
+    experiment = factories.make_experiment("demo-1", seeds=range(count))
+    for run in experiment.runs.filter(parent=None)[:count]:
+        factories.make_attempt(run, state=State.FAILED)
+    StageRun.objects.filter(state=State.FAILED).update(error="out of memory", **fields)
+    StageRun.objects.filter(state=State.READY).update(state=State.CANCELLED)
+
+
+def test_failures_of_the_week_need_attention_the_older_ones_no_more() -> None:
+    make_failed(6)
+    found = concerns()
+    assert [severity for severity, _ in found] == ["critical"] * 4 + ["warning"]
+    assert found[-1][1] == "2 more runs failed in the last 7 days"
+    StageRun.objects.filter(state=State.FAILED).update(finished_at=timezone.now() - timedelta(days=8))
+    assert concerns() == []
+
+
+def test_a_full_disk_needs_attention(monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = type(shutil.disk_usage("/"))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(100 * 10**9, 95 * 10**9, 5 * 10**9))
+    assert [severity for severity, _ in concerns()] == ["warning"]
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage(100 * 10**9, 99.9 * 10**9, 10**8))
+    assert [severity for severity, _ in concerns()] == ["critical"]
+
+
+def test_an_unread_critical_finding_needs_the_attention_of_whom_it_was_told() -> None:
+    experiment = factories.make_experiment("demo-1", stages=[])
+    values = {
+        "kind": "critical",
+        "experiment": experiment,
+        "title": "Reward without correctness",
+        "path": "/",
+    }
+    Notification.objects.create(user=factories.make_user(), key="a", **values)
+    Notification.objects.create(user=factories.make_user("bob"), key="a", **values)
+    assert concerns() == [("critical", "Reward without correctness")]
+
+
+def test_the_time_left_goes_by_this_attempt_alone() -> None:
+    run = factories.make_run("grpo")
+    run.attempts.update(started_at=timezone.now() - timedelta(seconds=100), first_step=50)
+    StageRun.objects.filter(pk=run.pk).update(progress_done=100, progress_total=150, progress_unit="steps")
+    [one] = overview(factories.make_user().pk).running
+    assert one.seconds_left == pytest.approx(100, abs=5)
+    StageRun.objects.filter(pk=run.pk).update(progress_done=50)
+    [one] = overview(factories.make_user().pk).running
+    assert one.seconds_left is None
+
+
+def test_slots_are_those_of_workers_that_answer() -> None:
+    attempt = factories.make_run("grpo").attempts.get()
+    values = {
+        "hostname": "lab",
+        "boot_id": "b",
+        "pid": 1,
+        "process_started": 1.0,
+        "devices": ["cpu:0", "cpu:1"],
+    }
+    attempt.worker = Worker.objects.create(name="a", **values)
+    attempt.save()
+    Worker.objects.create(name="b", heartbeat_at=timezone.now() - timedelta(minutes=1), **values)
+    Worker.objects.create(name="c", stopped_at=timezone.now(), **values)
+    found = overview(factories.make_user().pk)
+    assert (found.slots, found.free, [use.worker.name for use in found.workers]) == (2, 1, ["a", "b"])
+
+
+def test_results_follow_the_records() -> None:
+    experiment = factories.make_experiment("demo-1", stages=[("pretrain", "pretrain")], seeds=(0,))
+    first, second = experiment.runs.order_by("condition__position")
+    factories.add_evaluation(factories.make_attempt(first, state=State.SUCCEEDED), [True] * 10 + [False] * 90)
+    [result] = overview(factories.make_user().pk).results
+    assert [(one.points, one.note) for one in result.differences] == [("", "not decided yet")]
+    factories.add_evaluation(
+        factories.make_attempt(second, state=State.SUCCEEDED), [True] * 40 + [False] * 60
+    )
+    [result] = overview(factories.make_user().pk).results
+    [difference] = result.differences
+    assert (difference.stage, difference.condition, difference.points) == ("pretrain", "mul_tokens", "+30.0")
+    assert difference.verdict is not None and difference.verdict.word == "differ"
+
+
+def test_the_queries_do_not_grow(client: Client, django_assert_max_num_queries) -> None:  # type: ignore[no-untyped-def]
+    for number in (1, 2, 3):
+        histories.make_history(f"demo-{number}", done=6)
+        factories.make_experiment(f"next-{number}")
+    client.force_login(factories.make_user())
+    client.get("/")  # results are read once, then kept
+    with django_assert_max_num_queries(22):
+        client.get("/")
+
+
+def test_the_fragment_has_no_frame(client: Client) -> None:
+    client.force_login(factories.make_user())
+    assert "<html" not in client.get("/", headers={"HX-Request": "true"}).content.decode()

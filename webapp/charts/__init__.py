@@ -1,0 +1,1 @@
+"""Charts of runs as figures for Plotly."""

@@ -1,0 +1,69 @@
+"""A chart's data as a file: every point of the shown series, at full resolution, a chunk at a time."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from webapp.charts.charts import Arm, Chart, Curve
+from webapp.charts.choices import Choices
+from webapp.files.long_tables import CHUNK, Rows
+from webapp.runs.models import StageRun
+from webapp.runs.origin import origin
+
+COLUMNS = {
+    "metric": "text", "series": "text", "condition": "text", "seed": "integer", "run": "integer", "step": "integer",
+    "time": "time", "x": "number", "value": "number", "smoothed": "number", "low": "number", "high": "number",
+}  # fmt: skip
+Chunk = list[tuple[Any, ...]]
+
+
+def rows(chart: Chart, choices: Choices) -> Rows:
+    """One row for each point of each run, then one for each x of each mean; `smoothed` and x are as on the chart."""
+    run = chart.own
+    more = {
+        "Stage": run.stage.name,
+        "Run": str(run.pk),
+        "x": chart.axis.title,
+        "Smoothing": f"{choices.smooth:g}",
+    }
+    return Rows(COLUMNS, _chunks(chart), origin(run.experiment, more))
+
+
+def _chunks(chart: Chart) -> Iterator[Sequence[Sequence[Any]]]:
+    name = "reward" if chart.kind.stacked else chart.kind.name
+    for component, curve in chart.components:
+        yield from _of_run(f"reward/{component}", curve)
+    for curve in (one for arm in chart.arms for one in arm.curves):
+        yield from _of_run(name, curve)
+    for arm in chart.arms:
+        yield from _of_mean(name, arm)
+
+
+def _of_run(metric: str, curve: Curve) -> Iterator[Chunk]:
+    run, points = curve.run, curve.points
+    who = (metric, "run", run.condition.name, run.seed, run.pk)
+    for part in _parts(len(points.steps)):
+        arrays = (points.steps, points.times, curve.x, points.values, curve.shown)
+        lists = (array[part].tolist() for array in arrays)
+        yield [
+            (*who, step, datetime.fromtimestamp(time, UTC), x, value, shown, None, None)
+            for step, time, x, value, shown in zip(*lists, strict=True)
+        ]
+
+
+def _of_mean(metric: str, arm: Arm) -> Iterator[Chunk]:
+    if (band := arm.band) is None:
+        return
+    who = (metric, f"mean of {len(arm.curves)} seeds", arm.run.condition.name, None, None, None, None)
+    for part in _parts(len(band.x)):
+        lists = (array[part].tolist() for array in (band.x, band.mean, band.low, band.high))
+        yield [(*who, x, None, mean, low, high) for x, mean, low, high in zip(*lists, strict=True)]
+
+
+def _parts(length: int) -> Iterable[slice]:
+    return (slice(start, start + CHUNK) for start in range(0, length, CHUNK))
+
+
+def file_name(run: StageRun, chart: Chart) -> str:
+    """What the file is called, without its end."""
+    return f"{run.experiment.name}-run-{run.pk}-{chart.kind.key.replace(':', '-').replace('/', '-')}"

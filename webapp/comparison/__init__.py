@@ -1,0 +1,1 @@
+"""Comparing conditions and checkpoints in pairs, problem by problem."""

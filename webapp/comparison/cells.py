@@ -1,0 +1,251 @@
+"""What stands in a stage table: one condition's numbers, and two conditions compared."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webapp.comparison.metrics import Metric
+from webapp.results.outcome_counts import PairCounts, Tally
+from webapp.results.samples import Sampled
+from webapp.results.token_counts import Measured
+from webapp.statistics import amounts, proportions
+from webapp.statistics.proportions import Interval, OverSeeds, Verdict
+
+SHARED = {
+    "problems_sha256": "the problems",
+    "prompt_format": "the prompt format",
+    "decoding": "the decoding",
+    "max_new_tokens": "the token limit",
+    "grader": "the grader",
+}  # what two evaluations must have in common to be compared
+SHARED_SAMPLES = {"temperature": "the temperature"}  # and what their samples must
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One condition after one stage with one seed; numbers only when every problem has its outcome."""
+
+    condition: str
+    stage: str
+    seed: int
+    metric: Metric
+    run: int | None  # id of the stage run
+    state: str  # of the stage run
+    tally: Tally | None  # finished or not
+    reused: str = ""  # names the run that computed it, in another experiment or condition
+    reused_from: int | None = None  # its id, while it is there
+    sampled: Sampled | None = None  # for pass@k, when all are drawn
+    measured: Measured | None = None  # for an amount
+
+    @property
+    def complete(self) -> bool:
+        """True when there is a number to show."""
+        tally = self.tally
+        if self.metric.k is not None:
+            return self.sampled is not None and self.sampled.least >= self.metric.k
+        return tally is not None and tally.complete and tally.mean(self.metric.column) is not None
+
+    @property
+    def result(self) -> Tally:
+        """The finished tally; only for a complete cell."""
+        assert self.tally is not None and self.complete
+        return self.tally
+
+    @property
+    def count(self) -> int | None:
+        """Responses that the metric counts; None where only their share was published, for pass@k and an amount."""
+        return self.result.count(self.metric.column) if self.metric.kind == "share" else None
+
+    @property
+    def rate(self) -> float:
+        """Their share of the problems; the mean chance of pass@k; the mean amount."""
+        if self.metric.k is not None:
+            return float(self.each.mean())
+        rate = self.result.mean(self.metric.column)
+        assert rate is not None
+        return rate
+
+    @property
+    def fraction(self) -> str:
+        """The count and what it is out of: '11/500'; for pass@k '500 × 16 samples'; of an amount '4,500 in 500'."""
+        if self.sampled is not None:
+            return f"{self.result.problems} × {self.sampled.least} samples"
+        if self.metric.kind == "mean" and (total := self.result.count(self.metric.column)) is not None:
+            return f"{total:,} in {self.result.problems:,}"
+        if self.count is None:
+            return "no count published"
+        return f"{self.count}/{self.result.problems}"
+
+    @cached_property
+    def each(self) -> NDArray[np.float64]:
+        """Each problem's chance of pass@k, or its amount; only for a complete cell of such a metric."""
+        if self.metric.k is not None:
+            assert self.sampled is not None
+            return self.sampled.pass_at(self.metric.k)
+        assert self.measured is not None
+        return self.measured.values
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """The problems that they are of."""
+        found = self.sampled if self.metric.k is not None else self.measured
+        assert found is not None
+        return found.problems
+
+    @cached_property
+    def interval(self) -> Interval | None:
+        """The 95 % interval, of a share Wilson's; None where only a rate was published, or no amount differs."""
+        if self.sampled is not None:
+            return proportions.mean_share(self.each, self.sampled.least)
+        if self.metric.kind == "mean":
+            return None if self.measured is None else amounts.mean_amount(self.each)
+        return None if self.count is None else proportions.wilson(self.count, self.result.problems)
+
+    @property
+    def accuracy(self) -> float | None:
+        """Share of the problems answered right, whatever the metric. This and the next: None: not published."""
+        return self.result.mean("correct")
+
+    @property
+    def mean_tokens(self) -> float | None:
+        """Tokens in a response."""
+        return self.result.mean("tokens")
+
+    @property
+    def mul_tokens_per_response(self) -> float | None:
+        """Mul-tokens in a response."""
+        return self.result.mean("mul_tokens")
+
+    @property
+    def repetition_rate(self) -> float | None:
+        """Share of responses in which a word trigram occurs three times or more."""
+        return self.result.mean("repeats")
+
+    @property
+    def hit_limit_rate(self) -> float | None:
+        """Share of responses cut at the token limit."""
+        return self.result.mean("hit_limit")
+
+    @property
+    def steps_right_rate(self) -> float | None:
+        """Share of responses that write an equation or more, all of which hold."""
+        return self.result.mean("all_steps_right")
+
+    @property
+    def equations_right(self) -> float | None:
+        """Share of the written equations that hold; None where none was written."""
+        written, right = self.result.steps_written, self.result.steps_right
+        return right / written if written and right is not None else None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A condition's checkpoint against the baseline's after the same stage and seed, on the same problems."""
+
+    condition: str
+    stage: str
+    seed: int
+    counts: PairCounts
+    interval: Interval  # of the difference
+    p: float  # exact McNemar
+    adjusted_p: float  # Holm's, over the table's planned tests of this seed
+    verdict: Verdict
+
+    @property
+    def delta(self) -> float:
+        """Condition minus baseline, as a proportion."""
+        return (self.counts.gained - self.counts.lost) / self.counts.problems
+
+    @property
+    def discordant(self) -> float:
+        """Share of problems on which the two disagree."""
+        return (self.counts.gained + self.counts.lost) / self.counts.problems
+
+
+@dataclass(frozen=True)
+class MeansComparison:
+    """The same by pass@k or by an amount: the mean over problems of a difference each."""
+
+    condition: str
+    stage: str
+    seed: int
+    problems: int
+    delta: float  # condition minus baseline, as a proportion or in the amount's unit
+    interval: Interval  # of it, as Bonett and Price's
+    p: float  # of the same statistic
+    adjusted_p: float  # Holm's, over the table's planned tests of this seed
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class UnpairedComparison:
+    """The same of which only counts are known, so that no problem's two responses can be paired."""
+
+    condition: str
+    stage: str
+    seed: int
+    first: int  # the baseline's count, of
+    first_problems: int
+    second: int
+    second_problems: int
+    interval: Interval  # of the difference, Newcombe's for independent proportions
+    p: float  # Fisher's exact
+    adjusted_p: float  # Holm's, over the table's planned tests
+    verdict: Verdict
+
+    @property
+    def delta(self) -> float:
+        """Condition minus baseline, as a proportion."""
+        return self.second / self.second_problems - self.first / self.first_problems
+
+    @property
+    def sizes(self) -> str:
+        """How many problems each was asked: '500', or '1,319 and 500' where that differs."""
+        return " and ".join(f"{n:,}" for n in dict.fromkeys((self.first_problems, self.second_problems)))
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Two finished evaluations that must not be compared."""
+
+    condition: str
+    stage: str
+    seed: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class SeedsComparison:
+    """A condition against the baseline after one stage, by the paired differences of several seeds."""
+
+    condition: str
+    stage: str
+    differences: tuple[float, ...]  # one a seed
+    result: OverSeeds
+    adjusted_p: float | None
+    verdict: Verdict
+    within: Interval  # holds each seed's own interval, over its problems
+
+
+def why_not_comparable(first: Tally, second: Tally, metric: Metric) -> str:
+    """Say what two evaluations differ in that they must share; empty when they may be compared.
+
+    Of published numbers only what was published is held against them: they are compared unpaired.
+    """
+    published = first.published is not None or second.published is not None
+    reasons = []
+    for key, noun in (SHARED if metric.k is None else SHARED | SHARED_SAMPLES).items():
+        one, other = first.settings.get(key), second.settings.get(key)
+        if one is None or other is None:
+            if not published:
+                reasons.append(
+                    f"{noun} are not recorded" if noun.endswith("s") else f"{noun} is not recorded"
+                )
+        elif one != other:
+            values = "" if key == "problems_sha256" else f" ({one} against {other})"
+            reasons.append(f"{noun} differ{values}" if noun.endswith("s") else f"{noun} differs{values}")
+    if first.problems != second.problems and not published:
+        reasons.append(f"{first.problems} problems against {second.problems}")
+    return "; ".join(reasons)

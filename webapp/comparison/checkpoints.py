@@ -1,0 +1,125 @@
+"""Checkpoints of any experiments on one benchmark, each compared with the first, and refused where that is not allowed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Exists, OuterRef
+
+from training.settings.did_you_mean import nearest
+from webapp.comparison import settings_differences
+from webapp.comparison.cells import Cell
+from webapp.comparison.comparisons import Compared, Comparisons
+from webapp.comparison.metrics import METRICS, Metric
+from webapp.experiments.models import Experiment
+from webapp.results.models import Evaluation
+from webapp.results.outcome_counts import latest_tallies
+from webapp.runs.models import StageRun
+
+MOST = 6  # checkpoints in one comparison
+AT_FIRST = "accuracy"
+
+
+@dataclass(frozen=True)
+class Pick:
+    """One chosen checkpoint, and what else of its experiment could be chosen."""
+
+    experiment: Experiment
+    run: StageRun
+    options: tuple[StageRun, ...]
+    cell: Cell
+
+    @property
+    def name(self) -> str:
+        """What tells it from every other checkpoint."""
+        run = self.run
+        return f"{self.experiment.name}: {run.condition.name} after {run.stage.name}, seed {run.seed}"
+
+
+@dataclass(frozen=True)
+class Across:
+    """Chosen checkpoints, the first of which the others are compared with."""
+
+    benchmark: str
+    benchmarks: tuple[str, ...]
+    metric: Metric
+    alpha: float
+    picks: tuple[Pick, ...]
+    comparisons: tuple[Compared | None, ...]  # one a pick; None for the first and where one is not finished
+    differences: tuple[settings_differences.Difference, ...]
+    digits: int = 1  # as a stage table has, for the cells that are written alike
+    imported: bool = False
+    counts_pairs: bool = True
+
+    @property
+    def tests(self) -> int:
+        """How many comparisons Holm adjusts over."""
+        return max(len(self.picks) - 1, 0)
+
+
+def across(chosen: Sequence[tuple[str, str]], benchmark: str = "") -> Across:
+    """Compare the chosen (experiment's name, stage run's id) with the first; an id that does not fit is chosen anew.
+
+    `benchmark` empty: the first experiment's primary one. Raises ValueError for an unknown experiment or benchmark.
+    """
+    if len(chosen) > MOST:
+        raise ValueError(f"{len(chosen)} checkpoints are too many; choose up to {MOST}")
+    names = {name for name, _ in chosen}
+    experiments = {one.name: one for one in Experiment.objects.filter(name__in=names)}
+    for name in names - experiments.keys():
+        known = Experiment.objects.values_list("name", flat=True)[:200]
+        raise ValueError(f"there is no experiment {name!r}{nearest(name, known)}")
+    every = {run.pk: run for run in _runs(experiments)}
+    evaluated = Evaluation.objects.filter(attempt__stage_run__in=every).order_by("benchmark")
+    found = tuple(evaluated.values_list("benchmark", flat=True).distinct())
+    if chosen and not benchmark:
+        benchmark = experiments[chosen[0][0]].primary_metric
+    if chosen and benchmark not in (*found, *(one.primary_metric for one in experiments.values())):
+        raise ValueError(f"no experiment here has been evaluated on {benchmark!r}{nearest(benchmark, found)}")
+    runs: list[StageRun] = []
+    for name, wanted in chosen:
+        options = [run for run in every.values() if run.experiment.name == name and run.evaluated]
+        named = [run for run in options if str(run.pk) == wanted]
+        others = [run for run in options if run not in runs]
+        if not options:
+            raise ValueError(f"no checkpoint of {name} has been evaluated yet; choose another experiment")
+        runs.append((named or others or options)[0])
+    tallies = latest_tallies([run.pk for run in runs], benchmark)
+    metric = METRICS[AT_FIRST]
+    picks = tuple(
+        Pick(
+            run.experiment,
+            run,
+            tuple(one for one in every.values() if one.experiment_id == run.experiment_id and one.evaluated),
+            Cell(str(i), "", 0, metric, run.pk, run.state, tallies.get(run.pk)),
+        )
+        for i, run in enumerate(runs)
+    )
+    alpha = picks[0].experiment.alpha if picks else 0.05
+    return Across(
+        benchmark,
+        found,
+        metric,
+        alpha,
+        picks,
+        _compared(picks, metric, alpha),
+        settings_differences.between([settings_differences.of(run, every) for run in runs]),
+    )
+
+
+def _runs(experiments: Mapping[str, Experiment]) -> list[Any]:
+    """Every stage run of these experiments, the last stages first; `evaluated` where it has a number."""
+    has_one = Exists(Evaluation.objects.filter(attempt__stage_run=OuterRef("pk")))
+    order = ("experiment", "-stage__position", "condition__position", "seed")
+    found = StageRun.objects.filter(experiment__in=experiments.values()).annotate(evaluated=has_one)
+    return list(found.select_related("experiment", "stage", "condition").order_by(*order))
+
+
+def _compared(picks: Sequence[Pick], metric: Metric, alpha: float) -> tuple[Compared | None, ...]:
+    """Each pick as if it were a condition of one experiment, whose baseline is the first pick."""
+    cells = {pick.cell.condition: pick.cell for pick in picks}
+    if len(cells) < 2:
+        return (None,) * len(cells)
+    table = Comparisons(metric, list(cells), [0], alpha, len(cells) - 1, lambda key: cells[key[0]])
+    found = table.of_stages([""])
+    return tuple(found.get((name, "", 0)) for name in cells)

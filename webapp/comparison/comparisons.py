@@ -1,0 +1,158 @@
+"""Comparing the conditions of a stage table with its baseline: pairs of cells → comparisons and refusals."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from webapp.comparison.cells import (
+    Cell,
+    Comparison,
+    MeansComparison,
+    Refusal,
+    SeedsComparison,
+    UnpairedComparison,
+    why_not_comparable,
+)
+from webapp.comparison.metrics import Metric
+from webapp.results.outcome_counts import PairCounts, pair_counts
+from webapp.statistics import amounts, proportions
+from webapp.statistics.amounts import FEWEST
+from webapp.statistics.proportions import Interval, PairedMeans
+
+Tested = Comparison | MeansComparison | UnpairedComparison
+Compared = Tested | Refusal
+Key = tuple[str, str, int]  # condition, stage, seed
+
+
+class Counts(NamedTuple):
+    """What is known of two evaluations that only counts were published of."""
+
+    first: int
+    first_problems: int
+    second: int
+    second_problems: int
+
+
+Evidence = PairCounts | PairedMeans | Counts
+
+
+@dataclass(frozen=True)
+class Comparisons:
+    """Everything that a table compares: all pairs are counted in one query, then adjusted over the stages."""
+
+    metric: Metric
+    conditions: Sequence[str]  # the baseline first
+    seeds: Sequence[int]
+    alpha: float
+    tests: int  # planned, for one seed
+    cell: Callable[[Key], Cell]
+
+    def of_stages(self, stages: Sequence[str]) -> dict[Key, Compared]:
+        """Every comparison or refusal of two finished cells."""
+        refused: dict[Key, Refusal] = {}
+        evidence: dict[Key, Evidence] = {}
+        pairs: dict[Key, tuple[Cell, Cell]] = {}
+        for key, first, second in self._finished(stages):
+            if reason := why_not_comparable(first.result, second.result, self.metric):
+                refused[key] = Refusal(*key, reason)
+            elif first.result.published is not None or second.result.published is not None:
+                if first.count is None or second.count is None:
+                    refused[key] = Refusal(*key, "only rates were published, no counts to test")
+                else:
+                    evidence[key] = Counts(
+                        first.count, first.result.problems, second.count, second.result.problems
+                    )
+            else:
+                pairs[key] = first, second
+        counted = self._of_pairs(pairs)
+        for key, (first, second) in pairs.items():
+            problems, both = first.result.problems, counted[key].problems
+            if both < problems:
+                refused[key] = Refusal(*key, f"only {both} of {problems} problems are in both evaluations")
+            elif self.metric.kind == "mean" and (differ := int((first.each != second.each).sum())) < FEWEST:
+                reason = f"only {differ} of {problems} problems differ: too few for an interval of the mean"
+                refused[key] = Refusal(*key, reason)
+            else:
+                evidence[key] = counted[key]
+        return {**refused, **self._tested(evidence)}
+
+    def over_seeds(
+        self, stages: Sequence[str], compared: Mapping[Key, Compared]
+    ) -> dict[tuple[str, str], SeedsComparison]:
+        """What the seeds say together, where two or more are finished; their problems are never pooled."""
+        found: dict[tuple[str, str], list[Comparison | MeansComparison]] = {}
+        for stage in stages:
+            for name in self.conditions[1:]:
+                seeds = [compared.get((name, stage, seed)) for seed in self.seeds]
+                paired = [one for one in seeds if isinstance(one, Comparison | MeansComparison)]
+                if len(paired) > 1:
+                    found[name, stage] = paired
+        results = {key: proportions.over_seeds([one.delta for one in seeds]) for key, seeds in found.items()}
+        adjusted = proportions.holm([result.p for result in results.values()], self.tests)
+        return {
+            key: SeedsComparison(
+                *key,
+                tuple(one.delta for one in found[key]),
+                result,
+                adjusted_p,
+                proportions.conditions_verdict(result, adjusted_p, len(found[key]), self.alpha),
+                proportions.hull([one.interval for one in found[key]]),
+            )
+            for (key, result), adjusted_p in zip(results.items(), adjusted, strict=True)
+        }
+
+    def _finished(self, stages: Sequence[str]) -> list[tuple[Key, Cell, Cell]]:
+        """The baseline's cell and another condition's, where both have their number."""
+        every = [
+            ((name, stage, seed), self.cell((self.conditions[0], stage, seed)))
+            for stage in stages
+            for seed in self.seeds
+            for name in self.conditions[1:]
+        ]
+        both = [(key, first, self.cell(key)) for key, first in every]
+        return [(key, first, second) for key, first, second in both if first.complete and second.complete]
+
+    def _of_pairs(self, pairs: Mapping[Key, tuple[Cell, Cell]]) -> dict[Key, PairCounts | PairedMeans]:
+        if self.metric.kind != "share":
+            return {key: _paired_means(first, second) for key, (first, second) in pairs.items()}
+        ids = {
+            key: (first.result.evaluation, second.result.evaluation) for key, (first, second) in pairs.items()
+        }
+        counted = pair_counts(ids.values(), self.metric.column)
+        return {key: counted.get(pair, PairCounts(0, 0, 0, 0)) for key, pair in ids.items()}
+
+    def _tested(self, evidence: Mapping[Key, Evidence]) -> dict[Key, Tested]:
+        comparisons: dict[Key, Tested] = {}
+        for seed in self.seeds:
+            keys = [key for key in evidence if key[2] == seed]
+            results = [_interval_and_p(evidence[key]) for key in keys]
+            adjusted = proportions.holm([p for _, p in results], self.tests)
+            for key, (interval, p), adjusted_p in zip(keys, results, adjusted, strict=True):
+                assert adjusted_p is not None
+                verdict = proportions.checkpoints_verdict(adjusted_p, interval, self.alpha)
+                found = evidence[key]
+                if isinstance(found, PairCounts):
+                    comparisons[key] = Comparison(*key, found, interval, p, adjusted_p, verdict)
+                elif isinstance(found, PairedMeans):
+                    size, mean = found.problems, found.mean
+                    comparisons[key] = MeansComparison(*key, size, mean, interval, p, adjusted_p, verdict)
+                else:
+                    comparisons[key] = UnpairedComparison(*key, *found, interval, p, adjusted_p, verdict)
+        return comparisons
+
+
+def _paired_means(first: Cell, second: Cell) -> PairedMeans:
+    if first.problems != second.problems:
+        both = len(set(first.problems) & set(second.problems))
+        return PairedMeans(0.0, Interval(-1.0, 1.0), 1.0, both)
+    paired = proportions.paired_means if first.metric.k is not None else amounts.paired_amounts
+    return paired(first.each, second.each)
+
+
+def _interval_and_p(found: Evidence) -> tuple[Interval, float]:
+    if isinstance(found, PairCounts):
+        interval = proportions.tango(found.gained, found.lost, found.problems)
+        return interval, proportions.mcnemar(found.gained, found.lost)
+    if isinstance(found, PairedMeans):
+        return found.interval, found.p
+    return proportions.newcombe_unpaired(*found), proportions.fisher(*found)

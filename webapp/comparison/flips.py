@@ -1,0 +1,239 @@
+"""Flips: the problems on which two checkpoints disagree, and how each problem went through the stages."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+from django.db import connection
+
+from webapp.comparison.cells import why_not_comparable
+from webapp.comparison.metrics import METRICS, Metric
+from webapp.comparison.paths_through_stages import pattern
+from webapp.comparison.table import refuse_unknown
+from webapp.experiments.models import Condition, Experiment, Stage
+from webapp.results.models import GREEDY, Outcome
+from webapp.results.outcome_counts import YES_OR_NO, PairCounts, Tally, latest_tallies
+from webapp.runs.models import StageRun
+from webapp.statistics import proportions
+from webapp.statistics.proportions import Interval
+
+KINDS = ("gained", "lost", "both", "neither")
+_KIND_OF = {(False, True): "gained", (True, False): "lost", (True, True): "both", (False, False): "neither"}
+
+
+class Side(NamedTuple):
+    """One of the two checkpoints: a condition after a stage."""
+
+    condition: Condition
+    stage: Stage
+    tally: Tally | None  # None: no evaluation on the benchmark yet
+
+
+class Way(NamedTuple):
+    """A condition and the evaluations on its way, in the order of the stages."""
+
+    condition: Condition
+    stages: tuple[str, ...]
+    evaluations: tuple[int | None, ...]  # None: not finished
+
+
+class Problem(NamedTuple):
+    """One problem: what it is, its marks on each way, and the pattern that they make."""
+
+    id: str
+    kind: str  # one of KINDS
+    marks: tuple[tuple[bool | None, ...], ...]  # a way each
+    patterns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Flips:
+    """Two checkpoints of one experiment and seed, problem by problem."""
+
+    experiment: Experiment
+    benchmark: str
+    metric: Metric
+    seed: int
+    first: Side
+    second: Side
+    refusal: str  # why there is nothing to list; '' when there is
+    ways: tuple[Way, ...]
+    problems: tuple[Problem, ...]
+
+    @cached_property
+    def counts(self) -> PairCounts:
+        """How many problems are of each kind."""
+        found = Counter(problem.kind for problem in self.problems)
+        return PairCounts(found["both"], found["gained"], found["lost"], found["neither"])
+
+    @property
+    def delta(self) -> float:
+        """Second minus first, as a proportion."""
+        return (self.counts.gained - self.counts.lost) / self.counts.problems
+
+    @property
+    def interval(self) -> Interval:
+        """Tango's 95 % interval of it."""
+        return proportions.tango(self.counts.gained, self.counts.lost, self.counts.problems)
+
+    @property
+    def p(self) -> float:
+        """Exact McNemar."""
+        return proportions.mcnemar(self.counts.gained, self.counts.lost)
+
+    def pattern_counts(self, kind: str = "") -> list[Counter[str]]:
+        """How many problems (of one kind, if given) have each pattern, a way each."""
+        chosen = [problem for problem in self.problems if kind in ("", problem.kind)]
+        return [Counter(problem.patterns[place] for problem in chosen) for place in range(len(self.ways))]
+
+    def chosen(self, kind: str = "", pattern: str = "", way: int | None = None) -> list[Problem]:
+        """The problems of a kind whose pattern on a way (None: on any of them) is this; '' chooses all."""
+
+        def fits(problem: Problem) -> bool:
+            patterns = problem.patterns if way is None else problem.patterns[way : way + 1]
+            return kind in ("", problem.kind) and (not pattern or pattern in patterns)
+
+        return [problem for problem in self.problems if fits(problem)]
+
+    def texts(self, problems: Iterable[Problem]) -> dict[str, tuple[Outcome, Outcome]]:
+        """Both greedy outcomes of these problems, by problem. One query."""
+        assert self.first.tally is not None and self.second.tally is not None
+        evaluations = self.first.tally.evaluation, self.second.tally.evaluation
+        ids = [problem.id for problem in problems]
+        read = Outcome.objects.filter(evaluation__in=evaluations, sample=GREEDY, problem__in=ids)
+        found = {(one.evaluation_id, one.problem): one for one in read}
+        return {one: (found[evaluations[0], one], found[evaluations[1], one]) for one in ids}
+
+
+def flips(
+    experiment: Experiment,
+    *,
+    benchmark: str = "",
+    metric: str = "accuracy",
+    seed: str = "",
+    first: tuple[str, str] = ("", ""),
+    second: tuple[str, str] = ("", ""),
+) -> Flips:
+    """Compare `second` with `first`, each a condition and a stage, problem by problem. Five queries.
+
+    What is empty is chosen: the baseline against the next condition, after the last stage that both have finished; of
+    one condition that stage against the one before.
+    Raises ValueError for a name that the experiment does not have.
+    """
+    conditions = {one.name: one for one in experiment.conditions.all()}
+    stages = {one.name: one for one in experiment.stages.all()}
+    benchmark = benchmark or experiment.primary_metric
+    runs = {
+        (condition, stage, number): run
+        for condition, stage, number, run in StageRun.objects.filter(experiment=experiment).values_list(
+            "condition__name", "stage__name", "seed", "id"
+        )
+    }
+    refuse_unknown("seed", seed or str(experiment.seeds[0]), [str(one) for one in experiment.seeds])
+    number = int(seed or experiment.seeds[0])
+    refuse_unknown("metric", metric, METRICS)
+    tallies = latest_tallies([run for key, run in runs.items() if key[2] == number], benchmark)
+
+    def tally(condition: str, stage: str) -> Tally | None:
+        return tallies.get(runs.get((condition, stage, number), 0))
+
+    names = list(conditions)
+    a = first[0] or names[0]
+    b = second[0] or next((name for name in names if name != a), a)
+    for name in (a, b):
+        refuse_unknown("condition", name, conditions)
+    finished = [name for name in stages if _complete(tally(a, name)) and _complete(tally(b, name))]
+    after_b = second[1] or first[1] or (finished or list(stages))[-1]
+    refuse_unknown("stage", after_b, stages)
+    before = next((name for name, one in stages.items() if one.pk == stages[after_b].after_id), after_b)
+    after_a = first[1] or (before if a == b else after_b)
+    refuse_unknown("stage", after_a, stages)
+    sides = (
+        Side(conditions[a], stages[after_a], tally(a, after_a)),
+        Side(conditions[b], stages[after_b], tally(b, after_b)),
+    )
+    refusal = _refusal(*sides, METRICS[metric])
+    evaluated = {stage for _, stage, _ in (key for key, run in runs.items() if run in tallies)}
+    line = [name for name in _line(stages, sides) if name in evaluated]
+    ways = tuple(
+        Way(
+            conditions[name],
+            tuple(line),
+            tuple(
+                found.evaluation if (found := tally(name, stage)) and _comparable(found, sides) else None
+                for stage in line
+            ),
+        )
+        for name in dict.fromkeys((a, b))
+    )
+    problems = () if refusal else _problems(sides, ways, METRICS[metric])
+    return Flips(experiment, benchmark, METRICS[metric], number, *sides, refusal, ways, problems)
+
+
+def _complete(tally: Tally | None) -> bool:
+    return tally is not None and tally.complete
+
+
+def _comparable(tally: Tally, sides: Sequence[Side]) -> bool:
+    """Whether a finished evaluation asked the problems of the two that are compared."""
+    return tally.complete and all(
+        side.tally is not None
+        and tally.settings.get("problems_sha256") == side.tally.settings.get("problems_sha256")
+        for side in sides
+    )
+
+
+def _refusal(first: Side, second: Side, metric: Metric) -> str:
+    if first[:2] == second[:2]:
+        return "Both are the same checkpoint. Choose another condition or another stage for one of them."
+    for side in (first, second):
+        if side.tally is None or not side.tally.complete:
+            return f"{side.condition.name} has no finished evaluation after {side.stage.name} yet."
+        if side.tally.published is not None:
+            return "Only counts were published, not which problems were answered right."
+    assert first.tally is not None and second.tally is not None
+    reason = why_not_comparable(first.tally, second.tally, metric)
+    return f"The two cannot be compared: {reason}." if reason else ""
+
+
+def _line(stages: Mapping[str, Stage], sides: Sequence[Side]) -> list[str]:
+    """The stages that lead to the later of the two checkpoints, from the first one on."""
+    by_id = {stage.pk: stage for stage in stages.values()}
+    lines = []
+    for side in sides:
+        line, stage = [side.stage.name], side.stage
+        while stage.after_id is not None:
+            stage = by_id[stage.after_id]
+            line.insert(0, stage.name)
+        lines.append(line)
+    return lines[0] if len(lines[0]) > len(lines[1]) else lines[1]
+
+
+def _problems(sides: Sequence[Side], ways: Sequence[Way], metric: Metric) -> tuple[Problem, ...]:
+    assert all(side.tally is not None for side in sides)
+    pair = [side.tally.evaluation for side in sides if side.tally is not None]
+    wanted = {*pair, *(one for way in ways for one in way.evaluations if one is not None)}
+    said = _answers(wanted, metric.column)
+    both = sorted(said[pair[0]].keys() & said[pair[1]].keys())
+    found = []
+    for problem in both:
+        marks = tuple(
+            tuple(None if one is None else said[one].get(problem) for one in way.evaluations) for way in ways
+        )
+        kind = _KIND_OF[said[pair[0]][problem], said[pair[1]][problem]]
+        found.append(Problem(problem, kind, marks, tuple(pattern(one) for one in marks)))
+    return tuple(found)
+
+
+def _answers(evaluations: Iterable[int], column: str) -> dict[int, dict[str, bool]]:
+    """What each greedy response says by one of YES_OR_NO, by evaluation and problem. One query, no texts."""
+    sql = f"""
+        SELECT evaluation_id, array_agg(problem), array_agg({YES_OR_NO[column].format(row="one")})
+        FROM results_outcome one WHERE evaluation_id = ANY(%s) AND sample = {GREEDY}
+        GROUP BY evaluation_id
+    """  # noqa: S608  (the expressions are literals)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [list(evaluations)])
+        return {row[0]: dict(zip(row[1], row[2], strict=True)) for row in cursor.fetchall()}

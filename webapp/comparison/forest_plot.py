@@ -1,0 +1,120 @@
+"""The forest plot: every difference of the stage table with its interval on one axis, a row each."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from math import ceil, floor, log10
+from typing import NamedTuple
+
+from webapp.comparison.cells import Refusal, SeedsComparison
+from webapp.comparison.comparisons import Tested
+from webapp.comparison.table import StageRow, StageTable
+from webapp.statistics.proportions import Interval, Verdict
+
+Shown = Tested | SeedsComparison
+TICKS = 6  # about as many as an axis has
+NARROWEST = 0.001  # an axis shows at least this much: rounding is not blown up to a difference
+
+
+class Tick(NamedTuple):
+    """A labelled place on the axis."""
+
+    x: float  # percent of the axis' width
+    text: str  # in the metric's unit
+
+
+class Drawn(NamedTuple):
+    """One comparison: what is written, and where it is drawn, in percent of the axis' width."""
+
+    stage: str
+    condition: str
+    position: int  # of the condition, which decides its colour
+    seeds: str  # which seed or how many; '' where there is one
+    delta: float
+    interval: Interval | None  # None: the seeds show no spread
+    verdict: Verdict
+    x: float
+    low: float | None
+    high: float | None
+    each: tuple[float, ...]  # the single seeds' differences, of a row that has several
+
+
+@dataclass(frozen=True)
+class ForestPlot:
+    """Rows on one axis; without rows there is nothing to draw."""
+
+    rows: tuple[Drawn, ...]
+    ticks: tuple[Tick, ...]
+    zero: float  # where no difference is, in percent
+
+
+def forest_plot(table: StageTable, positions: Mapping[str, int], together: bool) -> ForestPlot:
+    """Draw what a table compares: of several seeds each one, or (`together`) their mean difference."""
+    found = [one for row in table.rows for one in _shown(table, row, together)]
+    values = [0.0]
+    for one, _ in found:
+        values += _values(one)
+    step, low, high = _axis(min(values), max(values))
+
+    def x(value: float) -> float:
+        return round(100 * (value - low) / (high - low), 3)
+
+    def drawn(one: Shown, seeds: str) -> Drawn:
+        interval, delta = _interval(one), _delta(one)
+        return Drawn(
+            one.stage,
+            one.condition,
+            positions[one.condition],
+            seeds,
+            delta,
+            interval,
+            one.verdict,
+            x(delta),
+            low=x(interval.low) if interval else None,
+            high=x(interval.high) if interval else None,
+            each=tuple(x(value) for value in one.differences) if isinstance(one, SeedsComparison) else (),
+        )
+
+    count = round((high - low) / step) + 1
+    ticks = tuple(Tick(x(at := low + i * step), _tick(at * table.metric.factor)) for i in range(count))
+    return ForestPlot(tuple(drawn(one, seeds) for one, seeds in found), ticks, x(0.0))
+
+
+def _shown(table: StageTable, row: StageRow, together: bool) -> Iterator[tuple[Shown, str]]:
+    """The comparisons of a stage that have a number, and which seeds they are of."""
+    if together and table.several_seeds:
+        for one in row.over_seeds:
+            if one is not None:
+                yield one, f"{len(one.differences)} seeds"
+        return
+    for place in range(len(table.others)):
+        for seed in row.seeds:
+            compared = seed.comparisons[place]
+            if compared is not None and not isinstance(compared, Refusal):
+                yield compared, f"seed {seed.seed}" if table.several_seeds else ""
+
+
+def _delta(one: Shown) -> float:
+    return one.result.mean if isinstance(one, SeedsComparison) else one.delta
+
+
+def _interval(one: Shown) -> Interval | None:
+    return one.result.interval if isinstance(one, SeedsComparison) else one.interval
+
+
+def _values(one: Shown) -> list[float]:
+    """Everything of a comparison that the axis must reach."""
+    each = one.differences if isinstance(one, SeedsComparison) else ()
+    return [_delta(one), *(_interval(one) or ()), *each]
+
+
+def _axis(least: float, most: float) -> tuple[float, float, float]:
+    """The distance of the ticks (1, 2 or 5 of a power of ten) and the first and the last one."""
+    wished = max(most - least, NARROWEST) / (TICKS - 1)
+    power = 10.0 ** floor(log10(wished))
+    step = power * next(factor for factor in (1, 2, 5, 10) if factor * power >= wished * 0.999)
+    low, high = floor(least / step + 1e-9) * step, ceil(most / step - 1e-9) * step
+    return step, low, high if high > low else low + step
+
+
+def _tick(value: float) -> str:
+    return f"{round(value, 9):+g}".replace("-", "−") if abs(value) > 1e-9 else "0"

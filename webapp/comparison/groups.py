@@ -1,0 +1,136 @@
+"""The last stages' comparisons by group of problems: those that a benchmark sets apart, such as operands never trained on.
+
+What is read here was not planned: the intervals are each group's own and not adjusted for how many are looked at.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from webapp.comparison.cells import Comparison
+from webapp.comparison.table import StageTable
+from webapp.comparison.wording import percent, points
+from webapp.files.table import Column, Sheet
+from webapp.results.outcome_counts import PairCounts, pair_counts_by_label
+from webapp.statistics import proportions
+from webapp.statistics.proportions import Interval
+
+CAPTION = "each group’s own 95 % interval over its problems, not adjusted for how many groups are looked at"
+
+
+@dataclass(frozen=True)
+class Group:
+    """One group of problems in one comparison; counts are of responses that the metric counts."""
+
+    name: str
+    stage: str
+    condition: str
+    seed: int
+    counts: PairCounts
+
+    @property
+    def problems(self) -> int:
+        """In the group."""
+        return self.counts.problems
+
+    @property
+    def baseline(self) -> int:
+        """How many the baseline has."""
+        return self.counts.both + self.counts.lost
+
+    @property
+    def other(self) -> int:
+        """How many the condition has."""
+        return self.counts.both + self.counts.gained
+
+    @property
+    def baseline_rate(self) -> float:
+        """As a share of the group."""
+        return self.baseline / self.problems
+
+    @property
+    def rate(self) -> float:
+        """The condition's."""
+        return self.other / self.problems
+
+    @property
+    def delta(self) -> float:
+        """Difference of the two shares."""
+        return (self.counts.gained - self.counts.lost) / self.problems
+
+    @property
+    def interval(self) -> Interval:
+        """Tango's 95 % interval of it."""
+        return proportions.tango(self.counts.gained, self.counts.lost, self.problems)
+
+
+def groups(table: StageTable) -> list[Group]:
+    """Every group after each last stage, seed by seed; none for a mean or where problems belong to no group."""
+    if table.metric.kind != "share":
+        return []
+    found = [
+        (seed.cells[0].result.evaluation, seed.cells[position + 1].result.evaluation, one)
+        for row in table.rows
+        if row.last
+        for position in range(len(table.others))
+        for seed in row.seeds
+        if isinstance(one := seed.comparisons[position], Comparison)
+    ]
+    counted = pair_counts_by_label([(first, second) for first, second, _ in found], table.metric.column)
+    every = [
+        Group(name, one.stage, one.condition, one.seed, counts)
+        for first, second, one in found
+        for name, counts in counted.get((first, second), {}).items()
+    ]
+    order = list(dict.fromkeys((one.stage, one.condition) for one in every))
+    return sorted(every, key=lambda one: (order.index((one.stage, one.condition)), one.name, one.seed))
+
+
+def sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
+    """The groups as a sheet; proportions are 0…1 in full precision."""
+    at = (exported_at or datetime.now(UTC)).replace(microsecond=0)
+    several = len(table.others) > 1
+    columns = [
+        Column("experiment", "text"),
+        Column("benchmark", "text"),
+        Column("metric", "text"),
+        Column("stage", "text", "Stage"),
+        Column("group", "text", "Group"),
+        Column("condition", "text", "Condition" if several else ""),
+        Column("baseline", "text"),
+        Column("seed", "integer", "Seed" if table.several_seeds else ""),
+        Column("problems", "integer", "Problems"),
+        Column("baseline_count", "integer"),
+        Column("baseline_rate", "number", table.baseline, percent),
+        Column("count", "integer"),
+        Column("rate", "number", table.others[0] if len(table.others) == 1 else "Its share", percent),
+        Column("delta", "number", "Δ points", points),
+        Column("low", "number", "95 %: from", points),
+        Column("high", "number", "to", points),
+        Column("gained", "integer", "gained"),
+        Column("lost", "integer", "lost"),
+        Column("exported_at", "time"),
+    ]
+    rows = [
+        (
+            table.experiment.name,
+            table.benchmark,
+            table.metric.name,
+            one.stage,
+            one.name,
+            one.condition,
+            table.baseline,
+            one.seed,
+            one.problems,
+            one.baseline,
+            one.baseline_rate,
+            one.other,
+            one.rate,
+            one.delta,
+            *one.interval,
+            one.counts.gained,
+            one.counts.lost,
+            at,
+        )
+        for one in groups(table)
+    ]
+    return Sheet("groups", "By group of problems", columns, rows)

@@ -1,0 +1,60 @@
+"""What the last stages changed against the stages that they started from, problem by problem."""
+
+from dataclasses import dataclass
+
+from webapp.comparison.cells import Cell, why_not_comparable
+from webapp.comparison.table import StageTable
+from webapp.results.outcome_counts import PairCounts, pair_counts
+from webapp.statistics import proportions
+from webapp.statistics.proportions import Interval
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a last stage changed in one condition and seed, on the same problems where these are known."""
+
+    before: Cell
+    after: Cell
+    delta: float
+    interval: Interval
+    p: float  # exact McNemar, not adjusted; Fisher's where there are no pairs
+    counts: PairCounts | None  # None: published counts, which cannot be paired
+
+    def is_shown(self, alpha: float) -> bool:
+        """Whether the change is more than chance, taken alone."""
+        return self.p < alpha and not self.interval.low <= 0 <= self.interval.high
+
+
+def last_gains(table: StageTable) -> list[Gain]:
+    """What each last stage changed against the stage that it started from, in pairs where there are any.
+
+    By a metric that counts responses, so not by pass@k or an amount.
+    """
+    assert table.metric.kind == "share"
+    pairs = [
+        (before, after)
+        for before, after in table.last_changes()
+        if before.complete
+        and after.complete
+        and not why_not_comparable(before.result, after.result, table.metric)
+    ]
+    if table.imported:
+        return [
+            _unpaired(before, after) for before, after in pairs if None not in (before.count, after.count)
+        ]
+    counted = pair_counts([(a.result.evaluation, b.result.evaluation) for a, b in pairs], table.metric.column)
+    found = []
+    for before, after in pairs:
+        counts = counted[before.result.evaluation, after.result.evaluation]
+        delta = (counts.gained - counts.lost) / counts.problems
+        interval = proportions.tango(counts.gained, counts.lost, counts.problems)
+        p = proportions.mcnemar(counts.gained, counts.lost)
+        found.append(Gain(before, after, delta, interval, p, counts))
+    return found
+
+
+def _unpaired(before: Cell, after: Cell) -> Gain:
+    assert before.count is not None and after.count is not None
+    counts = (before.count, before.result.problems, after.count, after.result.problems)
+    interval, p = proportions.newcombe_unpaired(*counts), proportions.fisher(*counts)
+    return Gain(before, after, after.rate - before.rate, interval, p, None)

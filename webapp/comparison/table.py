@@ -1,0 +1,293 @@
+"""The stage table: every condition after every stage, compared in pairs, problem by problem."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from statistics import fmean
+from typing import NamedTuple
+
+from training.settings.did_you_mean import nearest
+from webapp.comparison.cells import Cell, SeedsComparison
+from webapp.comparison.comparisons import Compared, Comparisons, Key
+from webapp.comparison.metrics import Metric, metrics
+from webapp.experiments.models import Experiment
+from webapp.results.outcome_counts import Tally, latest_tallies
+from webapp.results.samples import Sampled, sampled
+from webapp.results.token_counts import Measured, measured
+from webapp.runs.models import StageRun
+
+
+@dataclass(frozen=True)
+class SeedRow:
+    """One stage with one seed; cells in the order of the table's conditions, comparisons of its others."""
+
+    seed: int
+    cells: tuple[Cell, ...]
+    comparisons: tuple[Compared | None, ...]
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """One stage: a row a seed, and what the seeds say together."""
+
+    stage: str
+    kind: str
+    label: str  # what a publication calls it
+    after: str | None  # the stage that it starts from
+    last: bool  # no stage follows it
+    seeds: tuple[SeedRow, ...]
+    means: tuple[float | None, ...]  # a condition each, over the finished seeds; empty with one seed
+    over_seeds: tuple[SeedsComparison | None, ...]  # of the other conditions; empty with one seed
+
+    @property
+    def missing(self) -> str:
+        """Why a condition has no comparison over the seeds."""
+        finished = all(cell.complete for seed in self.seeds for cell in seed.cells)
+        return "not compared in two seeds" if finished else "not finished"
+
+    @property
+    def changes_parent(self) -> bool:
+        """Whether it is a last stage that made another checkpoint of the one that it started from."""
+        return self.last and self.after is not None and self.kind != "evaluate"
+
+
+@dataclass(frozen=True)
+class StageTable:
+    """All stages of an experiment on one benchmark."""
+
+    experiment: Experiment
+    benchmark: str
+    benchmarks: tuple[str, ...]  # that the experiment runs
+    metric: Metric
+    metrics: tuple[Metric, ...]  # that the benchmark has
+    samples: int  # most that are drawn to a problem; 0: greedy responses alone
+    conditions: tuple[str, ...]  # the baseline first
+    seeds: tuple[int, ...]
+    alpha: float
+    tests: int  # planned, for one seed: what Holm adjusts over
+    rows: tuple[StageRow, ...]
+
+    @property
+    def baseline(self) -> str:
+        """The condition that the others are compared with."""
+        return self.conditions[0]
+
+    @property
+    def imported(self) -> bool:
+        """True for published counts, which no run here made."""
+        return self.experiment.imported
+
+    @property
+    def counts_pairs(self) -> bool:
+        """Whether problems are gained and lost: said yes or no of, one by one."""
+        return not self.imported and self.metric.kind == "share"
+
+    @property
+    def digits(self) -> int:
+        """Decimals of a percentage: published ones keep theirs."""
+        return 2 if self.imported else 1
+
+    @property
+    def sizes(self) -> dict[str, tuple[int, ...]]:
+        """How many problems each stage was evaluated on; empty when all were on as many."""
+        found = {
+            row.stage: tuple(
+                dict.fromkeys(
+                    cell.result.problems for seed in row.seeds for cell in seed.cells if cell.complete
+                )
+            )
+            for row in self.rows
+        }
+        return {} if len({n for sizes in found.values() for n in sizes}) < 2 else found
+
+    def last_changes(self) -> list[tuple[Cell, Cell]]:
+        """Each cell of a last stage that changes its parent's checkpoint, behind the cell of that parent."""
+        cells = {(cell.condition, cell.stage, cell.seed): cell for cell in self.cells()}
+        return [
+            (before, after)
+            for row in self.rows
+            if row.changes_parent and row.after
+            for seed in row.seeds
+            for after in seed.cells
+            if (before := cells.get((after.condition, row.after, after.seed)))
+        ]
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """The conditions that are compared with it."""
+        return self.conditions[1:]
+
+    @property
+    def several_seeds(self) -> bool:
+        """True when conditions, not only checkpoints, are compared."""
+        return len(self.seeds) > 1
+
+    def cells(self) -> Iterator[Cell]:
+        """Every cell, in the order of the rows."""
+        return (cell for row in self.rows for seed in row.seeds for cell in seed.cells)
+
+    @property
+    def complete(self) -> bool:
+        """True when every cell has its number."""
+        return all(cell.complete for cell in self.cells())
+
+
+class Place(NamedTuple):
+    """Where a stage stands in the tree: its names, what it starts from, whether nothing follows."""
+
+    stage: str
+    kind: str
+    label: str
+    after: str | None
+    last: bool
+
+
+def stage_table(
+    experiment: Experiment,
+    *,
+    benchmark: str | None = None,
+    baseline: str | None = None,
+    metric: str = "accuracy",
+) -> StageTable:
+    """Build the table of a benchmark (None: the primary one) against a baseline (None: the first condition).
+
+    Six queries at most, whatever the size. Raises ValueError for an unknown benchmark, baseline or metric.
+    """
+    conditions = [condition.name for condition in experiment.conditions.all()]
+    stages = list(experiment.stages.all())
+    runs = list(
+        StageRun.objects.filter(experiment=experiment)
+        .order_by("id")
+        .values_list(
+            "condition__name",
+            "stage__name",
+            "seed",
+            "id",
+            "state",
+            "spec__benchmarks",
+            "reused_note",
+            "reused_from",
+        )
+    )
+    planned = {run[3]: {one["benchmark"]: one.get("samples", 0) for one in run[5] or []} for run in runs}
+    benchmarks = tuple(dict.fromkeys([name for names in planned.values() for name in names]))
+    benchmark = benchmark or experiment.primary_metric
+    baseline = baseline or conditions[0]
+    refuse_unknown("benchmark", benchmark, {*benchmarks, experiment.primary_metric})
+    refuse_unknown("baseline", baseline, conditions)
+    samples = max((of.get(benchmark, 0) for of in planned.values()), default=0)
+    known = metrics(samples)
+    refuse_unknown("metric", metric, known)
+    tallies = latest_tallies(planned, benchmark)
+    ordered = (baseline, *(name for name in conditions if name != baseline))
+    evaluated = {stage for _, stage, _, run, *_ in runs if benchmark in planned[run]}
+    builder = _Builder(
+        metric=known[metric],
+        conditions=ordered,
+        seeds=tuple(experiment.seeds),
+        alpha=experiment.alpha,
+        tests=len(evaluated) * (len(ordered) - 1),
+        runs={
+            (condition, stage, seed): (run, state, reused, source)
+            for condition, stage, seed, run, state, _, reused, source in runs
+        },
+        tallies=tallies,
+        sampled=sampled(tallies.values()) if known[metric].k is not None else {},
+        measured=_measured(tallies, known[metric]),
+    )
+    followed = {stage.after_id for stage in stages}
+    name_of = {stage.id: stage.name for stage in stages}
+    places = [
+        Place(
+            stage.name,
+            stage.kind,
+            stage.label,
+            name_of[stage.after_id] if stage.after_id else None,
+            stage.id not in followed,
+        )
+        for stage in stages
+        if stage.name in evaluated
+    ]
+    return StageTable(
+        experiment=experiment,
+        benchmark=benchmark,
+        benchmarks=benchmarks or (benchmark,),
+        metric=known[metric],
+        metrics=tuple(known.values()),
+        samples=samples,
+        conditions=ordered,
+        seeds=builder.seeds,
+        alpha=builder.alpha,
+        tests=builder.tests,
+        rows=builder.rows(places),
+    )
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """Cells first, then their comparisons, then the rows."""
+
+    metric: Metric
+    conditions: tuple[str, ...]
+    seeds: tuple[int, ...]
+    alpha: float
+    tests: int
+    runs: Mapping[Key, tuple[int, str, str, int | None]]  # id, state, what it is reused from
+    tallies: Mapping[int, Tally]
+    sampled: Mapping[int, Sampled]  # by evaluation
+    measured: Mapping[int, Measured]  # by evaluation
+
+    def rows(self, places: list[Place]) -> tuple[StageRow, ...]:
+        names = [place.stage for place in places]
+        comparisons = Comparisons(
+            self.metric, self.conditions, self.seeds, self.alpha, self.tests, self._cell
+        )
+        compared = comparisons.of_stages(names)
+        over_seeds = comparisons.over_seeds(names, compared)
+        return tuple(self._row(place, compared, over_seeds) for place in places)
+
+    def _row(
+        self,
+        place: Place,
+        compared: Mapping[Key, Compared],
+        over_seeds: Mapping[tuple[str, str], SeedsComparison],
+    ) -> StageRow:
+        stage, others, several = place.stage, self.conditions[1:], len(self.seeds) > 1
+        seeds = tuple(
+            SeedRow(
+                seed,
+                tuple(self._cell((name, stage, seed)) for name in self.conditions),
+                tuple(compared.get((name, stage, seed)) for name in others),
+            )
+            for seed in self.seeds
+        )
+        return StageRow(
+            *place,
+            seeds=seeds,
+            means=tuple(self._mean(name, stage) for name in self.conditions) if several else (),
+            over_seeds=tuple(over_seeds.get((name, stage)) for name in others) if several else (),
+        )
+
+    def _cell(self, key: Key) -> Cell:
+        run, state, reused, source = self.runs.get(key, (None, "", "", None))
+        tally = self.tallies.get(run) if run is not None else None
+        drawn = self.sampled.get(tally.evaluation) if tally else None
+        amounts = self.measured.get(tally.evaluation) if tally else None
+        return Cell(*key, self.metric, run, state, tally, reused, source, drawn, amounts)
+
+    def _mean(self, condition: str, stage: str) -> float | None:
+        cells = [self._cell((condition, stage, seed)) for seed in self.seeds]
+        rates = [cell.rate for cell in cells if cell.complete]
+        return fmean(rates) if rates else None
+
+
+def _measured(tallies: Mapping[int, Tally], metric: Metric) -> Mapping[int, Measured]:
+    """The amounts of the finished evaluations, for a metric that is one."""
+    finished = [one.evaluation for one in tallies.values() if one.complete and one.published is None]
+    return measured(finished, metric.column) if metric.kind == "mean" else {}
+
+
+def refuse_unknown(what: str, name: str, known: object) -> None:
+    """Raise ValueError with the nearest name unless it is one of those known."""
+    assert isinstance(known, set | list | dict)
+    if name not in known:
+        raise ValueError(f"there is no {what} {name!r} in this experiment{nearest(name, known)}")

@@ -1,0 +1,289 @@
+"""How results are written: numbers for people, and the sentence that answers the experiment's question."""
+
+from dataclasses import dataclass
+from statistics import fmean
+
+from webapp.comparison.cells import (
+    Cell,
+    Comparison,
+    MeansComparison,
+    Refusal,
+    SeedsComparison,
+    UnpairedComparison,
+)
+from webapp.comparison.metrics import Metric
+from webapp.comparison.table import StageRow, StageTable
+from webapp.statistics import proportions
+from webapp.statistics.proportions import Interval, Verdict
+
+UNBROKEN = "\u00a0"  # a space at which no line breaks
+
+
+def plain(text: str) -> str:
+    """With the keyboard's minus and space, for files that programs read too."""
+    return text.replace("−", "-").replace(UNBROKEN, " ")
+
+
+def percent(rate: float, digits: int = 1) -> str:
+    """0.885 → '88.5 %'."""
+    return f"{100 * rate:.{digits}f}{UNBROKEN}%"
+
+
+def points(difference: float, digits: int = 1) -> str:
+    """A difference of proportions in percentage points with its sign: 0.117 → '+11.7'."""
+    return _signed(100 * difference, digits)
+
+
+def _signed(value: float, digits: int) -> str:
+    text = f"{value:+.{digits}f}"
+    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
+
+
+def points_interval(interval: Interval, digits: int = 1) -> str:
+    """Both ends in points: '+8.1 to +15.3'."""
+    return f"{points(interval.low, digits)} to {points(interval.high, digits)}"
+
+
+def value(of: float, metric: Metric, digits: int = 1) -> str:
+    """A metric's value: '88.5 %' with so many digits for a share, '12.3' with the metric's own for an amount."""
+    return f"{of:.{metric.digits}f}" if metric.kind == "mean" else percent(of, digits)
+
+
+def difference(of: float, metric: Metric, digits: int = 1) -> str:
+    """A difference of a metric in its unit: '+11.7' points, '−0.25' mul-tokens."""
+    return _signed(of, metric.digits) if metric.kind == "mean" else points(of, digits)
+
+
+def difference_interval(interval: Interval, metric: Metric, digits: int = 1) -> str:
+    """Both ends of its interval in the same unit."""
+    return " to ".join(difference(end, metric, digits) for end in interval)
+
+
+def p_value(p: float) -> str:
+    """Three decimals, four below 0.01, and never 0."""
+    if p < 0.0001:
+        return "< 0.0001"
+    return f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
+
+
+def p_is(p: float) -> str:
+    """'p = 0.143' or 'p < 0.0001'."""
+    return (f"p {p_value(p)}" if p < 0.0001 else f"p = {p_value(p)}").replace(" ", UNBROKEN)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What results say, in words: a headline, the numbers, and what it does not say."""
+
+    headline: str
+    numbers: str
+    limits: str
+
+    @property
+    def text(self) -> str:
+        """All of it on one line."""
+        return " ".join(filter(None, (self.headline, self.numbers, self.limits)))
+
+
+@dataclass(frozen=True)
+class Answer(Statement):
+    """What one comparison says after a last stage."""
+
+    verdict: Verdict | None  # None: not decided yet
+
+
+def answers(table: StageTable) -> list[Answer]:
+    """One answer for each last stage and each condition that is compared with the baseline."""
+    return [
+        _answer(table, row, position)
+        for row in table.rows
+        if row.last
+        for position in range(len(table.others))
+    ]
+
+
+def _answer(table: StageTable, row: StageRow, position: int) -> Answer:
+    if table.several_seeds and (together := row.over_seeds[position]):
+        return _over_seeds(table, row, position, together)
+    finished = [(seed, seed.comparisons[position]) for seed in row.seeds if seed.comparisons[position]]
+    name = table.others[position]
+    if not finished:
+        so_far = _so_far(table, row, position)
+        return Answer(
+            f"After {row.stage}, {name} against {table.baseline} is not decided yet.",
+            f"So far: {so_far.headline} {so_far.numbers}" if so_far else "",
+            so_far.limits if so_far else f"Both need a finished evaluation on {table.benchmark}.",
+            None,
+        )
+    seed, comparison = finished[0]
+    if isinstance(comparison, Refusal):
+        return Answer(
+            f"After {row.stage}, {name} and {table.baseline} cannot be compared.",
+            "",
+            f"Refused because {comparison.reason}.",
+            None,
+        )
+    assert comparison is not None
+    if isinstance(comparison, UnpairedComparison):
+        return _unpaired(table, comparison)
+    return _one_seed(table, seed.cells[0], seed.cells[position + 1], comparison)
+
+
+def _so_far(table: StageTable, row: StageRow, position: int) -> Answer | None:
+    """The answer of the nearest stage before this one that has a comparison."""
+    by_name = {one.stage: one for one in table.rows}
+    while (before := by_name.get(row.after or "")) is not None:
+        if any(seed.comparisons[position] for seed in before.seeds):
+            return _answer(table, before, position)
+        row = before
+    return None
+
+
+def _one_seed(
+    table: StageTable, first: Cell, second: Cell, comparison: Comparison | MeansComparison
+) -> Answer:
+    metric = table.metric
+    if comparison.verdict.positive:
+        side = "ahead of" if comparison.delta > 0 else "behind"
+        if table.metric.name != "accuracy":
+            side = "above" if comparison.delta > 0 else "below"
+        headline = (
+            f"After {comparison.stage}, the {second.condition} checkpoint is {side} {first.condition}’s."
+        )
+    else:
+        headline = (
+            f"After {comparison.stage}, the {second.condition} and {first.condition} checkpoints "
+            "are not distinguishable."
+        )
+    numbers = (
+        f"{second.condition} {value(second.rate, metric)} ({second.fraction}), "
+        f"{first.condition} {value(first.rate, metric)} ({first.fraction}): "
+        f"{difference(comparison.delta, metric)} {metric.unit}, 95 % interval "
+        f"{difference_interval(comparison.interval, metric)}; "
+        f"{'exact McNemar ' if isinstance(comparison, Comparison) else ''}{p_is(comparison.p)}, "
+        f"{p_is(comparison.adjusted_p)} after Holm over "
+        f"{_tests(table)}."
+    )
+    limits = (
+        f"One seed: this compares two checkpoints, not two conditions.{_missing(comparison, table.alpha)}"
+    )
+    if table.several_seeds:
+        limits = f"Of {len(table.seeds)} seeds only seed {comparison.seed} is finished. {limits}"
+    return Answer(headline, numbers, limits, comparison.verdict)
+
+
+def _tests(table: StageTable) -> str:
+    return f"{table.tests} test{'s' if table.tests != 1 else ''}"
+
+
+def _unpaired(table: StageTable, one: UnpairedComparison) -> Answer:
+    first, second = one.first / one.first_problems, one.second / one.second_problems
+    size = f"n = {one.sizes}".replace(" ", UNBROKEN)
+    if one.verdict.positive:
+        side = "above" if one.delta > 0 else "below"
+        headline = f"After {one.stage}, {one.condition} is {side} {table.baseline} at {size}, unpaired."
+    else:
+        headline = (
+            f"After {one.stage}, {one.condition} and {table.baseline} are not distinguishable at {size}, unpaired"
+            f"{_needed(first, second, table.alpha)}."
+        )
+    numbers = (
+        f"{one.condition} {percent(second, 2)} ({one.second}/{one.second_problems}), "
+        f"{table.baseline} {percent(first, 2)} ({one.first}/{one.first_problems}): "
+        f"{points(one.delta, 2)} points, Newcombe’s 95 % interval {points_interval(one.interval, 2)}; "
+        f"Fisher’s exact {p_is(one.p)}, {p_is(one.adjusted_p)} after Holm over "
+        f"{_tests(table)}."
+    )
+    limits = (
+        "Imported, counts only: without each problem’s outcome the responses cannot be paired. "
+        "One run a condition: this compares two checkpoints, not two conditions."
+    )
+    if one.first_problems != one.second_problems:
+        limits += " The two were not asked the same number of problems."
+    return Answer(headline, numbers, limits, one.verdict)
+
+
+def _needed(first: float, second: float, alpha: float) -> str:
+    """How many problems a difference of this size takes; nothing where there is none."""
+    if first == second:
+        return ""
+    needed = proportions.needed_problems_unpaired(first, second, alpha)
+    about = f"about {50 * round(needed / 50):,}" if needed > 100 else str(needed)
+    return f"; {about} problems a condition would be needed to see this difference (80 % power)"
+
+
+def mixed_sizes(table: StageTable) -> str:
+    """A warning where stages were evaluated on different numbers of problems; empty where they were not."""
+    if not table.sizes:
+        return ""
+    found = ", ".join(
+        f"{stage} {' and '.join(f'{n:,}' if n else 'not published' for n in sizes)}"
+        for stage, sizes in table.sizes.items()
+        if sizes
+    )
+    return (
+        f"Stages were evaluated on different numbers of problems ({found}): compare conditions within a row, "
+        "not one such stage with another."
+    )
+
+
+def _missing(comparison: Comparison | MeansComparison, alpha: float) -> str:
+    if comparison.verdict.positive or isinstance(comparison, MeansComparison):
+        return ""
+    smallest = proportions.detectable(comparison.counts.problems, comparison.discordant, alpha)
+    return (
+        f" {comparison.counts.problems} problems would have shown a difference of about "
+        f"{points(smallest).lstrip('+')} points (80 % power)."
+    )
+
+
+def _over_seeds(table: StageTable, row: StageRow, position: int, together: SeedsComparison) -> Answer:
+    metric = table.metric
+    name, count = together.condition, len(together.differences)
+    words = {
+        "supported": f"After {row.stage}, a difference between {name} and {table.baseline} is supported.",
+        "suggestive": f"After {row.stage}, a difference between {name} and {table.baseline} is suggestive only.",
+        "not tested": f"After {row.stage}, {name} and {table.baseline} differ by the same in every seed, which is not tested.",
+    }
+    headline = words.get(
+        together.verdict.word, f"After {row.stage}, {name} and {table.baseline} are not distinguishable."
+    )
+    paired = Comparison | MeansComparison
+    compared = [seed for seed in row.seeds if isinstance(seed.comparisons[position], paired)]
+    first, second = (fmean(seed.cells[i].rate for seed in compared) for i in (0, position + 1))
+    result = together.result
+    numbers = (
+        f"Mean over {count} seeds: {name} {value(second, metric)}, {table.baseline} {value(first, metric)}; "
+        f"paired difference {difference(result.mean, metric)} {metric.unit}"
+    )
+    if result.interval is not None and result.p is not None and together.adjusted_p is not None:
+        numbers += (
+            f", 95 % t interval {difference_interval(result.interval, metric)}; {p_is(result.p)}, "
+            f"{p_is(together.adjusted_p)} after Holm over {_tests(table)}."
+        )
+    else:
+        numbers += (
+            ", the same in every seed, so there is no spread between seeds to test it by; over their problems the "
+            f"seeds’ own 95 % intervals lie within {difference_interval(together.within, metric)}."
+        )
+    return Answer(headline, numbers, _limits_over_seeds(table, together), together.verdict)
+
+
+def _limits_over_seeds(table: StageTable, together: SeedsComparison) -> str:
+    count = len(together.differences)
+    limits = []
+    if count < len(table.seeds):
+        limits.append(f"{count} of {len(table.seeds)} seeds are finished.")
+    if together.verdict.word == "not tested":
+        limits.append(
+            "A test over seeds needs seeds that differ; each seed’s own comparison is in its row. Add seeds to test it."
+        )
+    if count < 3:
+        limits.append("Two seeds can suggest a difference between conditions, not support one.")
+    if together.verdict.word == "not distinguishable" and together.result.interval is not None:
+        smallest = proportions.detectable_over_seeds(together.differences, table.alpha)
+        limits.append(
+            f"{count} seeds with this spread would have shown a difference of about "
+            f"{difference(smallest, table.metric).lstrip('+')} {table.metric.unit} (80 % power)."
+        )
+    return " ".join(limits)

@@ -1,0 +1,1 @@
+"""The diagnosis: findings computed from an experiment's records."""

@@ -1,0 +1,169 @@
+"""The diagnosis: findings computed from an experiment's records. A rule is one function, listed here.
+
+What a run's rules read changes only with the journals of the run, of its parent and of the run it was reused from, so its
+reading is kept by how far these have been brought in; an unfinished run is read again when its page asks and there is news.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+
+from django.core.cache import cache
+from django.db.models import Q, QuerySet
+
+from webapp.comparison.table import StageTable, stage_table
+from webapp.diagnosis import dynamics
+from webapp.diagnosis.finding import Advice, Finding, Link, Severity
+from webapp.diagnosis.grouping import FindingGroup, grouped
+from webapp.diagnosis.hypotheses import Hypothesis
+from webapp.diagnosis.records import RunRecords
+from webapp.diagnosis.rules import (
+    collapse,
+    divergence,
+    forgetting,
+    gradient,
+    loss,
+    overfitting,
+    reward,
+    seeds,
+    sizes,
+    stopping,
+)
+from webapp.experiments.models import Experiment
+from webapp.runs.models import Attempt, StageRun
+
+__all__ = [
+    "RULES",
+    "Advice",
+    "Finding",
+    "FindingGroup",
+    "Link",
+    "NextStep",
+    "Reading",
+    "Severity",
+    "grouped",
+    "next_steps",
+    "of_experiment",
+    "of_run",
+]
+
+RUN_RULES: tuple[Callable[[RunRecords], Iterator[Finding]], ...] = (
+    reward.reward_without_correctness,
+    collapse.mode_collapse,
+    gradient.groups_without_gradient,
+    gradient.base_accuracy,
+    divergence.kl_divergence,
+    divergence.logprob_mismatch,
+    loss.loss_diverged,
+    stopping.no_end,
+    overfitting.over_fitting,
+    forgetting.forgetting,
+)
+TABLE_RULES: tuple[Callable[[StageTable], Iterator[Finding]], ...] = (
+    seeds.seeds_do_not_rank,
+    sizes.evaluation_too_small,
+    sizes.sizes_differ,
+)
+RULES = (*RUN_RULES, *TABLE_RULES)
+KEPT_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the records of one stage run say."""
+
+    dynamics: list[dynamics.Row]  # of a GRPO run
+    findings: list[Finding]
+
+
+def of_run(run: StageRun) -> Reading:
+    """Read one run with its stage, condition, experiment and parent; from the cache when nothing came in since."""
+    return _readings([run])[run.pk]
+
+
+def of_experiment(experiment: Experiment, table: StageTable | None = None) -> list[Finding]:
+    """Every finding of an experiment, the worst first, then in the order of its stages; `table`: its own, where it is made."""
+    found = [finding for reading in readings(experiment).values() for finding in reading.findings]
+    table = table or stage_table(experiment)
+    found += [finding for rule in TABLE_RULES for finding in rule(table)]
+    order = {stage.name: stage.position for stage in experiment.stages.all()}
+    return sorted(found, key=lambda one: (-one.severity, order.get(one.stage, -1)))
+
+
+def readings(experiment: Experiment) -> dict[int, Reading]:
+    """Stage run id → its reading, of every run that has started."""
+    return _readings(
+        _with_names().filter(Q(attempt_number__gt=0) | ~Q(reused_note=""), experiment=experiment)
+    )
+
+
+def _with_names() -> QuerySet[StageRun]:
+    return StageRun.objects.select_related("stage", "condition", "experiment", "parent__stage")
+
+
+def _readings(runs: Iterable[StageRun]) -> dict[int, Reading]:
+    runs = list(runs)
+    keys = _keys(runs)
+    kept = cache.get_many(keys.values())
+    found = {run.pk: kept.get(keys[run.pk]) or _read(run) for run in runs}
+    fresh = {keys[pk]: reading for pk, reading in found.items() if keys[pk] not in kept}
+    if fresh:
+        cache.set_many(fresh, KEPT_SECONDS)
+    return found
+
+
+def _keys(runs: list[StageRun]) -> dict[int, str]:
+    """A name for what each run's reading is made from: how far the journals have come in."""
+    seqs: dict[int, list[str]] = {}
+    wanted = {pk for run in runs for pk in _read_of(run)}
+    rows = Attempt.objects.filter(stage_run__in=wanted).order_by("number")
+    for run, attempt, seq, first in rows.values_list("stage_run_id", "id", "journal_seq", "first_step"):
+        seqs.setdefault(run, []).append(f"{attempt}.{seq}.{first}")
+    return {
+        run.pk: f"diagnosis:{run.pk}:" + "/".join("+".join(seqs.get(pk, [])) for pk in _read_of(run))
+        for run in runs
+    }
+
+
+def _read_of(run: StageRun) -> list[int]:
+    """The stage runs whose journals a run's reading is made from."""
+    return [pk for pk in (run.pk, run.parent_id, run.reused_from_id) if pk is not None]
+
+
+def _read(run: StageRun) -> Reading:
+    records = RunRecords(run)
+    seed = None if run.experiment.imported else run.seed
+    found = [
+        replace(finding, run=run.pk, stage=run.stage.name, condition=run.condition.name, seed=seed)
+        for rule in RUN_RULES
+        for finding in rule(records)
+    ]
+    rows = dynamics.rows(records.trend) if records.learns == "rewards" else []
+    return Reading(rows, sorted(found, key=lambda one: -one.severity))
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """A hypothesis that findings point to, what to do in it, and why."""
+
+    hypothesis: Hypothesis
+    severity: Severity  # of the worst finding that points to it
+    texts: tuple[str, ...]
+    because: tuple[str, ...]  # what was found
+
+
+def next_steps(findings: Iterable[Finding]) -> list[NextStep]:
+    """The hypotheses that the findings point to: worst finding first, then in the report's order of priority."""
+    pointing: dict[Hypothesis, list[tuple[Finding, Advice]]] = {}
+    for finding in findings:
+        for advice in finding.advice:
+            pointing.setdefault(advice.hypothesis, []).append((finding, advice))
+    steps = [
+        NextStep(
+            hypothesis,
+            max(finding.severity for finding, _ in pairs),
+            tuple(dict.fromkeys(advice.text for _, advice in pairs)),
+            tuple(dict.fromkeys(finding.topic for finding, _ in pairs)),
+        )
+        for hypothesis, pairs in pointing.items()
+    ]
+    return sorted(steps, key=lambda step: (-step.severity, step.hypothesis.priority))

@@ -1,0 +1,1 @@
+"""Tables as files: typed columns, and the formats that they are written in."""

@@ -1,1 +1,0 @@
-"""The pages that belong to no experiment: the overview, and the search for everything."""

@@ -1,0 +1,90 @@
+"""Drafts: the settings that a launch page starts from: a recipe's or an experiment's, and what a link asks to change."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from django.http import QueryDict
+
+from training.recipes import recipe as recipes
+from training.recipes.recipe import RecipeError
+from webapp.experiments.models import Experiment
+from webapp.launch import text as recipe_text
+from webapp.launch.forms import RecipeForm, RecipeText
+from webapp.launch.reuse import Fork, refuse_imported
+from webapp.launch.text import TextError
+
+LEAST = 3  # seeds that can support a claim about conditions
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What the form is filled in with, and where that comes from."""
+
+    name: str  # of the recipe, or of the experiment
+    data: dict[str, Any]
+    origin: Experiment | None = None
+    fork: Fork | None = None
+    scale: str = ""  # the size to begin with; empty: as the data have it
+    changes: list[tuple[str, Any]] = field(default_factory=list)  # dotted path → value
+    problems: list[tuple[str, str]] = field(default_factory=list)  # with what the link asks
+
+    def asked(self, query: QueryDict) -> "Draft":
+        """The draft with what a link's query asks: ?scale=tiny&set=stages.grpo.beta=0.1&set=seeds=[0,1,2]."""
+        changes, problems = [], []
+        for text in query.getlist("set"):
+            path, equals, value = text.partition("=")
+            try:
+                if not equals or not path.strip():
+                    raise TextError("write set=path=value, e.g. set=stages.grpo.beta=0.1")
+                changes.append((path.strip(), recipe_text.value(value)))
+            except TextError as error:
+                problems.append(("", f"{text[:200]!r} in the address: {error}"))
+        return replace(
+            self, scale=query.get("scale", ""), changes=[*self.changes, *changes], problems=problems
+        )
+
+    def form(self) -> RecipeForm:
+        """The form as it is opened, with what is wrong with the link's wishes. Raises RecipeError for the data's own faults."""
+        opened = self.fork.stage if self.fork else None
+        problems, data = list(self.problems), self.data
+        if self.scale:
+            try:
+                data = recipes.build(data, [("scale", self.scale)]).model_dump(mode="json")
+            except RecipeError as error:
+                problems += error.problems
+        form = RecipeForm(data, shipped=self.data, opened=opened)
+        if self.changes:
+            form.prefill(self.changes)
+        if problems:
+            form.refuse(problems)
+        return form
+
+    def read(self, posted: QueryDict) -> RecipeForm | RecipeText:
+        """What was posted: a text, or the fields of a form. Raises RecipeError, TextError when it is of no form of ours."""
+        if "yaml" in posted:
+            return RecipeText(str(posted["yaml"]), shipped=self.data)
+        opened = self.fork.stage if self.fork else None
+        if "working" in posted:
+            shipped = recipes.build(self.data)
+            working = recipe_text.read(str(posted["working"])).data
+            data = recipe_text.with_sizes(working, shipped.scales)
+            return RecipeForm(data, posted, shipped=self.data, opened=opened)
+        data = self.form().base.model_dump(mode="json")
+        return RecipeForm(data, posted, shipped=self.data, opened=opened)
+
+
+def draft_from(experiment: Experiment, stage: str | None, *, more_seeds: bool = False) -> Draft:
+    """The draft of a clone, or of a fork at a stage. Raises RecipeError where the experiment was imported.
+
+    `more_seeds` keeps its seeds, whose stages are reused, and adds as many, but enough for three.
+    """
+    refuse_imported(experiment)
+    changes: list[tuple[str, Any]] = []
+    if more_seeds:
+        first = max(experiment.seeds) + 1
+        more = range(first, first + max(len(experiment.seeds), LEAST - len(experiment.seeds)))
+        changes.append(("seeds", [*experiment.seeds, *more]))
+    fork = Fork(experiment, stage) if stage is not None else None
+    return Draft(
+        experiment.name, dict(experiment.recipe), None if fork else experiment, fork, changes=changes
+    )

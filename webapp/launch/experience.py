@@ -1,0 +1,124 @@
+"""What a plan can know from this installation's earlier experiments: speeds, accuracies, how often two checkpoints differ."""
+
+from statistics import fmean
+
+from django.db.models import Q
+
+from training.recipes.hardware import Hardware
+from training.recipes.recipe import Recipe, StageSpec, resolve
+from training.settings.shared import BenchmarkSettings, ModelSettings
+from webapp.experiments.models import Experiment
+from webapp.launch import speeds
+from webapp.results.outcome_counts import latest_accuracies, pair_counts
+from webapp.runs.models import StageRun, State
+
+
+class Experience:
+    """training.recipes.plan.Experience from the database; everything is asked once."""
+
+    def __init__(self, recipe: Recipe, hardware: Hardware, *, timed: bool = True) -> None:
+        self.recipe = recipe
+        self.timed = timed  # False: for a device that is not this installation's
+        self.device = "cuda" if hardware.is_gpu else "cpu"
+        self._known: dict[tuple[object, ...], float | None] = {}
+
+    def start(self) -> float | None:
+        """Seconds before a stage run's first record."""
+        if not self.timed:
+            return None
+        if ("start",) not in self._known:
+            self._known["start",] = speeds.start_seconds(self.device)
+        return self._known["start",]
+
+    def speed(self, spec: StageSpec) -> float | None:
+        """Units a second while such a stage trains."""
+        if not self.timed:
+            return None
+        own = [getattr(spec.settings, key) for key in spec.settings.same_speed]
+        key = ("speed", spec.settings.kind, *own, *_shape(spec.model))
+        if key not in self._known:
+            self._known[key] = speeds.training_speed(spec, self.device)
+        return self._known[key]
+
+    def benchmark_speed(self, spec: StageSpec, benchmark: BenchmarkSettings) -> float | None:
+        """Problems a second on a model of this size."""
+        if not self.timed:
+            return None
+        key = (
+            "benchmark",
+            benchmark.benchmark,
+            benchmark.max_new_tokens,
+            benchmark.samples,
+            *_shape(spec.model),
+        )
+        if key not in self._known:
+            self._known[key] = speeds.benchmark_speed(spec, benchmark, self.device)
+        return self._known[key]
+
+    def accuracy(self, spec: StageSpec) -> float | None:
+        """Of the stage's parent in the newest experiment that evaluated it, mean over seeds.
+
+        Any experiment of the recipe counts at this model's size, and any other one whose stage has the same settings.
+        """
+        if spec.parent is None:
+            return None
+        key = ("accuracy", spec.condition, spec.parent, *_shape(spec.model))
+        if key not in self._known:
+            self._known[key] = self._accuracy(spec)
+        return self._known[key]
+
+    def _accuracy(self, spec: StageSpec) -> float | None:
+        parent = next(one for one in resolve(self.recipe) if _names(one) == (spec.condition, spec.parent))
+        same = Q(experiment__recipe_name=spec.recipe) | Q(
+            spec__settings=parent.settings.model_dump(mode="json")
+        )
+        runs = StageRun.objects.filter(
+            same,
+            stage__name=spec.parent,
+            condition__name=spec.condition,
+            state=State.SUCCEEDED,
+            spec__model__n_layer=spec.model.n_layer,
+            spec__model__n_embd=spec.model.n_embd,
+            attempts__hostname__gt="",  # else made up (`mulberry seed`)
+        ).order_by("-experiment")
+        newest = runs.values_list("experiment", flat=True).first()
+        found = latest_accuracies(
+            runs.filter(experiment=newest).values_list("pk", flat=True), self.recipe.primary_metric
+        )
+        rates = [one.rate for one in found.values() if one.complete and one.rate is not None]
+        return fmean(rates) if rates else None
+
+
+def discordant_share(recipe: Recipe) -> tuple[float, str] | None:
+    """Share of problems that only one of two conditions solved, and the experiment where it was so.
+
+    Of the newest experiment of the recipe at this size that asked the primary metric's problems of two conditions,
+    after its last stage, and in which they differed in any.
+    """
+    last = recipe.stages[-1].name
+    for experiment in Experiment.objects.filter(recipe_name=recipe.name, imported=False)[:3]:
+        runs = StageRun.objects.filter(
+            experiment=experiment,
+            stage__name=last,
+            spec__model__n_layer=recipe.model.n_layer,
+            spec__model__n_embd=recipe.model.n_embd,
+        )
+        found = latest_accuracies(runs.values_list("pk", flat=True), recipe.primary_metric)
+        evaluations: dict[int, list[int]] = {}
+        for run in runs.order_by("condition__position"):
+            if run.pk in found and found[run.pk].complete:
+                evaluations.setdefault(run.seed, []).append(found[run.pk].evaluation)
+        pairs = [(arms[0], other) for arms in evaluations.values() for other in arms[1:]]
+        counts = [one for one in pair_counts(pairs).values() if one.problems]
+        share = fmean((one.gained + one.lost) / one.problems for one in counts) if counts else 0.0
+        if share:  # with none at all nothing could be planned: two models that solve nothing, or everything
+            return share, experiment.name
+    return None
+
+
+def _names(spec: StageSpec) -> tuple[str, str]:
+    return spec.condition, spec.stage
+
+
+def _shape(model: ModelSettings) -> tuple[object, ...]:
+    return model.n_layer, model.n_embd, model.positions, model.memory

@@ -1,0 +1,304 @@
+"""The fields of a form: one for each setting of a recipe, made from the settings classes, and what their texts stand for."""
+
+import inspect
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+
+from pydantic.fields import FieldInfo
+
+from training.benchmarks import BENCHMARKS
+from training.recipes import recipe as recipes
+from training.recipes.recipe import Recipe
+from training.rewards import REWARDS
+from training.settings.errors import LISTED_BY
+from training.settings.shared import Reward, Settings, StageSettings, TrainingStageSettings
+from webapp.launch import text as recipe_text
+from webapp.launch.edits import flow
+
+Kind = Literal["int", "float", "text", "prose", "bool", "choice", "list", "yaml", "overrides"]
+PROSE = ("question", "prediction", "instructions")
+FIXED = ("kind", "source")  # another kind of stage or source is another recipe
+REGISTRIES = {"benchmark": BENCHMARKS, "primary_metric": BENCHMARKS, "reward": REWARDS}  # names that exist
+BASICS = ("name", "title", "seeds")
+ASKED = ("question", "prediction", "primary_metric", "alpha", "go_threshold")
+
+
+@dataclass
+class Field:
+    """One setting: its dotted path is the field's name."""
+
+    path: str
+    label: str
+    kind: Kind
+    value: str  # as shown and posted
+    help: str = ""
+    choices: list[tuple[str, str]] = field(default_factory=list)
+    optional: bool = False
+    errors: list[str] = field(default_factory=list)
+    was: str | None = None  # what the recipe has, as shown; None: the recipe has no such setting
+    elsewhere: list[tuple[str, str]] = field(default_factory=list)  # condition → what it has instead
+
+    @property
+    def changed(self) -> bool:
+        """Whether it is no longer as the recipe has it."""
+        return self.was is not None and self.was != self.value
+
+
+@dataclass
+class Group:
+    """Settings that belong together: a fieldset, folded when it is a stage."""
+
+    path: str
+    title: str
+    help: str = ""
+    fields: list[Field] = field(default_factory=list)
+    groups: list["Group"] = field(default_factory=list)
+    folded: bool = False  # most people leave it as it is
+    opened: bool = False  # though it can be folded
+    errors: list[str] = field(default_factory=list)
+
+    def every_field(self) -> Iterator[Field]:
+        """The fields of this group and of those in it."""
+        yield from self.fields
+        for group in self.groups:
+            yield from group.every_field()
+
+    def every_group(self) -> Iterator["Group"]:
+        """This group and those in it."""
+        yield self
+        for group in self.groups:
+            yield from group.every_group()
+
+    @property
+    def compact(self) -> bool:
+        """True for a few fields and nothing below: several such groups fit side by side."""
+        return not self.groups and len(self.fields) <= 4
+
+    @property
+    def has_errors(self) -> bool:
+        """True when something in it must be mended, so that it is shown unfolded."""
+        return any(g.errors for g in self.every_group()) or any(f.errors for f in self.every_field())
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is shown unfolded: what a person changed, or must mend, is to be seen."""
+        return self.opened or self.has_errors or any(one.changed for one in self.every_field())
+
+    @property
+    def differing(self) -> int:
+        """Settings in it that some condition has another value of."""
+        return sum(bool(one.elsewhere) for one in self.every_field())
+
+
+def parsed(one: Field, text: str) -> Any:
+    """The value that a field's text stands for; what is no number stays text, so that the schema refuses it.
+
+    Raises ValueError for lines of overrides that are not `path = value`.
+    """
+    if not text and one.optional:
+        return None
+    match one.kind:
+        case "int" | "float":
+            return _number(text)
+        case "bool":
+            return text == "true"
+        case "list":
+            return [_number(part.strip()) for part in text.split(",") if part.strip()]
+        case "yaml":
+            return _yaml(text)
+        case "overrides":
+            return dict(_override(line) for line in text.splitlines() if line.strip())
+    return text
+
+
+THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")  # 12,000; in 0,001 the comma is no such
+
+
+def _number(text: str) -> Any:
+    plain = text.replace(",", "") if THOUSANDS.fullmatch(text.strip()) else text
+    for read in (int, float):
+        try:
+            return read(plain)
+        except ValueError:
+            continue
+    return text
+
+
+def _yaml(text: str) -> Any:
+    try:
+        return recipe_text.value(text)
+    except ValueError:
+        raise ValueError("cannot be read; write it as YAML, e.g. [a, b] or {name: value}") from None
+
+
+def _override(line: str) -> tuple[str, Any]:
+    path, equals, value = line.partition("=")
+    if not equals or not path.strip() or not value.strip():
+        raise ValueError(f"write one setting a line as path = value, not {line.strip()!r}")
+    return path.strip(), _yaml(value)
+
+
+def groups(recipe: Recipe, sizes: Sequence[tuple[str, str]] = ()) -> Iterator[Group]:
+    """The groups of a recipe's form; `sizes` are the scales that it comes in, with their words."""
+    basics = _group(recipe, "", "Basics", keys=BASICS)
+    if sizes:
+        text = "The settings below are those of this size; what you changed stays changed in another one"
+        basics.fields.insert(0, Field("scale", "Size", "choice", recipe.scale, text, list(sizes)))
+    yield basics
+    asked = _group(recipe, "", "What is asked", keys=ASKED)
+    asked.help = "frozen at launch: stands beside the outcome, and nobody can turn it afterwards"
+    yield asked
+    for key, title in (
+        ("conditions", "Conditions"),
+        ("mul_tokens", "Mul-tokens"),
+        ("text", "Text"),
+        ("model", "Model"),
+    ):
+        yield _named(recipe, key, title)
+    yield _named(recipe, "tokenizer", "Tokenizer")
+    stages = _named(recipe, "stages", "Stages")
+    for settings, group in zip(recipe.stages, stages.groups, strict=True):
+        group.folded, group.help = True, digest(settings)
+        for one in group.fields:
+            if one.path.endswith(".after"):
+                names = [s.name for s in recipe.stages if s is not settings]
+                one.kind, one.choices = "choice", [("", "nothing"), *((name, name) for name in names)]
+    yield stages
+    yield _named(recipe, "benchmarks", "Benchmarks")
+
+
+def sizes_of(recipe: Recipe) -> list[tuple[str, str]]:
+    """The sizes that a recipe comes in, each with its words; none where there is one only."""
+    if not recipe.scales:
+        return []
+    titles = {name: settings["title"] for name, settings in recipe.scales.items() if "title" in settings}
+    if titles:  # a size with a title of its own is a preset; what tells them apart is shown
+        titles[recipes.FULL] = recipe.title
+    return [
+        (name, f"{name}: {titles[name]}" if name in titles else name)
+        for name in (recipes.FULL, *recipe.scales)
+    ]
+
+
+def digest(stage: StageSettings) -> str:
+    """A stage in one line: its kind, its steps, its learning rate."""
+    parts = [stage.kind]
+    if steps := stage.planned_steps():
+        parts.append(f"{steps:,} steps")
+    if isinstance(stage, TrainingStageSettings):
+        parts.append(f"learning rate {stage.optimizer.learning_rate:g}")
+    return " · ".join(parts)
+
+
+def _named(recipe: Recipe, key: str, title: str) -> Group:
+    """The group of one of the recipe's own settings."""
+    info, value = Recipe.model_fields[key], getattr(recipe, key)
+    if isinstance(value, Settings):
+        group = _group(value, key, title)
+        group.help, group.folded = info.description or "", True
+        return group
+    folded = key == "benchmarks"
+    return Group(key, title, info.description or "", groups=_items(value, key), folded=folded)
+
+
+def _group(settings: Settings, path: str, title: str, keys: Iterable[str] | None = None) -> Group:
+    group = Group(path, title)
+    for key in keys or _own_first(type(settings)):
+        info, value = type(settings).model_fields[key], getattr(settings, key)
+        if key in FIXED and len(get_args(info.annotation)) == 1:
+            continue
+        below = f"{path}.{key}" if path else key
+        if isinstance(value, Settings):
+            group.groups.append(_group(value, below, _label(key)))
+            group.groups[-1].help = info.description or ""
+        elif isinstance(value, list | tuple) and value and isinstance(value[0], Settings):
+            group.groups.append(
+                Group(below, _label(key), info.description or "", groups=_items(value, below))
+            )
+        else:
+            group.fields.append(_field(below, key, info, value))
+    return group
+
+
+def _items(items: Iterable[Settings], path: str) -> list[Group]:
+    """One group an item of a list, by its name; by its position where two have the same one."""
+    items = list(items)
+    names = [_item_name(item) for item in items]
+    keys = [name if names.count(name) == 1 else str(i) for i, name in enumerate(names)]
+    groups = [
+        _group(item, f"{path}.{key}", name or key) for item, key, name in zip(items, keys, names, strict=True)
+    ]
+    for item, group in zip(items, groups, strict=True):
+        if isinstance(item, Reward):
+            group.help = inspect.cleandoc(type(item).__doc__ or "")
+    return groups
+
+
+def _item_name(item: Settings) -> str:
+    return next((str(getattr(item, key)) for key in LISTED_BY if key in type(item).model_fields), "")
+
+
+def _own_first(settings: type[Settings]) -> list[str]:
+    """Field names, the class's own before those that it shares with its relatives."""
+    own = [key for key in settings.model_fields if key in settings.__annotations__]
+    return own + [key for key in settings.model_fields if key not in own]
+
+
+def _field(path: str, key: str, info: FieldInfo, value: Any) -> Field:
+    annotation, optional = _plain(info.annotation)
+    kind, choices = _kind(annotation, key)
+    if key in REGISTRIES:
+        kind, choices = "choice", [(name, name) for name in REGISTRIES[key]]
+    if isinstance(info.json_schema_extra, dict) and "options" in info.json_schema_extra:
+        meanings = cast("dict[str, str]", info.json_schema_extra["options"])
+        choices = [(option, f"{option}: {meanings[option]}") for option, _ in choices]
+    return Field(path, _label(key), kind, shown(value, kind), info.description or "", choices, optional)
+
+
+def _plain(annotation: Any) -> tuple[Any, bool]:
+    """X | None → (X, True)."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    options = [a for a in get_args(annotation) if a is not type(None)]
+    if get_origin(annotation) in (Union, UnionType) and len(options) == 1:
+        return options[0], True
+    return annotation, False
+
+
+def _kind(annotation: Any, key: str) -> tuple[Kind, list[tuple[str, str]]]:
+    if annotation is bool:
+        return "bool", []
+    if annotation is int:
+        return "int", []
+    if annotation is float:
+        return "float", []
+    if annotation is str:
+        return ("prose" if key in PROSE else "text"), []
+    if get_origin(annotation) is Literal:
+        return "choice", [(str(option), str(option)) for option in get_args(annotation)]
+    if key == "overrides":
+        return "overrides", []
+    if get_origin(annotation) in (list, tuple) and set(get_args(annotation)) <= {int, float, Ellipsis}:
+        return "list", []
+    return "yaml", []
+
+
+def shown(value: Any, kind: Kind) -> str:
+    """A value as the text of its field."""
+    match kind:
+        case "list":
+            return ", ".join(map(str, value or []))
+        case "bool":
+            return "true" if value else "false"
+        case "overrides":
+            return "\n".join(f"{path} = {flow(one)}" for path, one in value.items())
+        case "yaml" if value is not None:
+            return flow(value)
+    return "" if value is None else str(value)
+
+
+def _label(key: str) -> str:
+    return key if key.startswith("n_") else key.replace("_", " ").capitalize()

@@ -1,0 +1,141 @@
+"""The gallery: every shipped recipe with what it asks and what it costs, at each of its sizes."""
+
+import itertools
+from dataclasses import dataclass
+from functools import lru_cache
+
+from django.conf import settings
+
+from training.recipes import plan as plans, recipe as recipes
+from training.recipes.availability import missing_data
+from training.recipes.files import RECIPES
+from training.recipes.hardware import CONSUMER, HARDWARE, Hardware
+from training.recipes.recipe import FULL, Recipe, StageSpec
+from webapp.launch.experience import Experience
+from webapp.launch.planning import own_hardware, site
+from webapp.runs.models import Attempt, State
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What all stage runs of a recipe take at one size."""
+
+    runs: int
+    steps: int
+    seconds: float  # of one device of this machine
+    measured: bool  # by earlier runs here; else a guess
+    gpu_hours: float  # on the consumer GPU: always a guess, unless that is what is here
+    rollouts: int
+    disk: int
+
+
+@dataclass(frozen=True)
+class Size:
+    """A recipe at one of its sizes."""
+
+    name: str
+    recipe: Recipe
+    cost: Cost
+    missing: list[str]  # data that it needs and that are not there
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A recipe of the gallery."""
+
+    recipe: Recipe  # as shipped
+    sizes: list[Size]  # the recipe as written first
+
+    @property
+    def full(self) -> Size:
+        """As written."""
+        return self.sizes[0]
+
+    @property
+    def branches(self) -> bool:
+        """Whether some stage does not simply follow the one before it."""
+        stages = self.recipe.stages
+        return any(stage.after != before.name for before, stage in itertools.pairwise(stages))
+
+    def holds(self, query: str) -> bool:
+        """Whether all words of a query are in it."""
+        return all(word in self.words for word in query.lower().split())
+
+    @property
+    def words(self) -> str:
+        """What the filter looks in."""
+        one = self.recipe
+        names = (
+            [stage.name for stage in one.stages]
+            + [stage.kind for stage in one.stages]
+            + [c.name for c in one.conditions]
+        )
+        return " ".join(
+            [one.name, one.title, one.question, one.prediction, *names, *(s.name for s in self.sizes)]
+        ).lower()
+
+
+class Speeds(Experience):
+    """Speeds of earlier runs, asked once for all recipes; a cost needs no accuracies."""
+
+    def accuracy(self, spec: StageSpec) -> float | None:
+        """Not asked."""
+        return None
+
+
+def choices() -> list[Choice]:
+    """Every shipped recipe, what can run here at once first, then by the work that it takes."""
+    hardware = own_hardware(site())
+    newest = _newest_on(hardware)
+    found = [
+        _choice(name, (RECIPES / f"{name}.yaml").stat().st_mtime_ns, hardware, newest)
+        for name in recipes.names()
+    ]
+    with_data = [_with_missing(choice) for choice in found]
+    return sorted(with_data, key=lambda one: (bool(one.full.missing), one.full.cost.steps, one.recipe.name))
+
+
+def _newest_on(hardware: Hardware) -> int:
+    """The newest attempt that tells a speed: a cost stands until there is another one. 0: nothing has run here."""
+    kind = "cuda" if hardware.is_gpu else "cpu"
+    ran = Attempt.objects.filter(outcome=State.SUCCEEDED, device__startswith=kind).exclude(hostname="")
+    return ran.order_by("-pk").values_list("pk", flat=True).first() or 0
+
+
+@lru_cache(maxsize=64)
+def _choice(name: str, written: int, hardware: Hardware, newest: int) -> Choice:
+    """A recipe and its sizes; `written` (of the file) and `newest` only say how long the answer holds."""
+    recipe = recipes.build(recipes.shipped(name))
+    known = _speeds(hardware, newest) if newest else plans.NoExperience()
+    sized = {FULL: recipe} | {
+        size: recipes.build(recipe.model_dump(mode="json"), [("scale", size)]) for size in recipe.scales
+    }
+    return Choice(recipe, [Size(size, one, _cost(one, hardware, known), []) for size, one in sized.items()])
+
+
+@lru_cache(maxsize=2)
+def _speeds(hardware: Hardware, newest: int) -> Speeds:
+    return Speeds(recipes.build(recipes.shipped("smoke")), hardware)
+
+
+def _cost(recipe: Recipe, hardware: Hardware, known: plans.Experience) -> Cost:
+    here = plans.plan(recipe, hardware=hardware, experience=known)
+    gpu = here if hardware.is_gpu else plans.plan(recipe, hardware=HARDWARE[CONSUMER])
+    return Cost(
+        runs=len(here.runs),
+        steps=sum(run.work.steps for run in here.runs),
+        seconds=here.seconds,
+        measured=here.measured,
+        gpu_hours=gpu.seconds / 3600,
+        rollouts=here.work.rollouts,
+        disk=here.disk,
+    )
+
+
+def _with_missing(choice: Choice) -> Choice:
+    """Data come and go: they are looked for each time."""
+    sizes = [
+        Size(one.name, one.recipe, one.cost, missing_data(one.recipe, settings.MULBERRY_DATA))
+        for one in choice.sizes
+    ]
+    return Choice(choice.recipe, sizes)

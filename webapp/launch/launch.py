@@ -1,0 +1,149 @@
+"""Launching: from a checked recipe to rows that workers take."""
+
+import subprocess
+from importlib.metadata import version
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import connection, transaction
+
+from training.recipes.availability import check_data
+from training.recipes.identity import Key, key
+from training.recipes.recipe import Recipe, resolve
+from webapp.celery import announce
+from webapp.experiments.models import Condition, Experiment, Stage
+from webapp.launch.reuse import Fork, Plan, planned
+from webapp.runs import lifecycle
+from webapp.runs.models import StageRun, State
+from webapp.runs.reuse import take_over
+
+
+def launch(
+    *,
+    recipe: Recipe,
+    owner: User,
+    reuse: bool = True,
+    fork: Fork | None = None,
+    origin: Experiment | None = None,
+) -> Experiment:
+    """Freeze a recipe as an experiment, queue its first runs and announce them on commit. Raises RecipeError.
+
+    With `reuse`, runs of an identity that is finished elsewhere take that over, and what conditions share is computed
+    once. A fork takes over what stands above it. `origin` is the experiment whose settings were cloned.
+    """
+    check_data(recipe, settings.MULBERRY_DATA)
+    plan = planned(resolve(recipe), reuse=reuse, fork=fork)
+    with transaction.atomic():
+        experiment = Experiment.objects.create(
+            name=_next_name(recipe.name),
+            title=recipe.title,
+            recipe_name=recipe.name,
+            recipe=recipe.model_dump(mode="json"),
+            question=recipe.question,
+            prediction=recipe.prediction,
+            primary_metric=recipe.primary_metric,
+            alpha=recipe.alpha,
+            seeds=recipe.seeds,
+            code_version=code_version(),
+            owner=owner,
+            **_origin(fork, origin),
+        )
+        _create_runs(
+            experiment, plan, _create_conditions(experiment, recipe), _create_stages(experiment, recipe)
+        )
+    return experiment
+
+
+def _origin(fork: Fork | None, origin: Experiment | None) -> dict[str, Any]:
+    """Where the settings come from, in words that outlive the experiment they name."""
+    if fork is not None:
+        return {"origin": fork.experiment, "origin_note": f"fork of {fork.experiment.name} at {fork.stage}"}
+    return {"origin": origin, "origin_note": f"clone of {origin.name}"} if origin is not None else {}
+
+
+def code_version() -> str:
+    """The commit that this code stands at, marked + when files differ from it; else the package's version."""
+    if not (settings.ROOT / ".git").exists():
+        return version("mulberry")
+    try:
+        command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12"]
+        done = subprocess.run(
+            command, cwd=settings.ROOT, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):  # no git here, or a folder that git does not trust
+        return version("mulberry")
+    return done.stdout.strip()[:100]
+
+
+def _next_name(recipe_name: str) -> str:
+    """`<recipe>-<n>`; launches of one recipe stand in line for the number until they commit."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"launch {recipe_name}"])
+    taken = Experiment.objects.filter(name__regex=rf"^{recipe_name}-[0-9]+$").values_list("name", flat=True)
+    return f"{recipe_name}-{1 + max((int(name.rpartition('-')[2]) for name in taken), default=0)}"
+
+
+def _create_conditions(experiment: Experiment, recipe: Recipe) -> dict[str, Condition]:
+    conditions = [
+        Condition(experiment=experiment, name=c.name, position=position, overrides=c.overrides)
+        for position, c in enumerate(recipe.conditions)
+    ]
+    return {c.name: c for c in Condition.objects.bulk_create(conditions)}
+
+
+def _create_stages(experiment: Experiment, recipe: Recipe) -> dict[str, Stage]:
+    stages = {
+        s.name: Stage(experiment=experiment, name=s.name, kind=s.kind, position=position)
+        for position, s in enumerate(recipe.stages)
+    }
+    Stage.objects.bulk_create(stages.values())
+    for settings_ in recipe.stages:
+        if settings_.after is not None:
+            stages[settings_.name].after = stages[settings_.after]
+    Stage.objects.bulk_update(stages.values(), ["after"])
+    return stages
+
+
+def _create_runs(
+    experiment: Experiment, plan: Plan, conditions: dict[str, Condition], stages: dict[str, Stage]
+) -> None:
+    """One row a spec, parents first; what is ready is announced on commit."""
+    made: dict[Key, StageRun] = {}
+    for spec in plan.specs:
+        place = key(spec)
+        twin = plan.twins.get(place)
+        # What another condition computes is waited for like a parent: it ends, fails and is retried before this one.
+        before = twin or ((spec.condition, spec.parent, spec.seed) if spec.parent else None)
+        parent = made[before] if before else None
+        offered = plan.offers.get(place)
+        if offered is not None and not offered.missing:
+            state = State.SUCCEEDED
+        else:
+            state = State.READY if parent is None or parent.state == State.SUCCEEDED else State.WAITING
+        steps = spec.settings.planned_steps() or 0
+        run = made[place] = StageRun.objects.create(
+            experiment=experiment,
+            condition=conditions[spec.condition],
+            stage=stages[spec.stage],
+            seed=spec.seed,
+            parent=parent,
+            spec=spec.model_dump(mode="json"),
+            identity=plan.identities[place].sha256,
+            reused_from=made[twin] if twin else None,
+            planned_steps=0 if offered or twin else steps,
+            progress_total=steps,
+            progress_unit="steps",
+            **lifecycle.first(state),
+        )
+        text = "launched"
+        if twin is not None:
+            text = f"waits for {spec.stage} of {twin[0]}, which is the same"
+        if offered is not None:
+            take_over(run, offered)
+            text = f"reused from {run.reused_note}"
+            if offered.missing:
+                text += f"; still to evaluate: {', '.join(offered.missing)}"
+        lifecycle.record(run, "", state, text)
+        if state is State.READY:
+            transaction.on_commit(lambda queue=run.queue: announce(queue))  # type: ignore[misc]

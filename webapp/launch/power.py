@@ -1,0 +1,98 @@
+"""What an experiment of this size could see, told before it is launched."""
+
+from dataclasses import dataclass
+
+from training.recipes.plan import problems
+from training.recipes.recipe import Recipe
+from webapp.statistics import proportions
+
+ASSUMED_DISCORDANT = 0.1
+WISHED = 0.05  # a difference that is worth knowing, unless somebody wishes another one
+CHANCE = 0.8  # of seeing a difference that is there
+
+
+@dataclass(frozen=True)
+class Power:
+    """The primary metric's paired comparison, after one stage. Shares are 0 to 1."""
+
+    benchmark: str
+    problems: int
+    seeds: int
+    alpha: float
+    discordant: float
+    discordant_from: str  # the experiment that showed it; empty: assumed
+    wished: float
+
+    @property
+    def checkpoints(self) -> float:
+        """Smallest difference that the paired test of two checkpoints sees."""
+        return proportions.detectable(self.problems, self.discordant, self.alpha, CHANCE)
+
+    @property
+    def conditions(self) -> float | None:
+        """Smallest difference of two conditions that the test over seeds sees; None with one seed."""
+        if self.seeds < 2:
+            return None
+        return proportions.detectable_by_seeds(self.problems, self.discordant, self.seeds, self.alpha, CHANCE)
+
+    @property
+    def needed(self) -> int:
+        """Problems at which two checkpoints that differ as wished are told apart."""
+        share = max(self.discordant, self.wished)
+        return proportions.needed_problems(self.wished, share, self.alpha, CHANCE)
+
+    @property
+    def sentences(self) -> list[str]:
+        """What this means, and what it takes for granted."""
+        sees = f"{self.problems:,} problems of {self.benchmark} show a difference of {_points(self.checkpoints)} "
+        sees += f"between two checkpoints; a difference of {_points(self.wished)} takes {self.needed:,}."
+        source = (
+            f"as many as in {self.discordant_from}"
+            if self.discordant_from
+            else "an assumption: nothing like it has run here"
+        )
+        takes = f"With α {self.alpha:g}, power {CHANCE:.0%}".replace("%", " %")
+        takes += (
+            f" and {100 * self.discordant:.3g} % of the problems solved by only one of the two ({source})."
+        )
+        if self.conditions is None:
+            seeds = "One seed compares two checkpoints, not two conditions: another seed may turn the result round."
+        else:
+            seeds = (
+                f"{self.seeds} seeds show a difference of {_points(self.conditions)} between two conditions, "
+            )
+            seeds += "or only a larger one where seeds differ by more than their problems do."
+            if self.seeds < 3:
+                seeds += " Three are the least that can support a claim."
+        return [sees, seeds, takes]
+
+
+def power(
+    recipe: Recipe,
+    *,
+    known: tuple[float, str] | None = None,
+    discordant: float | None = None,
+    wished: float | None = None,
+) -> Power | None:
+    """Power of the recipe's primary metric; None where no two conditions are compared or no stage asks it.
+
+    `known` is the discordant share of an earlier experiment and its name; `discordant` and `wished` go before.
+    """
+    asked = [b for b in recipe.benchmarks if b.benchmark == recipe.primary_metric]
+    asked += [b for s in recipe.stages for b in s.benchmarks or [] if b.benchmark == recipe.primary_metric]
+    if not asked or len(recipe.conditions) < 2:
+        return None
+    share, source = (discordant, "") if discordant is not None else known or (ASSUMED_DISCORDANT, "")
+    return Power(
+        benchmark=recipe.primary_metric,
+        problems=problems(asked[0]),
+        seeds=len(recipe.seeds),
+        alpha=recipe.alpha,
+        discordant=share,
+        discordant_from=source,
+        wished=WISHED if wished is None else wished,
+    )
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.1f} points"

@@ -1,0 +1,1 @@
+"""Server-sent events: what is recorded, brought to open pages."""

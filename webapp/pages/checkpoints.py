@@ -1,0 +1,57 @@
+"""The page that compares checkpoints of any experiments."""
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from webapp.comparison import checkpoint_exports
+from webapp.comparison.cells import Comparison, UnpairedComparison
+from webapp.comparison.checkpoints import MOST, Across, across
+from webapp.experiments.models import Experiment
+from webapp.files import long_tables
+from webapp.reports.experiment_tables import FORMS, download
+
+
+@require_GET
+def page(request: HttpRequest) -> HttpResponse:
+    """Up to MOST checkpoints against the first: ?experiment1=, ?run1=, … and ?benchmark=."""
+    try:
+        found = _across(request)
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    compared = [one for one in found.comparisons if isinstance(one, Comparison | UnpairedComparison)]
+    fields = [*found.picks, *([None] * (max(2, len(found.picks) + 1) - len(found.picks)))][:MOST]
+    context = {
+        "table": found,
+        "rows": list(zip(found.picks, found.comparisons, strict=True)),
+        "fields": list(enumerate(fields, 1)),
+        "names": list(Experiment.objects.values_list("name", flat=True)),
+        "reach": max((abs(end) for one in compared for end in one.interval), default=0.0),
+        "most": MOST,
+        "query": request.GET.urlencode(),
+        "nav": "compare",
+    }
+    return render(request, "results/across.html", context)
+
+
+@require_GET
+def file(request: HttpRequest, form: str) -> HttpResponse:
+    """What the page shows, to download."""
+    long_tables.check(form, FORMS)
+    try:
+        found = _across(request)
+        if not found.picks:
+            raise ValueError("choose checkpoints first: ?experiment1=, ?run1=, …")
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    return download(checkpoint_exports.checkpoints(found), form)
+
+
+def _across(request: HttpRequest) -> Across:
+    """What the query asks for; raises ValueError for what there is not."""
+    chosen = [
+        (name, request.GET.get(f"run{place}", ""))
+        for place in range(1, MOST + 1)
+        if (name := request.GET.get(f"experiment{place}", ""))
+    ]
+    return across(chosen, request.GET.get("benchmark", ""))

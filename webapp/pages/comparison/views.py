@@ -1,0 +1,291 @@
+"""Pages of the results: the comparison of conditions, its exports, the report, an evaluation's problems."""
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBadRequest,
+    JsonResponse,
+)
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET
+from django.views.decorators.vary import vary_on_headers
+
+from webapp.comparison import exports, groups, pass_exports
+from webapp.comparison.cells import Comparison, MeansComparison, SeedsComparison, UnpairedComparison
+from webapp.comparison.decisions import decisions
+from webapp.comparison.forest_plot import forest_plot
+from webapp.comparison.pass_curves import MEANINGS, changes, curves
+from webapp.comparison.table import StageTable, stage_table
+from webapp.comparison.wording import answers, mixed_sizes
+from webapp.diagnosis import readings
+from webapp.experiments.models import Experiment
+from webapp.files import long_tables
+from webapp.reports import report as reports
+from webapp.reports.experiment_tables import FORMS, SEEDS, TABLES, Choices, build, download
+from webapp.results import outcome_files
+from webapp.results.models import GREEDY, Evaluation
+from webapp.results.outcome_counts import SAMPLE_CHOICES, STEP_CHOICES, outcome_counts, with_samples
+from webapp.results.published import Publication, PublishedResult
+from webapp.runs.models import StageRun
+from webapp.statistics.proportions import wilson
+from webapp.telemetry.rollouts import CHOICES
+
+SHOWN = 50  # problems on a page
+SHARED_LABELS = {
+    "decoding": "Decoding",
+    "max_new_tokens": "Token limit",
+    "grader": "Grader",
+    "samples": "Samples a problem",
+    "temperature": "Temperature",
+}
+
+
+@require_GET
+@vary_on_headers("HX-Request")
+def comparison(request: HttpRequest, name: str) -> HttpResponse:
+    """The stage table with its answer; ?benchmark=, ?baseline=, ?metric=, ?seeds=. For htmx only what changes."""
+    experiment = get_object_or_404(Experiment, name=name)
+    try:
+        wanted = _choices(request, experiment)
+        table = wanted.stage_table()
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    together = wanted.together and table.several_seeds
+    columns = _columns(experiment, table)
+    context = {
+        "experiment": experiment,
+        "table": table,
+        "seeds": wanted.seeds,
+        "seed_choices": SEEDS,
+        "together": together,
+        "plot": forest_plot(table, {one["name"]: one["position"] for one in columns}, together),
+        "decisions": decisions(table),
+        "answers": answers(table),
+        "columns": columns,
+        "reach": _reach(table),
+        "warning": mixed_sizes(table),
+        "remarks": Publication.model_validate(experiment.recipe).remarks() if table.imported else [],
+        "provenance": exports.provenance(table),
+        "groups": groups.groups(table),
+        "groups_caption": groups.CAPTION,
+        "changes": changes(table) if table.samples else [],
+        "meanings": MEANINGS,
+        "query": request.GET.urlencode(),
+        "nav": "experiments",
+    }
+    template = "results/_comparison.html" if "HX-Request" in request.headers else "results/comparison.html"
+    return render(request, template, context)
+
+
+@require_GET
+def table_file(request: HttpRequest, name: str, form: str, what: str = "stages") -> HttpResponse:
+    """One of TABLES to download as one of FORMS, with the comparison page's choices; ?run= for one run's."""
+    experiment = get_object_or_404(Experiment, name=name)
+    if what not in TABLES:
+        raise Http404(f"there is no table {what!r}; choose {', '.join(TABLES)}")
+    long_tables.check(form, FORMS)
+    try:
+        table = build(what, _choices(request, experiment))
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    return download(table, form)
+
+
+@require_GET
+def pass_charts(request: HttpRequest, name: str) -> HttpResponse:
+    """The pass@k curves of ?benchmark= as figures for the page."""
+    experiment = get_object_or_404(Experiment, name=name)
+    try:
+        table = _table(request, experiment)
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    return JsonResponse({"charts": pass_exports.charts(table, curves(table))})
+
+
+@require_GET
+def evaluation_file(request: HttpRequest, evaluation_id: int, form: str) -> HttpResponseBase:
+    """The responses of an evaluation, streamed; ?only= as on its page, else every one with its samples."""
+    long_tables.check(form)
+    found = get_object_or_404(Evaluation.objects.select_related(*outcome_files.RELATED), pk=evaluation_id)
+    only = request.GET.get("only", "")
+    choices = CHOICES | STEP_CHOICES | SAMPLE_CHOICES
+    if only not in choices:
+        return HttpResponseBadRequest(
+            f"there is no choice {only!r}; take one of {', '.join(filter(None, choices))}\n",
+            content_type="text/plain",
+        )
+    experiment = found.attempt.stage_run.experiment
+    made = outcome_files.rows(experiment, [found], choices[only][1] if only else None)
+    name = f"{experiment.name}-evaluation-{found.pk}{f'-{only}' if only else ''}"
+    return long_tables.download(made, form, name)
+
+
+@require_GET
+def outcomes_file(request: HttpRequest, name: str, form: str) -> HttpResponseBase:
+    """Every response that the stage tables are made of, streamed; ?benchmark= for those of one."""
+    long_tables.check(form)
+    experiment = get_object_or_404(Experiment, name=name)
+    found = outcome_files.that_count(experiment, request.GET.get("benchmark", ""))
+    return long_tables.download(outcome_files.rows(experiment, found), form, f"{experiment.name}-outcomes")
+
+
+@require_GET
+def findings(request: HttpRequest, name: str) -> HttpResponse:
+    """The answer so far and the findings of an experiment, the worst first, as a fragment."""
+    experiment = get_object_or_404(Experiment, name=name)
+    table = stage_table(experiment)
+    context = {
+        "findings": readings.grouped(readings.of_experiment(experiment, table)),
+        "answers": [answer for answer in answers(table) if answer.numbers],
+        "experiment": experiment,
+    }
+    return render(request, "results/_findings.html", context)
+
+
+@require_GET
+def report(request: HttpRequest, name: str) -> HttpResponse:
+    """The report as a page."""
+    experiment = get_object_or_404(Experiment, name=name)
+    context = {"experiment": experiment, "report": reports.build(experiment), "nav": "experiments"}
+    return render(request, "results/report.html", context)
+
+
+@require_GET
+def report_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
+    """The report to download: md or html."""
+    experiment = get_object_or_404(Experiment, name=name)
+    if form == "md":
+        written = reports.report(experiment, format="md")
+        return _download(written, "text/markdown; charset=utf-8", f"{experiment.name}-report.md")
+    if form == "html":
+        written = reports.report(experiment, format="html")
+        return _download(written, "text/html; charset=utf-8", f"{experiment.name}-report.html")
+    raise Http404(f"there is no report {form!r}; choose md or html")
+
+
+@require_GET
+def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
+    """The problems behind an accuracy, with their texts; ?only=correct|wrong|…, ?page=."""
+    related = ("attempt__stage_run__condition", "attempt__stage_run__stage", "attempt__stage_run__experiment")
+    found = get_object_or_404(Evaluation.objects.select_related(*related), pk=evaluation_id)
+    only = request.GET.get("only", "")
+    choices = CHOICES | STEP_CHOICES | (SAMPLE_CHOICES if found.settings.get("samples") else {})
+    only = only if only in choices else ""
+    counts = outcome_counts(found.pk, {key: condition for key, (_, condition) in choices.items()})
+    if found.published is not None:
+        return render(request, "results/published.html", _published(found))
+    outcomes = with_samples(found.outcomes.filter(choices[only][1], sample=GREEDY).order_by("problem"))
+    context = {
+        "evaluation": found,
+        "run": found.attempt.stage_run,
+        "experiment": found.attempt.stage_run.experiment,
+        "page": Paginator(outcomes, SHOWN).get_page(request.GET.get("page")),
+        "choices": [(key, label, counts[key]) for key, (label, _) in choices.items()],
+        "only": only,
+        "correct": counts["correct"],
+        "counted": counts[""],
+        "rate": counts["correct"] / counts[""] if counts[""] else None,
+        "only_label": choices[only][0],
+        "shared": {SHARED_LABELS[key]: found.settings[key] for key in SHARED_LABELS if key in found.settings},
+        "interval": wilson(counts["correct"], counts[""]) if counts[""] else None,
+        "nav": "experiments",
+    }
+    return render(request, "results/evaluation.html", context)
+
+
+@require_GET
+def samples(request: HttpRequest, evaluation_id: int) -> HttpResponse:
+    """Every response to one problem, ?problem=: the greedy one, then the samples."""
+    related = ("attempt__stage_run__condition", "attempt__stage_run__stage", "attempt__stage_run__experiment")
+    found = get_object_or_404(Evaluation.objects.select_related(*related), pk=evaluation_id)
+    outcomes = list(found.outcomes.filter(problem=request.GET.get("problem", "")).order_by("sample"))
+    if not outcomes:
+        raise Http404("there is no such problem in this evaluation; open it from the list of problems")
+    context = {
+        "evaluation": found,
+        "run": found.attempt.stage_run,
+        "experiment": found.attempt.stage_run.experiment,
+        "problem": outcomes[0].problem,
+        "outcomes": outcomes,
+        "right": sum(one.correct for one in outcomes if one.sample != GREEDY),
+        "drawn": sum(one.sample != GREEDY for one in outcomes),
+        "nav": "experiments",
+    }
+    return render(request, "results/samples.html", context)
+
+
+def _published(found: Evaluation) -> dict[str, Any]:
+    """Context of the page of an imported evaluation: its numbers, and that there is no more."""
+    assert found.published is not None
+    run = found.attempt.stage_run
+    publication = Publication.model_validate(run.experiment.recipe)
+    (result,) = [
+        result
+        for stage, benchmark, condition, result in publication.results()
+        if (stage, benchmark, condition) == (run.stage.name, found.benchmark, run.condition.name)
+    ]
+    numbers = result.model_dump(exclude={"note"}, exclude_none=True)
+    return {
+        "evaluation": found,
+        "run": run,
+        "experiment": run.experiment,
+        "numbers": {PublishedResult.model_fields[name].description: value for name, value in numbers.items()},
+        "note": result.note,
+        "source": publication.source,
+        "nav": "experiments",
+    }
+
+
+def _choices(request: HttpRequest, experiment: Experiment) -> Choices:
+    """What the query asks for; raises ValueError for a run that there is not."""
+    run = None
+    if number := request.GET.get("run"):
+        runs = StageRun.objects.select_related("stage", "condition", "experiment", "parent__stage")
+        run = runs.filter(experiment=experiment, pk=int(number)).first() if number.isdecimal() else None
+        if run is None:
+            raise ValueError(f"{experiment.name} has no run {number}")
+    return Choices(
+        experiment,
+        benchmark=request.GET.get("benchmark") or None,
+        baseline=request.GET.get("baseline") or None,
+        metric=request.GET.get("metric") or "accuracy",
+        seeds=request.GET.get("seeds") or "apart",
+        run=run,
+    )
+
+
+def _table(request: HttpRequest, experiment: Experiment) -> StageTable:
+    """The table that the query asks for; raises ValueError for a choice that there is not."""
+    return _choices(request, experiment).stage_table()
+
+
+def _columns(experiment: Experiment, table: StageTable) -> list[dict[str, Any]]:
+    """The table's conditions with the place that decides their colour."""
+    places = {condition.name: condition.position for condition in experiment.conditions.all()}
+    return [{"name": name, "position": places[name]} for name in table.conditions]
+
+
+def _reach(table: StageTable) -> float:
+    """The largest end of an interval of a difference, for one scale over the whole table."""
+    ends = [0.0]
+    for row in table.rows:
+        for one in [*row.over_seeds, *(one for seed in row.seeds for one in seed.comparisons)]:
+            if isinstance(one, Comparison | MeansComparison | UnpairedComparison):
+                ends += [abs(end) for end in one.interval]
+            elif isinstance(one, SeedsComparison):
+                ends.append(abs(one.result.mean))
+                ends += [] if one.result.interval else [abs(end) for end in one.within]
+    return max(ends)
+
+
+def _download(content: str | bytes, content_type: str, filename: str) -> HttpResponse:
+    return HttpResponse(
+        content,
+        content_type=content_type,
+        headers={"Content-Disposition": f'attachment; filename="{filename}"'},
+    )

@@ -1,0 +1,115 @@
+"""The list of experiments and its file, one experiment's page, and stopping and retrying it."""
+
+import yaml
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.vary import vary_on_headers
+
+from webapp.experiments.models import Experiment
+from webapp.files import long_tables
+from webapp.pages.experiment.settings_table import Choice, settings_table
+from webapp.pages.experiments import files, querysets
+from webapp.pages.experiments.listing import ListFilter
+from webapp.reports.experiment_tables import FORMS, download
+from webapp.runs import services
+from webapp.runs.models import Event
+from webapp.runs.workers import turns
+
+ON_A_PAGE = 30
+EVENTS_SHOWN = 20
+
+
+@require_GET
+@vary_on_headers("HX-Request")
+def experiments(request: HttpRequest) -> HttpResponse:
+    """The experiments that fit the filter; a fragment when htmx asks."""
+    wanted = ListFilter(request.GET)
+    page = Paginator(wanted.narrowed(), ON_A_PAGE).get_page(request.GET.get("page"))
+    parameters = request.GET.copy()
+    parameters.pop("page", None)
+    context = {
+        "page": page,
+        "summaries": querysets.summaries(page.object_list),
+        "filter": wanted,
+        "query": f"&{parameters.urlencode()}" if parameters else "",
+        "nav": "experiments",
+    }
+    template = "experiments/_list.html" if "HX-Request" in request.headers else "experiments/list.html"
+    return render(request, template, context)
+
+
+@require_GET
+def experiments_file(request: HttpRequest, form: str) -> HttpResponse:
+    """The experiments that fit the filter, all of them, to download."""
+    long_tables.check(form, FORMS)
+    return download(files.experiments(ListFilter(request.GET).narrowed()), form)
+
+
+@require_GET
+def experiment(request: HttpRequest, name: str) -> HttpResponse:
+    """One experiment: its grid, its settings, what happened."""
+    found = get_object_or_404(Experiment.objects.select_related("owner", "origin"), name=name)
+    choice = Choice.read(request.GET)
+    context = _state(found) | {
+        "settings": yaml.safe_dump(found.recipe, sort_keys=False, allow_unicode=True),
+        "choice": choice,
+        "address": choice.address(found),
+        "table": None if found.imported else settings_table(found, choice),
+    }
+    return render(request, "experiments/experiment.html", context)
+
+
+@require_GET
+def experiment_state(request: HttpRequest, name: str) -> HttpResponse:
+    """What moves on an experiment's page, as a fragment."""
+    found = get_object_or_404(Experiment.objects.select_related("owner"), name=name)
+    return render(request, "experiments/_state.html", _state(found))
+
+
+@require_POST
+def cancel(request: HttpRequest, name: str) -> HttpResponse:
+    """Cancel every run that is not over."""
+    found = get_object_or_404(Experiment, name=name)
+    try:
+        count = services.cancel_experiment(experiment=found, by=request.user.get_username())
+    except ValueError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(
+            request, f"Cancelling {count} runs. What they recorded stays; Retry goes on from there."
+        )
+    return redirect("experiment", name)
+
+
+@require_POST
+def retry(request: HttpRequest, name: str) -> HttpResponse:
+    """Start again what failed or was cancelled."""
+    found = get_object_or_404(Experiment, name=name)
+    try:
+        count = services.retry_experiment(experiment=found, by=request.user.get_username())
+    except ValueError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{count} runs start again from their newest checkpoints.")
+    return redirect("experiment", name)
+
+
+def _state(found: Experiment) -> dict[str, object]:
+    events = (
+        Event.objects.filter(stage_run__experiment=found)
+        .select_related("stage_run__condition", "stage_run__stage")
+        .order_by("-id")[:EVENTS_SHOWN]
+    )
+    queued = turns(found)
+    return {
+        "experiment": found,
+        "grid": querysets.grid(found),
+        "turns": queued,
+        "paused": any(turn.paused_at for turn in queued),
+        "events": events,
+        "events_shown": EVENTS_SHOWN,
+        "nav": "experiments",
+    }

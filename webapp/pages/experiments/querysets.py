@@ -1,0 +1,227 @@
+"""Experiments as pages show them: the list with its sums, and one experiment's grid of stages and conditions."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from training.stages import STAGES
+from webapp.experiments.models import Condition, Experiment, Stage
+from webapp.pages.experiments.estimate import Work, seconds_left
+from webapp.results.models import Evaluation
+from webapp.results.outcome_counts import Accuracy, latest_accuracies
+from webapp.runs import querysets as runs
+from webapp.runs.models import OVER, StageRun, State
+
+TRAINED = 0.95  # share of a run that is done when its benchmarks begin; rough, as the whole estimate is
+ORDER = (State.RUNNING, State.READY, State.FAILED, State.CANCELLED, State.WAITING)  # what is said of a whole
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A condition's newest result: accuracy on the primary metric, mean over seeds, after its furthest stage."""
+
+    condition: Condition
+    stage: str | None
+    rate: float | None
+
+
+@dataclass(frozen=True)
+class Summary:
+    """An experiment in one line of the list."""
+
+    experiment: Experiment
+    states: Counter[str]
+    arms: list[Arm]
+
+    @property
+    def state(self) -> str:
+        """One word for all its runs."""
+        return "imported" if self.experiment.imported else overall(self.states)
+
+    @property
+    def done(self) -> int:
+        """Stage runs that succeeded."""
+        return self.states[State.SUCCEEDED]
+
+    @property
+    def total(self) -> int:
+        """Stage runs in all."""
+        return self.states.total()
+
+
+@dataclass(frozen=True)
+class Box:
+    """One stage run in the grid."""
+
+    run: StageRun
+    state: str
+    accuracy: Accuracy | None
+    seconds: float | None  # it took, or takes so far
+
+
+@dataclass(frozen=True)
+class Row:
+    """A stage with one list of boxes (one a seed) for each condition."""
+
+    stage: Stage
+    cells: list[list[Box]]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Stages × conditions × seeds of one experiment, as they stand now."""
+
+    conditions: list[Condition]
+    rows: list[Row]
+    boxes: list[Box]
+    seconds_left: float | None
+    seeds: Sequence[int] = field(default_factory=list)
+
+    @property
+    def states(self) -> Counter[str]:
+        """How many runs are in each shown state."""
+        return Counter(box.state for box in self.boxes)
+
+    @property
+    def state(self) -> str:
+        """One word for all runs."""
+        if any(box.run.experiment.imported for box in self.boxes):
+            return "imported"
+        return overall(Counter(str(box.run.state) for box in self.boxes))
+
+    @property
+    def done(self) -> int:
+        """Runs that succeeded."""
+        return sum(box.run.state == State.SUCCEEDED for box in self.boxes)
+
+    @property
+    def over(self) -> bool:
+        """True when nothing moves any more."""
+        return all(box.run.state in OVER for box in self.boxes)
+
+    @property
+    def running(self) -> bool:
+        """True when a run goes on now."""
+        return any(box.run.state == State.RUNNING for box in self.boxes)
+
+    @property
+    def finishes_at(self) -> datetime | None:
+        """When the last run will end, by what is left; None where that is not known or nothing runs."""
+        if self.seconds_left is None or not self.running:
+            return None
+        return timezone.now() + timedelta(seconds=self.seconds_left)
+
+    @property
+    def samples(self) -> bool:
+        """True when a stage records rollouts."""
+        return any(row.stage.kind in STAGES and STAGES[row.stage.kind].records_rollouts for row in self.rows)
+
+    @property
+    def may_cancel(self) -> bool:
+        """True when there is something to cancel."""
+        return runs.may_cancel(box.run for box in self.boxes)
+
+    @property
+    def may_retry(self) -> bool:
+        """True when there is something to start again."""
+        return any(runs.may_retry(box.run) for box in self.boxes)
+
+    @property
+    def seconds(self) -> float | None:
+        """From the first start to the last end, or to now."""
+        started = [box.run.started_at for box in self.boxes if box.run.started_at]
+        ended = [box.run.finished_at for box in self.boxes if box.run.finished_at]
+        if not started:
+            return None
+        return ((max(ended) if self.over and ended else timezone.now()) - min(started)).total_seconds()
+
+
+def overall(states: Counter[str]) -> str:
+    """One word for many states: the one that says most about what happens next."""
+    return next((str(state) for state in ORDER if states[state]), str(State.SUCCEEDED))
+
+
+def summaries(experiments: Iterable[Experiment]) -> list[Summary]:
+    """A line of the list for each experiment. Four queries and one for each primary metric."""
+    experiments = list(experiments)
+    states: dict[int, Counter[str]] = defaultdict(Counter)
+    for experiment, state in StageRun.objects.filter(experiment__in=experiments).values_list(
+        "experiment_id", "state"
+    ):
+        states[experiment][state] += 1
+    results = _furthest_results(experiments)
+    arms: dict[int, list[Arm]] = defaultdict(list)
+    for condition in Condition.objects.filter(experiment__in=experiments):
+        stage, rate = results.get(condition.pk, (None, None))
+        arms[condition.experiment_id].append(Arm(condition, stage, rate))
+    return [Summary(e, states[e.pk], arms[e.pk]) for e in experiments]
+
+
+def _furthest_results(experiments: list[Experiment]) -> dict[int, tuple[str, float | None]]:
+    """Condition → (stage, mean accuracy over seeds) of the furthest stage with a result on the primary metric."""
+    metrics = {e.pk: e.primary_metric for e in experiments}
+    found = (
+        Evaluation.objects.filter(attempt__stage_run__experiment__in=experiments)
+        .order_by("attempt__stage_run__stage__position")
+        .values_list(
+            "benchmark",
+            "attempt__stage_run__experiment_id",
+            "attempt__stage_run__condition_id",
+            "attempt__stage_run__stage__name",
+            "attempt__stage_run_id",
+        )
+        .distinct()
+    )
+    furthest: dict[int, tuple[str, str, set[int]]] = {}
+    for benchmark, experiment, condition, stage, run in found:
+        if benchmark == metrics[experiment]:
+            known = furthest.get(condition)
+            same = known is not None and known[1] == stage
+            furthest[condition] = (benchmark, stage, {run, *(known[2] if known and same else ())})
+    accuracies: dict[int, Accuracy] = {}
+    for metric in set(metrics.values()):
+        wanted = {run for benchmark, _, runs_ in furthest.values() if benchmark == metric for run in runs_}
+        accuracies |= latest_accuracies(wanted, metric)
+    results = {}
+    for condition, (_, stage, runs_) in furthest.items():
+        rates = [a.rate for r in runs_ if (a := accuracies.get(r)) and a.rate is not None]
+        results[condition] = (stage, sum(rates) / len(rates) if rates else None)
+    return results
+
+
+def grid(experiment: Experiment) -> Grid:
+    """The grid of one experiment. Four queries."""
+    found = list(runs.for_pages().filter(experiment=experiment))
+    accuracies = latest_accuracies([run.pk for run in found], experiment.primary_metric)
+    boxes = [
+        Box(run, runs.shown_state(run), accuracies.get(run.pk), runs.seconds_taken(run)) for run in found
+    ]
+    conditions = list(experiment.conditions.all())
+    cells: dict[tuple[int, int], list[Box]] = defaultdict(list)
+    for box in boxes:
+        cells[box.run.stage_id, box.run.condition_id].append(box)
+    rows = [Row(stage, [cells[stage.pk, c.pk] for c in conditions]) for stage in experiment.stages.all()]
+    left = seconds_left([_work(box) for box in boxes])
+    return Grid(conditions, rows, boxes, left, experiment.seeds)
+
+
+def _work(box: Box) -> Work:
+    run = box.run
+    share = run.progress_done / run.progress_total if run.progress_total else 0.0
+    if run.preparing:
+        share = 0.0
+    elif run.planned_steps and run.progress_unit != "steps":
+        share = TRAINED + (1 - TRAINED) * share
+    return Work(
+        run=run.pk,
+        parent=run.parent_id,
+        stage=run.stage.name,
+        steps=run.planned_steps,
+        seconds=box.seconds or 0.0,
+        share=share,
+        over=run.state in OVER or run.reused_from_id is not None,  # at most benchmarks are left of it
+        running=run.state == State.RUNNING,
+    )

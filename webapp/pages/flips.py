@@ -1,0 +1,141 @@
+"""The page of flips and its files: problems on which two checkpoints disagree, with both texts."""
+
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.http import require_GET
+
+from webapp.comparison import flip_files, paths_through_stages
+from webapp.comparison.flips import KINDS, Flips, Problem, flips
+from webapp.comparison.metrics import METRICS, Metric
+from webapp.comparison.table import refuse_unknown
+from webapp.experiments.models import Experiment
+from webapp.files import long_tables
+
+SHOWN = 25  # problems on a page, each with two texts
+
+
+@require_GET
+def page(request: HttpRequest, name: str) -> HttpResponse:
+    """Both texts of each problem; ?benchmark=, ?metric=, ?seed=, ?first=, ?first_stage=, …, ?only=, ?pattern=, ?of=."""
+    experiment = get_object_or_404(Experiment, name=name)
+    try:
+        found = _flips(request, experiment)
+        chosen = _chosen(request, found)
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    only, pattern = request.GET.get("only", ""), request.GET.get("pattern", "")
+    parameters = request.GET.copy()
+    parameters.pop("page", None)
+    shown = Paginator(chosen, SHOWN).get_page(request.GET.get("page"))
+    texts = found.texts(shown) if chosen else {}
+    words = paths_through_stages.words(_solved(found.metric))
+    labels = kind_labels(found.metric)
+    context = {
+        "experiment": experiment,
+        "flips": found,
+        "page": shown,
+        "problems": [_shown(found, problem, texts[problem.id], words) for problem in shown],
+        "kinds": [(kind, labels[kind], getattr(found.counts, kind)) for kind in KINDS],
+        "patterns": _patterns(found, words, only),
+        "only": only,
+        "only_label": labels.get(only, ""),
+        "pattern": pattern,
+        "pattern_label": words.get(pattern, ""),
+        "of": request.GET.get("of", ""),
+        "benchmarks": _benchmarks(experiment),
+        "metrics": METRICS.values(),
+        "query": parameters.urlencode(),
+        "nav": "experiments",
+    }
+    return render(request, "results/flips.html", context)
+
+
+@require_GET
+def file(request: HttpRequest, name: str, form: str) -> HttpResponseBase:
+    """The problems that the page lists, all pages of them, streamed."""
+    long_tables.check(form)
+    experiment = get_object_or_404(Experiment, name=name)
+    try:
+        found = _flips(request, experiment)
+        chosen = _chosen(request, found)
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    if found.refusal:
+        return HttpResponseBadRequest(f"{found.refusal}\n", content_type="text/plain")
+    kind = f"-{request.GET['only']}" if request.GET.get("only") else ""
+    return long_tables.download(flip_files.rows(found, chosen), form, f"{experiment.name}-flips{kind}")
+
+
+def kind_labels(metric: Metric) -> dict[str, str]:
+    """What the four kinds of problems are called."""
+    neither = "both wrong" if metric.name == "accuracy" else f"neither {metric.positive}"
+    return {"gained": "gained", "lost": "lost", "both": f"both {metric.positive}", "neither": neither}
+
+
+def _solved(metric: Metric) -> str:
+    return "solved" if metric.name == "accuracy" else metric.positive
+
+
+def _flips(request: HttpRequest, experiment: Experiment) -> Flips:
+    """What the query asks for; raises ValueError for a choice that there is not."""
+    asked = request.GET
+    if benchmark := asked.get("benchmark"):
+        refuse_unknown("benchmark", benchmark, _benchmarks(experiment))
+    return flips(
+        experiment,
+        benchmark=asked.get("benchmark", ""),
+        metric=asked.get("metric") or "accuracy",
+        seed=asked.get("seed", ""),
+        first=(asked.get("first", ""), asked.get("first_stage", "")),
+        second=(asked.get("second", ""), asked.get("second_stage", "")),
+    )
+
+
+def _chosen(request: HttpRequest, found: Flips) -> list[Problem]:
+    only, pattern, of = (request.GET.get(name, "") for name in ("only", "pattern", "of"))
+    refuse_unknown("kind", only or KINDS[0], list(KINDS))
+    refuse_unknown("pattern", pattern or "never", paths_through_stages.PATTERNS)
+    names = [way.condition.name for way in found.ways]
+    if of not in names:  # as when another condition has just been chosen
+        return found.chosen(only, pattern)
+    return found.chosen(only, pattern, names.index(of))
+
+
+def _benchmarks(experiment: Experiment) -> list[str]:
+    specs = experiment.runs.values_list("spec__benchmarks", flat=True)
+    planned = [one["benchmark"] for spec in specs for one in spec or []]
+    return list(dict.fromkeys([experiment.primary_metric, *planned]))
+
+
+def _patterns(found: Flips, words: dict[str, str], only: str) -> list[dict[str, Any]]:
+    """A row a pattern: its words, what it means, and how many problems of each way have it."""
+    counts = found.pattern_counts(only)
+    return [
+        {
+            "name": name,
+            "words": words[name],
+            "meaning": meaning,
+            "counts": [(way.condition, count[name]) for way, count in zip(found.ways, counts, strict=True)],
+        }
+        for name, (_, meaning) in paths_through_stages.PATTERNS.items()
+    ]
+
+
+def _shown(found: Flips, problem: Problem, texts: tuple[Any, Any], words: dict[str, str]) -> dict[str, Any]:
+    """One problem as the page draws it."""
+    yes = problem.kind in ("lost", "both"), problem.kind in ("gained", "both")
+    through = [
+        (way.condition, list(zip(way.stages, marks, strict=True)), words.get(name, ""))
+        for way, marks, name in zip(found.ways, problem.marks, problem.patterns, strict=True)
+    ]
+    sides = list(zip((found.first, found.second), yes, texts, strict=True))
+    return {
+        "id": problem.id,
+        "kind": kind_labels(found.metric)[problem.kind],
+        "sides": sides,
+        "ways": through,
+    }

@@ -1,0 +1,110 @@
+"""What a person was told, and how they want to be told."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.core.paginator import Paginator
+from django.db.models.functions import Now
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from webapp.notifications import outbox
+from webapp.notifications.models import Delivery, Notification, Wishes, new_secret
+from webapp.pages.notifications.forms import WishesForm
+
+ON_A_PAGE = 40
+
+
+@require_GET
+def notifications(request: HttpRequest) -> HttpResponse:
+    """The list, newest first, and the settings below it."""
+    return _page(request, WishesForm(instance=_wishes(request)))
+
+
+@require_GET
+def open_(request: HttpRequest, notification_id: int) -> HttpResponse:
+    """Where it is to be seen; it counts as read from then on."""
+    found = get_object_or_404(Notification, pk=notification_id, user=_user(request))
+    Notification.objects.filter(pk=found.pk, read_at=None).update(read_at=Now())
+    return redirect(found.path)
+
+
+@require_POST
+def read_all(request: HttpRequest) -> HttpResponse:
+    """Nothing is unread any more."""
+    Notification.objects.filter(user=_user(request), read_at=None).update(read_at=Now())
+    return redirect("notifications")
+
+
+@require_http_methods(["GET", "POST"])
+def settings_(request: HttpRequest) -> HttpResponse:
+    """Save the settings, or show what to mend; a first webhook gets its secret, which is shown once.
+
+    The page may stand at this address, so that whoever opens it again is led to the notifications.
+    """
+    if request.method == "GET":
+        return redirect("notifications")
+    form = WishesForm(request.POST, instance=_wishes(request))
+    if not form.is_valid():
+        return _page(request, form)
+    wishes = form.save(commit=False)
+    secret = ""
+    if wishes.webhook_url and not wishes.webhook_secret:
+        secret = wishes.webhook_secret = new_secret()
+    wishes.save()
+    messages.success(request, "Saved.")
+    return _page(request, WishesForm(instance=wishes), secret) if secret else redirect("notifications")
+
+
+@require_http_methods(["GET", "POST"])
+def new_webhook_secret(request: HttpRequest) -> HttpResponse:
+    """Replace the secret; the old one signs nothing any more. Opened again, it leads to the notifications."""
+    if request.method == "GET":
+        return redirect("notifications")
+    wishes = _wishes(request)
+    wishes.webhook_secret = new_secret()
+    wishes.save()
+    return _page(request, WishesForm(instance=wishes), wishes.webhook_secret)
+
+
+@require_POST
+def try_webhook(request: HttpRequest) -> HttpResponse:
+    """Send the newest notification again now, and say what became of it."""
+    newest = Notification.objects.filter(user=_user(request)).select_related("experiment").first()
+    if newest is None:
+        messages.error(request, "There is no notification to send yet: launch an experiment first.")
+        return redirect("notifications")
+    try:
+        outbox.SENDERS[Delivery.Channel.WEBHOOK](newest, _wishes(request))
+    except outbox.Undelivered as error:
+        messages.error(request, f"It did not arrive: {error}.")
+    else:
+        messages.success(request, f"“{newest.title}” was sent and accepted.")
+    return redirect("notifications")
+
+
+def _page(request: HttpRequest, form: WishesForm, secret: str = "") -> HttpResponse:
+    every = Notification.objects.filter(user=_user(request)).select_related("experiment")
+    stuck = Delivery.objects.filter(notification__user=_user(request), sent_at=None).exclude(error="")
+    context = {
+        "page": Paginator(every.prefetch_related("deliveries"), ON_A_PAGE).get_page(request.GET.get("page")),
+        "form": form,
+        "secret": secret,
+        "stuck": stuck.select_related("notification").order_by("-pk")[:3],
+        "email_works": bool(settings.EMAIL_HOST),
+        "nav": "notifications",
+    }
+    answer = render(request, "notifications/notifications.html", context)
+    if secret:
+        answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _user(request: HttpRequest) -> User:
+    assert isinstance(request.user, User)  # LoginRequiredMiddleware lets nobody else through
+    return request.user
+
+
+def _wishes(request: HttpRequest) -> Wishes:
+    return Wishes.objects.filter(user=_user(request)).first() or Wishes(user=_user(request))

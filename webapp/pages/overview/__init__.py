@@ -1,0 +1,1 @@
+"""The overview: what happens now, what needs attention, the newest results."""

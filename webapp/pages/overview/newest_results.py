@@ -1,0 +1,91 @@
+"""The newest results of last stages in one line each: the difference and its verdict, kept until there is news."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.core.cache import cache
+from django.db.models import F, Max, Sum
+
+from webapp.comparison.cells import Refusal
+from webapp.comparison.table import StageRow, StageTable, stage_table
+from webapp.comparison.wording import points
+from webapp.experiments.models import Experiment
+from webapp.results.models import Evaluation
+from webapp.statistics.proportions import Verdict
+
+SHOWN = 5
+LOOKED_AT = 80  # newest evaluations: one experiment of many seeds has a dozen of its last stages
+KEPT_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A condition against the baseline after a last stage."""
+
+    stage: str
+    condition: str
+    position: int
+    baseline: str
+    points: str  # with its sign; empty while there is none
+    verdict: Verdict | None
+    note: str  # why there is no difference, or what it lacks
+
+
+@dataclass(frozen=True)
+class LastResult:
+    """An experiment whose last stages were evaluated lately."""
+
+    experiment: Experiment
+    at: datetime
+    differences: tuple[Difference, ...]
+
+
+def last_results() -> list[LastResult]:
+    """The experiments with the newest evaluations of last stages on their primary metric."""
+    newest = Evaluation.objects.filter(
+        attempt__stage_run__stage__followers=None,
+        attempt__stage_run__experiment__imported=False,
+        benchmark=F("attempt__stage_run__experiment__primary_metric"),
+    ).order_by("-pk")
+    found: dict[int, datetime] = {}
+    for experiment, at in newest.values_list("attempt__stage_run__experiment", "at")[:LOOKED_AT]:
+        if len(found) < SHOWN or experiment in found:
+            found.setdefault(experiment, at)
+    experiments = Experiment.objects.in_bulk(list(found))
+    news = dict(
+        Experiment.objects.filter(pk__in=found)
+        .annotate(seqs=Sum("runs__attempts__journal_seq"), last=Max("runs__attempts"))
+        .values_list("pk", F("seqs") * 1_000_003 + F("last"))
+    )
+    return [
+        LastResult(experiments[pk], at, _differences(experiments[pk], news[pk])) for pk, at in found.items()
+    ]
+
+
+def _differences(experiment: Experiment, news: int) -> tuple[Difference, ...]:
+    """From the cache as long as no journal of the experiment was read on."""
+    key = f"last-result:{experiment.pk}:{news}"
+    known: tuple[Difference, ...] | None = cache.get(key)
+    if known is None:
+        table = stage_table(experiment)
+        known = tuple(
+            _difference(table, row, place)
+            for row in table.rows
+            if row.last
+            for place in range(len(table.others))
+        )
+        cache.set(key, known, KEPT_SECONDS)
+    return known
+
+
+def _difference(table: StageTable, row: StageRow, place: int) -> Difference:
+    named = row.stage, table.others[place], place + 1, table.baseline
+    if table.several_seeds and (together := row.over_seeds[place]):
+        return Difference(*named, points(together.result.mean), together.verdict, "")
+    done = [one for seed in row.seeds if (one := seed.comparisons[place]) is not None]
+    if not done:
+        return Difference(*named, "", None, "not decided yet")
+    if isinstance(done[0], Refusal):
+        return Difference(*named, "", None, "cannot be compared")
+    alone = f"seed {done[0].seed} alone so far" if table.several_seeds else ""
+    return Difference(*named, points(done[0].delta), done[0].verdict, alone)

@@ -1,0 +1,1 @@
+"""Lists of rollouts, one rollout's group, and their files."""

@@ -1,0 +1,142 @@
+"""One stage run's page, its moving parts as fragments, and what a person may do to it."""
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_GET, require_POST
+
+from training.stages import STAGES
+from webapp.charts import page
+from webapp.diagnosis import readings
+from webapp.live.stream import encode_cursor
+from webapp.results.models import Evaluation
+from webapp.results.outcome_counts import latest_accuracies
+from webapp.runs import querysets, services
+from webapp.runs.models import Attempt, Checkpoint, Event, StageRun
+from webapp.telemetry import rollouts
+from webapp.telemetry.models import LogLine
+
+LINES_SHOWN = 200
+
+
+@require_GET
+def run(request: HttpRequest, run_id: int) -> HttpResponse:
+    """One stage run: state, charts, rollouts, log, attempts."""
+    found = _found(run_id)
+    # The cursor is read first: what comes in while the page is made is sent again, and the page knows it by its id.
+    cursor = dict(Attempt.objects.filter(stage_run=found).values_list("id", "journal_seq"))
+    context = _head(found) | _records(found) | {"log": _log(found), "cursor": encode_cursor(cursor)}
+    if found.experiment.imported:
+        context |= {"published": Evaluation.objects.filter(attempt__stage_run=found).order_by("seq")}
+    else:
+        context |= page.context(found, request.GET)
+    if not found.experiment.imported and STAGES[found.stage.kind].records_rollouts:
+        context |= {
+            "rollouts": rollouts.newest([found.pk]),
+            "rollout_count": rollouts.counted(found.pk).count(),
+            "has_rollouts": True,
+        }
+    return render(request, "runs/run.html", context)
+
+
+@require_GET
+def run_head(request: HttpRequest, run_id: int) -> HttpResponse:
+    """State, progress and actions, as a fragment."""
+    return render(request, "runs/_head.html", _head(_found(run_id)))
+
+
+@require_GET
+def run_records(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Attempts, checkpoints and events, as a fragment."""
+    return render(request, "runs/_records.html", _records(_found(run_id)))
+
+
+@require_GET
+def run_log(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The newest lines of the log, as a fragment."""
+    found = _found(run_id)
+    return render(request, "runs/_log.html", {"run": found, "log": _log(found)})
+
+
+@require_GET
+def run_findings(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The run's findings, the worst first, as a fragment."""
+    found = _found(run_id)
+    context = {
+        "findings": readings.grouped(readings.of_run(found).findings),
+        "of_run": True,
+        "experiment": found.experiment,
+        "run": found,
+    }
+    return render(request, "results/_findings.html", context)
+
+
+@require_GET
+def run_dynamics(request: HttpRequest, run_id: int) -> HttpResponse:
+    """The dynamics table, as a fragment; empty for a stage that is not GRPO."""
+    found = _found(run_id)
+    return render(request, "runs/_dynamics.html", {"dynamics": readings.of_run(found).dynamics, "run": found})
+
+
+@require_POST
+def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Cancel the run, and with it what waits for it."""
+    found = _found(run_id)
+    try:
+        services.cancel(run=found, by=request.user.get_username())
+    except ValueError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(
+            request, "Cancelling. What the run recorded stays; Retry goes on from its newest checkpoint."
+        )
+    return redirect("run", run_id)
+
+
+@require_POST
+def retry(request: HttpRequest, run_id: int) -> HttpResponse:
+    """Start the run again from its newest checkpoint."""
+    found = _found(run_id)
+    try:
+        services.retry(run=found, by=request.user.get_username())
+    except ValueError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "The run starts again from its newest checkpoint.")
+    return redirect("run", run_id)
+
+
+def _found(run_id: int) -> StageRun:
+    return get_object_or_404(querysets.for_pages(), pk=run_id)
+
+
+def _head(found: StageRun) -> dict[str, object]:
+    accuracies = latest_accuracies([found.pk], found.experiment.primary_metric)
+    return {
+        "run": found,
+        "state": querysets.shown_state(found),
+        "queued_before": querysets.queued_before(found),
+        "may_cancel": querysets.may_cancel([found]),
+        "may_retry": querysets.may_retry(found),
+        "accuracy": accuracies.get(found.pk),
+        "others": querysets.others(found),
+        "took": querysets.seconds_taken(found) if found.finished_at else None,
+        "nav": "experiments",
+    }
+
+
+def _records(found: StageRun) -> dict[str, object]:
+    return {
+        "run": found,
+        "attempts": Attempt.objects.filter(stage_run=found).select_related("worker").order_by("-number"),
+        "checkpoints": Checkpoint.objects.filter(attempt__stage_run=found)
+        .select_related("attempt")
+        .order_by("-saved_at")[:20],
+        "events": Event.objects.filter(stage_run=found).order_by("-id"),
+    }
+
+
+def _log(found: StageRun) -> list[LogLine]:
+    """The newest lines, oldest first."""
+    lines = LogLine.objects.filter(attempt__stage_run=found).select_related("attempt")
+    return list(lines.order_by("-attempt_id", "-seq")[:LINES_SHOWN])[::-1]

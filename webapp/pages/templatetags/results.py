@@ -1,0 +1,98 @@
+"""How the results pages write differences, and draw one interval."""
+
+from django import template
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from webapp.comparison import wording
+from webapp.comparison.cells import Comparison
+from webapp.comparison.table import StageTable
+from webapp.diagnosis.finding import figure
+from webapp.diagnosis.trying import to_try
+from webapp.statistics.proportions import Interval
+
+register = template.Library()
+register.filter("points", wording.points)
+register.filter("points_interval", wording.points_interval)
+register.filter("p_value", wording.p_value)
+register.filter("to_try", to_try)
+
+
+@register.filter
+def in_percent(share: float | None, digits: int = 1) -> str:
+    """A share for a column whose header says %: 0.768 → 76.8; nothing known → –."""
+    return "–" if share is None else f"{100 * share:.{digits}f}"
+
+
+@register.filter
+def decimals(of: float | None, digits: int) -> str:
+    """A number with so many decimals, as files and other tables round it; nothing known → –."""
+    return "–" if of is None else f"{of:.{digits}f}"
+
+
+@register.filter
+def in_unit(of: float, table: StageTable) -> str:
+    """A value of the table's metric for a column whose header says its unit."""
+    return wording.value(of, table.metric) if table.metric.kind == "mean" else in_percent(of, table.digits)
+
+
+@register.filter
+def both_ends(interval: Interval, table: StageTable) -> str:
+    """An interval of such a value."""
+    if table.metric.kind == "mean":
+        return "–".join(wording.value(end, table.metric) for end in interval)
+    return share_interval(interval)
+
+
+@register.filter
+def difference(of: float, table: StageTable) -> str:
+    """A difference in the unit of the table's metric."""
+    return wording.difference(of, table.metric, table.digits)
+
+
+@register.filter
+def differences(interval: Interval, table: StageTable) -> str:
+    """An interval of a difference in the unit of the table's metric."""
+    return wording.difference_interval(interval, table.metric, table.digits)
+
+
+@register.filter
+def brief(value: float | None) -> str:
+    """Three significant digits with a real minus; nothing known → –."""
+    return "–" if value is None else figure(value)
+
+
+@register.filter
+def share_interval(interval: Interval) -> str:
+    """An interval of a proportion in percent: '73.3–80.0'."""
+    return f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"
+
+
+@register.inclusion_tag("results/_forest.html")
+def forest(delta: float, interval: Interval | None, reach: float) -> dict[str, float | None]:
+    """A difference and its interval on a scale from −reach to +reach, 0 in the middle of 100 units."""
+
+    def x(value: float) -> float:
+        return round(50 + 48 * max(-1.0, min(1.0, value / reach)), 2) if reach else 50.0
+
+    return {
+        "delta": x(delta),
+        "low": x(interval.low) if interval else None,
+        "high": x(interval.high) if interval else None,
+    }
+
+
+@register.simple_tag
+def flips_url(table: StageTable, one: Comparison, kind: str) -> str:
+    """The page of the problems that a comparison of the stage table counts as gained, or as lost."""
+    query: dict[str, str | int] = {
+        "benchmark": table.benchmark,
+        "metric": table.metric.name,
+        "seed": one.seed,
+        "first": table.baseline,
+        "first_stage": one.stage,
+        "second": one.condition,
+        "second_stage": one.stage,
+        "only": kind,
+    }
+    return f"{reverse('flips', args=[table.experiment.name])}?{urlencode(query)}"

@@ -1,0 +1,342 @@
+"""The report of an experiment, filled from its rows: setup, results, metrics, diagnosis, what is supported."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Literal
+
+from django.conf import settings
+from django.template.loader import render_to_string
+from pydantic import TypeAdapter
+
+from training.settings.shared import StageSettings
+from training.stages import AnyStage
+from webapp.comparison import groups
+from webapp.comparison.cells import Cell, Refusal
+from webapp.comparison.decisions import decisions
+from webapp.comparison.exports import IMPORTED, provenance
+from webapp.comparison.grids import Grid, escaped, stage_grid
+from webapp.comparison.stage_changes import Gain, last_gains
+from webapp.comparison.table import StageRow, StageTable, stage_table
+from webapp.comparison.wording import (
+    Statement,
+    answers,
+    mixed_sizes,
+    p_value,
+    percent,
+    plain,
+    points,
+    points_interval,
+)
+from webapp.diagnosis.readings import of_experiment
+from webapp.experiments.models import Experiment
+from webapp.experiments.templatetags.humane import lower_bool
+from webapp.reports import report_diagnosis
+from webapp.reports.drawings import by_stage, by_step
+from webapp.reports.sections import Point, Section
+from webapp.results.published import Publication
+
+STYLES = Path(settings.STATICFILES_DIRS[0]) / "css" / "drawings.css"  # the file needs nothing else beside it
+
+
+@dataclass(frozen=True)
+class Report:
+    """All sections, before they become a page or a file."""
+
+    title: str
+    facts: Mapping[str, str]
+    sections: list[Section]
+    provenance: Mapping[str, str]
+
+
+def report(experiment: Experiment, format: Literal["md", "html"] = "md") -> str:
+    """Write the report: Markdown, or one HTML file that needs nothing else."""
+    written = build(experiment)
+    if format == "md":
+        return markdown(written)
+    if format == "html":
+        return render_to_string("results/report_file.html", {"report": written, "styles": STYLES.read_text()})
+    raise ValueError(f"there is no report format {format!r}; choose md or html")
+
+
+def build(experiment: Experiment) -> Report:
+    """Collect the report's sections from the database."""
+    table = stage_table(experiment)
+    unfinished = [cell for cell in table.cells() if not cell.complete]
+    gained = last_gains(table)
+    found = of_experiment(experiment, table)
+    sections = [
+        setup(experiment),
+        results(table),
+        gains(table, gained),
+        metrics(table),
+        by_group(table),
+        published_tables(experiment),
+        report_diagnosis.dynamics(report_diagnosis.dynamics_rows(experiment), by_step(experiment)),
+        report_diagnosis.findings(found),
+        report_diagnosis.diagnosis(experiment, found),
+        conclusion(table, gained, unfinished),
+        report_diagnosis.next_steps(experiment, found),
+    ]
+    finished = len(list(table.cells())) - len(unfinished)
+    status = f"{finished} of {finished + len(unfinished)} evaluations finished"
+    return Report(
+        title=experiment.title,
+        facts={
+            "Experiment": experiment.name,
+            "Published" if experiment.imported else "Started": f"{experiment.created_at:%Y-%m-%d}",
+            "Status": "imported, counts only: nothing of it ran here" if experiment.imported else status,
+            "Question": experiment.question,
+            "Prediction": experiment.prediction,
+            **({} if experiment.imported else {"Decided by": _decided(experiment)}),
+        },
+        sections=[s for s in sections if s.paragraphs or s.items or s.tables],
+        provenance=provenance(table, datetime.now(UTC)),
+    )
+
+
+def _decided(experiment: Experiment) -> str:
+    """What was fixed before anything was known."""
+    return f"accuracy on {experiment.primary_metric}, α = {experiment.alpha:g}; like question and prediction fixed at launch"
+
+
+def setup(experiment: Experiment) -> Section:
+    """Conditions, seeds, model and stages as the recipe was launched."""
+    recipe = experiment.recipe
+    if experiment.imported:
+        return _published_setup(Publication.model_validate(recipe))
+    section = Section("Setup")
+    for condition in experiment.conditions.all():
+        changes = ", ".join(f"{path} = {lower_bool(value)}" for path, value in condition.overrides.items())
+        section.items.append(f"Condition {condition.name}: {changes or 'the recipe as it is'}")
+    section.items.append(f"Seeds: {', '.join(map(str, experiment.seeds))}")
+    if model := recipe.get("model"):
+        section.items.append(
+            f"Model: GPT-2 architecture, {model['n_layer']} layers, {model['n_head']} heads, "
+            f"{model['n_embd']} wide, context {model['n_positions']}"
+        )
+    for item in recipe.get("benchmarks", []):
+        count = item["problems"] or "all"
+        samples = item.get("samples", 0)
+        drawn = f", and {samples} samples at temperature {item['temperature']:g}" if samples else ""
+        section.items.append(
+            f"Benchmark {item['benchmark']}: {count} problems, {item['decoding']}{drawn}, "
+            f"up to {item['max_new_tokens']} new tokens"
+        )
+    lines = [_stage_line(stage) for stage in recipe.get("stages", [])]
+    if lines:
+        header = ["Stage", "Kind", "After", "Size", "Peak learning rate"]
+        section.tables.append(("", Grid(header, lines, labels=5)))
+    return section
+
+
+def _published_setup(publication: Publication) -> Section:
+    section = Section("Setup", paragraphs=[f"Source: {publication.source}."])
+    for condition in publication.conditions:
+        changes = ", ".join(f"{path} = {value}" for path, value in condition.overrides.items())
+        section.items.append(f"Condition {condition.name}{f': {changes}' if changes else ''}")
+    section.items += publication.remarks()
+    lines = [
+        [stage.name, stage.title or "–", stage.published_as or "–", stage.after or "–", stage.size or "–"]
+        for stage in publication.stages
+    ]
+    header = ["Stage", "What it was", "Published as", "After", "Size"]
+    section.tables.append(("", Grid(header, lines, labels=5)))
+    return section
+
+
+def _stage_line(stage: Mapping[str, Any]) -> list[str]:
+    rate = stage.get("optimizer", {}).get("learning_rate")
+    return [
+        stage["name"],
+        stage["kind"],
+        stage.get("after") or "–",
+        TypeAdapter[StageSettings](AnyStage).validate_python(stage).size(),
+        f"{rate:g}" if rate is not None else "–",
+    ]
+
+
+def results(table: StageTable) -> Section:
+    """The answer and the stage table."""
+    every: list[Statement] = [*decisions(table), *answers(table)]
+    said = [one.text for one in every]
+    if warning := mixed_sizes(table):
+        said.append(warning)
+    caption = f"{table.metric.title} on {table.benchmark}{IMPORTED if table.imported else ''}"
+    if table.others:
+        caption += f"; Δ is against {table.baseline}"
+    return Section(
+        "Results", paragraphs=said, drawings=by_stage(table), tables=[(caption, stage_grid(table))]
+    )
+
+
+def gains(table: StageTable, found: list[Gain]) -> Section:
+    """The table of what the last stages changed."""
+    header = ["Step", "Condition", "Seed", table.metric.title, "Δ points", "95 % interval", "p"]
+    caption = "Same problems before and after; p exact McNemar, not adjusted"
+    if table.imported:
+        caption = "Counts only, so unpaired: Newcombe’s interval; p Fisher’s exact, not adjusted"
+    else:
+        header.append("gained / lost")
+    lines = [
+        [
+            f"{one.before.stage} → {one.after.stage}",
+            one.after.condition,
+            "–" if table.imported else str(one.after.seed),
+            f"{percent(one.before.rate)} → {percent(one.after.rate)}",
+            points(one.delta, table.digits),
+            points_interval(one.interval, table.digits),
+            p_value(one.p),
+            *([f"{one.counts.gained} / {one.counts.lost}"] if one.counts else []),
+        ]
+        for one in found
+    ]
+    section = Section("What the last stage changed")
+    if lines:
+        section.tables.append((caption, Grid(header, lines, labels=3)))
+    return section
+
+
+def metrics(table: StageTable) -> Section:
+    """The last stages' detail metrics, conditions side by side, means over the finished seeds."""
+    section = Section("Detailed metrics")
+    for row in table.rows:
+        columns = [_finished(row, position) for position in range(len(table.conditions))]
+        if not row.last or not any(columns):
+            continue
+        lines = [
+            ["Accuracy", *(_correct(cells) for cells in columns)],
+            [
+                "Mul-tokens per response",
+                *(_mean(cells, "mul_tokens_per_response", ".2f") for cells in columns),
+            ],
+            ["Repetition rate", *(_mean(cells, "repetition_rate", ".1%") for cells in columns)],
+            ["Hit token limit", *(_mean(cells, "hit_limit_rate", ".1%") for cells in columns)],
+            ["Tokens per response", *(_mean(cells, "mean_tokens", ".1f") for cells in columns)],
+            ["All written steps right", *(_mean(cells, "steps_right_rate", ".1%") for cells in columns)],
+            ["Written equations right", *(_mean(cells, "equations_right", ".1%") for cells in columns)],
+        ]
+        section.tables.append((f"After {row.stage}", Grid(["Metric", *table.conditions], lines)))
+    return section
+
+
+def _finished(row: StageRow, position: int) -> list[Cell]:
+    return [seed.cells[position] for seed in row.seeds if seed.cells[position].complete]
+
+
+def _correct(cells: list[Cell]) -> str:
+    rates = [cell.accuracy for cell in cells if cell.accuracy is not None]
+    counts = ", ".join(
+        f"{cell.result.count('correct')}/{cell.result.problems}" for cell in cells if cell.count is not None
+    )
+    return f"{percent(fmean(rates))}{f' ({counts})' if counts else ''}" if rates else "–"
+
+
+def _mean(cells: list[Cell], name: str, form: str) -> str:
+    values = [value for cell in cells if (value := getattr(cell, name)) is not None]
+    return format(fmean(values), form).replace("%", " %") if values else "–"
+
+
+def by_group(table: StageTable) -> Section:
+    """The last stages' comparisons by the benchmark's groups of problems, where it has any."""
+    sheet = groups.sheet(table)
+    return Section("By group of problems", tables=[(groups.CAPTION, sheet.grid)] if sheet.rows else [])
+
+
+def published_tables(experiment: Experiment) -> Section:
+    """Tables of words that a publication holds, as they stand."""
+    tables = Publication.model_validate(experiment.recipe).tables if experiment.imported else []
+    grids = [
+        (f"{one.title}. {one.caption}".strip(), Grid(one.header, one.rows, labels=len(one.header)))
+        for one in tables
+    ]
+    return Section("Tables as published", tables=grids)
+
+
+def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) -> Section:
+    """What the data supports and what it does not, each line computed."""
+    said = answers(table)
+    section = Section("What is supported, and what is not")
+    section.items += [one.headline for one in decisions(table)]
+    for one in said:
+        if one.verdict is not None and one.verdict.positive:
+            kind = "Supported" if one.verdict.level == "conditions" else "Shown, for these checkpoints only"
+            section.items.append(f"{kind}: {one.headline}")
+        elif one.verdict is None:
+            section.items.append(f"Not decided: {one.headline}")
+        elif one.verdict.word == "not tested":
+            section.items.append(f"Not tested: {one.headline}")
+        else:
+            section.items.append(f"Not supported: {one.headline}")
+    if not table.several_seeds:
+        section.items.append(
+            "One seed compares two checkpoints: whether the conditions differ needs more seeds (3 or more)."
+        )
+    section.items.extend(_changes(table, gained))
+    section.items.extend(_disagreements(table))
+    for row in table.rows:
+        for seed in row.seeds:
+            refusals = [one for one in seed.comparisons if isinstance(one, Refusal)]
+            section.items.extend(
+                f"Not compared after {one.stage} ({one.condition}): {one.reason}." for one in refusals
+            )
+    if unfinished:
+        names = ", ".join(f"{c.stage} {c.condition} seed {c.seed} ({c.state})" for c in unfinished)
+        section.items.append(f"Not finished: {names}.")
+    return section
+
+
+def _changes(table: StageTable, gained: list[Gain]) -> Iterator[str]:
+    """What a last stage changed, a line a condition."""
+    steps: dict[tuple[str, str, str], list[Gain]] = {}
+    for one in gained:
+        if one.counts is None:  # unpaired and not adjusted: too little to conclude from
+            continue
+        steps.setdefault((one.before.stage, one.after.stage, one.after.condition), []).append(one)
+    for (before, after, condition), seeds in steps.items():
+        shown = all(one.is_shown(table.alpha) for one in seeds) and len({one.delta > 0 for one in seeds}) == 1
+        changes = ", ".join(points(one.delta) for one in seeds)
+        if len(seeds) == 1:
+            changes += f" points, 95 % interval {points_interval(seeds[0].interval)}"
+        else:
+            changes += f" points in seeds {', '.join(str(one.after.seed) for one in seeds)}"
+        kind = "Shown, for these checkpoints only" if shown else "Not shown"
+        yield f"{kind}: in {condition}, {after} changed what {before} left: {changes}."
+
+
+def _disagreements(table: StageTable) -> Iterator[str]:
+    """Stages after which the seeds do not rank the two conditions the same way."""
+    for row in table.rows:
+        for together in row.over_seeds:
+            if together and min(together.differences) < 0 < max(together.differences):
+                signs = ", ".join(points(difference) for difference in together.differences)
+                yield (
+                    f"After {row.stage} the seeds do not rank {together.condition} and {table.baseline} "
+                    f"the same way: {signs} points."
+                )
+
+
+def _point(item: str | Point) -> str:
+    point = item if isinstance(item, Point) else Point(item)
+    return "\n".join([f"- {escaped(point.text)}", *(f"  - {escaped(text)}" for text in point.under)])
+
+
+def markdown(written: Report) -> str:
+    """A report as GitHub-flavoured Markdown."""
+    parts = [f"# {escaped(written.title)}"]
+    parts.append(
+        "  \n".join(f"**{label}:** {escaped(text)}" for label, text in written.facts.items() if text)
+    )
+    for section in written.sections:
+        parts.append(f"## {section.title}")
+        parts += [escaped(text) for text in section.paragraphs]
+        if section.items:
+            parts.append("\n".join(map(_point, section.items)))
+        for caption, grid in section.tables:
+            parts += [f"### {escaped(caption)}"] if caption else []
+            parts.append(grid.markdown())
+    parts.append("---")
+    parts.append("  \n".join(f"{label}: {escaped(text)}" for label, text in written.provenance.items()))
+    return plain("\n\n".join(parts)) + "\n"

@@ -1,0 +1,25 @@
+"""A section of the report: what every part of it is made of."""
+
+from dataclasses import dataclass, field
+
+from webapp.comparison.grids import Grid
+from webapp.reports.drawings import Drawing
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of a list with points of its own."""
+
+    text: str
+    under: tuple[str, ...] = ()
+
+
+@dataclass
+class Section:
+    """A heading with paragraphs, points, drawings and tables, in this order."""
+
+    title: str
+    paragraphs: list[str] = field(default_factory=list)
+    items: list[str | Point] = field(default_factory=list)
+    drawings: list[Drawing] = field(default_factory=list)  # of numbers that tables have; not in Markdown
+    tables: list[tuple[str, Grid]] = field(default_factory=list)  # caption, table

@@ -1,0 +1,1 @@
+"""Intervals, tests, power and trends: pure functions over counts and arrays."""
