@@ -90,7 +90,7 @@ class DirectLauncher:
 
 
 class WarmLauncher:
-    """One `training.process.warm` server, started in the background, and started again when it dies."""
+    """One `training.warm` server, started in the background, and started again when it dies."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -147,7 +147,7 @@ class _Server:
         self._socket, theirs = socket.socketpair()
         with theirs:
             self.child = subprocess.Popen(
-                python("-m", "training.process.warm", "--fd", str(theirs.fileno())),
+                python("-m", "training.warm", "--fd", str(theirs.fileno())),
                 cwd=SOURCE,
                 env=minimal_environment(),
                 stdin=subprocess.DEVNULL,

@@ -17,7 +17,7 @@ import pytest
 
 from tests.training.conftest import Stage, Stages
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
@@ -50,7 +50,7 @@ class Warm:
 def open_warm() -> Warm:
     ours, theirs = socket.socketpair()
     process = subprocess.Popen(
-        [sys.executable, "-m", "training.process.warm", "--fd", str(theirs.fileno())],
+        [sys.executable, "-m", "training.warm", "--fd", str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
@@ -172,7 +172,7 @@ def test_descendants_in_sessions_of_their_own_are_killed(tmp_path: Path) -> None
     script = tmp_path / "server.py"
     script.write_text(
         "import os, pathlib, socket, subprocess, sys, time\n"
-        "import training.process.warm as warm, training.__main__\n"
+        "import training.warm as warm, training.__main__\n"
         "def stage(run_dir):\n"
         "    sleep = [sys.executable, '-c', 'import time; time.sleep(600)']\n"
         "    child = subprocess.Popen(sleep, start_new_session=True)\n"

@@ -1,6 +1,6 @@
 """A small server that has the heavy libraries imported and forks a stage in milliseconds.
 
-`python -m training.process.warm --fd N`: N is the server's end of a Unix socket pair that the worker made. Importing torch,
+`python -m training.warm --fd N`: N is the server's end of a Unix socket pair that the worker made. Importing torch,
 transformers and trl takes many seconds, and a demo starts dozens of stages, so the server imports them once, keeps
 one thread and never touches CUDA (a CUDA context does not survive a fork). JSON lines on the socket:
 
@@ -51,9 +51,7 @@ class Stage:
 
 def main() -> None:
     """Import, report ready, serve until the socket closes."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.process.warm", description="Forks stages quickly."
-    )
+    parser = argparse.ArgumentParser(prog="python -m training.warm", description="Forks stages quickly.")
     parser.add_argument("--fd", type=int, required=True, help="descriptor of this end of the socket pair")
     connection = socket.socket(fileno=parser.parse_args().fd)
     connection.set_inheritable(False)
