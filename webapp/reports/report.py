@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -35,6 +35,7 @@ from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import lower_bool
 from webapp.reports import report_diagnosis
 from webapp.reports.drawings import by_stage, by_step
+from webapp.reports.report_forms import REPORT_FORMS
 from webapp.reports.sections import Point, Section
 from webapp.results.published import Publication
 
@@ -51,14 +52,14 @@ class Report:
     provenance: Mapping[str, str]
 
 
-def report(experiment: Experiment, format: Literal["md", "html"] = "md") -> str:
-    """Write the report: Markdown, or one HTML file that needs nothing else."""
+def report(experiment: Experiment, format: str = "md") -> str:
+    """Write the report as one of REPORT_FORMS; HTML is one file that needs nothing else. Raises ValueError."""
+    if format not in REPORT_FORMS:
+        raise ValueError(f"there is no report format {format!r}; choose {' or '.join(REPORT_FORMS)}")
     written = build(experiment)
     if format == "md":
         return markdown(written)
-    if format == "html":
-        return render_to_string("results/report_file.html", {"report": written, "styles": STYLES.read_text()})
-    raise ValueError(f"there is no report format {format!r}; choose md or html")
+    return render_to_string("results/report_file.html", {"report": written, "styles": STYLES.read_text()})
 
 
 def build(experiment: Experiment) -> Report:
