@@ -55,18 +55,22 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True, help="descriptor of this end of the socket pair")
     connection = socket.socket(fileno=parser.parse_args().fd)
     connection.set_inheritable(False)
-    _import_heavy_libraries()
+    import_heavy_libraries()
     gc.collect()
     gc.freeze()  # children share these pages; their collector must not touch them
     prctl.adopt_orphans()  # a stage's orphans become our children, so they can be found
     Server(connection).serve()
 
 
-def _import_heavy_libraries() -> None:
+def import_heavy_libraries() -> None:
+    """Import what the stages need, and make what transformers would make anew in each process that loads a model."""
     from training.stages import STAGES
 
     for kind in STAGES:
         importlib.import_module(f"training.stages.{kind}.train")
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
+    get_checkpoint_conversion_mapping("gpt2")  # compiles a thousand expressions, of all kinds of models
 
 
 class Server:
