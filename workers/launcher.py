@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-import training
+from training.folders import SOURCE
 from training.process import torchrun
 from workers.processes import kill, minimal_environment, python, session, start_time
 
 log = logging.getLogger("mulberry.launcher")
-SOURCE = Path(training.__file__).parent.parent  # where `python -m training` finds the package
 STARTS = 3  # failed starts of the warm server in a row, after which a run is told so
 ANSWER = 30.0  # seconds: a fork takes milliseconds
 

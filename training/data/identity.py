@@ -17,13 +17,11 @@ from training.data.files import FilesSource
 from training.data.sources.decompositions import DecompositionsSource
 from training.data.sources.gsm8k import Gsm8kSource
 from training.data.sources.plain_text import PlainTextSource
+from training.folders import SOURCE
 from training.settings.shared import Source
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 GENERATED = "generated"
-SOURCE = Path(
-    __file__
-).parent.parent.parent  # what a relative model.start_from is relative to: training starts there
 PATIENCE = 10.0  # seconds for the hub's answer
 
 
@@ -133,7 +131,7 @@ def of_model(place: str) -> str:
 
     Raises ValueError when the hub cannot be asked.
     """
-    folder = SOURCE / place
+    folder = SOURCE / place  # where training starts
     if folder.is_dir():
         return _content(sorted(file for file in folder.rglob("*") if file.is_file()), folder)
     return f"{place}@{_commit(place, None, kind='model')}"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from training.data import identity
 from training.data.identity import DataIdentity
+from training.folders import data_folder
 from training.process import checkpoints, ranks, torchrun
 from training.process.checkpoints import Checkpoint
 from training.process.journal import Journal
@@ -59,7 +60,7 @@ class Run:
             )
         if parent is not None and not parent.is_dir():
             raise ValueError(f"there is no parent checkpoint {parent}; run the stage before this one first")
-        data_dir = Path(run_spec.data_dir or os.environ.get("MULBERRY_DATA", "../shared/data"))
+        data_dir = Path(run_spec.data_dir or data_folder())
         cache_dir = Path(run_spec.cache_dir or os.environ.get("MULBERRY_CACHE") or run_dir.parent / "cache")
         data: list[DataIdentity] = []
         if done is None and (mixtures := run_spec.spec.settings.mixtures()):

@@ -8,6 +8,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
+from training.folders import data_folder, home_folder
 from training.recipes.hardware import HARDWARE
 from webapp.comparison.metrics import AMOUNTS, METRICS
 from webapp.files import long_tables
@@ -49,7 +50,9 @@ def _problems(error: Exception) -> list[str]:
 def build_parser() -> argparse.ArgumentParser:
     """Every command with its options."""
     parser = argparse.ArgumentParser(
-        prog="mulberry", description="Staged language-model training experiments, compared in pairs."
+        prog="mulberry",
+        description="Staged language-model training experiments, compared in pairs.",
+        epilog=f"Everything lies in MULBERRY_HOME, here {home_folder()}; real data in MULBERRY_DATA, here {data_folder()}.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_stack(commands)
