@@ -14,6 +14,7 @@ from typing import IO, Any
 
 from pydantic import Field
 
+from training.data.catalogue import how_to_get
 from training.data.example import Example
 from training.settings.shared import Source
 
@@ -91,8 +92,8 @@ def files(settings: FilesSource, *, data_dir: Path) -> list[Path]:
     found = sorted(f for f in place.rglob("*") if f.is_file() and f.name.endswith(ENDINGS))
     if not found:
         raise ValueError(
-            f"there are no parquet or JSONL files in {place}; put the files of {HUBS[settings.source]} there, set "
-            f"MULBERRY_DATA to the data folder, or a source's hub to {HUBS[settings.source]}"
+            f"there are no parquet or JSONL files in {place}; {how_to_get(settings.path)}put the files of "
+            f"{HUBS[settings.source]} there, set MULBERRY_DATA to the data folder, or a source's hub to {HUBS[settings.source]}"
         )
     return found
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from training.data import files
+from training.data.catalogue import how_to_get
 from training.data.files import FilesSource
 from training.data.sources.decompositions import DecompositionsSource
 from training.data.sources.gsm8k import Gsm8kSource
@@ -90,7 +91,8 @@ def _files(source: Source, data_dir: Path) -> list[Path]:
         case _:
             return []
     if not found.is_file():
-        raise ValueError(f"there is no {found}; set MULBERRY_DATA to the data folder that holds it")
+        how = how_to_get(_below(found, data_dir))
+        raise ValueError(f"there is no {found}; {how}set MULBERRY_DATA to the data folder that holds it")
     return [found]
 
 

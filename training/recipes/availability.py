@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from training.benchmarks import BENCHMARKS
+from training.data.catalogue import DATA_SETS, how_to_get
 from training.data.files import FilesSource
 from training.data.mixture import SOURCES
+from training.data.sources.decompositions import DecompositionsSource
 from training.data.sources.gsm8k import Gsm8kSource
+from training.data.sources.plain_text import PlainTextSource
 from training.recipes.recipe import Recipe, RecipeError, StageSpec, resolve
 from training.settings.shared import Source
 
@@ -60,6 +63,27 @@ def missing_data(recipe: Recipe, data_dir: Path) -> list[str]:
     return []
 
 
+def wanted(recipe: Recipe) -> tuple[set[str], set[str]]:
+    """What a recipe reads: names of DATA_SETS in the data folder, and sources that it streams from the hub."""
+    local: set[str] = set()
+    streamed: set[str] = set()
+    for spec in resolve(recipe):
+        local |= {one.benchmark for one in spec.benchmarks if one.benchmark in DATA_SETS}
+        if spec.tokenizer.kind == "gpt2" and spec.tokenizer.path in (None, "gpt2"):
+            local.add("gpt2")
+        for _, source in _sources(spec):
+            match source:
+                case FilesSource(hub=str()) | Gsm8kSource(hub=str()):
+                    streamed.add(source.source)
+                case PlainTextSource(path="text/tinyshakespeare.txt"):
+                    local.add("tinyshakespeare")
+                case Gsm8kSource() | DecompositionsSource(problems="gsm8k"):
+                    local.add("gsm8k")
+                case FilesSource() if source.source in DATA_SETS:
+                    local.add(source.source)
+    return local, streamed
+
+
 def _sources(spec: StageSpec) -> Iterator[tuple[str, Source]]:
     """The sources of a stage, each with its dotted path."""
     for path, sources in spec.settings.mixtures().items():
@@ -68,9 +92,13 @@ def _sources(spec: StageSpec) -> Iterator[tuple[str, Source]]:
 
 
 def _tokenizer_problems(path: str | None, data_dir: Path) -> dict[str, str]:
-    """A folder that is named must hold GPT-2's files; a name that is no folder is the hub's."""
-    folder = data_dir / path if path else None
-    if folder is None or not folder.is_dir():
+    """A folder that is named must hold GPT-2's files, `gpt2` unless one is; another name is the hub's."""
+    name = path or "gpt2"
+    folder = data_dir / name
+    if name not in DATA_SETS and not folder.is_dir():
         return {}
-    missing = [name for name in ("vocab.json", "merges.txt") if not (folder / name).is_file()]
-    return {"tokenizer.path": f"there is no {' and no '.join(missing)} in {folder}"} if missing else {}
+    missing = [file for file in ("vocab.json", "merges.txt") if not (folder / file).is_file()]
+    if not missing:
+        return {}
+    text = f"there is no {' and no '.join(missing)} in {folder}; {how_to_get(name)}set MULBERRY_DATA to the data folder"
+    return {"tokenizer.path": text}

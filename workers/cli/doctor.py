@@ -12,6 +12,7 @@ from typing import NamedTuple
 from django.core.exceptions import ImproperlyConfigured
 
 from training import rewards
+from training.data.catalogue import DATA_SETS
 from training.folders import data_folder, home_folder
 from workers import devices
 from workers.cli.commands import CommandError, database
@@ -111,10 +112,10 @@ def _database() -> Iterator[Check]:
 
 def _work() -> Iterator[Check]:
     yield _devices()
-    data = data_folder()
-    yield Check(
-        "data", True, str(data) if data.exists() else f"no {data}: recipes on real data need MULBERRY_DATA"
-    )
+    folder = data_folder()
+    missing = [one.name for one in DATA_SETS.values() if one.missing(folder)]
+    advice = f"; not there: {', '.join(missing)} (see `mulberry data`)" if missing else ""
+    yield Check("data", True, f"{folder}{advice}")
 
 
 def _devices() -> Check:

@@ -59,6 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_experiments(commands)
     _add_queue(commands)
     _add_results(commands)
+    _add_data(commands)
     _add_access(commands)
     _add_seed(commands)
     return parser
@@ -210,6 +211,20 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     report.set_defaults(run_command=_experiments("print_report"))
 
 
+def _add_data(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    data = commands.add_parser("data", help="list the data sets that the shipped recipes want; get them")
+    data.add_argument("--json", action="store_true", help="print JSON")
+    data.set_defaults(run_command=_data("show"))
+    fetch = data.add_subparsers(metavar="COMMAND").add_parser(
+        "fetch", help="get data sets from the Hugging Face hub into MULBERRY_DATA"
+    )
+    fetch.add_argument(
+        "names", nargs="+", metavar="NAME", help="as `mulberry data` lists them, e.g. gsm8k gpt2"
+    )
+    fetch.add_argument("--again", action="store_true", help="also what is here already")
+    fetch.set_defaults(run_command=_data("fetch"))
+
+
 def _add_access(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     sign_in = commands.add_parser("sign-in", help="print a new one-time sign-in link")
     sign_in.add_argument("--address", help="of the dashboard (default: where `mulberry up` serves it)")
@@ -280,6 +295,15 @@ def _files(name: str) -> Command:
         from workers.cli.commands import files
 
         return int(getattr(files, name)(options))
+
+    return run
+
+
+def _data(name: str) -> Command:
+    def run(options: argparse.Namespace) -> int:
+        from workers.cli.commands import data
+
+        return int(getattr(data, name)(options))
 
     return run
 

@@ -10,6 +10,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from training.data.catalogue import how_to_get
 from training.data.example import Example, prompt_for
 from training.settings.shared import Source
 from training.text.answers import extract_answer
@@ -60,8 +61,8 @@ def read(split: Literal["train", "test"], *, data_dir: Path, hub: str | None = N
     file = data_dir / "gsm8k" / f"{split}.jsonl"
     if not file.is_file():
         raise ValueError(
-            f"there is no {file}; set MULBERRY_DATA to the folder that holds gsm8k/{split}.jsonl, "
-            f"or the source's hub to {HUB}"
+            f"there is no {file}; {how_to_get(f'gsm8k/{split}.jsonl')}"
+            f"set MULBERRY_DATA to the folder that holds gsm8k/{split}.jsonl, or the source's hub to {HUB}"
         )
     return list(_rows(file, file.stat().st_mtime_ns))
 

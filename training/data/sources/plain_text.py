@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from training.data.catalogue import how_to_get
 from training.data.example import Example
 from training.settings.shared import Source
 
@@ -25,7 +26,9 @@ def examples(settings: PlainTextSource, *, seed: int, data_dir: Path) -> Iterato
     """Yield the file's pieces; raises ValueError when there is no such file."""
     file = data_dir / settings.path
     if not file.is_file():
-        raise ValueError(f"there is no {file}; set MULBERRY_DATA to the data folder, or path to a file in it")
+        raise ValueError(
+            f"there is no {file}; {how_to_get(settings.path)}set MULBERRY_DATA to the data folder, or path to a file in it"
+        )
     pieces, piece, size = [], [], 0
     for line in file.read_text(encoding="utf-8").splitlines(keepends=True):
         piece.append(line)
