@@ -14,8 +14,8 @@ import pyarrow.parquet
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError
 
-from training.data.catalogue import DataFile, DataSet
 from training.data.files import Row
+from training.data_sets import DataFile, DataSet
 
 ORIGIN = "ORIGIN.md"  # left beside the files
 PATIENCE = 30.0  # seconds for the hub's answer to what it has

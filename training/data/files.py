@@ -14,8 +14,8 @@ from typing import IO, Any
 
 from pydantic import Field
 
-from training.data.catalogue import how_to_get
 from training.data.example import Example
+from training.data_sets import how_to_get
 from training.settings.shared import Source
 
 BLOCK = 1_000  # rows that are shuffled together

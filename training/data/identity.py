@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Literal, TypedDict
 
 from training.data import files
-from training.data.catalogue import how_to_get
 from training.data.files import FilesSource
 from training.data.sources.decompositions import DecompositionsSource
 from training.data.sources.gsm8k import Gsm8kSource
 from training.data.sources.plain_text import PlainTextSource
+from training.data_sets import how_to_get
 from training.folders import SOURCE
 from training.settings.shared import Source
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from training.benchmarks import BENCHMARKS
-from training.data.catalogue import DATA_SETS, how_to_get
 from training.data.files import FilesSource
 from training.data.mixture import SOURCES
 from training.data.sources.decompositions import DecompositionsSource
 from training.data.sources.gsm8k import Gsm8kSource
 from training.data.sources.plain_text import PlainTextSource
+from training.data_sets import DATA_SETS, how_to_get
 from training.recipes.recipe import Recipe, RecipeError, StageSpec, resolve
 from training.settings.shared import Source
 

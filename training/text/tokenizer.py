@@ -7,7 +7,7 @@ from huggingface_hub import hf_hub_download
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Tokenizer, PreTrainedTokenizerFast
 
-from training.data.catalogue import DATA_SETS, how_to_get
+from training.data_sets import DATA_SETS, how_to_get
 from training.settings.shared import TokenizerSettings
 from training.text.mul_tokens import FIRST_ID_GPT2, TOKENS
 

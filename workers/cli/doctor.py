@@ -12,7 +12,7 @@ from typing import NamedTuple
 from django.core.exceptions import ImproperlyConfigured
 
 from training import rewards
-from training.data.catalogue import DATA_SETS
+from training.data_sets import DATA_SETS
 from training.folders import data_folder, home_folder
 from workers import devices
 from workers.cli.commands import CommandError, database

@@ -10,8 +10,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from training.data.catalogue import how_to_get
 from training.data.example import Example, prompt_for
+from training.data_sets import how_to_get
 from training.settings.shared import Source
 from training.text.answers import extract_answer
 

@@ -7,8 +7,8 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from training.data.catalogue import how_to_get
 from training.data.example import Example
+from training.data_sets import how_to_get
 from training.settings.shared import Source
 
 

@@ -6,8 +6,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from training.data.catalogue import DATA_SETS, DataSet
 from training.data.files import HUBS
+from training.data_sets import DATA_SETS, DataSet
 from training.folders import data_folder
 from training.recipes import recipe as recipes
 from training.recipes.availability import wanted

@@ -14,8 +14,8 @@ import pytest
 
 from tests.hub import COMMIT, hub
 from tests.stack import OURS, ROOT, SAMPLES
-from training.data.catalogue import DATA_SETS
 from training.data.files import HUBS
+from training.data_sets import DATA_SETS
 from training.recipes import recipe as recipes
 from training.recipes.availability import missing_data, wanted
 from training.text.tokenizer import load
