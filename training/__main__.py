@@ -150,7 +150,7 @@ def _explained(error: Exception) -> tuple[str, str]:
             "the device ran out of memory; halve batch_size and double gradient_accumulation, "
             "or take a smaller model or length"
         )
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError) and not isinstance(error, OSError):  # a disk may come back
         return "bad_setting", text
     if ranks.lost_another(error):
         return "error", (

@@ -77,7 +77,7 @@ class Benchmarks:
         if name not in self._known:
             found = BENCHMARKS[benchmark.benchmark]
             try:
-                problems = found.problems(benchmark.problems, data_dir=settings.MULBERRY_DATA)
+                problems = found.asked(benchmark.problems, data_dir=settings.MULBERRY_DATA)
             except ValueError:
                 self._known[name] = None
             else:
@@ -116,7 +116,9 @@ def left_by(runs: Sequence[StageRun]) -> dict[int, Left]:
         .select_related("attempt")
         .order_by("-attempt__number", "-seq")
     ):
-        if evaluation.counted == evaluation.problems * (1 + evaluation.settings.get("samples", 0)):
+        if evaluation.problems and evaluation.counted == evaluation.problems * (
+            1 + evaluation.settings.get("samples", 0)
+        ):
             evaluations[evaluation.attempt.stage_run_id].append(evaluation)
     return {
         run.pk: Left(
