@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from webapp.comparison.checkpoints import Across, Pick
 from webapp.comparison.comparisons import Compared
-from webapp.comparison.exports import COLUMNS, cell_values, comparison_values
+from webapp.comparison.exports import COLUMNS, cell_values, comparison_values, empty_values
 from webapp.comparison.grids import Grid, Value, accuracy, compared
 from webapp.files.table import Column, Sheet, Table, columns
 
@@ -42,6 +42,8 @@ def checkpoints(found: Across, at: datetime | None = None) -> Table:
 def _row(found: Across, pick: Pick, one: Compared | None, at: datetime) -> dict[str, Value]:
     run, experiment = pick.run, pick.experiment
     its: dict[str, Value] = cell_values(pick.cell) if pick.cell.complete else {}
+    if pick.cell.empty:
+        its = empty_values(pick.cell)
     values = (
         its
         | comparison_values(one)

@@ -194,6 +194,9 @@ def _stage_rows(table: StageTable, row: StageRow) -> Iterator[dict[str, Value]]:
             if cell.complete:
                 compared = comparison_values(seed.comparisons[position - 1]) if position else {}
                 yield cell_values(cell) | compared | {"baseline": table.baseline if position else None}
+            elif cell.empty:
+                refused = comparison_values(seed.comparisons[position - 1]) if position else {}
+                yield empty_values(cell) | refused | {"baseline": table.baseline if position else None}
     for position, mean in enumerate(row.means):
         if mean is not None:
             together = _seeds_values(row.over_seeds[position - 1]) if position else {}
@@ -233,6 +236,11 @@ def cell_values(cell: Cell) -> dict[str, Value]:
         "samples": planned_samples(result) or None,
         "temperature": _temperature(result),
     }
+
+
+def empty_values(cell: Cell) -> dict[str, Value]:
+    """What an evaluation of no problems says: that it asked none."""
+    return {"stage": cell.stage, "condition": cell.condition, "seed": cell.seed, "correct": 0, "problems": 0}
 
 
 def _temperature(result: Tally) -> Value:

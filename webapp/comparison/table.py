@@ -10,7 +10,7 @@ from webapp.comparison.cells import Cell, SeedsComparison
 from webapp.comparison.comparisons import Compared, Comparisons, Key
 from webapp.comparison.metrics import Metric, metrics
 from webapp.experiments.models import Experiment
-from webapp.results.outcome_counts import Tally, latest_tallies
+from webapp.results.outcome_counts import NO_PROBLEMS, Tally, latest_tallies
 from webapp.results.samples import Sampled, sampled
 from webapp.results.token_counts import Measured, measured
 from webapp.runs.models import StageRun
@@ -41,6 +41,8 @@ class StageRow:
     @property
     def missing(self) -> str:
         """Why a condition has no comparison over the seeds."""
+        if any(cell.empty for seed in self.seeds for cell in seed.cells):
+            return NO_PROBLEMS
         finished = all(cell.complete for seed in self.seeds for cell in seed.cells)
         return "not compared in two seeds" if finished else "not finished"
 

@@ -65,7 +65,7 @@ def report(experiment: Experiment, format: str = "md") -> str:
 def build(experiment: Experiment) -> Report:
     """Collect the report's sections from the database."""
     table = stage_table(experiment)
-    unfinished = [cell for cell in table.cells() if not cell.complete]
+    unfinished = [cell for cell in table.cells() if not cell.complete and not cell.empty]
     gained = last_gains(table)
     found = of_experiment(experiment, table)
     sections = [
@@ -283,6 +283,9 @@ def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) ->
             section.items.extend(
                 f"Not compared after {one.stage} ({one.condition}): {one.reason}." for one in refusals
             )
+    if empty := [cell for cell in table.cells() if cell.empty]:
+        names = ", ".join(f"{c.stage} {c.condition} seed {c.seed}" for c in empty)
+        section.items.append(f"Asked no problems, so without a result: {names}.")
     if unfinished:
         names = ", ".join(f"{c.stage} {c.condition} seed {c.seed} ({c.state})" for c in unfinished)
         section.items.append(f"Not finished: {names}.")
