@@ -32,6 +32,7 @@ from typing import Any, NoReturn
 
 import psutil
 
+from training.code_version import code_version
 from training.process import prctl, torchrun
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -55,6 +56,7 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True, help="descriptor of this end of the socket pair")
     connection = socket.socket(fileno=parser.parse_args().fd)
     connection.set_inheritable(False)
+    code_version()  # every stage forked from here runs the code of now
     import_heavy_libraries()
     gc.collect()
     gc.freeze()  # children share these pages; their collector must not touch them

@@ -38,6 +38,7 @@ from webapp.reports.drawings import by_stage, by_step
 from webapp.reports.report_forms import REPORT_FORMS
 from webapp.reports.sections import Point, Section
 from webapp.results.published import Publication
+from webapp.runs import code_versions
 
 STYLES = Path(settings.STATICFILES_DIRS[0]) / "css" / "drawings.css"  # the file needs nothing else beside it
 
@@ -113,6 +114,7 @@ def setup(experiment: Experiment) -> Section:
         changes = ", ".join(f"{path} = {lower_bool(value)}" for path, value in condition.overrides.items())
         section.items.append(f"Condition {condition.name}: {changes or 'the recipe as it is'}")
     section.items.append(f"Seeds: {', '.join(map(str, experiment.seeds))}")
+    section.items.append(f"Code: {code_versions.of_experiment(experiment).text}")
     if model := recipe.get("model"):
         section.items.append(
             f"Model: GPT-2 architecture, {model['n_layer']} layers, {model['n_head']} heads, "
