@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import torch
 
+from training import warm
 from training.engine import stage_helpers
-from training.process import journal, warm
+from training.process import journal
 from training.recipes import recipe
 from training.recipes.recipe import RunSpec
 

@@ -14,7 +14,6 @@ import pyarrow.parquet
 from huggingface_hub import HfApi, hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError
 
-from training.data.files import Row
 from training.data_sets import DataFile, DataSet
 
 ORIGIN = "ORIGIN.md"  # left beside the files
@@ -82,8 +81,8 @@ def _made(data_set: DataSet, file: DataFile, commit: str, work: Path) -> Path:
     return made
 
 
-def _rows(part: Path) -> list[Row]:
-    rows: list[Row] = _parquet(part).to_pylist()
+def _rows(part: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = _parquet(part).to_pylist()
     return rows
 
 
@@ -94,7 +93,7 @@ def _parquet(part: Path) -> Any:
         raise ValueError(f"the hub's {part.name} is not a whole parquet file; try again") from None
 
 
-def _written(data_set: DataSet, file: DataFile, rows: list[Row]) -> str:
+def _written(data_set: DataSet, file: DataFile, rows: list[dict[str, Any]]) -> str:
     """The rows as the published file has them."""
     columns = ("text",) if file.form == "text" else file.columns
     if missing := [name for name in columns if rows and name not in rows[0]]:
