@@ -72,6 +72,9 @@ def sound(folder: Path) -> None:
 
 
 def _write(folder: Path, encode: Callable[[str, list[Line]], bytes | None]) -> None:
+    if not (folder / "gpt2").exists():  # sound: a recipe wants it too
+        folder.mkdir(exist_ok=True)
+        (folder / "gpt2").symlink_to(Path(__file__).parent / "data" / "gpt2")
     for name, rows in ROWS.items():
         content = encode(name, rows)
         file = folder / name

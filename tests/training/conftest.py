@@ -190,7 +190,7 @@ class Stages:
     ) -> Stage:
         """A new run directory for one stage of a recipe, the tiny one, with changes by dotted path."""
         specs = recipe.resolve(recipe.build(data, changes or []))
-        spec = next(s for s in specs if (s.stage, s.condition) == (stage_helpers, condition))
+        spec = next(s for s in specs if (s.stage, s.condition) == (stage, condition))
         run_dir = self.root / name
         run_dir.mkdir()
         run_spec = RunSpec(

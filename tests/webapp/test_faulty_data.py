@@ -12,7 +12,7 @@ from training.recipes import recipe as recipes
 from training.recipes.recipe import RecipeError
 from webapp.experiments.models import Experiment
 from webapp.launch.launch import launch
-from workers.cli import main
+from workers.cli.main import main
 
 pytestmark = pytest.mark.django_db
 

@@ -34,7 +34,7 @@ def imported(code: str, home: Path) -> set[str]:
 @pytest.mark.parametrize("command", ["", "table", "export", "report", "launch", "worker"])
 def test_help_loads_neither_django_nor_anything_heavy(command: str, tmp_path: Path) -> None:
     code = f"""
-from workers.cli import main
+from workers.cli.main import main
 try:
     main({[*command.split(), "--help"]})
 except SystemExit as ended:

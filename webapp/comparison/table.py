@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
-from training.settings.did_you_mean import nearest
+from training.did_you_mean import nearest
 from webapp.comparison.cells import Cell, SeedsComparison
 from webapp.comparison.comparisons import Compared, Comparisons, Key
 from webapp.comparison.metrics import Metric, metrics

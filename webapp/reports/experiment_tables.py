@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from training.settings.did_you_mean import nearest
+from training.did_you_mean import nearest
 
 if TYPE_CHECKING:
     from django.http import HttpResponse

@@ -18,7 +18,7 @@ from webapp.reports.experiment_tables import FORMS, TABLES
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import StageRun, State
 from webapp.runs.reuse import left_by
-from workers.cli import main
+from workers.cli.main import main
 
 pytestmark = pytest.mark.django_db
 
@@ -78,7 +78,7 @@ def test_it_reads_no_problems_wherever_an_accuracy_would_stand(
 
 def test_no_file_of_it_breaks(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "webapp.files.long_tables.close_old_connections", lambda: None
+        "django.db.close_old_connections", lambda: None
     )  # else the test's own connection goes
     evaluated()
     (first, _) = Evaluation.objects.filter(problems=0)

@@ -8,11 +8,11 @@ from typing import Any
 
 from training.data.files import HUBS
 from training.data_sets import DATA_SETS, DataSet
+from training.did_you_mean import nearest
 from training.folders import data_folder
 from training.recipes import recipe as recipes
 from training.recipes.availability import wanted
 from training.recipes.recipe import FULL
-from training.settings.did_you_mean import nearest
 from workers.cli.commands import CommandError
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from training.settings.did_you_mean import nearest
+from training.did_you_mean import nearest
 from workers.cli.commands import CommandError
 
 if TYPE_CHECKING:

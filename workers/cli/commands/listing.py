@@ -6,7 +6,7 @@ import sys
 from collections import Counter
 from typing import Any
 
-from training.settings.did_you_mean import nearest
+from training.did_you_mean import nearest
 from webapp.experiments.models import Experiment
 from webapp.runs.models import StageRun, State
 from workers.cli.commands import CommandError, database
