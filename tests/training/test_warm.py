@@ -122,6 +122,7 @@ def test_a_warm_stage_has_the_losses_of_one_by_hand(
     assert stage.journal.rollouts() == finished["grpo"].journal.rollouts()
 
 
+@pytest.mark.slow
 def test_python_m_training_has_the_same_losses(stage: Stage, finished: dict[str, Stage]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "training", str(stage.run_dir)], cwd=ROOT, capture_output=True

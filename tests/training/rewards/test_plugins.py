@@ -95,6 +95,7 @@ def site(tmp_path: Path) -> Site:
     return Site(folder)
 
 
+@pytest.mark.slow
 def test_a_plug_in_trains_with_its_own_settings(site: Site, tmp_path: Path) -> None:
     site.install("acme-rewards", BREVITY, brevity="BrevityReward")
     rewards = [{"reward": "correct"}, {"reward": "brevity", "words": 4, "weight": 2.0}]
