@@ -47,13 +47,17 @@ def copy(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def lint_imports(folder: Path) -> dict[str, bool]:
-    """Contract → whether the code in a folder keeps it; the exit status agrees."""
+def told_by_linter(folder: Path) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).with_name("lint-imports")
     environment = {**os.environ, "PYTHONPATH": str(folder), "COLUMNS": "200"}
-    done = subprocess.run(
+    return subprocess.run(
         [program, "--no-cache"], cwd=folder, env=environment, capture_output=True, text=True
     )
+
+
+def lint_imports(folder: Path) -> dict[str, bool]:
+    """Contract → whether the code in a folder keeps it; the exit status agrees."""
+    done = told_by_linter(folder)
     lines = done.stdout.splitlines()
     kept = {name: any(line.startswith(f"{name} KEPT") for line in lines) for name in contracts(folder)}
     assert (done.returncode == 0) == all(kept.values()), done.stdout

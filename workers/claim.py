@@ -54,8 +54,10 @@ class Claim:
 def next_run(queue: str, worker: Worker, device: Device) -> Claim | None:
     """Claim the next run of a queue whose back-off is over; None when nothing fits.
 
-    Nothing does while the queue is paused or the worker drained: whoever does that waits for claims under way.
+    Nothing does while the worker does not serve the queue, the queue is paused or the worker drained: whoever does that waits for claims under way.
     """
+    if queue not in worker.queues:
+        return None  # a message that strayed here
     row = (worker.pk, device.name, worker.hostname, worker.boot_id)
     with transaction.atomic(), connection.cursor() as cursor:
         queue_lock.share(queue)

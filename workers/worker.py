@@ -3,19 +3,19 @@
 import argparse
 import logging
 import os
-import re
 import sys
 import warnings
 
+from training.queue_names import DEFAULT, check_queue_name
 
 def queue_names(text: str) -> list[str]:
     """Names separated by commas, as --queues takes them, each once. Raises ArgumentTypeError."""
     names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     for name in names:
-        if not re.fullmatch(r"[\w.-]{1,100}", name):
-            raise argparse.ArgumentTypeError(
-                f"{name!r} is no name of a queue: use letters, digits, _, - and ."
-            )
+        try:
+            check_queue_name(name)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
     if not names:
         raise argparse.ArgumentTypeError("give the name of a queue, such as default")
     return names
@@ -25,7 +25,7 @@ def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m workers.worker", description="Takes runs from queues.")
     parser.add_argument(
-        "--queues", type=queue_names, default="default", help="names of queues, separated by commas"
+        "--queues", type=queue_names, default=DEFAULT, help="names of queues, separated by commas"
     )
     parser.add_argument("--slots", type=int, help="runs at once; left out: MULBERRY_SLOTS, GPUs or cores")
     parser.add_argument(

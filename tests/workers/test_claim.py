@@ -8,8 +8,10 @@ import pytest
 from django.db import connection, transaction
 from django.db.models.functions import Now
 
-from tests.factories import make_experiment
+from tests.factories import make_experiment, make_user
+from training.recipes import recipe as recipes
 from webapp.experiments.models import Experiment
+from webapp.launch.launch import launch
 from webapp.runs import queues
 from webapp.runs.models import Attempt, Event, QueueEvent, StageRun, State, Worker
 from webapp.runs.querysets import in_line, in_queue_order, queued_before, takeable
@@ -86,7 +88,9 @@ def test_other_queues_and_back_off_are_left_alone(worker: Worker) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_many_claimers_never_share_a_run(transactional_db: None) -> None:
-    worker = Worker.objects.create(name="w@h", hostname="h", boot_id="b", pid=1, process_started=1.0)
+    worker = Worker.objects.create(
+        name="w@h", hostname="h", boot_id="b", pid=1, process_started=1.0, queues=["default"]
+    )
     for n in range(5):
         make_experiment(f"many-{n}")
     assert len(roots()) == 10
@@ -177,7 +181,9 @@ def test_a_pause_is_of_one_queue(worker: Worker) -> None:
 def test_a_drained_worker_takes_nothing_and_another_does(worker: Worker) -> None:
     make_experiment()
     roots()
-    other = Worker.objects.create(name="x@h", hostname="h", boot_id="b", pid=2, process_started=1.0)
+    other = Worker.objects.create(
+        name="x@h", hostname="h", boot_id="b", pid=2, process_started=1.0, queues=["default"]
+    )
     queues.drain(worker=worker, by="ada")
     assert next_run("default", worker, DEVICE) is None
     assert next_run("default", other, DEVICE) is not None
@@ -245,7 +251,9 @@ def wait_for_a_waiter(count: int) -> None:
 
 @pytest.mark.django_db(transaction=True)
 def test_after_a_pause_returns_nothing_is_claimed_however_many_try(transactional_db: None) -> None:
-    worker = Worker.objects.create(name="w@h", hostname="h", boot_id="b", pid=1, process_started=1.0)
+    worker = Worker.objects.create(
+        name="w@h", hostname="h", boot_id="b", pid=1, process_started=1.0, queues=["default"]
+    )
     for n in range(20):
         make_experiment(f"many-{n}", stages=[("pretrain", "pretrain")])
     roots()
@@ -288,3 +296,24 @@ def test_two_who_move_at_once_never_share_a_place(transactional_db: None) -> Non
     ended(*threads)
     places = [one.place for one in in_line("default")]
     assert sorted(places) == sorted(one.pk for one in made)
+
+
+def test_workers_of_two_queues_take_what_is_launched_into_theirs(worker: Worker) -> None:
+    """A launch puts its runs, children too, into the queue that its recipe names; each worker serves its own."""
+    own = {"hostname": "h", "boot_id": "b", "pid": 2, "process_started": 1.0, "queues": ["gpu.large"]}
+    gpu = Worker.objects.create(name="gpu@h", **own)
+    smoke = recipes.build(recipes.read("smoke"))
+    large = recipes.build(recipes.read("smoke"), [("queue", "gpu.large")])
+    owner = make_user()
+    here, there = (launch(recipe=recipe, owner=owner, reuse=False) for recipe in (smoke, large))
+    assert set(there.runs.values_list("queue", flat=True)) == {"gpu.large"}
+    assert set(here.runs.values_list("queue", flat=True)) == {"default"}
+    assert next_run("default", gpu, DEVICE) is None  # it does not serve that one, whoever sends it there
+    assert next_run("gpu.large", worker, DEVICE) is None
+    for taker, queue, experiment in ((worker, "default", here), (gpu, "gpu.large", there)):
+        ready = experiment.runs.filter(state=State.READY).count()
+        claims = []
+        while (claim := next_run(queue, taker, DEVICE)) is not None:
+            claims.append(claim)
+        assert {claim.experiment for claim in claims} == {experiment.pk}
+        assert len(claims) == ready

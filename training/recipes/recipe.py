@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from training.benchmarks import BENCHMARKS
 from training.data.sources import AnySource
 from training.did_you_mean import nearest
+from training.queue_names import DEFAULT, check_queue_name
 from training.recipes.files import names, read, shipped
 from training.settings.changes import parse_change, replaced
 from training.settings.errors import RecipeError, error_at, problem
@@ -25,6 +26,7 @@ from training.stages import STAGES, AnyStage
 SHARED = (
     "name",
     "conditions",
+    "queue",
     "seeds",
     "tokenizer",
     "primary_metric",
@@ -69,6 +71,10 @@ class Recipe(Settings):
         description="Go when the 95 % interval of a condition's accuracy minus the baseline's lies above it, no-go when "
         "below; 0.05 is 5 points. Empty: no such decision",
     )
+    queue: str = Field(
+        DEFAULT,
+        description="Queue that its runs wait in; a worker takes from those that its option --queues names",
+    )
     seeds: list[int] = Field([0], min_length=1, description="Each seed runs every condition and stage")
     model: ModelSettings = Field(ModelSettings(), description="Architecture and size")
     tokenizer: TokenizerSettings = Field(TokenizerSettings(), description="Same for all conditions")
@@ -108,6 +114,11 @@ class Recipe(Settings):
         if not all(0 <= seed < 2**31 for seed in seeds):
             raise ValueError("seeds are whole numbers from 0 to 2147483647")
         return seeds
+
+    @field_validator("queue")
+    @classmethod
+    def _queue_has_a_name(cls, queue: str) -> str:
+        return check_queue_name(queue)
 
     @field_validator("conditions")
     @classmethod

@@ -22,7 +22,7 @@ Kind = Literal["int", "float", "text", "prose", "bool", "choice", "list", "yaml"
 PROSE = ("question", "prediction", "instructions")
 FIXED = ("kind", "source")  # another kind of stage or source is another recipe
 REGISTRIES = {"benchmark": BENCHMARKS, "primary_metric": BENCHMARKS, "reward": REWARDS}  # names that exist
-BASICS = ("name", "title", "seeds")
+BASICS = ("name", "title", "seeds", "queue")
 ASKED = ("question", "prediction", "primary_metric", "alpha", "go_threshold")
 
 

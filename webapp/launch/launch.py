@@ -49,9 +49,8 @@ def launch(
             owner=owner,
             **_origin(fork, origin),
         )
-        _create_runs(
-            experiment, plan, _create_conditions(experiment, recipe), _create_stages(experiment, recipe)
-        )
+        conditions, stages = _create_conditions(experiment, recipe), _create_stages(experiment, recipe)
+        _create_runs(experiment, plan, recipe.queue, conditions, stages)
     return experiment
 
 
@@ -92,7 +91,11 @@ def _create_stages(experiment: Experiment, recipe: Recipe) -> dict[str, Stage]:
 
 
 def _create_runs(
-    experiment: Experiment, plan: Plan, conditions: dict[str, Condition], stages: dict[str, Stage]
+    experiment: Experiment,
+    plan: Plan,
+    queue: str,
+    conditions: dict[str, Condition],
+    stages: dict[str, Stage],
 ) -> None:
     """One row a spec, parents first; what is ready is announced on commit."""
     made: dict[Key, StageRun] = {}
@@ -120,6 +123,7 @@ def _create_runs(
             planned_steps=0 if offered or twin else steps,
             progress_total=steps,
             progress_unit="steps",
+            queue=queue,
             **lifecycle.first(state),
         )
         text = "launched"
@@ -132,4 +136,4 @@ def _create_runs(
                 text += f"; still to evaluate: {', '.join(offered.missing)}"
         lifecycle.record(run, "", state, text)
         if state is State.READY:
-            transaction.on_commit(lambda queue=run.queue: announce(queue))  # type: ignore[misc]
+            transaction.on_commit(lambda: announce(queue))

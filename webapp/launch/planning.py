@@ -19,7 +19,7 @@ from webapp.experiments.templatetags.humane import duration, size
 from webapp.launch.experience import Experience, discordant_share
 from webapp.launch.power import Power, power
 from webapp.runs.models import OVER, StageRun
-from webapp.runs.querysets import willing_workers
+from webapp.runs.querysets import served_queues, willing_workers
 
 
 @dataclass(frozen=True)
@@ -48,13 +48,25 @@ class Row:
 class Site:
     """Where it would run: workers that answer, runs in the queue, room on the disk."""
 
-    slots: int
-    waiting: int  # stage runs that are not over: all of them go first
+    slots: int  # of the workers that take from its queue
+    waiting: int  # stage runs of its queue that are not over: all of them go first
     free: int | None  # bytes; None: not a disk of this machine
     folder: str
     has_gpu: bool
     gpu: str  # as its driver calls the first worker's; empty: none, or it does not tell
     reached: bool  # whether the database was asked
+    queue: str = ""  # the one that the figures are of; empty: all
+    served: Sequence[str] = ()  # queues that workers that answer take from
+
+    @property
+    def unserved(self) -> str:
+        """What must be said of a queue that no worker serves, though there are workers; empty: nothing."""
+        if not self.queue or not self.served or self.queue in self.served:
+            return ""
+        return (
+            f"No worker serves the queue {self.queue}: its runs wait until one does. Start one with `mulberry worker "
+            f"--queues {self.queue}`, or take a queue that workers serve: {', '.join(self.served)}."
+        )
 
 
 @dataclass(frozen=True)
@@ -177,7 +189,7 @@ def propose(
     """
     if device is not None and device not in HARDWARE:
         raise ValueError(f"there is no device {device!r}{nearest(device, HARDWARE)}")
-    here = site(database=database)
+    here = site(recipe.queue, database=database)
     hardware = HARDWARE[device] if device else own_hardware(here)
     experience = Experience(recipe, hardware, timed=device is None) if database else None
     return Proposal(
@@ -193,25 +205,30 @@ def propose(
     )
 
 
-def site(*, database: bool = True) -> Site:
-    """What is there to run on, now."""
+def site(queue: str = "", *, database: bool = True) -> Site:
+    """What is there to run on, now; `queue` empty: whatever the queue."""
     folder = settings.MULBERRY_STORAGE
     local = Path(folder).absolute() if "://" not in folder else None
     while local is not None and not local.exists():
         local = local.parent
     free = shutil.disk_usage(local).free if local is not None else None
     if not database:
-        return Site(0, 0, free, folder, has_gpu=False, gpu="", reached=False)
+        return Site(0, 0, free, folder, has_gpu=False, gpu="", reached=False, queue=queue)
     willing = willing_workers().order_by("pk")
+    before = StageRun.objects.exclude(state__in=OVER).filter(experiment__imported=False)
+    if queue:
+        willing, before = willing.filter(queues__contains=[queue]), before.filter(queue=queue)
     devices = [device for worker in willing for device in worker.devices]
     return Site(
         slots=len(devices),
-        waiting=StageRun.objects.exclude(state__in=OVER).filter(experiment__imported=False).count(),
+        waiting=before.count(),
         free=free,
         folder=folder,
         has_gpu=any(device.startswith("cuda") for device in devices),
         gpu=next((worker.gpus[0] for worker in willing if worker.gpus), ""),
         reached=True,
+        queue=queue,
+        served=served_queues() if queue else (),
     )
 
 

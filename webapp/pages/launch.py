@@ -93,6 +93,8 @@ def _page(request: HttpRequest, draft: Draft) -> HttpResponse:
                 else "all of it is reused, so nothing has to run"
             )
             messages.success(request, f"{made.name} is launched: {said}.")
+            if waiting and (unserved := site(form.recipe.queue).unserved):
+                messages.warning(request, unserved)
             return redirect("experiment", made.name)
     form = _as_wished(request, form, draft)
     context |= _shown(form) | {"draft": draft, "nav": "new", "launches": launches}

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from training.process.journal import PREPARING
+from training.queue_names import DEFAULT, LONGEST
 
 
 class State(models.TextChoices):
@@ -103,7 +104,7 @@ class StageRun(models.Model):
     reused_note = models.CharField(
         max_length=200, blank=True, help_text="names that run for good: demo-3 / run 12; empty: not reused"
     )
-    queue = models.CharField(max_length=100, default="default")
+    queue = models.CharField(max_length=LONGEST, default=DEFAULT)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
     attempt_number = models.PositiveIntegerField(default=0, help_text="the newest attempt: the fencing token")
     lease_until = models.DateTimeField(null=True, help_text="by the database's clock")

@@ -88,8 +88,19 @@ def in_line(queue: str) -> QuerySet[Experiment]:
 
 def willing_workers() -> QuerySet[Worker]:
     """Workers that answer and take new runs."""
-    answering = Worker.objects.filter(stopped_at=None, heartbeat_at__gt=Now() - UNREACHABLE_AFTER)
-    return answering.filter(drained_at=None)
+    return answering_workers().filter(drained_at=None)
+
+
+def answering_workers() -> QuerySet[Worker]:
+    """Workers that answer, drained ones too."""
+    return Worker.objects.filter(stopped_at=None, heartbeat_at__gt=Now() - UNREACHABLE_AFTER)
+
+
+def served_queues() -> list[str]:
+    """Names of the queues that some answering worker takes from, drained or not, in order."""
+    return sorted(
+        {name for queues in answering_workers().values_list("queues", flat=True) for name in queues}
+    )
 
 
 def queued_before(run: StageRun) -> int:

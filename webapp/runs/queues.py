@@ -7,13 +7,12 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from training.did_you_mean import nearest
+from training.queue_names import DEFAULT
 from webapp.celery import announce
 from webapp.experiments.models import Experiment
 from webapp.runs import lifecycle, queue_lock
 from webapp.runs.models import Queue, QueueEvent, StageRun, State, Worker
 from webapp.runs.querysets import in_line
-
-DEFAULT = "default"
 
 
 class Move(StrEnum):

@@ -91,6 +91,7 @@ class QueueView:
     paused_by: str
     line: list[Standing]
     workers: int  # that answer and take from it
+    served: bool  # whether any that answers would, drained or not
 
     @property
     def ready(self) -> int:
@@ -146,13 +147,14 @@ def _gpus(worker: Worker, device: str) -> list[dict[str, Any]]:
 
 def queue_views() -> list[QueueView]:
     """Every queue, the default one first."""
-    live = [view.worker for view in workers() if view.live and view.worker.drained_at is None]
+    live = [view.worker for view in workers() if view.live]
     stored = Queue.objects.in_bulk()
     found = []
     for name in known_queues():
         row = stored.get(name, Queue(name=name))
-        taking = sum(name in worker.queues for worker in live)
-        found.append(QueueView(name, row.paused_at, row.paused_by, _line(name), taking))
+        serving = [worker for worker in live if name in worker.queues]
+        taking = sum(worker.drained_at is None for worker in serving)
+        found.append(QueueView(name, row.paused_at, row.paused_by, _line(name), taking, bool(serving)))
     return found
 
 

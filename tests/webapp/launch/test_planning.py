@@ -34,7 +34,8 @@ def smoke() -> recipes.Recipe:
 
 
 def add_worker(*devices: str, **fields: Any) -> Worker:
-    own = {"hostname": "box", "boot_id": "b", "pid": 1, "process_started": 1.0, "devices": list(devices)}
+    own = {"hostname": "box", "boot_id": "b", "pid": 1, "process_started": 1.0}
+    own |= {"devices": list(devices), "queues": ["default"]}
     return Worker.objects.create(name=f"worker@{Worker.objects.count()}", **(own | fields))
 
 

@@ -198,8 +198,17 @@ def _of_workers(workers: Sequence[WorkerUse], ready: int) -> Iterator[Concern]:
 
 
 def _of_queues() -> Iterator[Concern]:
-    """Paused queues with runs that wait for them."""
+    """Queues with runs that wait for them: those that no worker serves, though there are workers, and paused ones."""
     counts = Counter(StageRun.objects.filter(state=State.READY).values_list("queue", flat=True))
+    served = runs.served_queues()
+    for name in sorted(counts.keys() - set(served)) if served else ():
+        wait = "wait" if counts[name] != 1 else "waits"
+        yield Concern(
+            "warning",
+            f"{_count(counts[name], 'run')} {wait} on queue {name}, which no worker serves",
+            f"Start one with mulberry worker --queues {name}; workers serve {', '.join(served)}.",
+            f"{reverse('workers')}#queue-{name}",
+        )
     for queue in Queue.objects.filter(paused_at__isnull=False).order_by("name"):
         yield Concern(
             "warning",

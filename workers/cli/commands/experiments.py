@@ -10,6 +10,7 @@ from training.recipes import recipe as recipes
 from webapp.comparison import grids, table, wording
 from webapp.comparison.decisions import decisions
 from webapp.experiments.models import Experiment
+from webapp.launch.planning import site
 from webapp.launch.reuse import Fork, check_fork
 from webapp.reports.report import report
 from webapp.runs import services as run_services
@@ -36,6 +37,8 @@ def launch(options: argparse.Namespace) -> int:
     experiment = launch_experiment(
         recipe=recipe, owner=access.person(options.user), reuse=not options.no_reuse, fork=fork
     )
+    if unserved := site(recipe.queue).unserved:
+        print(f"mulberry: warning: {unserved}", file=sys.stderr)
     runs = StageRun.objects.filter(experiment=experiment)
     reused = runs.exclude(reused_note="").select_related("condition", "stage")
     if options.json:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from training.queue_names import DEFAULT
 from training.recipes.identity import Key
 from training.recipes.recipe import Recipe, resolve
 from webapp.experiments.templatetags.humane import duration, short, size
@@ -78,6 +79,7 @@ def lines(proposal: Proposal) -> list[str]:
     for title, texts in (
         ("power", proposal.power.sentences if proposal.power else []),
         ("check", [("WARNING: " if one.warns else "") + one.text for one in plan.cautions]),
+        ("", [f"WARNING: {site.unserved}"] if site.unserved else []),
         ("missing", proposal.missing),
         ("asks", proposal.questions),
         ("assumed", plan.assumptions),
@@ -196,6 +198,8 @@ def _queue(proposal: Proposal) -> str:
     site = proposal.site
     if not site.reached:
         return "not known: no database answers here"
+    named = "" if site.queue == DEFAULT else f"{site.queue}: "
     if not site.slots:
-        return f"no worker answers; {site.waiting} stage runs go first"
-    return f"{site.waiting} stage runs go first, on {site.slots} slots"
+        lacks = "no worker serves it" if site.unserved else "no worker answers"
+        return f"{named}{lacks}; {site.waiting} stage runs go first"
+    return f"{named}{site.waiting} stage runs go first, on {site.slots} slots"
