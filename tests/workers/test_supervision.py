@@ -60,7 +60,9 @@ def place(transactional_db: None, settings: object, tmp_path: Path) -> Iterator[
     recipe = recipes.build(recipes.read("demo"))
     recipe = recipe.model_copy(update={"conditions": recipe.conditions[:1]})
     experiment = launch(recipe=recipe, owner=User.objects.create(username="ada"))
-    worker = Worker.objects.create(name="w@h", hostname="h", boot_id="b", pid=1, process_started=1.0)
+    worker = Worker.objects.create(
+        name="w@h", hostname="h", boot_id="b", pid=1, process_started=1.0, queues=["default"]
+    )
     yield Place(worker, StageRun.objects.get(experiment=experiment, parent=None), threading.Event())
 
 

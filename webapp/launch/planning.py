@@ -64,8 +64,8 @@ class Site:
         if not self.queue or not self.served or self.queue in self.served:
             return ""
         return (
-            f"No worker serves the queue {self.queue}: its runs wait until one does. Start one with `mulberry worker "
-            f"--queues {self.queue}`, or take a queue that workers serve: {', '.join(self.served)}."
+            f"No worker serves the queue {self.queue}: its runs wait until one does. Start one with mulberry worker "
+            f"--queues {self.queue}, or take a queue that workers serve: {', '.join(self.served)}."
         )
 
 

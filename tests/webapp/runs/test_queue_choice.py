@@ -20,7 +20,7 @@ from workers.cli.main import main
 
 pytestmark = pytest.mark.django_db
 SMOKE = "/experiments/new/smoke/"
-UNSERVED = "No worker serves the queue gpu: its runs wait until one does. Start one with `mulberry worker --queues gpu`, or "
+UNSERVED = "No worker serves the queue gpu: its runs wait until one does. Start one with mulberry worker --queues gpu, or "
 UNSERVED += "take a queue that workers serve: default."
 
 
