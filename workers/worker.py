@@ -6,7 +6,8 @@ import os
 import sys
 import warnings
 
-from training.queue_names import DEFAULT, check_queue_name
+from training.settings.queue_names import DEFAULT, check_queue_name
+
 
 def queue_names(text: str) -> list[str]:
     """Names separated by commas, as --queues takes them, each once. Raises ArgumentTypeError."""

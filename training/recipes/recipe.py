@@ -9,10 +9,10 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from training.benchmarks import BENCHMARKS
 from training.data.sources import AnySource
 from training.did_you_mean import nearest
-from training.queue_names import DEFAULT, check_queue_name
 from training.recipes.files import names, read, shipped
 from training.settings.changes import parse_change, replaced
 from training.settings.errors import RecipeError, error_at, problem
+from training.settings.queue_names import DEFAULT, check_queue_name
 from training.settings.shared import (
     BenchmarkSettings,
     ModelSettings,

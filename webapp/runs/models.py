@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from training.process.journal import PREPARING
-from training.queue_names import DEFAULT, LONGEST
+from training.settings.queue_names import DEFAULT, LONGEST
 
 
 class State(models.TextChoices):

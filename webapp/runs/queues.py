@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from training.did_you_mean import nearest
-from training.queue_names import DEFAULT
+from training.settings.queue_names import DEFAULT
 from webapp.celery import announce
 from webapp.experiments.models import Experiment
 from webapp.runs import lifecycle, queue_lock

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from training.queue_names import DEFAULT
 from training.recipes.identity import Key
 from training.recipes.recipe import Recipe, resolve
+from training.settings.queue_names import DEFAULT
 from webapp.experiments.templatetags.humane import duration, short, size
 from webapp.launch.planning import Proposal, Row, propose
 from webapp.launch.reuse import Fork, planned
