@@ -3,8 +3,10 @@
 import os
 import secrets
 from pathlib import Path
+from typing import cast
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+import dj_database_url
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
@@ -47,25 +49,20 @@ def _secret_key() -> str:
 
 def database(url: str) -> dict[str, object]:
     """Django's settings from postgresql://user:password@host:port/name?option=…; host may be a socket folder."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("postgres", "postgresql") or not parts.path.strip("/"):
+    try:
+        found = dict(dj_database_url.parse(url, conn_max_age=600, conn_health_checks=True))
+    except (dj_database_url.ParseError, dj_database_url.UnknownSchemeError):
+        found = {}
+    if found.get("ENGINE") != "django.db.backends.postgresql" or not found["NAME"]:
         raise ImproperlyConfigured("DATABASE_URL must read postgresql://user:password@host:5432/name")
-    query = dict(parse_qsl(parts.query))
-    return {
-        "ENGINE": "django.db.backends.postgresql",
-        "NAME": unquote(parts.path.lstrip("/")),
-        "USER": unquote(parts.username or ""),
-        "PASSWORD": unquote(parts.password or ""),
-        "HOST": query.pop("host", unquote(parts.hostname or "")),
-        "PORT": str(parts.port or query.pop("port", "")),
-        "OPTIONS": {
-            "connect_timeout": "5",
-            "tcp_user_timeout": "20000",
-            **query,
-        },  # a dead network is noticed
-        "CONN_HEALTH_CHECKS": True,
-        "CONN_MAX_AGE": 600,
+    # a dead network is noticed
+    options = {
+        "connect_timeout": 5,
+        "tcp_user_timeout": 20_000,
+        **cast("dict[str, object]", found.get("OPTIONS", {})),
     }
+    host, port = options.pop("host", None), options.pop("port", "")
+    return {**found, "HOST": host or found["HOST"], "PORT": str(found["PORT"] or port), "OPTIONS": options}
 
 
 def database_url() -> str:

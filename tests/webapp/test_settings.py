@@ -34,6 +34,8 @@ def read(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
         ("MULBERRY_HOSTS", ""),
         ("DJANGO_SECRET_KEY", ""),
         ("DATABASE_URL", "mysql://localhost/lab"),
+        ("DATABASE_URL", "postgresql://localhost:port/lab"),
+        ("DATABASE_URL", "postgresql://localhost/"),
         ("MULBERRY_LAUNCHER", "docker"),
         ("MULBERRY_SLOTS", "0"),
         ("MULBERRY_EMAIL_URL", "smtp://host/"),

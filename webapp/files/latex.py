@@ -7,20 +7,37 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
+from pylatexenc.latexencode import get_builtin_conversion_rules, get_builtin_uni2latex_dict
+
 from webapp.comparison.grids import Grid
 from webapp.files.table import Sheet, Table
 
-# Beside what LaTeX acts upon: ligatures (?`, <<), what babel makes active (") and what may follow \\ ([, *).
-SPELT = {
+# What LaTeX acts upon, ligatures (?`, <<), what babel makes active ("), what may follow \\ ([, *), quotation marks, spaces, and ×.
+OWN = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "%": r"\%", "_": r"\_",
     "^": r"\textasciicircum{}", "~": r"\textasciitilde{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "|": r"\textbar{}", '"': r"\symbol{34}", "`": r"\symbol{96}",
     "[": "{[}", "]": "{]}", "*": "{*}", "–": "--", "—": "---", "…": r"\ldots{}", "\u200b": "{}", "\u00a0": "~", "\u202f": r"\,",
-    "‘": "`{}", "’": "'{}", "“": "``{}", "”": "''{}", "−": "$-$", "±": r"$\pm$", "×": r"$\times$", "·": r"$\cdot$",
-    "→": r"$\rightarrow$", "≤": r"$\leq$", "≥": r"$\geq$", "≠": r"$\neq$", "≈": r"$\approx$", "Δ": r"$\Delta$",
-    "α": r"$\alpha$", "β": r"$\beta$", "σ": r"$\sigma$", "ß": r"\ss{}", "æ": r"\ae{}", "Æ": r"\AE{}", "ø": r"\o{}",
-    "Ø": r"\O{}", "ł": r"\l{}", "Ł": r"\L{}", "ı": r"\i{}",
+    "‘": "`{}", "’": "'{}", "“": "``{}", "”": "''{}", "×": r"$\times$",
 }  # fmt: skip
+# Of pylatexenc's thousand macros those that need no package and are in every font encoding: signs of formulas, and of text.
+SIGNS = "αβγδεζηθικλμνξπρςστυφχψωΓΔΘΛΞΠΣΥΦΨΩ−±÷·∓∘∞∝∂∇∀∃∈∋∏∑∫∩∪∧∨⊂⊃⊆⊇≡∼≈≠≤≥≪≫←↑→↓↔⇐⇒⇔"
+LETTERS = "ßæÆøØœŒłŁı§¶©£†‡"
+
+
+def _spellings() -> dict[str, str]:
+    """Character → what LaTeX reads as it: ours first, then pylatexenc's two tables."""
+    (of_formulas,), text = get_builtin_conversion_rules("unicode-xml"), get_builtin_uni2latex_dict()
+    found = {letter: f"{text[ord(letter)]}{{}}" for letter in LETTERS}
+    for sign in SIGNS:
+        macro = text[ord(sign)].removeprefix(r"\ensuremath{")
+        found[sign] = (
+            f"${of_formulas.rule[ord(sign)] if macro == text[ord(sign)] else macro.removesuffix('}')}$"
+        )
+    return found | OWN
+
+
+SPELT = _spellings()
 ACCENTS = {
     "\u0300": "`", "\u0301": "'", "\u0302": "^", "\u0303": "~", "\u0304": "=", "\u0306": "u", "\u0307": ".",
     "\u0308": '"', "\u030a": "r", "\u030b": "H", "\u030c": "v", "\u0327": "c",

@@ -9,6 +9,7 @@ import pytest
 from django.http import QueryDict
 
 from tests import factories, histories
+from tests.drawable import check_drawable
 from webapp.charts import choices as chart_choices, figures, files as chart_files
 from webapp.charts.charts import charts
 from webapp.charts.kinds import kinds
@@ -24,6 +25,7 @@ def drawn(run: StageRun, key: str, query: str = "") -> dict[str, Any]:
     wanted = [kind for kind in kinds(run.pk) if kind.key == key]
     found = figures.as_json(charts(run, wanted, choices)[0], choices)
     json.dumps(found, allow_nan=False)
+    check_drawable(found["figure"])
     return found
 
 

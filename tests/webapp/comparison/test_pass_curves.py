@@ -9,6 +9,7 @@ from math import comb
 import pytest
 from django.test import Client
 
+from tests.drawable import check_drawable
 from tests.factories import (
     BENCHMARK,
     add_evaluation,
@@ -175,6 +176,8 @@ def test_the_page_has_the_curves_and_what_reinforcement_did(experiment: Experime
     assert source
     found = client.get(source[1].replace("&amp;", "&")).json()["charts"]
     assert [chart["title"] for chart in found] == ["baseline", "mul_tokens"]
+    for chart in found:
+        check_drawable(chart["figure"])
     lines = found[1]["figure"]["data"]
     assert [line["name"] for line in lines] == ["mixed", "grpo"]
     assert lines[1]["x"] == [1, 2, 4, 6]
