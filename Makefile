@@ -34,12 +34,13 @@ test-services: $(TESTS)  ## run what is about database and broker on the Postgre
 	@$(BIN)/python -m tests.services
 	$(BIN)/pytest -m services
 
-check: $(TESTS)  ## lint, types, directions of imports, templates, migrations, deployment settings
+check: $(TESTS)  ## lint (Python, templates, JavaScript, CSS), types, directions of imports, migrations, deployment settings
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/djlint --lint --quiet templates
+	$(BIN)/biome lint --error-on-warnings static
 	$(NO_DATABASE) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(NO_DATABASE) MULBERRY_MODE=production MULBERRY_HOSTS=mulberry.example \
 	DJANGO_SECRET_KEY=0123456789-check-only-abcdefghijklmnopqrstuvwxyz-ABCDEFGH \

@@ -44,7 +44,9 @@ def test_commands_in_documents_exist(document: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "document", [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")], ids=lambda path: path.name
+    "document",
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")],
+    ids=lambda path: path.name,
 )
 def test_links_between_documents_lead_somewhere(document: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)\)", document.read_text()):
@@ -52,9 +54,10 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
             assert (document.parent / target).exists(), target
 
 
-def test_make_has_the_targets_that_the_readme_names() -> None:
+def test_make_has_the_targets_that_the_documents_name() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"make ([a-z-]+)", (ROOT / "README.md").read_text()))
+    told = "".join((ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md"))
+    named = set(re.findall(r"(?:^|`)make ([a-z-]+)", told, re.MULTILINE))
     assert {"demo", "run", "setup", "test", "check", "bench", "test-services"} <= targets
     assert named <= targets
 

@@ -43,7 +43,7 @@ export function connect(changed) {
   });
   form.addEventListener("submit", (event) => event.preventDefault());
   form.querySelector("[data-reset]").addEventListener("click", () => {
-    NAMES.forEach((name) => keep(name, ""));
+    for (const name of NAMES) keep(name, "");
     for (const control of form.elements) {
       if (control.type === "checkbox") control.checked = false;
       else if (control.type === "range") control.value = 0;

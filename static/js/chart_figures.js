@@ -60,11 +60,13 @@ export const valuesOf = (trace) => trace.customdata ?? trace.y;
 export function tabulate(chart, place) {
   const traces = told(chart);
   const rows = new Map();
-  traces.forEach((trace, column) => trace.x.forEach((x, i) => {
-    if (valuesOf(trace)[i] === null && trace.meta?.role) return;
-    if (!rows.has(x)) rows.set(x, Array(traces.length).fill(null));
-    rows.get(x)[column] = valuesOf(trace)[i];
-  }));
+  for (const [column, trace] of traces.entries()) {
+    for (const [i, x] of trace.x.entries()) {
+      if (valuesOf(trace)[i] === null && trace.meta?.role) continue;
+      if (!rows.has(x)) rows.set(x, Array(traces.length).fill(null));
+      rows.get(x)[column] = valuesOf(trace)[i];
+    }
+  }
   const table = document.createElement("table");
   table.className = "numbers";
   const head = table.createTHead().insertRow();

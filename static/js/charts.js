@@ -57,20 +57,23 @@ async function pump() {
 
 async function fetchStale() {
   const failed = new Set();
-  for (let entries; (entries = next()) && !entries.some((entry) => failed.has(entry)); ) {
+  for (let entries = next(); entries && !entries.some((entry) => failed.has(entry)); entries = next()) {
     const asked = round;
     listStale = false;
-    entries.forEach((entry) => (entry.stale = false));
+    for (const entry of entries) entry.stale = false;
     const response = await fetch(address(entries)).catch(() => null);
     const answer = response?.ok ? await response.json().catch(() => null) : null; // it may end in the middle
     if (!answer) { // the server is away: the stream says so, and comes back with news
       listStale = !entries.length;
-      entries.forEach((entry) => failed.add(entry) && (entry.stale = true));
+      for (const entry of entries) {
+        failed.add(entry);
+        entry.stale = true;
+      }
       break;
     }
     if (asked !== round) { // chosen anew meanwhile: asked again
       listStale ||= !entries.length;
-      entries.forEach((entry) => (entry.stale = true));
+      for (const entry of entries) entry.stale = true;
     } else take(answer.charts);
   }
 }
@@ -166,7 +169,9 @@ function add(chart) {
   const [wide, file] = [part("[data-screen]"), part("[data-csv]")];
   wide.setAttribute("aria-label", `${chart.title}: full screen`);
   wide.addEventListener("click", () => screen.open(chart.key));
-  if (byKey) file.addEventListener("click", () => (file.href = `${box.dataset.file}?${new URLSearchParams([...chosen(), ["key", chart.key]])}`));
+  if (byKey) file.addEventListener("click", () => {
+    file.href = `${box.dataset.file}?${new URLSearchParams([...chosen(), ["key", chart.key]])}`;
+  });
   wide.hidden = file.hidden = !byKey;
   known.set(chart.key, entry);
   place(chart).append(element);
@@ -185,7 +190,7 @@ function filter() {
   let found = 0;
   for (const group of all.children) {
     const charts = [...group.querySelectorAll(".chart")];
-    charts.forEach((element) => (element.hidden = !known.get(element.dataset.chart)?.chart.title.toLowerCase().includes(words)));
+    for (const element of charts) element.hidden = !known.get(element.dataset.chart)?.chart.title.toLowerCase().includes(words);
     const fitting = charts.filter((element) => !element.hidden).length;
     group.hidden = !fitting;
     group.querySelector("summary").textContent = `${group.dataset.group} (${fitting})`;
@@ -213,11 +218,12 @@ window.addEventListener("hashchange", () => {
 let waiting = null;
 let last = -Infinity;
 function news() {
-  waiting ??= setTimeout(async () => {
+  if (waiting !== null) return;
+  waiting = setTimeout(async () => {
     waiting = null;
     last = performance.now();
     listStale = true;
-    known.forEach((entry) => (entry.stale = true));
+    for (const entry of known.values()) entry.stale = true;
     screen.refresh();
     await pump();
     last += 2 * (performance.now() - last); // a slow server is asked less often
@@ -244,7 +250,9 @@ if (find) {
 }
 connectChoices(afresh);
 document.body.addEventListener(box.dataset.refresh ?? "live:telemetry", news);
-const redraw = () => known.forEach((entry) => entry.drawn && show(entry));
+function redraw() {
+  for (const entry of known.values()) if (entry.drawn) show(entry);
+}
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 pump();
 screen.connect(fetchOne);

@@ -42,7 +42,7 @@ form.addEventListener("change", (event) => {
 });
 
 // What is not as the recipe has it is marked at once.
-function valueOf(control) {
+function textOf(control) {
   return control.type === "checkbox" ? String(control.checked) : control.value.trim();
 }
 function control(field) {
@@ -55,7 +55,7 @@ function count() {
 fields.addEventListener("input", (event) => {
   const field = event.target.closest(".field[data-was]");
   if (field) {
-    const changed = valueOf(control(field)) !== field.dataset.was;
+    const changed = textOf(control(field)) !== field.dataset.was;
     field.classList.toggle("changed", changed);
     field.querySelector(".was").hidden = !changed;
     count();
@@ -106,7 +106,7 @@ function numbered() {
 }
 function marked() {
   const wrong = new Set([...plan.querySelectorAll("[data-line]")].map((one) => one.dataset.line));
-  [...numbers.children].forEach((one, i) => one.classList.toggle("wrong", wrong.has(String(i + 1))));
+  for (const [i, one] of [...numbers.children].entries()) one.classList.toggle("wrong", wrong.has(String(i + 1)));
   text.setAttribute("aria-invalid", String(wrong.size > 0));
 }
 function goTo(line) {

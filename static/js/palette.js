@@ -28,7 +28,7 @@ function options() {
 function choose(place) {
   const every = options();
   chosen = every.length ? (place + every.length) % every.length : -1;
-  every.forEach((one, at) => one.setAttribute("aria-selected", String(at === chosen)));
+  for (const [at, one] of every.entries()) one.setAttribute("aria-selected", String(at === chosen));
   if (chosen < 0) return field.removeAttribute("aria-activedescendant");
   field.setAttribute("aria-activedescendant", every[chosen].id);
   every[chosen].scrollIntoView({ block: "nearest" });

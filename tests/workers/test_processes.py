@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psutil
 import pytest
@@ -99,3 +100,16 @@ def test_training_sees_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     environment = processes.minimal_environment()
     assert {"MULBERRY_DATA", "CUDA_VISIBLE_DEVICES"} <= environment.keys()
     assert not {"DATABASE_URL", "DJANGO_SECRET_KEY", "CELERY_BROKER_URL"} & environment.keys()
+
+
+def test_a_child_runs_our_code_wherever_it_starts(tmp_path: Path) -> None:
+    (tmp_path / "workers").mkdir()
+    (tmp_path / "workers" / "__init__.py").write_text("raise ImportError('somebody else')")
+    shown = subprocess.run(
+        processes.python_module("workers.cli", "--help"),
+        cwd=tmp_path,
+        env=processes.own_code({**os.environ, "PYTHONPATH": "/nowhere"}),
+        capture_output=True,
+        text=True,
+    )
+    assert shown.returncode == 0, shown.stderr
