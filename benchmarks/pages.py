@@ -162,7 +162,7 @@ def _download(stack: RunningStack) -> None:
     """Take every rollout of the experiment in each form, and say how far the web's memory rises meanwhile."""
     session = {"sessionid": (stack.home / "cookie").read_text()}
     experiment = stack.rows("SELECT name FROM experiments_experiment WHERE NOT imported")[0][0]
-    web = next(one for one in stack.processes() if one.cmdline()[-4:-2] == ["workers.cli", "web"])
+    web = stack.web()
     for form in ("csv", "jsonl", "parquet"):
         before, most, size, began = _memory(web), 0, 0, time.perf_counter()
         url = f"{stack.address}/experiments/{experiment}/rollouts.{form}"

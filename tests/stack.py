@@ -105,6 +105,11 @@ class RunningStack:
         """Every live process that was started for this home, this test's own excepted."""
         return processes_of(self.home)
 
+    def web(self) -> psutil.Process:
+        """The process that serves the dashboard; its guard has its command line as arguments."""
+        serving = [one for one in self.processes() if one.cmdline()[-4:-2] == ["workers.cli", "web"]]
+        return next(one for one in serving if "--" not in one.cmdline())
+
     def remove(self) -> None:
         """End what is left of it, and its files."""
         if self.process is not None and self.process.poll() is None:

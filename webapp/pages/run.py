@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET, require_POST
 from training.stages import STAGES
 from webapp.charts import page
 from webapp.diagnosis import readings
-from webapp.live.stream import encode_cursor
+from webapp.live.news import encode_cursor
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import latest_accuracies
 from webapp.runs import querysets, services

@@ -11,18 +11,8 @@ from django.db import transaction
 from django.test import Client
 
 from tests import factories
-from webapp.live.stream import (
-    Cursor,
-    Hub,
-    Message,
-    Page,
-    RunNews,
-    Told,
-    encode_cursor,
-    nothing,
-    parse_cursor,
-    stream,
-)
+from webapp.live.news import Cursor, Message, RunNews, Told, encode_cursor, parse_cursor
+from webapp.live.stream import Hub, Page, stream
 from webapp.notifications.models import Notification
 from webapp.runs import lifecycle
 from webapp.runs.models import Attempt, StageRun
@@ -105,9 +95,10 @@ def test_a_broken_cursor_is_refused(client: Client, text: str, db: None) -> None
     assert client.get("/live/", {"cursor": text}).status_code == 400
 
 
-async def event(events: AsyncIterator[str], name: str) -> str:
+async def event(events: AsyncIterator[bytes], name: str) -> str:
     async with asyncio.timeout(30):
-        async for text in events:
+        async for part in events:
+            text = part.decode()
             if f"event: {name}" in text:
                 return text
     raise AssertionError(f"the stream ended without {name}")
@@ -118,7 +109,7 @@ async def test_a_notification_brings_the_rollouts() -> None:
     run = await sync_to_async(factories.make_run)("grpo")
     attempt = await sync_to_async(run.attempts.get)()
     hub = Hub()
-    events = stream(Page(run.experiment_id, run.pk), RunNews(run.pk, {}), hub)
+    events = stream(Page(run.experiment_id, run.pk), [RunNews(run.pk, {})], hub)
     await event(events, "state")
 
     def record() -> None:
@@ -133,7 +124,7 @@ async def test_a_notification_brings_the_rollouts() -> None:
     assert text.count("<article") == 3
     hub.close()
     async with asyncio.timeout(30):
-        assert [text async for text in events] == [], "a closing server ends the stream"
+        assert [part async for part in events] == [], "a closing server ends the stream"
     assert not hub.pages
 
 
@@ -157,7 +148,7 @@ def test_a_page_hears_what_its_own_person_is_told_and_once(attempt: Attempt) -> 
 
     ada, bob = factories.make_user(), factories.make_user("bob")
     old = tell(ada, "old")
-    told = Told(ada.pk, old.pk, nothing)
+    told = Told(ada.pk, old.pk)
     assert [(m.data["unread"], m.data["new"]) for m in told()] == [(1, [])]
     assert told() == []
     tell(bob, "theirs")

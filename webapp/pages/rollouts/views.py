@@ -1,7 +1,5 @@
 """The live stream, charts and rollouts with their files: of a run, and rollouts of an experiment too."""
 
-from collections.abc import Callable
-
 from asgiref.sync import sync_to_async
 from django.db import connections
 from django.http import (
@@ -27,7 +25,7 @@ from webapp.charts import (
 from webapp.charts.charts import charts as drawn
 from webapp.experiments.models import Experiment
 from webapp.files import long_tables
-from webapp.live import stream as live
+from webapp.live import news, stream as live
 from webapp.pages.rollouts import scopes
 from webapp.pages.rollouts.filters import RolloutFilter
 from webapp.pages.rollouts.scopes import Scope
@@ -44,7 +42,7 @@ async def stream(request: HttpRequest) -> StreamingHttpResponse | HttpResponseBa
     Beside them what the person is told after ?told=<id>; with ?only=told nothing else.
     """
     try:
-        cursor = live.parse_cursor(request.headers.get("Last-Event-ID") or request.GET.get("cursor", ""))
+        cursor = news.parse_cursor(request.headers.get("Last-Event-ID") or request.GET.get("cursor", ""))
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
     page, news = await sync_to_async(_subject)(request, cursor)
@@ -54,30 +52,30 @@ async def stream(request: HttpRequest) -> StreamingHttpResponse | HttpResponseBa
     return response
 
 
-def _subject(request: HttpRequest, cursor: live.Cursor) -> tuple[live.Page, live.Told]:
+def _subject(request: HttpRequest, cursor: news.Cursor) -> tuple[live.Page, list[news.News]]:
     try:
         page, news = _page(request, cursor)
         assert request.user.pk is not None  # LoginRequiredMiddleware lets nobody else through
         page.user = request.user.pk
-        return page, live.Told(request.user.pk, int(request.GET.get("told") or 0), news)
+        return page, [*news, news.Told(request.user.pk, int(request.GET.get("told") or 0))]
     except ValueError:
         raise Http404("runs and notifications go by their numbers") from None
     finally:
         connections.close_all()  # the stream must not keep the connection that the session was read with
 
 
-def _page(request: HttpRequest, cursor: live.Cursor) -> tuple[live.Page, Callable[[], list[live.Message]]]:
+def _page(request: HttpRequest, cursor: news.Cursor) -> tuple[live.Page, list[news.News]]:
     if request.GET.get("only") == "told":
-        return live.Page(only_told=True), live.nothing
+        return live.Page(only_told=True), []
     if run_id := request.GET.get("run"):
-        run = get_object_or_404(StageRun, pk=int(run_id))
-        return live.Page(run.experiment_id, run.pk), live.RunNews(run.pk, cursor)
+        run = get_object_or_404(StageRun.objects.only("experiment"), pk=int(run_id))
+        return live.Page(run.experiment_id, run.pk), [news.RunNews(run.pk, cursor)]
     if (name := request.GET.get("experiment")) and "rollouts" in request.GET:
         scope = scopes.of_experiment(name)
-        return live.Page(scope.experiment.pk), live.RolloutNews([run.pk for run in scope.runs], cursor)
+        return live.Page(scope.experiment.pk), [news.RolloutNews([run.pk for run in scope.runs], cursor)]
     if name:
-        return live.Page(get_object_or_404(Experiment, name=name).pk), live.ListNews()
-    return live.Page(), live.ListNews()
+        return live.Page(get_object_or_404(Experiment.objects.only("pk"), name=name).pk), [news.ListNews()]
+    return live.Page(), [news.ListNews()]
 
 
 @require_GET
@@ -177,7 +175,7 @@ def _list(request: HttpRequest, scope: Scope) -> HttpResponse:
         "found": rollouts.at_most(found.values()) if wanted.active else None,
         "limit": rollouts.COUNTED,
         "indexed_to": search.indexed_to(run.pk for run in wanted.runs) if request.GET.get("words") else None,
-        "cursor": live.encode_cursor(cursor),
+        "cursor": news.encode_cursor(cursor),
         "nav": "experiments",
     }
     return render(request, "runs/rollouts.html", context)
