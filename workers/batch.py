@@ -7,26 +7,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from training.process.journal import Record
+from training.process.journal import LEFT_OUT, OutcomeRow, Record, RolloutRow
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL and lone surrogates
-ROLLOUT = (
-    "group", "prompt", "completion", "reference", "answer", "tokens", "reward", "components", "advantage",
-    "correct", "mul_tokens", "repeats", "hit_limit", "pieces", "logprobs",
-)  # fmt: skip
+ROLLOUT = tuple(
+    RolloutRow.__annotations__
+)  # columns of the tables, beside those that say where a row comes from
+OUTCOME = tuple(OutcomeRow.__annotations__)
 ARRAYS = ("pieces", "logprobs")  # columns that hold a list as it is, not as JSON
-OUTCOME = (
-    "problem", "prompt", "response", "reference", "answer", "tokens", "correct", "mul_tokens", "repeats",
-    "hit_limit", "labels", "steps_written", "steps_right", "sample",
-)  # fmt: skip
-LEFT_OUT = {
-    "labels": None,
-    "steps_written": None,
-    "steps_right": None,
-    "sample": 0,
-    "pieces": None,
-    "logprobs": None,
-}  # what it means, column by column
 
 
 @dataclass
@@ -68,11 +56,11 @@ class Batch:
             case "rollouts":
                 head = (record.seq, record.fields["step"], at)
                 self.rollouts += [
-                    (*head, i, *_columns(ROLLOUT, r)) for i, r in enumerate(record.fields["rows"])
+                    (*head, i, *_columns(RolloutRow, r)) for i, r in enumerate(record.fields["rows"])
                 ]
             case "outcomes":
                 key = record.fields["evaluation"]
-                self.outcomes += [(key, _columns(OUTCOME, row)) for row in record.fields["rows"]]
+                self.outcomes += [(key, _columns(OutcomeRow, row)) for row in record.fields["rows"]]
             case "evaluation":
                 self.evaluations.append({**record.fields, "seq": record.seq, "at": at})
             case "checkpoint":
@@ -124,10 +112,15 @@ def storable_json(value: Any) -> Any:
             return value
 
 
-def _columns(names: tuple[str, ...], row: dict[str, Any]) -> list[Any]:
+def _columns(kind: type[Any], row: dict[str, Any]) -> list[Any]:
+    """The values of a row of this TypedDict, in its order. Raises KeyError for one that is missing, or that it does not have."""
+    if missing := kind.__required_keys__ - row.keys():
+        raise KeyError(f"{kind.__name__} without {', '.join(sorted(missing))}")
+    if unknown := row.keys() - kind.__annotations__.keys():
+        raise KeyError(f"{kind.__name__} has no {', '.join(sorted(unknown))}")
     columns: list[Any] = []
-    for name in names:
-        value = row.get(name, LEFT_OUT[name]) if name in LEFT_OUT else row[name]
+    for name in kind.__annotations__:
+        value = row[name] if name in row else LEFT_OUT.get(name)
         if type(value) is str:
             value = storable(value)
         elif name in ARRAYS:

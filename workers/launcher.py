@@ -142,7 +142,8 @@ class _Server:
         self.ready, self.gone = threading.Event(), threading.Event()
         self._answered = threading.Condition()
         self._writing = threading.Lock()
-        self._runs: dict[str, Training] = {}
+        self._runs: dict[str, Training] = {}  # that have not ended
+        self._new: dict[str, Training] = {}  # that start() has not handed out; they may have ended already
         self._socket, theirs = socket.socketpair()
         with theirs:
             self.child = subprocess.Popen(
@@ -170,11 +171,11 @@ class _Server:
             raise LaunchError(f"the warm server is gone: {error}") from None
         with self._answered:
             known = self._answered.wait_for(
-                lambda: str(run_dir) in self._runs or self.gone.is_set(), timeout=ANSWER
+                lambda: str(run_dir) in self._new or self.gone.is_set(), timeout=ANSWER
             )
-            if not known or str(run_dir) not in self._runs:
+            if not known or str(run_dir) not in self._new:
                 raise LaunchError("the warm server died or gave no answer")
-            return self._runs[str(run_dir)]
+            return self._new.pop(str(run_dir))
 
     def close(self) -> None:
         self._socket.shutdown(socket.SHUT_RDWR)
@@ -199,11 +200,11 @@ class _Server:
                 self.ready.set()
             case {"event": "started", "run_dir": str(run_dir), "pid": int(pid), "start_time": float(at)}:
                 with self._answered:
-                    self._runs[run_dir] = Training(pid, at)
+                    self._runs[run_dir] = self._new[run_dir] = Training(pid, at)
                     self._answered.notify_all()
             case {"event": "exited", "run_dir": str(run_dir), "code": int(code)}:
-                with self._answered:  # it stays listed: start() may not have looked yet
-                    self._runs[run_dir].end(code)
+                with self._answered:
+                    self._runs.pop(run_dir).end(code)
             case _:
                 raise ValueError(f"the warm server said {event}")
 
@@ -214,8 +215,8 @@ class _Server:
             time.sleep(0.05)
         with self._answered:
             for run in self._runs.values():
-                if not run.ended.is_set():
-                    run.end(None)
+                run.end(None)
+            self._runs.clear()
             self.gone.set()
             self._answered.notify_all()
 

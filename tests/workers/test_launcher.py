@@ -66,3 +66,16 @@ def test_a_server_that_cannot_import_is_reported(
         return False
 
     wait_for(tries)
+
+
+def test_what_has_ended_is_forgotten(warm: WarmLauncher, tmp_path: Path) -> None:
+    wait_for(warm.ready)
+    for number in range(3):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        started = warm.start(folder, {})
+        assert started.ended.wait(60)
+        assert started.code == 1
+    server = warm._server
+    assert server is not None
+    assert (server._runs, server._new) == ({}, {})

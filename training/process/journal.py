@@ -82,6 +82,9 @@ class OutcomeRow(TypedDict):
     sample: NotRequired[int]  # from 1: drawn at a temperature; left out or 0: the greedy response
 
 
+LEFT_OUT = {"sample": 0}  # what a column that may be left out then means, where that is not null
+
+
 @dataclass(frozen=True)
 class Record:
     """One record as read back; offset is the byte after it."""
