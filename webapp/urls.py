@@ -6,7 +6,7 @@ from django.http import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 
 from webapp.health import healthz
-from webapp.pages import checkpoints, flips, launch, run, workers
+from webapp.pages import charts, checkpoints, flips, launch, live, run, workers
 from webapp.pages.account import saved_views, views as account
 from webapp.pages.comparison import views as comparison
 from webapp.pages.experiment import parts, views as experiment
@@ -70,10 +70,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("queues/<str:queue>/pause/", workers.pause, name="pause_queue"),
     path("queues/<str:queue>/resume/", workers.resume, name="resume_queue"),
     path("queues/<str:queue>/move/", workers.move, name="move_in_queue"),
-    path("live/", rollouts.stream, name="live"),
-    path("runs/<int:run_id>/charts.json", rollouts.charts, name="run_charts"),
-    path("runs/<int:run_id>/chart.<str:form>", rollouts.chart_file, name="chart_file"),
-    path("runs/<int:run_id>/metrics.<str:form>", rollouts.point_file, name="point_file"),
+    path("live/", live.stream, name="live"),
+    path("runs/<int:run_id>/charts.json", charts.charts, name="run_charts"),
+    path("runs/<int:run_id>/chart.<str:form>", charts.chart_file, name="chart_file"),
+    path("runs/<int:run_id>/metrics.<str:form>", charts.point_file, name="point_file"),
     path("runs/<int:run_id>/rollouts/", rollouts.rollout_list, name="rollouts"),
     path("runs/<int:run_id>/rollouts.<str:form>", rollouts.rollout_file, name="rollout_file"),
     path("runs/<int:run_id>/rollouts/<int:rollout_id>/", rollouts.rollout_group, name="rollout_group"),

@@ -1,112 +1,24 @@
-"""The live stream, charts and rollouts with their files: of a run, and rollouts of an experiment too."""
+"""Lists of rollouts of a run or of an experiment, one rollout's group, and their files."""
 
-from asgiref.sync import sync_to_async
-from django.db import connections
 from django.http import (
-    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseBadRequest,
-    JsonResponse,
-    StreamingHttpResponse,
 )
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 
 from webapp.charts import (
     bars,
-    choices as chart_choices,
-    figures,
-    files as chart_files,
-    kinds as chart_kinds,
 )
-from webapp.charts.charts import charts as drawn
-from webapp.experiments.models import Experiment
 from webapp.files import long_tables
-from webapp.live import news, stream as live
+from webapp.live import news
 from webapp.pages.rollouts import scopes
 from webapp.pages.rollouts.filters import RolloutFilter
 from webapp.pages.rollouts.scopes import Scope
-from webapp.runs.models import StageRun
-from webapp.telemetry import point_files, rollout_files, rollouts, search
+from webapp.telemetry import rollout_files, rollouts, search
 from webapp.telemetry.models import Rollout
-
-
-@require_GET
-async def stream(request: HttpRequest) -> StreamingHttpResponse | HttpResponseBadRequest:
-    """Server-sent events of ?run=<id>, ?experiment=<name>, or everything; Last-Event-ID or ?cursor= goes on.
-
-    ?experiment=<name>&rollouts=1 has the rollouts of all its runs.
-    Beside them what the person is told after ?told=<id>; with ?only=told nothing else.
-    """
-    try:
-        cursor = news.parse_cursor(request.headers.get("Last-Event-ID") or request.GET.get("cursor", ""))
-    except ValueError as error:
-        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
-    page, news = await sync_to_async(_subject)(request, cursor)
-    response = StreamingHttpResponse(live.stream(page, news), content_type="text/event-stream")
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = "no"
-    return response
-
-
-def _subject(request: HttpRequest, cursor: news.Cursor) -> tuple[live.Page, list[news.News]]:
-    try:
-        page, news = _page(request, cursor)
-        assert request.user.pk is not None  # LoginRequiredMiddleware lets nobody else through
-        page.user = request.user.pk
-        return page, [*news, news.Told(request.user.pk, int(request.GET.get("told") or 0))]
-    except ValueError:
-        raise Http404("runs and notifications go by their numbers") from None
-    finally:
-        connections.close_all()  # the stream must not keep the connection that the session was read with
-
-
-def _page(request: HttpRequest, cursor: news.Cursor) -> tuple[live.Page, list[news.News]]:
-    if request.GET.get("only") == "told":
-        return live.Page(only_told=True), []
-    if run_id := request.GET.get("run"):
-        run = get_object_or_404(StageRun.objects.only("experiment"), pk=int(run_id))
-        return live.Page(run.experiment_id, run.pk), [news.RunNews(run.pk, cursor)]
-    if (name := request.GET.get("experiment")) and "rollouts" in request.GET:
-        scope = scopes.of_experiment(name)
-        return live.Page(scope.experiment.pk), [news.RolloutNews([run.pk for run in scope.runs], cursor)]
-    if name:
-        return live.Page(get_object_or_404(Experiment.objects.only("pk"), name=name).pk), [news.ListNews()]
-    return live.Page(), [news.ListNews()]
-
-
-@require_GET
-@gzip_page
-def charts(request: HttpRequest, run_id: int) -> HttpResponse:
-    """Every chart of a run as JSON for static/js/charts.js; those of ?keys= (separated by commas) with their figures."""
-    run = get_object_or_404(StageRun.objects.select_related("stage", "condition"), pk=run_id)
-    try:
-        choices = chart_choices.read(request.GET)
-    except ValueError as error:
-        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
-    kinds, keys = chart_kinds.kinds(run.pk), set(request.GET.get("keys", "").split(","))
-    wanted = [kind for kind in kinds if kind.key in keys]
-    found = {chart.kind.key: figures.as_json(chart, choices) for chart in drawn(run, wanted, choices)}
-    return JsonResponse({"charts": [found.get(kind.key) or kind.as_json() for kind in kinds]})
-
-
-@require_GET
-def chart_file(request: HttpRequest, run_id: int, form: str) -> HttpResponseBase:
-    """Every point of the series on the chart of ?key=, streamed."""
-    long_tables.check(form)
-    run = get_object_or_404(StageRun.objects.select_related("stage", "condition", "experiment"), pk=run_id)
-    try:
-        choices = chart_choices.read(request.GET)
-    except ValueError as error:
-        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
-    wanted = [kind for kind in chart_kinds.kinds(run.pk) if kind.key == request.GET.get("key")]
-    if not wanted:
-        raise Http404(f"the run has no chart {request.GET.get('key')!r}; charts.json names those it has")
-    chart = drawn(run, wanted, choices)[0]
-    return long_tables.download(chart_files.rows(chart, choices), form, chart_files.file_name(run, chart))
 
 
 @require_GET
@@ -189,15 +101,6 @@ def _file(request: HttpRequest, scope: Scope, form: str) -> HttpResponseBase:
         return HttpResponseBadRequest("\n".join([*mistakes, ""]), content_type="text/plain")
     made = rollout_files.rows(scope.experiment, wanted.runs, wanted.narrowed)
     return long_tables.download(made, form, f"{scope.name}-rollouts")
-
-
-@require_GET
-def point_file(request: HttpRequest, run_id: int, form: str) -> HttpResponseBase:
-    """Every point of a run's metrics that counts, streamed."""
-    long_tables.check(form)
-    run = get_object_or_404(StageRun.objects.select_related("experiment", "condition", "stage"), pk=run_id)
-    made = point_files.rows(run.experiment, [run])
-    return long_tables.download(made, form, f"{run.experiment.name}-run-{run.pk}-metrics")
 
 
 @require_GET
