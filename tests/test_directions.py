@@ -4,9 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
+from training.stages import STAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -47,3 +50,13 @@ def test_a_planted_import_is_found(copy: Path, module: str, line: str, contract:
     assert checked.returncode != 0
     broken = [said for said in checked.stdout.splitlines() if "BROKEN" in said]
     assert any(contract in said for said in broken), checked.stdout
+
+
+def test_the_contract_of_independent_stages_covers_every_kind(copy: Path) -> None:
+    pairs = list(pairwise([*STAGES, next(iter(STAGES))]))
+    for kind, other in pairs:
+        with (copy / f"training/stages/{kind}/config.py").open("a") as file:
+            file.write(f"\nimport training.stages.{other}.config\n")
+    broken = " ".join(lint_imports(copy).stdout.split())  # its lines are wrapped
+    for kind, other in pairs:
+        assert f"training.stages.{kind} is not allowed to import training.stages.{other}:" in broken

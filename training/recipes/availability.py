@@ -5,7 +5,7 @@ from pathlib import Path
 
 from training.benchmarks import BENCHMARKS
 from training.data.files import FilesSource
-from training.data.mixture import SOURCES
+from training.data.sources import SOURCES
 from training.data.sources.gsm8k import Gsm8kSource
 from training.recipes.recipe import Recipe, RecipeError, StageSpec, resolve
 from training.settings.shared import Source

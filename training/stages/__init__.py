@@ -1,9 +1,9 @@
-"""Kinds of stages: each is one folder with config.py (settings, no torch) and train.py (run)."""
+"""Kinds of stages: each is one folder with config.py (settings, no torch) and train.py (run), and one entry in KINDS."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from pydantic import Field
-
+from training.settings.registry import by_name, union
 from training.settings.shared import StageSettings
 from training.stages.curriculum.config import CurriculumSettings
 from training.stages.distillation.config import DistillationSettings
@@ -13,23 +13,18 @@ from training.stages.pretrain.config import PretrainSettings
 from training.stages.rejection_sampling.config import RejectionSamplingSettings
 from training.stages.sft.config import SftSettings
 
-STAGES: dict[str, type[StageSettings]] = {
-    "pretrain": PretrainSettings,
-    "sft": SftSettings,
-    "curriculum": CurriculumSettings,
-    "grpo": GrpoSettings,
-    "distillation": DistillationSettings,
-    "rejection_sampling": RejectionSamplingSettings,
-    "evaluate": EvaluateSettings,
-}
+KINDS: tuple[type[StageSettings], ...] = (
+    PretrainSettings,
+    SftSettings,
+    CurriculumSettings,
+    GrpoSettings,
+    DistillationSettings,
+    RejectionSamplingSettings,
+    EvaluateSettings,
+)
+STAGES: Mapping[str, type[StageSettings]] = by_name("kind", KINDS)
 
-AnyStage = Annotated[
-    PretrainSettings
-    | SftSettings
-    | CurriculumSettings
-    | GrpoSettings
-    | DistillationSettings
-    | RejectionSamplingSettings
-    | EvaluateSettings,
-    Field(discriminator="kind"),
-]
+if TYPE_CHECKING:
+    AnyStage = StageSettings
+else:
+    AnyStage = union("kind", KINDS)
