@@ -71,7 +71,7 @@ KEPT_SECONDS = 24 * 3600
 class Reading:
     """What the records of one stage run say."""
 
-    dynamics: list[dynamics.Row]  # of a GRPO run
+    dynamics: list[dynamics.Row]  # of a stage that has them
     findings: list[Finding]
 
 
@@ -137,7 +137,7 @@ def _read(run: StageRun) -> Reading:
         for rule in RUN_RULES
         for finding in rule(records)
     ]
-    rows = dynamics.rows(records.trend) if records.learns == "rewards" else []
+    rows = dynamics.rows(records.trend) if run.stage.settings_class.has_dynamics else []
     return Reading(rows, sorted(found, key=lambda one: -one.severity))
 
 

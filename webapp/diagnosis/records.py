@@ -6,7 +6,6 @@ from typing import Any
 from django.db.models import Max, Min, QuerySet, Sum
 
 from training.settings.shared import Learns
-from training.stages import STAGES
 from webapp.diagnosis.changes import Change, paired_changes
 from webapp.diagnosis.dynamics import MEASURES, trend_of
 from webapp.diagnosis.finding import Link
@@ -33,7 +32,7 @@ class RunRecords:
     @property
     def learns(self) -> Learns:
         """What its stage learns from."""
-        return STAGES[self.run.stage.kind].learns
+        return self.run.stage.settings_class.learns
 
     @cached_property
     def settings(self) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from django.utils import timezone
 from psycopg.types.json import Jsonb
 
 from training.recipes import recipe as recipes
-from training.stages import STAGES
 from webapp.experiments.models import Experiment
 from webapp.launch.launch import launch
 from webapp.results.models import Evaluation, Outcome
@@ -55,7 +54,7 @@ def make(amount: Amount, owner: User, say: Callable[[str], None]) -> Experiment:
     with transaction.atomic():
         experiment = launch(recipe=recipe, owner=owner, reuse=False)
         runs = list(experiment.runs.select_related("stage", "condition").order_by("stage__position", "pk"))
-        rolling = [run for run in runs if STAGES[run.stage.kind].learns == "rewards"]
+        rolling = [run for run in runs if run.stage.settings_class.samples_every_step]
         for run in runs:
             attempt = _finished_attempt(run)
             names = METRICS if run in rolling else TRAINING
