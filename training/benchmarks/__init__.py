@@ -16,5 +16,12 @@ __all__ = ["BENCHMARKS", "Benchmark", "Problem"]
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     module.BENCHMARK.name: module.BENCHMARK
-    for module in (one_step_multiplication, one_step_splits, gsm8k, svamp, arithmetic_probes, hellaswag)
+    for module in (
+        one_step_multiplication,
+        one_step_splits,
+        gsm8k,
+        svamp,
+        arithmetic_probes,
+        hellaswag,
+    )
 }

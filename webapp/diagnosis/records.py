@@ -66,7 +66,8 @@ class RunRecords:
         if name not in self.recorded:
             return None
         if name not in self._series:
-            wanted = [one for one in self.recorded if one in MEASURES or one.startswith(COMPONENT)]
+            together = [one for one in self.recorded if one in MEASURES or one.startswith(COMPONENT)]
+            wanted = [one for one in {name: None, **dict.fromkeys(together)} if one not in self._series]
             if sum(self.recorded[one] for one in wanted) > TOGETHER:
                 wanted = [name]
             found = series([self.trained], wanted)
