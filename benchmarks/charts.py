@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
-from tests.stack import ROOT, RunningStack
+from tests.stack import RunningStack
 
 TURNS = 5
 LIMIT = 1.5  # seconds from navigation to the first curve
@@ -41,7 +41,6 @@ def main() -> None:
     parser.add_argument("--points", type=int, nargs="+", default=[2_000_000, 20_000_000])
     parser.add_argument("--rollouts", type=int, default=100_000)
     arguments = parser.parse_args()
-    os.environ.setdefault("MULBERRY_DATA", str(ROOT.parent / "shared" / "data"))
     for points in arguments.points:
         stack = RunningStack({"MULBERRY_SLOTS": "1"})
         try:

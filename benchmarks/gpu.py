@@ -1,6 +1,6 @@
 """GPT-2 124M on one GPU: pre-training, SFT and GRPO of phase6_grpo_20x, a few steps of each, with each sampler.
 
-python -m benchmarks.gpu [--data ../shared/data] [--work build/gpu]
+python -m benchmarks.gpu [--data FOLDER] [--work build/gpu]
 
 The stages run as under a worker, `python -m training` from run directory to journal, on texts that lie beside the
 project in place of those from the hub. The model is nearly random after so little, so that almost every response goes
@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from training.folders import data_folder
 from training.process import checkpoints, journal
 from training.recipes import files, recipe
 from training.recipes.recipe import RunSpec, StageSpec
@@ -130,7 +131,10 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--data", type=Path, default=Path("../shared/data"), help="folder with gsm8k, gpt2, text"
+        "--data",
+        type=Path,
+        default=data_folder(),
+        help="folder with gsm8k, gpt2, text (default: MULBERRY_DATA)",
     )
     parser.add_argument("--work", type=Path, default=Path("build/gpu"), help="emptied first")
     parser.add_argument("--device", default="cuda:0")

@@ -6,14 +6,13 @@ The limit is one second for 95 of 100. Training, database, web and browser share
 """
 
 import argparse
-import os
 import shutil
 import time
 
 import numpy as np
 from playwright.sync_api import Page, expect, sync_playwright
 
-from tests.stack import ROOT, RunningStack
+from tests.stack import RunningStack
 
 LIMIT = 1.0
 WATCH = """() => {
@@ -34,7 +33,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--recipe", default="smoke", help="with a GRPO stage")
     arguments = parser.parse_args()
-    os.environ.setdefault("MULBERRY_DATA", str(ROOT.parent / "shared" / "data"))
     stack = RunningStack()
     try:
         stack.start()

@@ -21,7 +21,7 @@ import psutil
 from playwright.sync_api import Page, sync_playwright
 
 from tests.axe import violations, without_policy
-from tests.stack import ROOT, RunningStack
+from tests.stack import RunningStack
 
 PAGE, SEARCH = 1.5, 1.0  # seconds
 SEARCHES = {
@@ -41,7 +41,6 @@ def main() -> int:
     parser.add_argument("--points", type=int, default=20_000_000)
     parser.add_argument("--repeats", type=int, default=3)
     arguments = parser.parse_args()
-    os.environ.setdefault("MULBERRY_DATA", str(ROOT.parent / "shared" / "data"))
     stack = RunningStack()
     try:
         stack.start()

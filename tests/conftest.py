@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import django
 import pytest
 
-from tests.stack import RunningStack
+from tests.stack import SAMPLES, RunningStack
 from workers.stack.postgres import Postgres
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ POSTGRES = (
     None if "DATABASE_URL" in os.environ else Postgres(HOME, {"fsync": "off", "full_page_writes": "off"})
 )
 os.environ["MULBERRY_HOME"] = str(HOME)
-os.environ.setdefault("MULBERRY_DATA", str(ROOT.parent / "shared" / "data"))
+os.environ["MULBERRY_DATA"] = str(Path(os.environ.get("MULBERRY_DATA", SAMPLES)).resolve())
 for name in ("MULBERRY_STORAGE", "MULBERRY_CACHE"):
     os.environ.pop(name, None)
 if POSTGRES:
@@ -67,11 +67,16 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """Real data (MULBERRY_DATA)."""
-    folder = Path(os.environ["MULBERRY_DATA"])
-    if not folder.exists():
-        pytest.skip(f"no real data in {folder}; set MULBERRY_DATA")
-    return folder
+    """Real data: the whole sets where MULBERRY_DATA names them, else the samples in tests/data."""
+    return Path(os.environ["MULBERRY_DATA"])
+
+
+@pytest.fixture(scope="session")
+def whole_data(data_dir: Path) -> Path:
+    """The whole data sets, for what is about all of their rows."""
+    if data_dir == SAMPLES:
+        pytest.skip("this is about every row; set MULBERRY_DATA to the folder of the whole data sets")
+    return data_dir
 
 
 @pytest.fixture

@@ -12,11 +12,22 @@ from tests.factories import (
     add_log,
     add_metrics,
     add_rollouts,
+    add_samples,
     make_attempt,
     make_experiment,
+    make_user,
+    make_worker,
 )
+from tests.pages import Rows
+from training.recipes import recipe as recipes
 from webapp.experiments.models import Experiment
+from webapp.launch.launch import launch
+from webapp.results import published
+from webapp.results.imports import import_history
+from webapp.results.models import Evaluation
 from webapp.runs.models import Attempt, StageRun, State
+from webapp.telemetry import search
+from webapp.telemetry.models import Rollout
 
 
 def curve(start: float, end: float, steps: int, seed: int = 0, noise: float = 0.05) -> list[float]:
@@ -86,3 +97,29 @@ def make_history(
             add_evaluation(attempt, [draw.random() < share for _ in range(600)], step=150, mul_tokens=arm)
             add_checkpoint(attempt, step=150)
     return experiment
+
+
+def make_every_page() -> Rows:
+    """Make an experiment of two seeds that is nearly over, with everything a page shows, and an imported one."""
+    experiment = make_history("demo-1", done=5, seeds=(0, 1))
+    running = StageRun.objects.get(
+        experiment=experiment, stage__kind="grpo", condition__name="mul_tokens", seed=0
+    )
+    while search.index_texts(seconds=5):
+        pass
+    evaluation = Evaluation.objects.filter(attempt__stage_run__experiment=experiment).last()
+    assert evaluation is not None
+    add_samples(evaluation, [[i % 3 == 0, i % 2 == 0] for i in range(evaluation.problems)])
+    smoke = recipes.build(recipes.read("smoke"))
+    launched = launch(recipe=smoke, owner=make_user(), reuse=False)
+    history = import_history(publication=published.read("phase_1_to_6"), owner=make_user())
+    return Rows(
+        experiment=experiment.name,
+        launched=launched.name,
+        run=running.pk,
+        rollout=Rollout.objects.filter(attempt__stage_run=running).latest("pk").pk,
+        evaluation=evaluation.pk,
+        problem="p0000",
+        published=history.experiment.name,
+        worker=make_worker("cpu:0", "cpu:1").pk,
+    )

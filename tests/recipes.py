@@ -8,14 +8,13 @@ did not succeed or left a cell empty.
 
 import csv
 import io
-import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from tests.stack import ROOT, RunningStack
+from tests.stack import RunningStack
 from training.recipes import recipe as recipes
 
 TOGETHER = 2  # launched side by side: while one waits for its last stage, the other keeps the slots busy
@@ -75,7 +74,6 @@ def _evaluated(recipe: recipes.Recipe) -> set[tuple[str, str]]:
 
 def main(names: Sequence[str]) -> int:
     """Run them; 1 when one did not succeed."""
-    os.environ.setdefault("MULBERRY_DATA", str(ROOT.parent / "shared" / "data"))
     stack, began, failed = RunningStack(), time.monotonic(), 0
     try:
         stack.start()

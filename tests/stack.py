@@ -15,6 +15,7 @@ import psutil
 import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent
+SAMPLES = ROOT / "tests" / "data"  # of the real data sets; read unless MULBERRY_DATA names the whole ones
 OURS = ("MULBERRY_", "DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_")
 
 
@@ -34,11 +35,10 @@ class RunningStack:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         clean = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
-        data = os.environ["MULBERRY_DATA"]
         self.environment = {
             **clean,
             "MULBERRY_HOME": str(self.home),
-            "MULBERRY_DATA": data,
+            "MULBERRY_DATA": os.environ.get("MULBERRY_DATA", str(SAMPLES)),
             "OMP_NUM_THREADS": "1",
             **(environment or {}),
         }

@@ -27,7 +27,7 @@ def environment_names(*folders: str) -> set[str]:
 def test_operations_lists_every_variable() -> None:
     table = (ROOT / "docs" / "operations.md").read_text()
     listed = set(re.findall(r"^\| `([A-Z_]+)` \|", table, re.MULTILINE))
-    assert listed == environment_names("webapp", "workers")
+    assert listed == environment_names("training", "webapp", "workers")
 
 
 @pytest.mark.parametrize("document", ["README.md", "docs/operations.md"])

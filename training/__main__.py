@@ -15,6 +15,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from training.code_version import code_version
 from training.engine.run_context import Run, Stopped
 from training.process import prctl, ranks, torchrun
 from training.process.journal import Journal, Silent
@@ -26,6 +27,7 @@ SUCCEEDED, FAILED, STOPPED = 0, 1, 75  # 75: EX_TEMPFAIL of sysexits.h
 def main(run_dir: Path) -> int:
     """Run the stage of a run directory to its end and return the exit code; the outcome is in the journal."""
     told = _ToldToStop()
+    code_version()  # before the heavy imports, which take long enough for a checkout
     first = torchrun.rank() == 0
     journal = Journal(run_dir / "journal") if first else Silent()
     torchrun.forget_failure(run_dir)
@@ -150,7 +152,7 @@ def _explained(error: Exception) -> tuple[str, str]:
             "the device ran out of memory; halve batch_size and double gradient_accumulation, "
             "or take a smaller model or length"
         )
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError) and not isinstance(error, OSError):  # a disk may come back
         return "bad_setting", text
     if ranks.lost_another(error):
         return "error", (

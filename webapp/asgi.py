@@ -11,6 +11,8 @@ from typing import Any
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
+from training.code_version import code_version
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
 
@@ -22,6 +24,7 @@ def _pool_connections() -> None:
 
 
 _pool_connections()
+code_version()  # as of now, whatever is checked out while the server goes on
 django = get_asgi_application()
 # WhiteNoise hands out files by a synchronous iterator; Django reads them whole, which is right for small files.
 warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators", Warning)

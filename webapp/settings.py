@@ -8,15 +8,18 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-ROOT = Path(__file__).resolve().parent.parent
+from training.folders import IS_CHECKOUT, SOURCE, data_folder, home_folder
+
+ROOT = SOURCE
+ASSETS = ROOT if IS_CHECKOUT else Path(__file__).resolve().parent  # of templates/ and static/
 MODE = os.environ.get("MULBERRY_MODE", "local")
 if MODE not in ("local", "production"):
     raise ImproperlyConfigured(f"MULBERRY_MODE is {MODE!r}; use 'local' or 'production'")
 PRODUCTION = MODE == "production"
-MULBERRY_HOME = Path(os.environ.get("MULBERRY_HOME", ROOT / "var")).resolve()
+MULBERRY_HOME = home_folder()
 MULBERRY_STORAGE = os.environ.get("MULBERRY_STORAGE", str(MULBERRY_HOME / "storage"))
 MULBERRY_CACHE = Path(os.environ.get("MULBERRY_CACHE", MULBERRY_HOME / "cache")).resolve()
-MULBERRY_DATA = Path(os.environ.get("MULBERRY_DATA", ROOT.parent / "shared" / "data"))
+MULBERRY_DATA = data_folder()
 
 
 def _listed(text: str) -> list[str]:
@@ -161,7 +164,7 @@ ASGI_APPLICATION = "webapp.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [ROOT / "templates"],
+        "DIRS": [ASSETS / "templates"],
         "APP_DIRS": False,
         "OPTIONS": {
             "context_processors": [
@@ -177,7 +180,7 @@ TEMPLATES = [
 LOGIN_URL = "sign_in"
 LOGIN_REDIRECT_URL = "overview"
 STATIC_URL = "static/"
-STATICFILES_DIRS = [ROOT / "static"]
+STATICFILES_DIRS = [ASSETS / "static"]
 STATIC_ROOT = MULBERRY_HOME / "static"
 WHITENOISE_USE_FINDERS = True
 LOGGING = {  # Django's own default tells nobody about an error when DEBUG is off

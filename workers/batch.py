@@ -55,6 +55,7 @@ class Batch:
     checkpoints: list[dict[str, Any]] = field(default_factory=list)
     progress: dict[str, Any] | None = None
     first_step: int | None = None
+    code_version: str | None = None
     data: list[dict[str, Any]] | None = None
     finished: dict[str, Any] | None = None
 
@@ -83,6 +84,7 @@ class Batch:
                 self.progress = record.fields
             case "started":
                 self.first_step = record.fields["step"]
+                self.code_version = record.fields.get("code")  # journals of before have none
             case "data":
                 self.data = record.fields["sources"]
             case "finished":

@@ -88,7 +88,10 @@ class Ingest:
 
     def _store(self, batch: Batch) -> None:
         if batch.first_step is not None:
-            Attempt.objects.filter(pk=self.attempt).update(first_step=batch.first_step)
+            Attempt.objects.filter(pk=self.attempt).update(
+                first_step=batch.first_step,
+                code_version=storable(batch.code_version)[:100] if batch.code_version else None,
+            )
         if batch.data is not None:
             Attempt.objects.filter(pk=self.attempt).update(data=storable_json(batch.data))
         if batch.points:

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-import training
+from training.folders import SOURCE
 from training.process import torchrun
 from workers.processes import kill, minimal_environment, python, session, start_time
 
 log = logging.getLogger("mulberry.launcher")
-SOURCE = Path(training.__file__).parent.parent  # where `python -m training` finds the package
 STARTS = 3  # failed starts of the warm server in a row, after which a run is told so
 ANSWER = 30.0  # seconds: a fork takes milliseconds
 
@@ -90,7 +89,7 @@ class DirectLauncher:
 
 
 class WarmLauncher:
-    """One `training.process.warm` server, started in the background, and started again when it dies."""
+    """One `training.warm` server, started in the background, and started again when it dies."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -147,7 +146,7 @@ class _Server:
         self._socket, theirs = socket.socketpair()
         with theirs:
             self.child = subprocess.Popen(
-                python("-m", "training.process.warm", "--fd", str(theirs.fileno())),
+                python("-m", "training.warm", "--fd", str(theirs.fileno())),
                 cwd=SOURCE,
                 env=minimal_environment(),
                 stdin=subprocess.DEVNULL,

@@ -4,10 +4,13 @@ import os
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
+
+from training.folders import IS_CHECKOUT, SOURCE
 
 SAME_START = 2.0  # seconds: start times are computed from the boot time, which clocks adjust
 
@@ -149,6 +152,19 @@ def minimal_environment() -> dict[str, str]:
     )
     environment = {k: v for k, v in os.environ.items() if k in passed or k.startswith(prefixes)}
     return {**environment, "PYTHONUNBUFFERED": "1"}
+
+
+def own_code(environment: Mapping[str, str]) -> dict[str, str]:
+    """An environment in which `python_module` runs the code that this process runs, whatever folder it starts in."""
+    if not IS_CHECKOUT:
+        return dict(environment)  # it is installed where Python looks
+    paths = [str(SOURCE), *filter(None, [environment.get("PYTHONPATH")])]
+    return {**environment, "PYTHONPATH": os.pathsep.join(paths)}
+
+
+def python_module(name: str, *arguments: str) -> list[str]:
+    """argv of this interpreter with a module of ours; -P: a `workers` in the current folder is somebody else's."""
+    return python("-P", "-m", name, *arguments)
 
 
 def python(*arguments: str) -> list[str]:

@@ -13,8 +13,8 @@ from django.conf import settings
 from django.db import connection
 from django.db.models.functions import Now
 
+from training.code_version import code_version
 from webapp.celery import app
-from webapp.launch.launch import code_version
 from webapp.runs.models import Worker
 from workers import janitor, tasks
 from workers.devices import Slots

@@ -7,8 +7,6 @@ import re
 import sys
 import warnings
 
-import django
-
 
 def queue_names(text: str) -> list[str]:
     """Names separated by commas, as --queues takes them, each once. Raises ArgumentTypeError."""
@@ -35,6 +33,8 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
+    import django
+
     django.setup()
     from django.conf import settings
 

@@ -8,17 +8,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, TimeoutError as PlaywrightTimeoutError, expect
 
-from tests import factories, histories, pages
+from tests import histories, pages
 from tests.conftest import BROWSER_PATIENCE, ROOT
 from tests.served import served, session
-from training.recipes import recipe as recipes
-from webapp.launch.launch import launch
-from webapp.results import published
-from webapp.results.imports import import_history
-from webapp.results.models import Evaluation
-from webapp.runs.models import StageRun
-from webapp.telemetry import search
-from webapp.telemetry.models import Rollout
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -32,29 +24,7 @@ WCAG = {
 
 @pytest.fixture
 def rows(transactional_db: None) -> pages.Rows:
-    """An experiment of two seeds that is nearly over, with everything a page shows, and an imported one."""
-    experiment = histories.make_history("demo-1", done=5, seeds=(0, 1))
-    running = StageRun.objects.get(
-        experiment=experiment, stage__kind="grpo", condition__name="mul_tokens", seed=0
-    )
-    while search.index_texts(seconds=5):
-        pass
-    evaluation = Evaluation.objects.filter(attempt__stage_run__experiment=experiment).last()
-    assert evaluation is not None
-    factories.add_samples(evaluation, [[i % 3 == 0, i % 2 == 0] for i in range(evaluation.problems)])
-    smoke = recipes.build(recipes.read("smoke"))
-    launched = launch(recipe=smoke, owner=factories.make_user(), reuse=False)
-    history = import_history(publication=published.read("phase_1_to_6"), owner=factories.make_user())
-    return pages.Rows(
-        experiment=experiment.name,
-        launched=launched.name,
-        run=running.pk,
-        rollout=Rollout.objects.filter(attempt__stage_run=running).latest("pk").pk,
-        evaluation=evaluation.pk,
-        problem="p0000",
-        published=history.experiment.name,
-        worker=factories.make_worker("cpu:0", "cpu:1").pk,
-    )
+    return histories.make_every_page()
 
 
 @pytest.mark.timeout(1200)

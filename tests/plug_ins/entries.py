@@ -62,9 +62,9 @@ ENTRIES: dict[str, dict[str, list[tuple[str, str]]]] = {
     },
     "an export format": {
         "webapp/reports/experiment_tables.py": [
-            ("from webapp.files.excel import workbook", "from webapp.files.counting import counting"),
+            ("from training.did_you_mean import nearest", "from webapp.files.counting import counting"),
             (
-                '    "csv": Form("CSV", "text/csv; charset=utf-8", csv),',
+                '    "csv": Form("CSV", "text/csv; charset=utf-8", _csv),',
                 '    "counting": Form("Counting", "text/plain; charset=utf-8", counting),',
             ),
         ]

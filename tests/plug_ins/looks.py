@@ -6,6 +6,8 @@ Arguments: the name of an experiment, and the id of a run in it that counted.
 import json
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout, suppress
+from io import StringIO
 from itertools import islice
 from pathlib import Path
 
@@ -25,6 +27,7 @@ from training.rewards import components  # noqa: E402
 from training.settings.errors import RecipeError  # noqa: E402
 from training.stages import kinds_where  # noqa: E402
 from webapp.launch import fields  # noqa: E402
+from workers.cli.main import build_parser  # noqa: E402
 
 EXPERIMENT, RUN = sys.argv[1:]
 CLIENT = Client(headers={"host": "localhost"})
@@ -113,9 +116,13 @@ def finding() -> Mapping[str, bool]:
 def metric() -> Mapping[str, bool]:
     shown = page(f"/experiments/{EXPERIMENT}/comparison/?metric=counting_rate")
     table = json.loads(page(f"/experiments/{EXPERIMENT}/table.json?metric=counting_rate"))
+    with redirect_stdout(StringIO()) as said, suppress(SystemExit):
+        build_parser().parse_args(["table", "--help"])
+    helped = said.getvalue()
     rates = [row["rate"] for row in table["rows"] if row["stage"] == "grpo"]
     return {
         "the page shows it": "Counting rate" in shown,
+        "the command's help names it": "counting_rate" in helped,
         "the table has it": rates and all(r is not None for r in rates),
     }
 
@@ -131,6 +138,9 @@ def file_format() -> Mapping[str, bool]:
     return {
         "a table is written": page(offered).endswith(" rows\n"),
         "the menu offers it": ".counting" in shown and "Counting" in shown,
+        "the command line offers it": bool(
+            build_parser().parse_args(["table", "demo-1", "--format", "counting"])
+        ),
     }
 
 

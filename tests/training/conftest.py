@@ -1,5 +1,6 @@
 """A recipe so small that a stage takes a second, and a way to run its stages in processes of their own."""
 
+import gc
 import os
 import signal
 from collections.abc import Callable
@@ -10,14 +11,16 @@ from typing import Any
 import pytest
 import torch
 
-import training.stages.grpo.train
-import training.stages.pretrain.train
-import training.stages.sft.train  # noqa: F401 - imported once here, so that forked children need not
+from training import warm
+from training.engine import stage_helpers
 from training.process import journal
 from training.recipes import recipe
 from training.recipes.recipe import RunSpec
 
 torch.set_num_threads(1)  # children are forked from here: no thread pool may exist
+warm.import_heavy_libraries()  # once here, so that forked children need not
+
+CORPUS_TEXTS = 200  # a hundred merges need no 2,000 texts of each mixture
 
 DRILLS = {"source": "drills", "tiers": ["one_digit_sums", "one_digit_products"]}
 PROBLEMS = {"source": "word_problems", "phrasing": "mixed"}
@@ -140,6 +143,8 @@ class Stage:
             code = 70
             try:
                 os.setsid()
+                stage_helpers.CORPUS_TEXTS = CORPUS_TEXTS
+                gc.freeze()  # the Trainer has everything collected, which takes half a second of this large process
                 from training.__main__ import main
 
                 before()
@@ -209,10 +214,10 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stage]:
     made = Stages(tmp_path_factory.mktemp("finished"), Path(os.environ["MULBERRY_DATA"]))
     done: dict[str, Stage] = {}
     parent: Path | None = None
-    for stage in TINY["stages"]:
-        done[stage["name"]] = run = made.make(stage["name"], stage["name"], parent=parent)
+    for settings in TINY["stages"]:
+        done[settings["name"]] = run = made.make(settings["name"], settings["name"], parent=parent)
         assert run.run() == 0, run.journal.records("finished")
-        if stage["kind"] != "evaluate":
+        if settings["kind"] != "evaluate":
             parent = run.checkpoints / "final"
     return done
 
@@ -223,9 +228,9 @@ def adds(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.training.solved import RECIPE
 
     made = Stages(tmp_path_factory.mktemp("adds"), Path(os.environ["MULBERRY_DATA"]))
-    stage = made.make("adds", "adds", data=RECIPE)
-    assert stage.run() == 0, stage.journal.records("finished")
-    return stage.checkpoints / "final"
+    run = made.make("adds", "adds", data=RECIPE)
+    assert run.run() == 0, run.journal.records("finished")
+    return run.checkpoints / "final"
 
 
 SIGKILL, SIGTERM = signal.SIGKILL, signal.SIGTERM

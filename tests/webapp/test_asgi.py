@@ -16,8 +16,16 @@ Server = tuple[subprocess.Popen[bytes], str]
 
 @pytest.fixture
 def server(transactional_db: None) -> Iterator[Server]:
+    """A server of the test's own, to end."""
     with served() as found:
         yield found
+
+
+@pytest.fixture(scope="module")
+def address(django_db_setup: None) -> Iterator[str]:
+    """Where a server is that the other tests share."""
+    with served() as (_, where):
+        yield where
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -31,20 +39,18 @@ def test_an_open_stream_does_not_keep_the_server(server: Server, number: signal.
         process.send_signal(number)
         for _ in chunks:
             pass  # what was on its way; then the stream ends cleanly
-    process.wait(timeout=20)
+    process.wait(timeout=90)
 
 
-def test_static_files_and_pages_are_served(server: Server) -> None:
-    _, address = server
+def test_static_files_and_pages_are_served(address: str, transactional_db: None) -> None:
     for path in ("css/mulberry.css", "js/live.js", "vendor/htmx-4.0.1/htmx.min.js"):
         assert httpx.get(f"{address}/static/{path}").status_code == 200
     answer = httpx.get(f"{address}/", follow_redirects=True)
     assert "mulberry up" in answer.text
 
 
-def test_open_streams_hold_no_database_connection(server: Server) -> None:
+def test_open_streams_hold_no_database_connection(address: str, transactional_db: None) -> None:
     """More pages than the pool has connections stay open, and another page still answers."""
-    _, address = server
     with httpx.Client(timeout=30, cookies=session(), limits=httpx.Limits(max_connections=40)) as pages:
         streams = []
         try:

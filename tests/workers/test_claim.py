@@ -187,7 +187,7 @@ def test_a_drained_worker_takes_nothing_and_another_does(worker: Worker) -> None
 
 def ended(*threads: threading.Thread) -> None:
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=100)
         assert not thread.is_alive()
 
 

@@ -30,6 +30,7 @@ from workers.supervision import Supervision
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 
 DEVICE = Device("cpu:0", "cpu", 1)
+PATIENCE = 100  # seconds: what should happen does so much sooner on an idle machine
 
 
 @dataclass
@@ -81,12 +82,12 @@ def in_thread() -> Iterator[Callable[[Supervision], threading.Thread]]:
     yield start
     for supervision, thread in started:
         supervision.stopping.set()
-        thread.join(timeout=30)
+        thread.join(PATIENCE)
         assert not thread.is_alive()
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
+def wait_for(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < end, "it never came"
         time.sleep(0.05)
@@ -159,15 +160,16 @@ def test_crashes_are_tried_three_times(place: Place) -> None:
 
 
 def test_cancelling_ends_every_descendant_and_keeps_what_was_recorded(
-    place: Place, in_thread: Callable[[Supervision], threading.Thread]
+    place: Place, in_thread: Callable[[Supervision], threading.Thread], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(module, "GRACE", 0.5)
     supervision = place.supervise(scripts.STUBBORN)
     thread = in_thread(supervision)
     wait_for(lambda: (supervision.run_dir / "child").exists() and Attempt.objects.get().pid)
     child = psutil.Process(int((supervision.run_dir / "child").read_text()))
     leader = psutil.Process(Attempt.objects.get().pid)
     cancel(run=place.run, by="ada")
-    thread.join(timeout=10)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert not [p for p in (child, leader) if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
     assert place.state() == "cancelled"
@@ -180,7 +182,7 @@ def test_shutting_down_stops_at_a_checkpoint_and_gives_the_run_back(
     thread = in_thread(place.supervise(scripts.UNTIL_TOLD))
     wait_for(lambda: series([place.run.pk]))
     place.stopping.set()
-    thread.join(timeout=15)
+    thread.join(PATIENCE)
     assert place.state() == "ready"
     assert Attempt.objects.get().outcome == "stopped"
     assert Checkpoint.objects.count() == 1
@@ -193,7 +195,7 @@ def test_a_lost_claim_ends_training_and_writes_nothing_about_the_run(
     wait_for(lambda: series([place.run.pk]))
     leader = psutil.Process(Attempt.objects.get().pid)
     StageRun.objects.filter(pk=place.run.pk).update(attempt_number=F("attempt_number") + 1)
-    thread.join(timeout=15)
+    thread.join(PATIENCE)
     assert not thread.is_alive()
     assert not leader.is_running() or leader.status() == psutil.STATUS_ZOMBIE
     assert place.state() == "running"
@@ -245,51 +247,58 @@ def test_training_goes_on_while_the_database_is_out_of_reach(
         admit(True)
     wait_for(lambda: len(series([place.run.pk])[place.run.pk, "loss"].steps) > steps + 20)
     place.stopping.set()
-    thread.join(timeout=15)
+    thread.join(PATIENCE)
     found = series([place.run.pk])[place.run.pk, "loss"].steps.tolist()
     assert found == list(range(1, len(found) + 1))
     assert place.state() == "ready"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(500)
-def test_a_slot_of_two_devices_trains_stops_and_goes_on_in_two_processes(
+def test_a_slot_of_two_devices_trains_in_two_processes_and_one_of_one_device_goes_on(
     place: Place, in_thread: Callable[[Supervision], threading.Thread], request: pytest.FixtureRequest
 ) -> None:
     changes = [
         ("model.n_layer", 1),
-        ("stages.pretrain.steps", 500),
-        ("stages.pretrain.batch_size", 4),
-        ("stages.pretrain.length", 32),
-        ("benchmarks.one_step_multiplication.problems", 12),
+        ("stages.pretrain.steps", 20_000),  # it does not end by itself
+        ("stages.pretrain.batch_size", 2),
+        ("stages.pretrain.length", 8),
     ]
     spec = recipes.resolve(recipes.build(recipes.read("smoke"), changes))[0]
     launcher = WarmLauncher()
     request.addfinalizer(launcher.close)
-    slot = Device("cpu:0-1", "cpu", 1, 2)
 
-    def supervise() -> Supervision:
+    def supervise(slot: Device) -> Supervision:
         claim = replace(place.claim(), spec=spec.model_dump(mode="json"))
         return Supervision(claim, slot, launcher, place.stopping)
 
-    first = supervise()
+    def steps() -> list[int]:
+        found = series([place.run.pk])
+        return found[place.run.pk, "loss"].steps.tolist() if found else []
+
+    first = supervise(Device("cpu:0-1", "cpu", 1, 2))
     thread = in_thread(first)
-    wait_for(lambda: series([place.run.pk]), 240)
+    wait_for(steps)
     assert first.training is not None
     family = processes.family(first.training.pid, first.training.start_time)
     ranks = [p for p in family if p.environ().get("RANK")]
     assert sorted(p.environ()["RANK"] for p in ranks) == ["0", "1"]
     place.stopping.set()
-    thread.join(timeout=30)
+    thread.join(PATIENCE)
     assert not processes.living(family)
     assert place.state() == "ready"
     assert Attempt.objects.get().outcome == "stopped"
+    stopped_at = Checkpoint.objects.latest("seq").step
+    assert stopped_at > 0
 
     place.stopping.clear()
-    assert supervise().run() == State.SUCCEEDED, (first.run_dir / "output.txt").read_text()
-    stopped_at = Checkpoint.objects.filter(attempt__number=1).latest("seq").step
-    assert 0 < stopped_at < 500
+    thread = in_thread(supervise(DEVICE))
+    wait_for(lambda: max(steps()) > stopped_at)
     assert Attempt.objects.get(number=2).first_step == stopped_at
-    assert series([place.run.pk])[place.run.pk, "loss"].steps.tolist() == list(range(5, 501, 5))
+    place.stopping.set()
+    thread.join(PATIENCE)
+    assert place.state() == "ready"
+    assert steps() == list(range(5, max(steps()) + 1, 5))
 
 
 def test_the_deadline_is_not_extended_past_the_lease(place: Place) -> None:

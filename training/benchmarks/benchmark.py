@@ -1,8 +1,11 @@
 """What a benchmark is: its problems, its prompt, its grader."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol
+
+LONGEST_ID = 100  # characters that an outcome's column `problem` holds
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,24 @@ class Benchmark:
     kind: Literal["answer", "choice"] = (
         "answer"  # the model writes a response, or its likeliest choice counts
     )
+
+    def asked(self, count: int | None, *, data_dir: Path) -> list[Problem]:
+        """Return the first `count` problems, or all; one at least, and no two of the same id.
+
+        Raises ValueError where the files are missing, broken or empty.
+        """
+        found = self.problems(count, data_dir=data_dir)
+        if not found:
+            raise ValueError(f"the benchmark {self.name} has no problem in {data_dir}; get its files again")
+        name, times = Counter(problem.id for problem in found).most_common(1)[0]
+        if times > 1:
+            raise ValueError(
+                f"the benchmark {self.name} has {times} problems with the id {name!r} in {data_dir}; ids form the "
+                "pairs of two evaluations, so give each problem its own"
+            )
+        if longest := next((problem.id for problem in found if len(problem.id) > LONGEST_ID), None):
+            raise ValueError(
+                f"the benchmark {self.name} has the id {longest[:40]!r}… in {data_dir}; an id has at most {LONGEST_ID} "
+                "characters"
+            )
+        return found

@@ -5,17 +5,19 @@ from pathlib import Path
 from training.benchmarks.benchmark import Benchmark, Problem
 from training.benchmarks.final_number import GRADER, grade
 from training.data.example import PROMPT_FORMAT, prompt_for
-from training.data.sources.gsm8k import read
+from training.data.sources.gsm8k import published
 from training.text.answers import extract_answer
 
 
 def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
-    """Return the first `count` of the 1,319 problems; raises ValueError when the file is not there."""
+    """Return the first `count` of the 1,319 problems; raises ValueError when the file is missing or broken."""
     found = []
-    for place, (question, answer) in enumerate(read("test", data_dir=data_dir)[:count]):
+    for place, row in enumerate(published("test", data_dir=data_dir)[:count]):
+        answer = row.text("answer")
         reference = extract_answer(answer)
-        assert reference is not None  # every published answer ends with #### n
-        found.append(Problem(f"test-{place:04d}", prompt_for(question), reference))
+        if reference is None:
+            raise row.error("answer", answer, "a text that ends with #### and a number")
+        found.append(Problem(f"test-{place:04d}", prompt_for(row.text("question")), reference))
     return found
 
 

@@ -4,11 +4,10 @@ The likeliest ending per token counts, as in karpathy/build-nanogpt's hellaswag.
 pre-training follows: the context as published, the ending behind a space.
 """
 
-from itertools import islice
 from pathlib import Path
 
 from training.benchmarks.benchmark import Benchmark, Problem
-from training.data import files
+from training.data import files, rows
 
 GRADER = "likelihood_per_token/1"
 PROMPT_FORMAT = "{question}"
@@ -29,12 +28,16 @@ def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
         raise ValueError(
             f"no file in {data_dir / _FILES.path} has val in its name; put the validation set there"
         )
-    rows = (row for file in found for row in files.read(file, 0, COLUMNS))
-    return [_problem(place, row) for place, row in enumerate(islice(rows, count))]
+    published = [row for file in found for row in rows.whole(file, COLUMNS)]
+    return [_problem(place, row) for place, row in enumerate(published[:count])]
 
 
-def _problem(place: int, row: files.Row) -> Problem:
-    context, endings, label = (files.field(_FILES, row, name) for name in ("ctx", "endings", "label"))
+def _problem(place: int, row: rows.Row) -> Problem:
+    context, endings, label = row.text("ctx"), row.column("endings"), row.number("label")
+    if not (isinstance(endings, list) and endings and all(isinstance(one, str) for one in endings)):
+        raise row.error("endings", endings, "a list of texts")
+    if label not in range(len(endings)):
+        raise row.error("label", row["label"], f"the number of one of its {len(endings)} endings, from 0")
     source = str(row.get("source_id") or "").partition("~")[0]  # activitynet, wikihow
     choices = tuple(f" {ending}" for ending in endings)
     return Problem(f"val-{place:05d}", context, str(int(label)), choices, labels=(source,) if source else ())

@@ -5,7 +5,6 @@ from pathlib import Path
 from training.benchmarks.benchmark import Benchmark, Problem
 from training.benchmarks.final_number import GRADER, grade
 from training.data.example import PROMPT_FORMAT, prompt_for
-from training.data.files import field
 from training.data.sources.svamp import SvampSource, question, read, reference
 
 _FILES = SvampSource(source="svamp")
@@ -15,10 +14,10 @@ def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
     """Return the first `count` problems; raises ValueError when there are no files."""
     found = []
     for row in read(_FILES, data_dir=data_dir)[:count]:
-        written = str(field(_FILES, row, "Type")).strip().lower().replace("-", "_")
+        written = row.text("Type").strip().lower().replace("-", "_")
         kind = written.replace("divison", "division")  # once misspelt
-        name, asks = f"{field(_FILES, row, 'ID')}-{kind}", question(_FILES, row)
-        found.append(Problem(name, prompt_for(asks), reference(_FILES, row), labels=(kind,)))
+        name = f"{row.text('ID')}-{kind}"
+        found.append(Problem(name, prompt_for(question(row)), reference(row), labels=(kind,)))
     return found
 
 

@@ -4,22 +4,20 @@ The order is random but for the blocks: rows stay in the order of the files, and
 the seed. So the order takes no memory, and a stream that starts at a row reads nothing that lies before its block.
 """
 
-import gzip
-import json
 import random
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic import Field
 
 from training.data.example import Example
+from training.data.rows import ENDINGS, Row, count, explained, read
+from training.data_sets import how_to_get
 from training.settings.shared import Source
 
 BLOCK = 1_000  # rows that are shuffled together
-ENDINGS = (".parquet", ".jsonl", ".jsonl.gz", ".json")
-Row = dict[str, Any]
 
 
 class FilesSource(Source):
@@ -51,13 +49,14 @@ def shuffled_rows(
 def texts(settings: FilesSource, *, seed: int, data_dir: Path, skip: int) -> Iterator[Example]:
     """Yield the running texts of column `text`, one for each row, in the seed's order from the `skip`-th on."""
     for row in shuffled_rows(settings, seed=seed, data_dir=data_dir, skip=skip, columns=["text"]):
-        yield Example("", str(field(settings, row, "text")))
+        yield Example("", row.text("text"))
 
 
 def rows_from(settings: FilesSource, start: int, *, data_dir: Path, columns: list[str]) -> Iterator[Row]:
     """Yield the rows in the order of the files from number `start` on, the columns only where that saves reading."""
     if settings.hub is not None:
-        yield from _hub(settings).skip(start)
+        for number, row in enumerate(_hub(settings).skip(start), start + 1):
+            yield Row(row, settings.hub, "row", number)
         return
     for file in files(settings, data_dir=data_dir):
         inside = count(file) if start else None
@@ -66,16 +65,6 @@ def rows_from(settings: FilesSource, start: int, *, data_dir: Path, columns: lis
             continue
         yield from read(file, start, columns)
         start = 0
-
-
-def field(settings: FilesSource, row: Row, name: str) -> Any:
-    """A row's value in a column. Raises ValueError when the files have no such column."""
-    if name not in row:
-        raise ValueError(
-            f"the rows of the {settings.source} source have no column {name!r} but {', '.join(sorted(row))}; "
-            "give files in the published format"
-        )
-    return row[name]
 
 
 def count_rows(settings: FilesSource, *, data_dir: Path) -> int | None:
@@ -89,13 +78,14 @@ def count_rows(settings: FilesSource, *, data_dir: Path) -> int | None:
 def files(settings: FilesSource, *, data_dir: Path) -> list[Path]:
     """The local files, by name. Raises ValueError that says what to do when there are none."""
     place = data_dir / settings.path
-    if place.is_file() and place.name.endswith(ENDINGS):
-        return [place]
-    found = sorted(f for f in place.rglob("*") if f.is_file() and f.name.endswith(ENDINGS))
+    with explained(place):
+        if place.is_file() and place.name.lower().endswith(ENDINGS):
+            return [place]
+        found = sorted(f for f in place.rglob("*") if f.is_file() and f.name.lower().endswith(ENDINGS))
     if not found:
         raise ValueError(
-            f"there are no parquet or JSONL files in {place}; put the files of {HUBS[settings.source]} there, set "
-            f"MULBERRY_DATA to the data folder, or a source's hub to {HUBS[settings.source]}"
+            f"there are no parquet or JSONL files in {place}; {how_to_get(settings.path)}put the files of "
+            f"{HUBS[settings.source]} there, set MULBERRY_DATA to the data folder, or a source's hub to {HUBS[settings.source]}"
         )
     return found
 
@@ -117,66 +107,3 @@ def _hub(settings: FilesSource) -> Any:
     return load_dataset(
         settings.hub, settings.subset, split=settings.split, revision=settings.revision, streaming=True
     )
-
-
-def count(file: Path) -> int:
-    """The rows of a file: parquet says it, lines are counted without reading what they say."""
-    if file.suffix == ".parquet":
-        return int(_parquet(file).metadata.num_rows)
-    if file.suffix == ".json":
-        return len(_array(file))
-    with _lines(file) as lines:
-        return sum(1 for line in lines if line.strip())
-
-
-def read(file: Path, start: int, columns: list[str]) -> Iterator[Row]:
-    """Yield the rows of one file from number `start` on. Raises ValueError where it is broken."""
-    if file.suffix == ".parquet":
-        yield from _read_parquet(file, start, columns)
-    elif file.suffix == ".json":
-        yield from _array(file)[start:]
-    else:
-        with _lines(file) as lines:
-            for number, line in enumerate(islice((li for li in lines if li.strip()), start, None), start + 1):
-                try:
-                    yield json.loads(line)
-                except ValueError:
-                    raise ValueError(f"{file}: row {number} is not JSON; get the file again") from None
-
-
-def _read_parquet(file: Path, start: int, columns: list[str]) -> Iterator[Row]:
-    parquet = _parquet(file)
-    known = [name for name in columns if name in parquet.schema_arrow.names]
-    groups: list[int] = []
-    for group in range(parquet.metadata.num_row_groups):
-        size = parquet.metadata.row_group(group).num_rows
-        if not groups and start >= size:
-            start -= size  # a whole group is passed over unread
-        else:
-            groups.append(group)
-    for batch in parquet.iter_batches(batch_size=256, row_groups=groups, columns=known or None):
-        yield from batch.slice(start).to_pylist()
-        start = max(0, start - batch.num_rows)
-
-
-def _parquet(file: Path) -> Any:
-    import pyarrow
-    import pyarrow.parquet  # as heavy as datasets
-
-    try:
-        return pyarrow.parquet.ParquetFile(file)
-    except pyarrow.ArrowInvalid:
-        raise ValueError(f"{file} is not a whole parquet file; get it again") from None
-
-
-def _lines(file: Path) -> IO[str]:
-    if file.suffix == ".gz":
-        return gzip.open(file, "rt", encoding="utf-8")
-    return file.open(encoding="utf-8")
-
-
-def _array(file: Path) -> list[Row]:
-    rows = json.loads(file.read_text(encoding="utf-8"))
-    if not isinstance(rows, list):
-        raise ValueError(f"{file} holds no list of rows; give JSONL or parquet")
-    return rows

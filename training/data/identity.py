@@ -12,18 +12,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal, TypedDict
 
-from training.data import files
+from training.data import files, rows
 from training.data.files import FilesSource
+from training.data.sources import gsm8k
 from training.data.sources.decompositions import DecompositionsSource
 from training.data.sources.gsm8k import Gsm8kSource
 from training.data.sources.plain_text import PlainTextSource
+from training.data_sets import how_to_get
+from training.folders import SOURCE
 from training.settings.shared import Source
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 GENERATED = "generated"
-SOURCE = Path(
-    __file__
-).parent.parent.parent  # what a relative model.start_from is relative to: training starts there
 PATIENCE = 10.0  # seconds for the hub's answer
 
 
@@ -49,18 +49,18 @@ def of_mixtures(mixtures: Mapping[str, Sequence[Source]], data_dir: Path) -> lis
 
 def of_source(path: str, source: Source, data_dir: Path, *, count_rows: bool = True) -> DataIdentity:
     """The identity of one source; `path` says where the stage has it. Counting rows takes reading files once more."""
-    name, revision, rows = GENERATED, None, None
+    name, revision, row_count = GENERATED, None, None
     hub = source.hub if isinstance(source, FilesSource | Gsm8kSource) else None
     if hub is not None:
         name, revision = hub, _commit(hub, source.revision if isinstance(source, FilesSource) else None)
         sha256 = hashlib.sha256(f"{hub}@{revision}".encode()).hexdigest()
         if isinstance(source, FilesSource) and count_rows:
-            rows = files.count_rows(source, data_dir=data_dir)
-    elif found := _files(source, data_dir):
+            row_count = files.count_rows(source, data_dir=data_dir)
+    elif found := files_of(source, data_dir):
         name = _common_name(found, data_dir)
         sha256 = _content(found, data_dir)
         if count_rows and not isinstance(source, PlainTextSource):
-            rows = sum(map(files.count, found))
+            row_count = sum(map(rows.count, found))
     else:
         sha256 = hashlib.sha256(_settings(source).encode()).hexdigest()
     return {
@@ -70,7 +70,7 @@ def of_source(path: str, source: Source, data_dir: Path, *, count_rows: bool = T
         "name": name,
         "revision": revision,
         "sha256": sha256,
-        "rows": rows,
+        "rows": row_count,
     }
 
 
@@ -80,19 +80,22 @@ def digest(identities: Sequence[DataIdentity]) -> str:
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-def _files(source: Source, data_dir: Path) -> list[Path]:
-    """The files that a source reads; none for a generated one."""
+def files_of(source: Source, data_dir: Path) -> list[Path]:
+    """Return the files that a source reads; none for a generated one. Raises ValueError where they are missing."""
     match source:
         case FilesSource():
             return files.files(source, data_dir=data_dir)
         case PlainTextSource(path=path):
             found = data_dir / path
         case Gsm8kSource() | DecompositionsSource(problems="gsm8k"):
-            found = data_dir / "gsm8k" / "train.jsonl"
+            return [gsm8k.file_of("train", data_dir)]
         case _:
             return []
-    if not found.is_file():
-        raise ValueError(f"there is no {found}; set MULBERRY_DATA to the data folder that holds it")
+    with rows.explained(found):
+        is_file = found.is_file()
+    if not is_file:
+        how = how_to_get(_below(found, data_dir))
+        raise ValueError(f"there is no {found}; {how}set MULBERRY_DATA to the data folder that holds it")
     return [found]
 
 
@@ -104,7 +107,11 @@ def _common_name(found: list[Path], data_dir: Path) -> str:
 
 def _content(found: list[Path], data_dir: Path) -> str:
     """SHA-256 of the one file; of several, of what `sha256sum` would print for them."""
-    digests = [(_of_file(f, f.stat().st_size, f.stat().st_mtime_ns), _below(f, data_dir)) for f in found]
+    digests = []
+    for file in found:
+        with rows.explained(file):
+            stat = file.stat()
+            digests.append((_of_file(file, stat.st_size, stat.st_mtime_ns), _below(file, data_dir)))
     if len(digests) == 1:
         return digests[0][0]
     listing = "".join(f"{sha256}  {name}\n" for sha256, name in digests)
@@ -133,7 +140,7 @@ def of_model(place: str) -> str:
 
     Raises ValueError when the hub cannot be asked.
     """
-    folder = SOURCE / place
+    folder = SOURCE / place  # where training starts
     if folder.is_dir():
         return _content(sorted(file for file in folder.rglob("*") if file.is_file()), folder)
     return f"{place}@{_commit(place, None, kind='model')}"

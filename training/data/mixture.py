@@ -9,6 +9,7 @@ from typing import Any
 
 from training.data.example import Example
 from training.data.files import FilesSource, count_rows
+from training.data.identity import files_of
 from training.data.sources import SOURCES
 from training.settings.shared import Source
 
@@ -61,7 +62,14 @@ def _passes(
             yield example
         if empty:
             raise ValueError(
-                f"the source {source.source} has no example under these settings; loosen them"
+                no_example(source, data_dir)
                 if not start
                 else f"the source {source.source} ended before its example {skip}; give it from local files"
             )
+
+
+def no_example(source: Source, data_dir: Path) -> str:
+    """Return what to say of a source that yields nothing: its files may be empty, or its settings too narrow."""
+    found = [] if getattr(source, "hub", None) else files_of(source, data_dir)
+    place = f" in {found[0] if len(found) == 1 else found[0].parent}" if found else ""
+    return f"the source {source.source} has no example{place} under these settings; loosen them{', or get the file again' if place else ''}"

@@ -31,7 +31,7 @@ def evaluate(run: Run, model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFas
     model.eval()
     for settings in run.spec.benchmarks:
         benchmark = BENCHMARKS[settings.benchmark]
-        problems = benchmark.problems(settings.problems, data_dir=run.data_dir)
+        problems = benchmark.asked(settings.problems, data_dir=run.data_dir)
         _Evaluation(run, settings, benchmark, problems, model, tokenizer).record(step)
     model.train(was_training)
 

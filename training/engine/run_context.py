@@ -5,8 +5,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from training.code_version import code_version
 from training.data import identity
 from training.data.identity import DataIdentity
+from training.folders import data_folder
 from training.process import checkpoints, ranks, torchrun
 from training.process.checkpoints import Checkpoint
 from training.process.journal import Journal
@@ -51,7 +53,7 @@ class Run:
         parent = Path(run_spec.parent_checkpoint) if run_spec.parent_checkpoint else None
         done, resume = _done(folder, run_spec.finished_checkpoint), checkpoints.newest_valid(folder)
         step = done.step if done else resume.step if resume else 0
-        journal.append("started", attempt=run_spec.attempt, step=step, pid=os.getpid())
+        journal.append("started", attempt=run_spec.attempt, step=step, pid=os.getpid(), code=code_version())
         if parent is None and done is None and run_spec.spec.parent is not None:
             raise ValueError(
                 f"stage {run_spec.spec.stage!r} starts from {run_spec.spec.parent!r}, but spec.json names no "
@@ -59,7 +61,7 @@ class Run:
             )
         if parent is not None and not parent.is_dir():
             raise ValueError(f"there is no parent checkpoint {parent}; run the stage before this one first")
-        data_dir = Path(run_spec.data_dir or os.environ.get("MULBERRY_DATA", "../shared/data"))
+        data_dir = Path(run_spec.data_dir or data_folder())
         cache_dir = Path(run_spec.cache_dir or os.environ.get("MULBERRY_CACHE") or run_dir.parent / "cache")
         data: list[DataIdentity] = []
         if done is None and (mixtures := run_spec.spec.settings.mixtures()):

@@ -4,7 +4,7 @@ A record is one line: eight hex digits of the payload's length, a space, eight o
 payload (JSON: seq, time, type and the type's own fields), a newline. A torn tail is recognised by length or
 checksum and cut off when the file is opened for appending again. Records and their fields:
 
-    started     {attempt, step, pid}                       step: where this attempt resumes (0: from scratch)
+    started     {attempt, step, pid, code}                 step: where this attempt resumes (0: from scratch)
     data        {sources: [DataIdentity fields]}           what the stage learns from; see data/identity.py
     metrics     {step, values: {name: number}}
     rollouts    {step, rows: [Rollout fields]}             see RolloutRow

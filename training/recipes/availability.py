@@ -1,12 +1,19 @@
 """Whether the real data that a recipe asks for is there: looked at before anything is queued (no torch)."""
 
+import json
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 from training.benchmarks import BENCHMARKS
+from training.data import rows
 from training.data.files import FilesSource
+from training.data.mixture import no_example
 from training.data.sources import SOURCES
+from training.data.sources.decompositions import DecompositionsSource
 from training.data.sources.gsm8k import Gsm8kSource
+from training.data.sources.plain_text import PlainTextSource
+from training.data_sets import DATA_SETS, how_to_get
 from training.recipes.recipe import Recipe, RecipeError, StageSpec, resolve
 from training.settings.shared import Source
 
@@ -14,7 +21,9 @@ ASKED_AS_THEY_ARE = {"svamp"}  # sources whose problems are those of the benchma
 
 
 def check_data(recipe: Recipe, data_dir: Path) -> None:
-    """Read the first item of every source and benchmark; raises RecipeError with the path of each that fails.
+    """Read the first item of every source, and every problem that a benchmark asks.
+
+    Raises RecipeError with the path of each that is missing, broken or empty; the text names file and line.
 
     What comes from the hub is not looked at: that takes a network.
     """
@@ -33,15 +42,16 @@ def check_data(recipe: Recipe, data_dir: Path) -> None:
                 continue
             looked.add(repr(source))
             try:
-                next(SOURCES[source.source](source, seed=0, data_dir=data_dir), None)
+                if next(SOURCES[source.source](source, seed=0, data_dir=data_dir), None) is None:
+                    problems[path] = no_example(source, data_dir)
             except ValueError as error:
                 problems[path] = str(error)
         for benchmark in spec.benchmarks:
-            if benchmark.benchmark in looked:
+            if (what := f"{benchmark.benchmark} {benchmark.problems}") in looked:
                 continue
-            looked.add(benchmark.benchmark)
+            looked.add(what)
             try:
-                BENCHMARKS[benchmark.benchmark].problems(1, data_dir=data_dir)
+                BENCHMARKS[benchmark.benchmark].asked(benchmark.problems, data_dir=data_dir)
             except ValueError as error:
                 problems[f"benchmarks.{benchmark.benchmark}"] = str(error)
         if spec.tokenizer.kind == "gpt2" and "tokenizer" not in looked:
@@ -60,6 +70,27 @@ def missing_data(recipe: Recipe, data_dir: Path) -> list[str]:
     return []
 
 
+def wanted(recipe: Recipe) -> tuple[set[str], set[str]]:
+    """What a recipe reads: names of DATA_SETS in the data folder, and sources that it streams from the hub."""
+    local: set[str] = set()
+    streamed: set[str] = set()
+    for spec in resolve(recipe):
+        local |= {one.benchmark for one in spec.benchmarks if one.benchmark in DATA_SETS}
+        if spec.tokenizer.kind == "gpt2" and spec.tokenizer.path in (None, "gpt2"):
+            local.add("gpt2")
+        for _, source in _sources(spec):
+            match source:
+                case FilesSource(hub=str()) | Gsm8kSource(hub=str()):
+                    streamed.add(source.source)
+                case PlainTextSource(path="text/tinyshakespeare.txt"):
+                    local.add("tinyshakespeare")
+                case Gsm8kSource() | DecompositionsSource(problems="gsm8k"):
+                    local.add("gsm8k")
+                case FilesSource() if source.source in DATA_SETS:
+                    local.add(source.source)
+    return local, streamed
+
+
 def _sources(spec: StageSpec) -> Iterator[tuple[str, Source]]:
     """The sources of a stage, each with its dotted path."""
     for path, sources in spec.settings.mixtures().items():
@@ -68,9 +99,31 @@ def _sources(spec: StageSpec) -> Iterator[tuple[str, Source]]:
 
 
 def _tokenizer_problems(path: str | None, data_dir: Path) -> dict[str, str]:
-    """A folder that is named must hold GPT-2's files; a name that is no folder is the hub's."""
-    folder = data_dir / path if path else None
-    if folder is None or not folder.is_dir():
+    """A folder that is named must hold GPT-2's files, `gpt2` unless one is; another name is the hub's."""
+    name = path or "gpt2"
+    folder = data_dir / name
+    if name not in DATA_SETS and not folder.is_dir():
         return {}
-    missing = [name for name in ("vocab.json", "merges.txt") if not (folder / name).is_file()]
-    return {"tokenizer.path": f"there is no {' and no '.join(missing)} in {folder}"} if missing else {}
+    files = [folder / "vocab.json", folder / "merges.txt"]
+    missing = [file.name for file in files if not file.is_file()]
+    if missing:
+        text = f"there is no {' and no '.join(missing)} in {folder}; {how_to_get(name)}set MULBERRY_DATA to the data folder"
+        return {"tokenizer.path": text}
+    text = _vocabulary_problem(*files, tuple(file.stat().st_mtime_ns for file in files))
+    return {"tokenizer.path": text} if text else {}
+
+
+@lru_cache(maxsize=4)  # a megabyte to parse, looked at for every recipe; a changed file is read again
+def _vocabulary_problem(vocabulary: Path, merges: Path, changed: tuple[int, ...]) -> str:
+    """What is wrong with GPT-2's files; empty: nothing."""
+    try:
+        try:
+            entries = json.loads(rows.text(vocabulary))
+        except json.JSONDecodeError as error:
+            return f"{vocabulary}, line {error.lineno} is not JSON; get the file again"
+        if not isinstance(entries, dict) or not entries:
+            return f"{vocabulary} holds no mapping of tokens to ids; get the file again"
+        lines = [line for line in rows.text(merges).splitlines() if not line.startswith("#")]
+    except ValueError as error:
+        return str(error)
+    return "" if any(lines) else f"{merges} is empty: it holds no merge; get the file again"

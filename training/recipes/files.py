@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from training.settings.did_you_mean import nearest
+from training.did_you_mean import nearest
 from training.settings.errors import RecipeError
 
 RECIPES = Path(__file__).parent / "shipped"

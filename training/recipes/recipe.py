@@ -8,9 +8,9 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from training.benchmarks import BENCHMARKS
 from training.data.sources import AnySource
+from training.did_you_mean import nearest
 from training.recipes.files import names, read, shipped
 from training.settings.changes import parse_change, replaced
-from training.settings.did_you_mean import nearest
 from training.settings.errors import RecipeError, error_at, problem
 from training.settings.shared import (
     BenchmarkSettings,

@@ -4,7 +4,7 @@ from typing import Annotated, Any, get_args, get_origin
 
 from pydantic_core import PydanticCustomError
 
-from training.settings.did_you_mean import nearest
+from training.did_you_mean import nearest
 from training.settings.shared import Settings
 
 LISTED_BY = ("name", "benchmark", "source", "reward")  # what names an item of a list in a dotted path

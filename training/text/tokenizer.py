@@ -7,6 +7,7 @@ from huggingface_hub import hf_hub_download
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Tokenizer, PreTrainedTokenizerFast
 
+from training.data_sets import DATA_SETS, how_to_get
 from training.settings.shared import TokenizerSettings
 from training.text.mul_tokens import FIRST_ID_GPT2, TOKENS
 
@@ -158,14 +159,14 @@ def _wrapped(tokenizer: Tokenizer, eos: str, pad: str) -> PreTrainedTokenizerFas
 
 
 def _gpt2_files(path: str | None, data_dir: Path) -> tuple[Path, Path]:
-    """GPT-2's two files: from a folder, or from the hub when the path names none."""
+    """GPT-2's two files: from a folder, or from the hub when the path is a name there."""
     folder = data_dir / (path or "gpt2")
     files = folder / "vocab.json", folder / "merges.txt"
     if all(file.is_file() for file in files):
         return files
-    if path is None or folder.is_dir():
+    if path is None or path in DATA_SETS or folder.is_dir():
         raise ValueError(
-            f"there is no vocab.json and merges.txt in {folder}; set MULBERRY_DATA to the data folder, "
-            "or tokenizer.path to a folder or a hub name such as openai-community/gpt2"
+            f"there is no vocab.json and merges.txt in {folder}; {how_to_get(path or 'gpt2')}set MULBERRY_DATA to the "
+            "data folder, or tokenizer.path to a folder or a hub name such as openai-community/gpt2"
         )
     return Path(hf_hub_download(path, "vocab.json")), Path(hf_hub_download(path, "merges.txt"))

@@ -48,6 +48,11 @@ class Cell:
         return tally is not None and tally.complete and tally.mean(self.metric.column) is not None
 
     @property
+    def empty(self) -> bool:
+        """True when the evaluation asked no problem, so that there never is a number."""
+        return self.tally is not None and self.tally.empty
+
+    @property
     def result(self) -> Tally:
         """The finished tally; only for a complete cell."""
         assert self.tally is not None and self.complete

@@ -1,12 +1,14 @@
 """Checkpoints of several experiments, each compared with the first, as a table that becomes a file."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from webapp.comparison.checkpoints import Across, Pick
 from webapp.comparison.comparisons import Compared
-from webapp.comparison.exports import COLUMNS, cell_values, comparison_values
+from webapp.comparison.exports import COLUMNS, cell_values, comparison_values, empty_values
 from webapp.comparison.grids import Grid, Value, accuracy, compared
 from webapp.files.table import Column, Sheet, Table, columns
+from webapp.runs.code_versions import of_experiments
 
 OF_CHECKPOINTS = {
     name: COLUMNS[name]
@@ -28,27 +30,34 @@ def checkpoints(found: Across, at: datetime | None = None) -> Table:
         for place, (pick, one) in enumerate(pairs)
     ]
     grid = Grid(HEADER, lines, words=(len(HEADER) - 1,))
-    rows = [tuple(_row(found, pick, one, moment).values()) for pick, one in pairs]
+    known = of_experiments(pick.experiment for pick in found.picks)
+    versions = [known[pick.experiment.pk].of_run(pick.run.pk) for pick in found.picks]
+    rows = [
+        tuple(_row(found, pick, version, one, moment).values())
+        for (pick, one), version in zip(pairs, versions, strict=True)
+    ]
     return Table(
         f"checkpoints-on-{found.benchmark}",
         "Checkpoints compared",
         f"on {found.benchmark}, each with the first",
         Sheet("checkpoints", "Checkpoints", columns(OF_CHECKPOINTS), rows, grid),
-        _provenance(found, moment),
+        _provenance(found, versions, moment),
         more=[_differences(found)] if found.differences else [],
     )
 
 
-def _row(found: Across, pick: Pick, one: Compared | None, at: datetime) -> dict[str, Value]:
+def _row(found: Across, pick: Pick, version: str, one: Compared | None, at: datetime) -> dict[str, Value]:
     run, experiment = pick.run, pick.experiment
     its: dict[str, Value] = cell_values(pick.cell) if pick.cell.complete else {}
+    if pick.cell.empty:
+        its = empty_values(pick.cell)
     values = (
         its
         | comparison_values(one)
         | {
             "experiment": experiment.name,
             "recipe": experiment.recipe_name,
-            "code_version": experiment.code_version,
+            "code_version": version,
             "benchmark": found.benchmark,
             "metric": found.metric.name,
             "stage": run.stage.name,
@@ -69,7 +78,7 @@ def _differences(found: Across) -> Sheet:
     return Sheet("differences", "In what their settings differ", names, rows)
 
 
-def _provenance(found: Across, at: datetime) -> dict[str, str]:
+def _provenance(found: Across, versions: Sequence[str], at: datetime) -> dict[str, str]:
     hashes = {
         str(pick.cell.result.settings.get("problems_sha256", ""))[:12]
         for pick in found.picks
@@ -77,9 +86,7 @@ def _provenance(found: Across, at: datetime) -> dict[str, str]:
     }
     return {
         "Checkpoints": "; ".join(pick.name for pick in found.picks),
-        "Code versions": ", ".join(
-            dict.fromkeys(pick.experiment.code_version or "not recorded" for pick in found.picks)
-        ),
+        "Code versions": ", ".join(dict.fromkeys(version or "not recorded" for version in versions)),
         "Problems (SHA-256)": ", ".join(sorted(filter(None, hashes))) or "none on record",
         "Test": (
             f"the same problems: exact McNemar, Holm over {found.tests} tests, alpha {found.alpha:g}, paired difference with "

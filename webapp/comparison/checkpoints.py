@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db.models import Exists, OuterRef
 
-from training.settings.did_you_mean import nearest
+from training.did_you_mean import nearest
 from webapp.comparison import settings_differences
 from webapp.comparison.cells import Cell
 from webapp.comparison.comparisons import Compared, Comparisons

@@ -52,8 +52,12 @@ class Comparisons:
         refused: dict[Key, Refusal] = {}
         evidence: dict[Key, Evidence] = {}
         pairs: dict[Key, tuple[Cell, Cell]] = {}
-        for key, first, second in self._finished(stages):
-            if reason := why_not_comparable(first.result, second.result, self.metric):
+        for key, first, second in self._both(stages):
+            if first.empty or second.empty:
+                refused[key] = Refusal(*key, _asked_nothing(first, second))
+            elif not (first.complete and second.complete):
+                continue
+            elif reason := why_not_comparable(first.result, second.result, self.metric):
                 refused[key] = Refusal(*key, reason)
             elif first.result.published is not None or second.result.published is not None:
                 if first.count is None or second.count is None:
@@ -101,16 +105,15 @@ class Comparisons:
             for (key, result), adjusted_p in zip(results.items(), adjusted, strict=True)
         }
 
-    def _finished(self, stages: Sequence[str]) -> list[tuple[Key, Cell, Cell]]:
-        """The baseline's cell and another condition's, where both have their number."""
+    def _both(self, stages: Sequence[str]) -> list[tuple[Key, Cell, Cell]]:
+        """The baseline's cell and another condition's, finished or not."""
         every = [
             ((name, stage, seed), self.cell((self.conditions[0], stage, seed)))
             for stage in stages
             for seed in self.seeds
             for name in self.conditions[1:]
         ]
-        both = [(key, first, self.cell(key)) for key, first in every]
-        return [(key, first, second) for key, first, second in both if first.complete and second.complete]
+        return [(key, first, self.cell(key)) for key, first in every]
 
     def _of_pairs(self, pairs: Mapping[Key, tuple[Cell, Cell]]) -> dict[Key, PairCounts | PairedMeans]:
         if self.metric.kind != "share":
@@ -139,6 +142,13 @@ class Comparisons:
                 else:
                     comparisons[key] = UnpairedComparison(*key, *found, interval, p, adjusted_p, verdict)
         return comparisons
+
+
+def _asked_nothing(first: Cell, second: Cell) -> str:
+    """Why two cells are not compared, one or both of which asked no problem."""
+    if first.empty and second.empty:
+        return "both were asked no problems"
+    return f"{'the baseline' if first.empty else 'this condition'} was asked no problems"
 
 
 def _paired_means(first: Cell, second: Cell) -> PairedMeans:

@@ -13,6 +13,7 @@ from webapp.comparison.wording import answers, mixed_sizes
 from webapp.files.table import Sheet, Table, columns
 from webapp.results.outcome_counts import Tally
 from webapp.results.samples import planned_samples
+from webapp.runs.code_versions import Versions, of_experiment
 from webapp.runs.origin import origin
 
 IMPORTED = " (imported, counts only)"
@@ -72,17 +73,18 @@ def rows(table: StageTable, exported_at: datetime | None = None) -> list[dict[st
 
     Proportions are 0…1 in full precision; None where there is no number.
     """
+    versions = of_experiment(table.experiment)
     common: dict[str, Value] = dict.fromkeys(COLUMNS) | {
         "experiment": table.experiment.name,
         "recipe": table.experiment.recipe_name,
-        "code_version": table.experiment.code_version,
+        "code_version": versions.short,
         "benchmark": table.benchmark,
         "metric": table.metric.name,
         "over_seeds": False,
         "imported": "counts only" if table.imported else None,
         "exported_at": (exported_at or datetime.now(UTC)).replace(microsecond=0),
     }
-    return [common | found for row in table.rows for found in _stage_rows(table, row)]
+    return [common | found for row in table.rows for found in _stage_rows(table, row, versions)]
 
 
 def stages(table: StageTable, exported_at: datetime | None = None, *, together: bool = False) -> Table:
@@ -188,12 +190,16 @@ def _test(table: StageTable) -> str:
     return test
 
 
-def _stage_rows(table: StageTable, row: StageRow) -> Iterator[dict[str, Value]]:
+def _stage_rows(table: StageTable, row: StageRow, versions: Versions) -> Iterator[dict[str, Value]]:
     for seed in row.seeds:
         for position, cell in enumerate(seed.cells):
+            code: dict[str, Value] = {"code_version": versions.of_run(cell.run)}
             if cell.complete:
                 compared = comparison_values(seed.comparisons[position - 1]) if position else {}
-                yield cell_values(cell) | compared | {"baseline": table.baseline if position else None}
+                yield code | cell_values(cell) | compared | {"baseline": table.baseline if position else None}
+            elif cell.empty:
+                refused = comparison_values(seed.comparisons[position - 1]) if position else {}
+                yield code | empty_values(cell) | refused | {"baseline": table.baseline if position else None}
     for position, mean in enumerate(row.means):
         if mean is not None:
             together = _seeds_values(row.over_seeds[position - 1]) if position else {}
@@ -233,6 +239,11 @@ def cell_values(cell: Cell) -> dict[str, Value]:
         "samples": planned_samples(result) or None,
         "temperature": _temperature(result),
     }
+
+
+def empty_values(cell: Cell) -> dict[str, Value]:
+    """What an evaluation of no problems says: that it asked none."""
+    return {"stage": cell.stage, "condition": cell.condition, "seed": cell.seed, "correct": 0, "problems": 0}
 
 
 def _temperature(result: Tally) -> Value:

@@ -189,6 +189,8 @@ def _refusal(first: Side, second: Side, metric: Metric) -> str:
     if first[:2] == second[:2]:
         return "Both are the same checkpoint. Choose another condition or another stage for one of them."
     for side in (first, second):
+        if side.tally is not None and side.tally.empty:
+            return f"{side.condition.name} after {side.stage.name} was asked no problems: there are none to compare."
         if side.tally is None or not side.tally.complete:
             return f"{side.condition.name} has no finished evaluation after {side.stage.name} yet."
         if side.tally.published is not None:

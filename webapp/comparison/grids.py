@@ -9,6 +9,7 @@ from webapp.comparison.checkpoints import Across
 from webapp.comparison.comparisons import Compared
 from webapp.comparison.table import StageTable
 from webapp.comparison.wording import difference, difference_interval, p_value, percent, value
+from webapp.results.outcome_counts import NO_PROBLEMS
 
 Value = str | int | float | datetime | None  # of a table's cell in a file
 
@@ -53,7 +54,7 @@ def stage_grid(table: StageTable, *, together: bool = False) -> Grid:
         header += [f"Δ {table.metric.unit}{whose}", f"95 % interval{whose}", p, "Holm p", *pairs, "verdict"]
     lines: list[list[str]] = []
     for row in table.rows:
-        if not any(cell.complete for seed in row.seeds for cell in seed.cells):
+        if not any(cell.complete or cell.empty for seed in row.seeds for cell in seed.cells):
             continue
         for seed in () if together else row.seeds:
             label = f"{row.stage}, seed {seed.seed}" if table.several_seeds else row.stage
@@ -112,7 +113,9 @@ def escaped(text: str) -> str:
 
 
 def accuracy(cell: Cell, digits: int) -> str:
-    """'58.2 % (349/600)'; nothing where it is not finished."""
+    """'58.2 % (349/600)', or 'no problems'; nothing where it is not finished."""
+    if cell.empty:
+        return NO_PROBLEMS
     return f"{value(cell.rate, cell.metric, digits)} ({cell.fraction})" if cell.complete else ""
 
 

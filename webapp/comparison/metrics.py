@@ -1,9 +1,10 @@
-"""What the stage table can be about: shares of the responses, pass@k, amounts in a response."""
+"""What the stage table can be about: shares of the responses, pass@k, amounts in a response.
+
+The command line names them before there is Django: nothing of it is imported here.
+"""
 
 from dataclasses import dataclass
 from typing import Literal
-
-from webapp.results.samples import sizes
 
 
 @dataclass(frozen=True)
@@ -58,3 +59,9 @@ def metrics(samples: int) -> dict[str, Metric]:
         | AMOUNTS
         | {f"pass_at_{k}": Metric(f"pass_at_{k}", f"pass@{k}", "correct", "right", k) for k in sizes(samples)}
     )
+
+
+def sizes(samples: int) -> tuple[int, ...]:
+    """The k that pass@k is shown for: powers of two, and all the samples: 6 → 1, 2, 4, 6."""
+    powers = [2**i for i in range(samples.bit_length()) if 2**i <= samples]
+    return tuple(dict.fromkeys((*powers, *([samples] if samples else []))))

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from webapp.comparison.cells import Cell, why_not_comparable
+from webapp.comparison.metrics import sizes
 from webapp.comparison.table import StageTable
-from webapp.results.samples import Sampled, sampled, sizes
+from webapp.results.samples import Sampled, sampled
 from webapp.statistics import proportions
 from webapp.statistics.proportions import Interval, PairedMeans
 

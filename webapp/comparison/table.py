@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from statistics import fmean
 from typing import NamedTuple
 
-from training.settings.did_you_mean import nearest
+from training.did_you_mean import nearest
 from training.stages import kind
 from webapp.comparison.cells import Cell, SeedsComparison
 from webapp.comparison.comparisons import Compared, Comparisons, Key
 from webapp.comparison.metrics import Metric, metrics
 from webapp.experiments.models import Experiment
-from webapp.results.outcome_counts import Tally, latest_tallies
+from webapp.results.outcome_counts import NO_PROBLEMS, Tally, latest_tallies
 from webapp.results.samples import Sampled, sampled
 from webapp.results.token_counts import Measured, measured
 from webapp.runs.models import StageRun
@@ -42,6 +42,8 @@ class StageRow:
     @property
     def missing(self) -> str:
         """Why a condition has no comparison over the seeds."""
+        if any(cell.empty for seed in self.seeds for cell in seed.cells):
+            return NO_PROBLEMS
         finished = all(cell.complete for seed in self.seeds for cell in seed.cells)
         return "not compared in two seeds" if finished else "not finished"
 

@@ -1,6 +1,7 @@
 """Long tables as files: rows written as CSV, JSON Lines or Parquet a chunk at a time, whatever their number.
 
-A `Rows` is read once, front to back; nothing of a chunk is kept when the next one is read.
+A `Rows` is read once, front to back; nothing of a chunk is kept when the next one is read. FORMS is read by the command
+line too, so Django and pyarrow are imported by the functions that use them.
 """
 
 import csv as csv_format
@@ -10,30 +11,18 @@ import math
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-from asgiref.sync import sync_to_async
-from django.db import close_old_connections
-from django.http import Http404, StreamingHttpResponse
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from django.http import StreamingHttpResponse
 
 CHUNK = 2_000  # rows read at once; a row group in Parquet
-KINDS = {
-    "text": pa.string(),
-    "texts": pa.list_(pa.string()),
-    "integer": pa.int64(),
-    "number": pa.float64(),
-    "numbers": pa.map_(pa.string(), pa.float64()),  # by name
-    "figures": pa.list_(pa.float64()),
-    "truth": pa.bool_(),
-    "time": pa.timestamp("us", "UTC"),
-}
 
 
 @dataclass(frozen=True)
 class Rows:
-    """A long table: column → its kind (one of KINDS), chunks of rows in that order, and where they come from."""
+    """A long table: column → its kind (one of arrow_types()), chunks of rows in that order, and where they come from."""
 
     columns: Mapping[str, str]
     chunks: Iterator[Sequence[Sequence[Any]]]
@@ -80,20 +69,40 @@ def jsonl(rows: Rows) -> Iterator[bytes]:
 
 def parquet(rows: Rows) -> Iterator[bytes]:
     """Typed columns, a row group a chunk; the schema's metadata has the provenance as JSON under `provenance`."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    types = arrow_types()
     schema = pa.schema(
-        [pa.field(name, KINDS[kind]) for name, kind in rows.columns.items()],
+        [pa.field(name, types[kind]) for name, kind in rows.columns.items()],
         metadata={"provenance": json.dumps(dict(rows.provenance), ensure_ascii=False)},
     )
     sink = io.BytesIO()
     with pq.ParquetWriter(pa.PythonFile(sink, mode="w"), schema) as writer:
         for chunk in rows.chunks:
             columns = [
-                pa.array(map(_pairs, values) if kind == "numbers" else values, KINDS[kind])
+                pa.array(map(_pairs, values) if kind == "numbers" else values, types[kind])
                 for values, kind in zip(zip(*chunk, strict=True), rows.columns.values(), strict=True)
             ]
             writer.write_table(pa.Table.from_arrays(columns, schema=schema))
             yield _taken(sink)
     yield _taken(sink)
+
+
+def arrow_types() -> dict[str, "pa.DataType"]:
+    """Each kind of column with its type in Parquet."""
+    import pyarrow as pa
+
+    return {
+        "text": pa.string(),
+        "texts": pa.list_(pa.string()),
+        "integer": pa.int64(),
+        "number": pa.float64(),
+        "numbers": pa.map_(pa.string(), pa.float64()),  # by name
+        "figures": pa.list_(pa.float64()),
+        "truth": pa.bool_(),
+        "time": pa.timestamp("us", "UTC"),
+    }
 
 
 FORMS = {  # the end of a file's name → what it is
@@ -105,12 +114,16 @@ FORMS = {  # the end of a file's name → what it is
 
 def check(form: str, forms: Collection[str] = FORMS) -> None:
     """Raise Http404 that names the forms there are, where this is none of them."""
+    from django.http import Http404
+
     if form not in forms:
         raise Http404(f"there is no export {form!r}; choose {', '.join(forms)}")
 
 
-def download(rows: Rows, form: str, name: str) -> StreamingHttpResponse:
+def download(rows: Rows, form: str, name: str) -> "StreamingHttpResponse":
     """The rows as a file of this name and form that is sent while it is made."""
+    from django.http import StreamingHttpResponse
+
     chosen = FORMS[form]
     response = StreamingHttpResponse(_sent(chosen.write(rows)), content_type=chosen.content_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
@@ -121,12 +134,16 @@ def download(rows: Rows, form: str, name: str) -> StreamingHttpResponse:
 
 async def _sent(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
     """The parts one by one, each made when the one before is taken: an ordinary iterator would be read whole."""
+    from asgiref.sync import sync_to_async
+
     while (part := await sync_to_async(_next)(parts)) is not None:
         yield part
 
 
 def _next(parts: Iterator[bytes]) -> bytes | None:
     """Make a part and give the connection back: the reader may be slow."""
+    from django.db import close_old_connections
+
     try:
         return next(parts, None)
     finally:
@@ -153,7 +170,7 @@ def json_value(at: datetime) -> str:
 
 
 def csv_cell(value: Any, kind: str) -> Any:
-    """A value of one of KINDS as the csv module writes it."""
+    """A value of one of arrow_types() as the csv module writes it."""
     if value is None:
         return ""
     if kind == "time":

@@ -5,14 +5,15 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from webapp.files.long_tables import KINDS
+from webapp.files.long_tables import arrow_types
 from webapp.files.table import Table
 
 
 def parquet(table: Table) -> bytes:
     """The rows of the CSV. The schema's metadata has the provenance as JSON under `provenance`."""
+    types = arrow_types()
     schema = pa.schema(
-        [pa.field(column.name, KINDS[column.kind]) for column in table.sheet.columns],
+        [pa.field(column.name, types[column.kind]) for column in table.sheet.columns],
         metadata={"provenance": json.dumps(dict(table.provenance), ensure_ascii=False)},
     )
     written = pa.BufferOutputStream()

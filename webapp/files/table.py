@@ -16,7 +16,7 @@ class Column:
     """A column: what it is for programs, and how people read it."""
 
     name: str
-    kind: str  # one of webapp.files.long_tables.KINDS
+    kind: str  # one of webapp.files.long_tables.arrow_types()
     title: str = ""  # above it where people read; empty: for programs alone
     write: Callable[[Any], str] = str  # a cell as people read it; nothing known is written –
     wraps: bool = False  # it holds sentences

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.http import QueryDict
 
+from training.did_you_mean import nearest
 from training.recipes.recipe import Condition, Recipe, RecipeError, replaced
-from training.settings.did_you_mean import nearest
 from webapp.launch.edits import edits
 from webapp.launch.fields import Field, shown
 from webapp.launch.forms import RecipeForm

@@ -1,13 +1,12 @@
 """Launching: from a checked recipe to rows that workers take."""
 
-import subprocess
-from importlib.metadata import version
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import connection, transaction
 
+from training.code_version import code_version
 from training.recipes.availability import check_data
 from training.recipes.identity import Key, key
 from training.recipes.recipe import Recipe, resolve
@@ -34,6 +33,7 @@ def launch(
     """
     check_data(recipe, settings.MULBERRY_DATA)
     plan = planned(resolve(recipe), reuse=reuse, fork=fork)
+    code = code_version()  # asked before the lock on the name is held: it may run git
     with transaction.atomic():
         experiment = Experiment.objects.create(
             name=_next_name(recipe.name),
@@ -45,7 +45,7 @@ def launch(
             primary_metric=recipe.primary_metric,
             alpha=recipe.alpha,
             seeds=recipe.seeds,
-            code_version=code_version(),
+            code_version=code,
             owner=owner,
             **_origin(fork, origin),
         )
@@ -60,20 +60,6 @@ def _origin(fork: Fork | None, origin: Experiment | None) -> dict[str, Any]:
     if fork is not None:
         return {"origin": fork.experiment, "origin_note": f"fork of {fork.experiment.name} at {fork.stage}"}
     return {"origin": origin, "origin_note": f"clone of {origin.name}"} if origin is not None else {}
-
-
-def code_version() -> str:
-    """The commit that this code stands at, marked + when files differ from it; else the package's version."""
-    if not (settings.ROOT / ".git").exists():
-        return version("mulberry")
-    try:
-        command = ["git", "describe", "--always", "--dirty=+", "--abbrev=12"]
-        done = subprocess.run(
-            command, cwd=settings.ROOT, capture_output=True, text=True, timeout=10, check=True
-        )
-    except (OSError, subprocess.SubprocessError):  # no git here, or a folder that git does not trust
-        return version("mulberry")
-    return done.stdout.strip()[:100]
 
 
 def _next_name(recipe_name: str) -> str:

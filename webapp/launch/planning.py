@@ -8,12 +8,12 @@ from pathlib import Path
 
 from django.conf import settings
 
+from training.did_you_mean import nearest
 from training.recipes import plan as plans
 from training.recipes.availability import missing_data
 from training.recipes.hardware import CONSUMER, HARDWARE, Hardware, named
 from training.recipes.identity import Key
 from training.recipes.recipe import Recipe
-from training.settings.did_you_mean import nearest
 from training.settings.work_estimate import Work
 from webapp.experiments.templatetags.humane import duration, size
 from webapp.launch.experience import Experience, discordant_share

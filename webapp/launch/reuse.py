@@ -8,10 +8,10 @@ from typing import NamedTuple
 from django.conf import settings
 from django.utils import timezone
 
+from training.did_you_mean import nearest
 from training.recipes import identity
 from training.recipes.identity import Identity, Key, key
 from training.recipes.recipe import RecipeError, StageSpec
-from training.settings.did_you_mean import nearest
 from webapp.experiments.models import Experiment
 from webapp.runs import reuse as runs
 from webapp.runs.models import StageRun, State

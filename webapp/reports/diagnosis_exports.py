@@ -6,6 +6,7 @@ from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
 from webapp.files.table import Column, Sheet, Table, columns
 from webapp.reports import report_diagnosis
+from webapp.runs.code_versions import of_experiment
 from webapp.runs.models import StageRun
 from webapp.runs.origin import origin
 
@@ -38,14 +39,14 @@ SLOPES = "slope: least squares through block means from 60 points on, Student's 
 
 def dynamics(experiment: Experiment, run: StageRun | None = None, at: datetime | None = None) -> Table:
     """The dynamics of every run that has them, or of one."""
-    found = report_diagnosis.dynamics_rows(experiment, run)
+    found, versions = report_diagnosis.dynamics_rows(experiment, run), of_experiment(experiment)
     rows = []
     for one, row in found:
         trend = row.trend
         slope = (trend.line.slope, *trend.line.interval) if trend.line else (None, None, None)
         whose = (
             experiment.name,
-            experiment.code_version,
+            versions.of_run(one.pk),
             one.stage.name,
             one.condition.name,
             one.seed,
@@ -81,10 +82,11 @@ def dynamics(experiment: Experiment, run: StageRun | None = None, at: datetime |
 def findings(experiment: Experiment, run: StageRun | None = None, at: datetime | None = None) -> Table:
     """Every finding by itself, the worst first; of the experiment or of one run."""
     found = readings.of_experiment(experiment) if run is None else readings.of_run(run).findings
+    versions = of_experiment(experiment)
     rows = [
         (
             experiment.name,
-            experiment.code_version,
+            versions.of_run(one.run),
             one.severity.word,
             one.kind,
             one.headline,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Literal
+from typing import Any
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -35,8 +35,10 @@ from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import lower_bool
 from webapp.reports import report_diagnosis
 from webapp.reports.drawings import by_stage, by_step
+from webapp.reports.report_forms import REPORT_FORMS
 from webapp.reports.sections import Point, Section
 from webapp.results.published import Publication
+from webapp.runs import code_versions
 
 STYLES = Path(settings.STATICFILES_DIRS[0]) / "css" / "drawings.css"  # the file needs nothing else beside it
 
@@ -51,20 +53,20 @@ class Report:
     provenance: Mapping[str, str]
 
 
-def report(experiment: Experiment, format: Literal["md", "html"] = "md") -> str:
-    """Write the report: Markdown, or one HTML file that needs nothing else."""
+def report(experiment: Experiment, format: str = "md") -> str:
+    """Write the report as one of REPORT_FORMS; HTML is one file that needs nothing else. Raises ValueError."""
+    if format not in REPORT_FORMS:
+        raise ValueError(f"there is no report format {format!r}; choose {' or '.join(REPORT_FORMS)}")
     written = build(experiment)
     if format == "md":
         return markdown(written)
-    if format == "html":
-        return render_to_string("results/report_file.html", {"report": written, "styles": STYLES.read_text()})
-    raise ValueError(f"there is no report format {format!r}; choose md or html")
+    return render_to_string("results/report_file.html", {"report": written, "styles": STYLES.read_text()})
 
 
 def build(experiment: Experiment) -> Report:
     """Collect the report's sections from the database."""
     table = stage_table(experiment)
-    unfinished = [cell for cell in table.cells() if not cell.complete]
+    unfinished = [cell for cell in table.cells() if not cell.complete and not cell.empty]
     gained = last_gains(table)
     found = of_experiment(experiment, table)
     sections = [
@@ -112,6 +114,7 @@ def setup(experiment: Experiment) -> Section:
         changes = ", ".join(f"{path} = {lower_bool(value)}" for path, value in condition.overrides.items())
         section.items.append(f"Condition {condition.name}: {changes or 'the recipe as it is'}")
     section.items.append(f"Seeds: {', '.join(map(str, experiment.seeds))}")
+    section.items.append(f"Code: {code_versions.of_experiment(experiment).text}")
     if model := recipe.get("model"):
         section.items.append(
             f"Model: GPT-2 architecture, {model['n_layer']} layers, {model['n_head']} heads, "
@@ -282,6 +285,9 @@ def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) ->
             section.items.extend(
                 f"Not compared after {one.stage} ({one.condition}): {one.reason}." for one in refusals
             )
+    if empty := [cell for cell in table.cells() if cell.empty]:
+        names = ", ".join(f"{c.stage} {c.condition} seed {c.seed}" for c in empty)
+        section.items.append(f"Asked no problems, so without a result: {names}.")
     if unfinished:
         names = ", ".join(f"{c.stage} {c.condition} seed {c.seed} ({c.state})" for c in unfinished)
         section.items.append(f"Not finished: {names}.")

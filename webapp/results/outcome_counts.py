@@ -12,6 +12,8 @@ from django.db.models.functions import Coalesce
 
 from webapp.results.models import GREEDY, Evaluation, Outcome
 
+NO_PROBLEMS = "no problems"  # stands where an accuracy would, of an evaluation that asked none
+
 
 @dataclass(frozen=True)
 class Accuracy:
@@ -29,9 +31,14 @@ class Accuracy:
         return 1 if self.published_rate is None else 2
 
     @property
+    def empty(self) -> bool:
+        """True when it asked no problem, so that there is no accuracy."""
+        return self.problems == 0 and self.correct is not None
+
+    @property
     def complete(self) -> bool:
-        """True when every problem has its outcome."""
-        return self.counted == self.problems
+        """True when every problem has its outcome, and there is one."""
+        return not self.empty and self.counted == self.problems
 
     @property
     def rate(self) -> float | None:
@@ -71,9 +78,14 @@ class Tally:
     published: Mapping[str, float] | None = None
 
     @property
+    def empty(self) -> bool:
+        """True when it asked no problem: it counts nothing, and is never complete."""
+        return self.published is None and self.problems == 0
+
+    @property
     def complete(self) -> bool:
         """True when every problem has its outcome, and for published numbers."""
-        return self.published is not None or self.counted == self.problems
+        return self.published is not None or (not self.empty and self.counted == self.problems)
 
     def count(self, what: str) -> int | None:
         """How many there are in all responses of one of RATES; None where that was not published."""
@@ -83,10 +95,10 @@ class Tally:
         return int(self.published[what]) if what in self.published else None
 
     def mean(self, what: str) -> float | None:
-        """The same for each response; None where neither count nor rate was published."""
+        """The same for each response; None where neither count nor rate was published, or no problem was asked."""
         count = self.count(what)
         if count is not None:
-            return count / self.problems
+            return count / self.problems if self.problems else None
         return self.published.get(RATES[what]) if self.published is not None else None
 
 

@@ -11,6 +11,7 @@ from webapp.files.column_kinds import kinds_of
 from webapp.files.long_tables import CHUNK, Rows
 from webapp.results.models import GREEDY, Evaluation
 from webapp.results.outcome_counts import latest_tallies
+from webapp.runs.code_versions import Versions, of_experiment
 from webapp.runs.models import StageRun
 from webapp.runs.origin import origin
 
@@ -39,15 +40,16 @@ def rows(experiment: Experiment, evaluations: Iterable[Evaluation], only: Q | No
     evaluations = list(evaluations)
     hashes = sorted({str(one.settings.get("problems_sha256", "not recorded")) for one in evaluations})
     provenance = origin(experiment, {"Problems (SHA-256)": ", ".join(hashes) or "none yet"})
-    chunks = (chunk for one in evaluations for chunk in _chunks(experiment, one, only))
+    versions = of_experiment(experiment)
+    chunks = (chunk for one in evaluations for chunk in _chunks(versions, experiment, one, only))
     return Rows(OF_THE_EVALUATION | RECORDED, chunks, provenance)
 
 
 def _chunks(
-    experiment: Experiment, evaluation: Evaluation, only: Q | None
+    versions: Versions, experiment: Experiment, evaluation: Evaluation, only: Q | None
 ) -> Iterator[Sequence[Sequence[Any]]]:
     run, digest = evaluation.attempt.stage_run, evaluation.settings.get("problems_sha256")
-    names = (experiment.name, experiment.code_version, run.condition.name, run.stage.name)
+    names = (experiment.name, versions.of_attempt(evaluation.attempt), run.condition.name, run.stage.name)
     which = (evaluation.pk, evaluation.benchmark, digest, evaluation.step)
     whose = (*names, run.seed, run.pk, *which)
     found = evaluation.outcomes.order_by("sample", "problem")

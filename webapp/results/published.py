@@ -10,7 +10,7 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
-from training.settings.did_you_mean import nearest
+from training.did_you_mean import nearest
 from training.settings.errors import error_at, problem
 from training.settings.shared import Settings
 from training.stages import STAGES

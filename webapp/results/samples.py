@@ -62,9 +62,3 @@ def planned_samples(tally: Tally) -> int:
     samples = tally.settings.get("samples", 0)
     assert isinstance(samples, int)
     return samples
-
-
-def sizes(samples: int) -> tuple[int, ...]:
-    """The k that pass@k is shown for: powers of two, and all the samples: 6 → 1, 2, 4, 6."""
-    powers = [2**i for i in range(samples.bit_length()) if 2**i <= samples]
-    return tuple(dict.fromkeys((*powers, *([samples] if samples else []))))

@@ -159,6 +159,9 @@ class Attempt(models.Model):
     first_step = models.PositiveBigIntegerField(
         null=True, help_text="step it resumed at: earlier attempts count up to here"
     )
+    code_version = models.CharField(
+        max_length=100, null=True, help_text="of the process that computed it; null: not recorded"
+    )
     data = models.JSONField(null=True, help_text="what it learnt from: name, revision, content hash, rows")
     started_at = models.DateTimeField(db_default=Now())
     heartbeat_at = models.DateTimeField(db_default=Now())

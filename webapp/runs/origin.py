@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from webapp.experiments.models import Experiment
+from webapp.runs.code_versions import of_experiment
 from webapp.runs.models import StageRun
 
 
@@ -22,7 +23,7 @@ def origin(
     return {
         "Experiment": f"{experiment.name}, started {experiment.created_at:%Y-%m-%d}",
         "Recipe": experiment.recipe_name,
-        "Code version": experiment.code_version or "not recorded",
+        "Code version": of_experiment(experiment).text,
         "Seeds": ", ".join(str(seed) for seed in experiment.seeds),
         **_learnt_from(experiment),
         **(more or {}),

@@ -6,7 +6,7 @@ from functools import partial
 from django.db import transaction
 from django.db.models.functions import Now
 
-from training.settings.did_you_mean import nearest
+from training.did_you_mean import nearest
 from webapp.celery import announce
 from webapp.experiments.models import Experiment
 from webapp.runs import lifecycle, queue_lock

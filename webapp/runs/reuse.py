@@ -17,6 +17,7 @@ from training.data import identity
 from training.process import checkpoints
 from training.settings.shared import BenchmarkSettings
 from webapp.results.models import Evaluation, Outcome
+from webapp.runs.code_versions import contributing
 from webapp.runs.models import Attempt, Checkpoint, StageRun
 
 REUSED = "reused"  # outcome of attempt 0
@@ -31,6 +32,7 @@ class Left:
 
     run: StageRun  # with its experiment
     checkpoint: Checkpoint | None  # None: its kind of stage leaves none
+    code_version: str  # what computed it; empty: not recorded
     data: Sequence[list[Any]]  # what each of its attempts learnt from, where it was recorded
     evaluations: Sequence[Evaluation]  # whole ones, the newest first
 
@@ -77,7 +79,7 @@ class Benchmarks:
         if name not in self._known:
             found = BENCHMARKS[benchmark.benchmark]
             try:
-                problems = found.problems(benchmark.problems, data_dir=settings.MULBERRY_DATA)
+                problems = found.asked(benchmark.problems, data_dir=settings.MULBERRY_DATA)
             except ValueError:
                 self._known[name] = None
             else:
@@ -116,12 +118,15 @@ def left_by(runs: Sequence[StageRun]) -> dict[int, Left]:
         .select_related("attempt")
         .order_by("-attempt__number", "-seq")
     ):
-        if evaluation.counted == evaluation.problems * (1 + evaluation.settings.get("samples", 0)):
+        if evaluation.problems and evaluation.counted == evaluation.problems * (
+            1 + evaluation.settings.get("samples", 0)
+        ):
             evaluations[evaluation.attempt.stage_run_id].append(evaluation)
     return {
         run.pk: Left(
             run,
             _last([c for a in by_run[run.pk] if a.number == run.attempt_number for c in a.checkpoints.all()]),
+            ", ".join(contributing(by_run[run.pk]))[:100],
             [attempt.data for attempt in by_run[run.pk] if attempt.data is not None],
             evaluations[run.pk],
         )
@@ -143,6 +148,7 @@ def take_over(run: StageRun, offered: Offer) -> None:
         started_at=now,
         ended_at=now,
         outcome=REUSED,
+        code_version=source.code_version or None,
         data=source.data[-1] if source.data else None,
         journal_seq=1 + len(offered.evaluations),
     )

@@ -4,7 +4,6 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from webapp.statistics.proportions import Interval, PairedMeans
 
@@ -18,6 +17,8 @@ def mean_amount(amounts: ArrayLike, level: float = 0.95) -> Interval | None:
     variance is taken to grow with the mean, by the factor that is found (quasi-likelihood, Wedderburn 1974). Where
     none has any, that factor is 1.
     """
+    from scipy import stats
+
     values = np.asarray(amounts, dtype=float)
     if values.size < 2:
         return None
@@ -38,6 +39,8 @@ def paired_amounts(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> 
     (see paired_means()), so that no difference in any problem is not taken for certainty. They lie as far from the mean
     as the others that scatter do: 1 for amounts of 0 and a few 1. The mean itself stays as it is.
     """
+    from scipy import stats
+
     differences = np.asarray(second, dtype=float) - np.asarray(first, dtype=float)
     mean = float(differences.mean())
     apart = differences - mean

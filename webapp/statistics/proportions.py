@@ -1,4 +1,8 @@
-"""Intervals, tests, power and verdicts: pure functions over counts and arrays."""
+"""Intervals, tests, power and verdicts: pure functions over counts and arrays.
+
+The import of scipy takes 0.8 CPU seconds, so the functions that use it import it themselves: the web and the commands
+start without it.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,7 +11,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
 
 
 class Interval(NamedTuple):
@@ -73,6 +76,8 @@ def paired_means(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Pa
     Behav. Stat. 37:479) do for yes or no, so that no difference in any problem is not taken for certainty; their
     size is that of the other differences, 1 for yes or no.
     """
+    from scipy import stats
+
     differences = np.asarray(second, dtype=float) - np.asarray(first, dtype=float)
     total = float(np.abs(differences).sum())
     added = float((differences**2).sum()) / total if total else 1.0
@@ -133,6 +138,8 @@ def newcombe_unpaired(first: int, first_n: int, second: int, second_n: int, leve
 
 def mcnemar(gained: int, lost: int) -> float:
     """Exact two-sided p of as uneven a split of the discordant pairs (binomial, p = 1/2); 1 without any."""
+    from scipy import stats
+
     if gained + lost == 0:
         return 1.0
     return float(stats.binomtest(gained, gained + lost, 0.5).pvalue)
@@ -140,6 +147,8 @@ def mcnemar(gained: int, lost: int) -> float:
 
 def fisher(first: int, first_n: int, second: int, second_n: int) -> float:
     """Fisher's exact two-sided p for two independent proportions."""
+    from scipy import stats
+
     _check_counts(first, first_n)
     _check_counts(second, second_n)
     return float(stats.fisher_exact([[first, first_n - first], [second, second_n - second]])[1])
@@ -175,6 +184,8 @@ def over_seeds(differences: Sequence[float], level: float = 0.95) -> OverSeeds:
     The interval ends at ±1, where differences do: with two seeds t alone reaches far beyond. Needs 2 seeds or more. Equal differences give no interval: two seeds that happen to agree to the last
     problem prove nothing about the spread.
     """
+    from scipy import stats
+
     values = np.asarray(differences, dtype=float)
     if values.size < 2:
         raise ValueError("a comparison over seeds needs 2 seeds or more; add seeds to the recipe")
@@ -238,6 +249,7 @@ def detectable(problems: int, discordant: float, alpha: float = 0.05, power: flo
     Where even a difference as large as the discordant share would not be seen (few or no discordant pairs),
     the share is taken to be as large as the difference itself.
     """
+    from scipy import optimize
 
     def excess(difference: float) -> float:
         share = max(discordant, difference)
@@ -251,6 +263,8 @@ def detectable(problems: int, discordant: float, alpha: float = 0.05, power: flo
 
 def detectable_over_seeds(differences: Sequence[float], alpha: float = 0.05, power: float = 0.8) -> float:
     """Smallest mean difference that the t test sees with this many seeds and this spread (approximate)."""
+    from scipy import stats
+
     freedom = len(differences) - 1
     reach = float(stats.t.ppf(1 - alpha / 2, freedom)) + float(stats.t.ppf(power, freedom))
     return reach * float(stats.sem(np.asarray(differences, dtype=float)))
@@ -265,6 +279,8 @@ def detectable_by_seeds(
     Seeds that differ by themselves, as they do, need more. The discordant share is taken to be as large as the
     difference where it is smaller.
     """
+    from scipy import optimize, stats
+
     if seeds < 2:
         raise ValueError("a comparison over seeds needs 2 seeds or more; add seeds to the recipe")
     freedom = seeds - 1
@@ -296,6 +312,8 @@ def needed_seeds(
 
     None without spread, without distance from the threshold, or when `most` seeds would not do.
     """
+    from scipy import stats
+
     values = np.asarray(differences, dtype=float)
     spread, distance = float(values.std(ddof=1)), abs(float(values.mean()) - threshold)
     if spread < 1e-12 or distance < 1e-12:
@@ -344,10 +362,14 @@ def conditions_verdict(result: OverSeeds, adjusted_p: float | None, seeds: int, 
 
 
 def _z(level: float) -> float:
+    from scipy import stats
+
     return float(stats.norm.ppf((1 + level) / 2))
 
 
 def _z_power(power: float) -> float:
+    from scipy import stats
+
     return float(stats.norm.ppf(power))
 
 
@@ -360,6 +382,8 @@ def _check_counts(successes: int, trials: int) -> None:
 
 def _crossing(excess: Callable[[float], float], inside: float, end: float) -> float:
     """Where `excess` turns positive between a point inside the interval and an end of the scale."""
+    from scipy import optimize
+
     start = inside + (1e-9 if end > inside else -1e-9)  # the variance may be 0 at the point itself
     if abs(inside - end) < 1e-9 or excess(start) >= 0:
         return inside

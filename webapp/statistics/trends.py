@@ -17,7 +17,6 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from webapp.statistics.proportions import Interval
 
@@ -88,6 +87,8 @@ def trend(steps: NDArray[np.int64], values: Values, *, negligible: float = 0.0) 
 
 def fitted(steps: NDArray[np.int64], values: Values, level: float = 0.95) -> Line | None:
     """Least squares through block means with a t interval; None for fewer than FEWEST_POINTS."""
+    from scipy import stats
+
     if len(values) < FEWEST_POINTS:
         return None
     rho = autocorrelation(values)
@@ -108,6 +109,8 @@ def fitted(steps: NDArray[np.int64], values: Values, level: float = 0.95) -> Lin
 
 def welch(first: Values, last: Values, level: float = 0.95) -> Interval:
     """Welch's t interval of mean(last) − mean(first) (1947, Biometrika 34:28); two values or more of each."""
+    from scipy import stats
+
     parts = [float(part.var(ddof=1)) / len(part) for part in (first, last)]
     error = sum(parts)
     change = float(last.mean() - first.mean())

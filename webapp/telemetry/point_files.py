@@ -6,6 +6,7 @@ from typing import Any
 
 from webapp.experiments.models import Experiment
 from webapp.files.long_tables import CHUNK, Rows
+from webapp.runs.code_versions import of_experiment
 from webapp.runs.models import StageRun
 from webapp.runs.origin import origin
 from webapp.telemetry.models import Metric
@@ -21,11 +22,13 @@ def rows(experiment: Experiment, runs: Iterable[StageRun]) -> Rows:
     """Every point that counts of these runs of one experiment, with their condition and stage loaded."""
     runs = list(runs)
     provenance = origin(experiment, {"Runs": ", ".join(str(run.pk) for run in runs)})
-    return Rows(COLUMNS, (chunk for run in runs for chunk in _chunks(experiment, run)), provenance)
+    versions = of_experiment(experiment)
+    chunks = (chunk for run in runs for chunk in _chunks(versions.of_run(run.pk), experiment, run))
+    return Rows(COLUMNS, chunks, provenance)
 
 
-def _chunks(experiment: Experiment, run: StageRun) -> Iterator[Sequence[Sequence[Any]]]:
-    whose = (experiment.name, experiment.code_version, run.condition.name, run.stage.name, run.seed, run.pk)
+def _chunks(version: str, experiment: Experiment, run: StageRun) -> Iterator[Sequence[Sequence[Any]]]:
+    whose = (experiment.name, version, run.condition.name, run.stage.name, run.seed, run.pk)
     names = Metric.objects.filter(attempt__stage_run=run).order_by("name").values_list("name", flat=True)
     for name in names.distinct():
         found = series([run.pk], [name]).get((run.pk, name))

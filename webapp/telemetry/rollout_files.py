@@ -9,6 +9,7 @@ from training.process.journal import RolloutRow
 from webapp.experiments.models import Experiment
 from webapp.files.column_kinds import kinds_of
 from webapp.files.long_tables import CHUNK, Rows
+from webapp.runs.code_versions import of_experiment
 from webapp.runs.models import Attempt, StageRun
 from webapp.runs.origin import origin
 from webapp.telemetry import series
@@ -32,19 +33,25 @@ def rows(experiment: Experiment, runs: Iterable[StageRun], narrowed: Narrowing =
     counting = [attempt for attempts in limits.values() for attempt in attempts]
     attempts = Attempt.objects.select_related("stage_run__condition", "stage_run__stage").in_bulk(counting)
     provenance = origin(experiment, {"Runs": ", ".join(str(run.pk) for run in runs)})
+    versions = of_experiment(experiment)
     chunks = (
         chunk
         for pk in counting
-        for chunk in _chunks(experiment, attempts[pk], narrowed(series.rollouts([attempts[pk].stage_run_id])))
+        for chunk in _chunks(
+            versions.of_attempt(attempts[pk]),
+            experiment,
+            attempts[pk],
+            narrowed(series.rollouts([attempts[pk].stage_run_id])),
+        )
     )
     return Rows(OF_THE_RUN | RECORDED, chunks, provenance)
 
 
 def _chunks(
-    experiment: Experiment, attempt: Attempt, found: QuerySet[Rollout]
+    version: str, experiment: Experiment, attempt: Attempt, found: QuerySet[Rollout]
 ) -> Iterator[Sequence[Sequence[Any]]]:
     run = attempt.stage_run
-    names = (experiment.name, experiment.code_version, run.condition.name, run.stage.name)
+    names = (experiment.name, version, run.condition.name, run.stage.name)
     whose = (*names, run.seed, run.pk, attempt.number)
     found = found.filter(attempt=attempt, seq__lte=attempt.journal_seq).order_by("seq", "index")
     seq, index = 0, -1

@@ -7,12 +7,13 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import NamedTuple
 
 from django.core.exceptions import ImproperlyConfigured
 
 from training import rewards
+from training.data_sets import DATA_SETS
+from training.folders import data_folder, home_folder
 from workers import devices
 from workers.cli.commands import CommandError, database
 from workers.stack import postgres_programs, supervisor
@@ -53,7 +54,7 @@ def _programs() -> Iterator[Check]:
 
 
 def _home() -> Iterator[Check]:
-    home = supervisor.home_folder()
+    home = home_folder()
     exists = next(folder for folder in (home, *home.parents) if folder.exists())
     writable = os.access(exists, os.W_OK)
     yield Check("home", writable, str(home) if writable else f"{exists} cannot be written; set MULBERRY_HOME")
@@ -70,7 +71,7 @@ def _postgres() -> Iterator[Check]:
     if os.environ.get("DATABASE_URL"):
         yield Check("postgres", True, "DATABASE_URL is set; the embedded one is not used")
         return
-    home = supervisor.home_folder()
+    home = home_folder()
     server = Postgres(home)
     try:
         if not (home / "postgres").exists():
@@ -95,9 +96,7 @@ def _database() -> Iterator[Check]:
     try:
         database.connect()
     except (CommandError, ImproperlyConfigured) as error:
-        needed = (
-            bool(os.environ.get("DATABASE_URL")) or supervisor.running(supervisor.home_folder()) is not None
-        )
+        needed = bool(os.environ.get("DATABASE_URL")) or supervisor.running(home_folder()) is not None
         yield Check("database", not needed, str(error))
         return
     from django.db import connection
@@ -113,10 +112,10 @@ def _database() -> Iterator[Check]:
 
 def _work() -> Iterator[Check]:
     yield _devices()
-    data = Path(os.environ.get("MULBERRY_DATA", supervisor.ROOT.parent / "shared" / "data"))
-    yield Check(
-        "data", True, str(data) if data.exists() else f"no {data}: recipes on real data need MULBERRY_DATA"
-    )
+    folder = data_folder()
+    missing = [one.name for one in DATA_SETS.values() if one.missing(folder)]
+    advice = f"; not there: {', '.join(missing)} (see `mulberry data`)" if missing else ""
+    yield Check("data", True, f"{folder}{advice}")
 
 
 def _devices() -> Check:

@@ -1,13 +1,21 @@
-"""The `mulberry` command."""
+"""The `mulberry` command.
+
+What there is to choose comes from the registries, which load neither Django nor anything heavy; a command's own modules are
+imported when it runs.
+"""
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
 
+from training.folders import data_folder, home_folder
 from training.recipes.hardware import HARDWARE
-from training.recipes.recipe import RecipeError
+from webapp.comparison.metrics import AMOUNTS, METRICS
+from webapp.files import long_tables
+from webapp.reports.experiment_tables import FORMS, SEEDS, TABLES
+from webapp.reports.report_forms import REPORT_FORMS
 from workers.cli.commands import CommandError
-from workers.stack.supervisor import StartError
+from workers.cli.commands.exports import EXPORTS
 from workers.worker import queue_names
 
 Command = Callable[[argparse.Namespace], int]
@@ -18,10 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     try:
         return int(options.run_command(options))
-    except RecipeError as error:
-        problems = [f"{path}: {text}" if path else text for path, text in error.problems]
-    except (CommandError, StartError, ValueError) as error:
-        problems = [line for line in str(error).splitlines() if line.strip()]
+    except (CommandError, ValueError) as error:
+        problems = _problems(error)
     except BrokenPipeError:  # `mulberry … | head`
         sys.stderr.close()
         return 141
@@ -32,16 +38,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 1
 
 
+def _problems(error: Exception) -> list[str]:
+    """What went wrong, a line a problem."""
+    from training.settings.errors import RecipeError
+
+    if isinstance(error, RecipeError):
+        return [f"{path}: {text}" if path else text for path, text in error.problems]
+    return [line for line in str(error).splitlines() if line.strip()]
+
+
 def build_parser() -> argparse.ArgumentParser:
     """Every command with its options."""
     parser = argparse.ArgumentParser(
-        prog="mulberry", description="Staged language-model training experiments, compared in pairs."
+        prog="mulberry",
+        description="Staged language-model training experiments, compared in pairs.",
+        epilog=f"Everything lies in MULBERRY_HOME, here {home_folder()}; real data in MULBERRY_DATA, here {data_folder()}.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_stack(commands)
     _add_experiments(commands)
     _add_queue(commands)
     _add_results(commands)
+    _add_data(commands)
     _add_access(commands)
     _add_seed(commands)
     return parser
@@ -107,12 +125,12 @@ def _add_experiments(commands: "argparse._SubParsersAction[argparse.ArgumentPars
 
     listing = commands.add_parser("list", help="list experiments")
     listing.add_argument("--json", action="store_true", help="print JSON")
-    listing.set_defaults(run_command=_experiments("list_all"))
+    listing.set_defaults(run_command=_listing("list_all"))
 
     status = commands.add_parser("status", help="list the runs of an experiment")
     status.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
     status.add_argument("--json", action="store_true", help="print JSON")
-    status.set_defaults(run_command=_experiments("status"))
+    status.set_defaults(run_command=_listing("status"))
 
     for name, text in (
         ("cancel", "cancel an experiment"),
@@ -148,26 +166,23 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     table.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
     table.add_argument(
         "--what",
-        choices=["stages", "details", "groups", "pass_at_k", "dynamics", "findings"],
+        choices=[*TABLES],
         default="stages",
         help="default: the stage table",
     )
     table.add_argument(
         "--format",
-        choices=["md", "csv", "json", "tex", "xlsx", "parquet"],
+        choices=[*FORMS],
         help="default: the file's, else md",
     )
     table.add_argument("-o", "--output", metavar="FILE", help="write it there instead of printing it")
     table.add_argument("--benchmark", help="default: the primary one")
     table.add_argument("--baseline", help="condition to compare with; default: the first")
-    table.add_argument(
-        "--metric",
-        default="accuracy",
-        help="accuracy, pass_at_K, steps_right_rate, repetition_rate, hit_limit_rate, mul_tokens_per_response or tokens_per_response",
-    )
+    metrics = ", ".join([*METRICS, *AMOUNTS])
+    table.add_argument("--metric", default="accuracy", help=f"{metrics} or pass_at_K (default: accuracy)")
     table.add_argument(
         "--seeds",
-        choices=["apart", "together"],
+        choices=[*SEEDS],
         default="apart",
         help="together: of several seeds the means alone",
     )
@@ -177,8 +192,8 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         "export", help="write every response, rollout or point of an experiment to a file"
     )
     export.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
-    export.add_argument("--what", choices=["outcomes", "rollouts", "points"], default="outcomes")
-    export.add_argument("--format", choices=["csv", "jsonl", "parquet"], help="default: the file's, else csv")
+    export.add_argument("--what", choices=[*EXPORTS], default="outcomes")
+    export.add_argument("--format", choices=[*long_tables.FORMS], help="default: the file's, else csv")
     export.add_argument("--benchmark", default="", help="outcomes of this one (default: all)")
     export.add_argument("--run", type=int, help="only this run (`mulberry status` has the numbers)")
     export.add_argument("-o", "--output", metavar="FILE", help="default: print it")
@@ -192,8 +207,22 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
     report = commands.add_parser("report", help="print the report of an experiment")
     report.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
-    report.add_argument("--format", choices=["md", "html"], default="md")
+    report.add_argument("--format", choices=[*REPORT_FORMS], default="md")
     report.set_defaults(run_command=_experiments("print_report"))
+
+
+def _add_data(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    data = commands.add_parser("data", help="list the data sets that the shipped recipes want; get them")
+    data.add_argument("--json", action="store_true", help="print JSON")
+    data.set_defaults(run_command=_data("show"))
+    fetch = data.add_subparsers(metavar="COMMAND").add_parser(
+        "fetch", help="get data sets from the Hugging Face hub into MULBERRY_DATA"
+    )
+    fetch.add_argument(
+        "names", nargs="+", metavar="NAME", help="as `mulberry data` lists them, e.g. gsm8k gpt2"
+    )
+    fetch.add_argument("--again", action="store_true", help="also what is here already")
+    fetch.set_defaults(run_command=_data("fetch"))
 
 
 def _add_access(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -218,14 +247,18 @@ def _add_seed(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     seed.set_defaults(run_command=_seed)
 
 
-# Modules are imported when their command runs: help stays fast, and models load only once there is a database.
+# Modules are imported when their command runs: models load only once Django is set up.
 
 
 def _stack(name: str) -> Command:
     def run(options: argparse.Namespace) -> int:
         from workers.cli.commands import stack
+        from workers.stack.supervisor import StartError
 
-        return int(getattr(stack, name)(options))
+        try:
+            return int(getattr(stack, name)(options))
+        except StartError as error:
+            raise CommandError(str(error)) from None
 
     return run
 
@@ -242,6 +275,18 @@ def _experiments(name: str) -> Command:
     return run
 
 
+def _listing(name: str) -> Command:
+    def run(options: argparse.Namespace) -> int:
+        from workers.cli.commands import database
+
+        database.set_up()  # models cannot be imported before
+        from workers.cli.commands import listing
+
+        return int(getattr(listing, name)(options))
+
+    return run
+
+
 def _files(name: str) -> Command:
     def run(options: argparse.Namespace) -> int:
         from workers.cli.commands import database
@@ -250,6 +295,15 @@ def _files(name: str) -> Command:
         from workers.cli.commands import files
 
         return int(getattr(files, name)(options))
+
+    return run
+
+
+def _data(name: str) -> Command:
+    def run(options: argparse.Namespace) -> int:
+        from workers.cli.commands import data
+
+        return int(getattr(data, name)(options))
 
     return run
 

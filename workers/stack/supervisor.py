@@ -12,7 +12,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import urllib.request
@@ -22,10 +21,10 @@ from pathlib import Path
 
 import psutil
 
+from workers.processes import own_code, python_module
 from workers.stack import guard
 from workers.stack.postgres import Postgres, PostgresError
 
-ROOT = Path(__file__).resolve().parents[2]
 WORKER_GRACE = 25.0  # seconds; a running stage ends its step and saves a checkpoint
 WEB_GRACE = 8.0
 READY_LIMIT = 90.0
@@ -44,11 +43,6 @@ class AlreadyRunningError(StartError):
     def __init__(self, pid: int, address: str) -> None:
         self.address = address
         super().__init__(f"Mulberry already runs on this home: {address} (process {pid})")
-
-
-def home_folder() -> Path:
-    """MULBERRY_HOME as settings.py reads it; asked for here before there is a database for settings.py."""
-    return Path(os.environ.get("MULBERRY_HOME", ROOT / "var")).resolve()
 
 
 @dataclass
@@ -70,9 +64,9 @@ class Stack:
         self.home, self.port, self.say = home, port, say
         self.address = f"http://127.0.0.1:{port}"
         self.postgres = None if os.environ.get("DATABASE_URL") else Postgres(home)
-        web = [sys.executable, "-m", "workers.cli", "web", "--port", str(port)]
+        web = python_module("workers.cli", "web", "--port", str(port))
         self.web = Child("web", web, signal.SIGTERM, WEB_GRACE)
-        self.worker = Child("worker", [sys.executable, "-m", "workers.worker"], signal.SIGTERM, WORKER_GRACE)
+        self.worker = Child("worker", python_module("workers.worker"), signal.SIGTERM, WORKER_GRACE)
         self._lock = -1
 
     def start(self, stopping: threading.Event) -> bool:
@@ -145,7 +139,7 @@ class Stack:
             log=self.log(child.name),
             stop_signal=child.stop_signal,
             grace=child.grace,
-            environment={**os.environ, "MULBERRY_HOME": str(self.home)},
+            environment=own_code({**os.environ, "MULBERRY_HOME": str(self.home)}),
             keep_open=keep_open,
         )
 

@@ -66,11 +66,10 @@ def test_arithmetic_probes_cover_the_table_and_ask_right_questions():
         assert eval(task.replace("×", "*")) == int(problem.reference)
 
 
-def test_gsm8k_is_the_published_test_set(data_dir):
+def test_gsm8k_asks_the_published_test_set(data_dir):
     found = problems("gsm8k", data_dir=data_dir)
     published = read("test", data_dir=data_dir)
     assert [p.prompt for p in found] == [f"User: {question}\nAssistant:" for question, _ in published]
-    assert len(found) == 1319
     for problem, (_, answer) in zip(found, published, strict=True):
         assert float(problem.reference) == float(answer.rpartition("#### ")[2].replace(",", ""))
         assert BENCHMARKS["gsm8k"].grade(problem, answer) == (extract_answer(answer), True)

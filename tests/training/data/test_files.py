@@ -28,6 +28,10 @@ def test_gsm8k_yields_every_training_problem_once(data_dir):
     assert [e.prompt for e in found[:20]] != [f"User: {q}\nAssistant:" for q, _ in published[:20]]
 
 
+def test_the_published_training_set_is_whole(whole_data):
+    assert len(read("train", data_dir=whole_data)) == 7473
+
+
 def test_gsm8k_keeps_calculator_marks_when_told(data_dir):
     source = Gsm8kSource(source="gsm8k", calculator_marks="keep")
     found = {e.completion for e in gsm8k_examples(source, seed=0, data_dir=data_dir)}
@@ -37,7 +41,7 @@ def test_gsm8k_keeps_calculator_marks_when_told(data_dir):
 def test_gsm8k_leaves_long_answers_out(data_dir):
     source = Gsm8kSource(source="gsm8k", longest_answer=100)
     found = list(gsm8k_examples(source, seed=0, data_dir=data_dir))
-    assert 100 < len(found) < 7473
+    assert 0 < len(found) < len(read("train", data_dir=data_dir))
     assert max(len(e.completion) for e in found) <= 101
 
 

@@ -52,7 +52,7 @@ def test_reading_starts_at_any_row(folder, start):
 def test_what_lies_before_the_start_is_not_read(folder):
     (folder / "fineweb_edu" / "b.jsonl").write_text("\n".join(["not JSON"] * 1000))
     assert rows(folder, 2000) == [row["text"] for row in ROWS[2000:]]
-    with pytest.raises(ValueError, match=r"b\.jsonl: row 1 is not JSON"):
+    with pytest.raises(ValueError, match=r"b\.jsonl, line 1 is not JSON"):
         rows(folder, 999)
 
 

@@ -51,7 +51,7 @@ def test_one_file_is_known_by_its_bytes(data_dir):
         "name": "gsm8k/train.jsonl",
         "revision": None,
         "sha256": hashlib.sha256(content).hexdigest(),
-        "rows": 7473,
+        "rows": len(content.splitlines()),
     }
 
 

@@ -64,5 +64,5 @@ def test_the_docstring_is_the_question_where_no_column_is():
 def test_other_columns_are_explained(tmp_path):
     (tmp_path / "tinygsm").mkdir()
     (tmp_path / "tinygsm" / "a.jsonl").write_text('{"problem": "x"}\n')
-    with pytest.raises(ValueError, match="no column 'code' but problem"):
+    with pytest.raises(ValueError, match=r"a\.jsonl, line 1 has no 'code' but problem"):
         list(examples(SOURCE, seed=0, data_dir=tmp_path))

@@ -3,7 +3,6 @@
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 
+from tests.training import several
 from tests.training.conftest import KINDS, Stage, Stages
 from training.__main__ import _show_gpus
 from training.process import checkpoints, ranks, torchrun
@@ -22,11 +22,11 @@ from training.stages.evaluate.config import EvaluateSettings
 pytestmark = pytest.mark.timeout(500)
 
 ROOT = Path(__file__).resolve().parents[3]
-STEPS = 800
+# so many steps that it is killed long before its end
 LONG = [
-    ("stages.pretrain.steps", STEPS),
-    ("stages.pretrain.save_every", 20),
-    ("stages.pretrain.optimizer.learning_rate", 1e-3),
+    ("stages.sft.epochs", 10_000),
+    ("stages.sft.save_every", 20),
+    ("stages.sft.optimizer.learning_rate", 1e-3),
 ]
 # more than the tiny recipe has: validation, a last step of one row, groups cut between processes
 MORE: dict[str, tuple[str, list[tuple[str, Any]]]] = {
@@ -48,13 +48,12 @@ MORE: dict[str, tuple[str, list[tuple[str, Any]]]] = {
 
 
 @contextmanager
-def started(*arguments: str, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
-    """torchrun with two processes; nothing of it is left afterwards."""
-    launcher = [sys.executable, "-m", torchrun.LAUNCHER, "--standalone", "--nproc-per-node", "2"]
+def started(run_dir: Path) -> Iterator[subprocess.Popen[str]]:
+    """torchrun with two processes, as the worker starts it; nothing of it is left afterwards."""
     process = subprocess.Popen(
-        [*launcher, *arguments],
+        torchrun.command(run_dir, 2),
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", **(env or {})},
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -116,9 +115,8 @@ def pairs(
     resumed = twos.make("resumed", "curriculum", parent=parent_of(finished, "curriculum"))
     assert resumed.run_until(7, signal.SIGKILL) == -signal.SIGKILL
     made["resumed"] = finished["curriculum"], resumed
-    with started("-m", "tests.training.several", *(str(two.run_dir) for _, two in made.values())) as process:
-        output, _ = process.communicate(timeout=240)
-        assert process.returncode == 0, output
+    output = twos.root / "output"
+    assert several.run([two.run_dir for _, two in made.values()], output) == (0, False), output.read_text()
     return made
 
 
@@ -169,44 +167,60 @@ def test_processes_share_the_problems_of_a_benchmark(
     assert two.journal.records("progress")[-1] == one.journal.records("progress")[-1]
 
 
-def test_stopped_and_killed_by_its_parent_it_goes_on_with_any_number_of_processes(stages: Stages) -> None:
-    whole = stages.make("whole", "pretrain", changes=LONG)
-    assert whole.run() == 0
-    stage = stages.make("run", "pretrain", changes=LONG)
-    with started("-m", "training", str(stage.run_dir)) as process:
-        wait_for(lambda: steps_done(stage) >= 10)
-        members = descendants(process.pid)
-        process.terminate()
-        output, _ = process.communicate(timeout=60)
-        assert not psutil.wait_procs(members, timeout=10)[1]
-    assert stage.journal.records("finished")[-1]["reason"] == "terminated", output
-    stopped = stage.journal.records("checkpoint")[-1]["step"]
-    assert 10 <= stopped < STEPS
+def test_stopped_it_goes_on_in_two_processes(finished: dict[str, Stage], stages: Stages) -> None:
+    stage = stages.make("run", "sft", parent=parent_of(finished, "sft"))
+    output = stages.root / "output"
 
-    with started("-m", "training", str(stage.run_dir)) as process:
-        wait_for(lambda: steps_done(stage) >= stopped + 40)
+    def stop() -> None:  # torchrun's agent is told to stop, and tells its processes
+        os.kill(os.getppid(), signal.SIGTERM)
+
+    code, left = several.run([stage.run_dir], output, (1, 4, stop))
+    assert code != 0 and not left
+    assert stage.journal.records("finished")[-1]["reason"] == "terminated", output.read_text()
+    stopped = stage.journal.records("checkpoint")[-1]["step"]
+    assert stopped >= 4
+
+    assert several.run([stage.run_dir], output) == (0, False), output.read_text()
+    assert [fields["step"] for fields in stage.journal.records("started")] == [0, stopped]
+    found = stage.journal.metrics()
+    for step, values in finished["sft"].journal.metrics().items():
+        assert found[step] == pytest.approx(values, rel=1e-3, abs=1e-4), f"step {step}"
+
+
+@pytest.mark.slow
+def test_killed_by_its_parent_it_goes_on_in_one_process(finished: dict[str, Stage], stages: Stages) -> None:
+    parent = parent_of(finished, "sft")
+    stage = stages.make("run", "sft", parent=parent, changes=LONG)
+    with started(stage.run_dir) as process:
+        wait_for(lambda: steps_done(stage) >= 40)
         members = descendants(process.pid)
         assert len(members) >= 2
         process.kill()
-        assert not psutil.wait_procs(members, timeout=20)[1]  # not only torchrun: its processes too
+        assert not psutil.wait_procs(members, timeout=100)[1]  # not only torchrun: its processes too
 
-    assert stage.run() == 0  # by one process
-    steps = [fields["step"] for fields in stage.journal.records("started")]
-    assert steps[:2] == [0, stopped] and stopped < steps[2] < STEPS
+    done = steps_done(stage)
+    assert stage.run_until(done + 10, signal.SIGTERM) == 75
+    first, resumed = (fields["step"] for fields in stage.journal.records("started"))
+    assert first == 0 and 20 <= resumed <= done and resumed % 20 == 0
+    whole = stages.make("whole", "sft", parent=parent, changes=LONG)
+    assert whole.run_until(done + 10, signal.SIGTERM) == 75
     found = stage.journal.metrics()
+    assert found.keys() == whole.journal.metrics().keys()
     for step, values in whole.journal.metrics().items():
         assert found[step] == pytest.approx(values, rel=1e-3, abs=1e-4), f"step {step}"
 
 
 def test_what_ends_another_process_is_told_in_the_journal(finished: dict[str, Stage], stages: Stages) -> None:
     stage = stages.make("run", "sft", parent=parent_of(finished, "sft"))
-    with started("-m", "tests.training.several", str(stage.run_dir), env={"FAIL": "1@4"}) as process:
-        members = descendants(process.pid)
-        output, _ = process.communicate(timeout=240)
-        assert process.returncode != 0
-        assert not psutil.wait_procs(members, timeout=10)[1]
+    output = stages.root / "output"
+
+    def fail() -> None:
+        raise MemoryError("planted")
+
+    code, left = several.run([stage.run_dir], output, (1, 4, fail))
+    assert code != 0 and not left
     (last,) = stage.journal.records("finished")
-    assert (last["status"], last["reason"]) == ("failed", "out_of_memory"), output
+    assert (last["status"], last["reason"]) == ("failed", "out_of_memory"), output.read_text()
     assert any("planted" in fields["text"] for fields in stage.journal.records("log"))
     failure = torchrun.first_failure(stage.run_dir)
     assert failure is not None and failure["hint"] == last["hint"]

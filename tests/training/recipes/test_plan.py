@@ -186,7 +186,8 @@ def test_samples_are_work_beside_the_greedy_responses() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(set(BENCHMARKS) - {"hellaswag"}))
-def test_benchmarks_have_the_size_that_the_plan_takes(name: str, data_dir) -> None:  # type: ignore[no-untyped-def]
+def test_benchmarks_have_the_size_that_the_plan_takes(name: str, request: pytest.FixtureRequest) -> None:
+    data_dir = request.getfixturevalue("whole_data" if name in ("gsm8k", "svamp") else "data_dir")
     assert len(BENCHMARKS[name].problems(None, data_dir=data_dir)) == BENCHMARKS[name].size
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +20,7 @@ from training.teacher.endpoint import EndpointTeacher
 
 KEY, SECRET = "MULBERRY_KEY_TEST", "sk-not-for-others"
 PROBLEMS = [Example(prompt_for(f"What is {a} + {b}?"), "", str(a + b)) for a in range(1, 6) for b in (1, 2)]
-QUICK = {"first_wait": 0.01, "tries": 3, "timeout": 5.0}
+QUICK = {"first_wait": 0.01, "tries": 3, "timeout": 60.0}
 
 
 @pytest.fixture
@@ -67,8 +68,13 @@ def told(found: list[list[Answer]]) -> list[list[str]]:
 
 
 def test_answers_come_in_order_and_so_many_are_asked_at_once(endpoint: Endpoint, cache: Cache) -> None:
-    endpoint.seconds = 0.1
-    endpoint.answer = lambda number, question: completion(solution(question))
+    four = threading.Barrier(4)  # nobody is answered before so many have asked
+
+    def answer(number: int, question: str) -> Reply:
+        four.wait(60)
+        return completion(solution(question))
+
+    endpoint.answer = answer
     found = list(teacher(endpoint, cache, concurrency=4).answers(PROBLEMS))
     assert told(found) == [[solution(problem.prompt)] * 2 for problem in PROBLEMS]
     assert endpoint.most_at_once == 4
@@ -260,11 +266,18 @@ def test_an_endpoint_that_does_not_count_is_taken_to_have_used_the_most(
 
 
 def test_what_is_under_way_when_the_stage_is_stopped_is_kept(endpoint: Endpoint, cache: Cache) -> None:
-    endpoint.seconds = 0.3
+    stopped = threading.Event()
+
+    def answer(number: int, question: str) -> Reply:
+        stopped.wait(60 if number else 0)  # all but the first are under way when the stage is stopped
+        return completion(solution(question))
 
     def stop_if_told() -> None:
         if endpoint.requests >= 4:
+            stopped.set()
             raise Stopped("terminated")
+
+    endpoint.answer = answer
 
     with pytest.raises(Stopped):
         list(teacher(endpoint, cache, concurrency=4, stop_if_told=stop_if_told).answers(PROBLEMS))

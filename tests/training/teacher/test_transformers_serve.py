@@ -60,6 +60,7 @@ def healthy(port: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_second_run_costs_nothing(served: tuple[str, str, Path], stages: Stages, adds: Path) -> None:
     address, name, log = served

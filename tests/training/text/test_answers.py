@@ -66,11 +66,11 @@ def test_numbers_are_compared_by_value(a, b, same):
     assert same_number(a, b) is same
 
 
-@pytest.mark.parametrize(("split", "size"), [("train", 7473), ("test", 1319)])
-def test_the_grader_agrees_with_every_published_answer(data_dir, split, size):
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_the_grader_agrees_with_every_published_answer(data_dir, split):
     """The reference is the published evaluation code: `#### (-?[0-9.,]+)` without its commas."""
     problems = read(split, data_dir=data_dir)
-    assert len(problems) == size
+    assert problems
     for _, text in problems:
         reference = re.search(r"#### (\-?[0-9\.\,]+)", text)[1].replace(",", "")
         assert same_number(extract_answer(text), reference), text

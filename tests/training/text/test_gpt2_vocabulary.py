@@ -15,7 +15,7 @@ from training.stages.grpo.trainer import Grader
 from training.text import mul_tokens, tokenizer
 from training.text.tokenizer import mul_token_ids, vocabulary_size
 
-PROBLEMS, ENCODED = 7473, 1000
+ENCODED = 500
 IDS = range(50_304, 50_349)
 
 
@@ -33,13 +33,22 @@ def learnt(
     return encoding.supervised(tokens, islice(drawn, ENCODED), count=ENCODED, max_length=4096)
 
 
+def counts(data_dir: Path, problems: int) -> list[int]:
+    """Mul-tokens in each of GSM8K's first answers, injected."""
+    drawn = mixture.stream([Gsm8kSource(source="gsm8k")], seed=0, data_dir=data_dir, inject=True)
+    return [len(mul_tokens.TOKEN.findall(example.completion)) for example in islice(drawn, problems)]
+
+
+def test_the_answers_hold_the_published_number_of_products(whole_data: Path) -> None:
+    found = counts(whole_data, 7473)
+    assert (sum(found), sum(map(bool, found))) == (1789, 1313)
+
+
 def test_gsm8k_has_the_tokens_in_one_condition_and_none_in_the_other(
     gpt2: PreTrainedTokenizerFast, data_dir: Path
 ) -> None:
     source = Gsm8kSource(source="gsm8k")
-    drawn = list(islice(mixture.stream([source], seed=0, data_dir=data_dir, inject=True), PROBLEMS))
-    texts = [len(mul_tokens.TOKEN.findall(example.completion)) for example in drawn]
-    assert sum(texts) == 1789  # in 1,313 of the answers
+    texts = counts(data_dir, ENCODED)
     plain = learnt(gpt2, source, inject=False, data_dir=data_dir)
     injected = learnt(gpt2, source, inject=True, data_dir=data_dir)
     assert not [one for row in plain["input_ids"] for one in row if one in IDS]
@@ -48,7 +57,8 @@ def test_gsm8k_has_the_tokens_in_one_condition_and_none_in_the_other(
     assert (
         found.total()
         == sum(mul_tokens.count(row, IDS.start) for row in injected["input_ids"])
-        == sum(texts[:ENCODED])
+        == sum(texts)
+        > 0
     )
     assert found == Counter(one for row in injected["labels"] for one in row if one in IDS), "all are learnt"
     for row in [row for row in injected["input_ids"] if mul_tokens.count(row, IDS.start)]:

@@ -154,7 +154,6 @@ def test_any_expression_keeps_its_value(parts):
 @pytest.mark.parametrize("calculator_marks", ["strip", "keep"])
 def test_every_gsm8k_training_answer_says_the_same(data_dir, calculator_marks):
     problems = read("train", data_dir=data_dir)
-    assert len(problems) == 7473
     tokens = 0
     for _, answer in problems:
         text = MARKS.sub("", answer) if calculator_marks == "strip" else answer
@@ -163,7 +162,9 @@ def test_every_gsm8k_training_answer_says_the_same(data_dir, calculator_marks):
         assert_only_right_products_replaced(text, injected)
         assert statements(expand(injected)) == statements(text)
         assert injected.partition("####")[2] == text.partition("####")[2]
-    assert tokens > 1500  # 1,673 products are followed by "=" at once, nearly all of them right
+    assert tokens > 0.2 * len(
+        problems
+    )  # in all 1,673 products are followed by "=" at once, nearly all of them right
 
 
 def assert_only_right_products_replaced(text: str, injected: str) -> None:

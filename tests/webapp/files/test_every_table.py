@@ -9,7 +9,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 from zipfile import ZipFile
@@ -29,7 +29,7 @@ from tests import factories, histories
 from tests.typeset import INSTALLED, typeset
 from tests.webapp.reports.test_experiment_tables import HOSTILE
 from webapp.comparison import checkpoint_exports
-from webapp.comparison.checkpoints import across
+from webapp.comparison.checkpoints import MOST, across
 from webapp.comparison.grids import Grid
 from webapp.comparison.wording import plain
 from webapp.experiments.models import Experiment
@@ -44,12 +44,13 @@ pytestmark = pytest.mark.django_db
 
 EVERY = [*TABLES, "experiments", "checkpoints"]
 NAMES = ('=HYPERLINK("x")', "a & b_c %", "<script>")
+OTHERS = [name for name in HOSTILE if name not in NAMES]
 
 
-def recorded(other: str = "mul_tokens", name: str = "demo-1") -> Experiment:
-    """Two conditions, two seeds, an SFT and a GRPO stage, samples to each problem, and something to find."""
+def recorded(*others: str, name: str = "demo-1") -> Experiment:
+    """Two seeds of these and baseline, an SFT and a GRPO stage, samples to each problem, and something to find."""
     experiment = factories.make_experiment(
-        name, conditions=("baseline", other), stages=(("instruct", "sft"), ("grpo", "grpo")), seeds=(0, 1)
+        name, conditions=("baseline", *others), stages=(("instruct", "sft"), ("grpo", "grpo")), seeds=(0, 1)
     )
     for run in StageRun.objects.filter(experiment=experiment).select_related("stage", "condition"):
         run.spec["benchmarks"] = [{"benchmark": factories.BENCHMARK, "problems": 6, "samples": 2}]
@@ -72,13 +73,14 @@ def made(what: str, experiment: Experiment) -> Table:
     if what == "experiments":
         return files.experiments(Experiment.objects.all())
     if what == "checkpoints":
-        return checkpoint_exports.checkpoints(across([(experiment.name, "")] * 3))
+        runs = experiment.runs.order_by("-stage__position", "-seed", "condition__position")[:MOST]
+        return checkpoint_exports.checkpoints(across([(experiment.name, str(run.pk)) for run in runs]))
     return build(what, Choices(experiment))
 
 
 @pytest.fixture
 def experiment() -> Experiment:
-    return recorded()
+    return recorded("mul_tokens")
 
 
 # A reader for each form: what a program finds in it
@@ -238,44 +240,47 @@ def test_every_form_has_its_reader() -> None:
     assert set(FORMS) == {*MACHINES, *PEOPLE}
 
 
-@pytest.mark.parametrize("form", MACHINES)
 @pytest.mark.parametrize("what", EVERY)
-def test_programs_find_every_row_to_the_digit(what: str, form: str, experiment: Experiment) -> None:
+def test_programs_find_every_row_to_the_digit(what: str, experiment: Experiment) -> None:
     table = made(what, experiment)
-    wanted = [
-        {name: None if value == "" else value for name, value in row.items()} for row in table.sheet.records()
-    ]
+    wanted = without_empty_texts(table.sheet.records())
     assert wanted, "nothing to compare"
-    found = MACHINES[form](FORMS[form].content(table), table)
-    assert [{name: None if value == "" else value for name, value in row.items()} for row in found] == wanted
+    for form, read in MACHINES.items():
+        assert without_empty_texts(read(FORMS[form].content(table), table)) == wanted, form
 
 
-@pytest.mark.parametrize("form", PEOPLE)
+def without_empty_texts(rows: list[dict[str, object]]) -> list[dict[str, object]]:
+    return [{name: None if value == "" else value for name, value in row.items()} for row in rows]
+
+
 @pytest.mark.parametrize("what", EVERY)
-def test_people_find_the_grid_that_the_page_shows(what: str, form: str, experiment: Experiment) -> None:
+def test_people_find_the_grid_that_the_page_shows(what: str, experiment: Experiment) -> None:
     table = made(what, experiment)
-    written = plain if form == "md" else read_from_latex
-    wanted = [cells(sheet.grid, written) for sheet in table.sheets if sheet.rows]
-    assert PEOPLE[form](FORMS[form].content(table), table) == wanted
+    for form, read in PEOPLE.items():
+        written = plain if form == "md" else read_from_latex
+        wanted = [cells(sheet.grid, written) for sheet in table.sheets if sheet.rows]
+        assert read(FORMS[form].content(table), table) == wanted, form
 
 
 def cells(grid: Grid, written: Callable[[str], str]) -> list[list[str]]:
     return [[" ".join(written(text).split("\n")) for text in line] for line in (grid.header, *grid.lines)]
 
 
-@pytest.mark.parametrize("name", dict.fromkeys((*NAMES, *HOSTILE)))
-def test_a_conditions_name_stays_text(name: str) -> None:
-    experiment = recorded(name)
+@pytest.mark.parametrize("names", [NAMES, OTHERS[:5], OTHERS[5:]])
+def test_a_conditions_name_stays_text(names: Sequence[str]) -> None:
+    experiment = recorded(*names)
     for table in (made(what, experiment) for what in EVERY):
         for form in MACHINES:
             content = FORMS[form].content(table)
-            assert name in {row["condition"] for row in MACHINES[form](content, table)}, (table.name, form)
+            found = {row["condition"] for row in MACHINES[form](content, table)}
+            assert found >= {*names}, (table.name, form)
         for line in csv.reader(io.StringIO(FORMS["csv"].content(table).decode(), newline="")):
             assert not any(cell.startswith(("=", "@", "+")) for cell in line)
         for form, written in (("md", plain), ("tex", read_from_latex)):
             found = PEOPLE[form](FORMS[form].content(table), table)
             shown = [text for sheet in found for line in sheet for text in line]
-            assert any(on_one_line(written(name)) in text for text in shown), (table.name, form)
+            for name in names:
+                assert any(on_one_line(written(name)) in text for text in shown), (table.name, form, name)
 
 
 @pytest.mark.parametrize("encoding", ["OT1", "T1"])
@@ -284,7 +289,7 @@ def test_latex_compiles_and_shows_the_names(encoding: str, tmp_path) -> None:  #
         pytest.skip("no pdflatex here; its structure is read by an independent parser in the other tests")
     parts = []
     for number, name in enumerate(NAMES, 1):
-        experiment = recorded(name, f"demo-{number}")
+        experiment = recorded(name, name=f"demo-{number}")
         parts += [FORMS["tex"].content(made(what, experiment)).decode() for what in TABLES]
     parts.append(FORMS["tex"].content(made("experiments", experiment)).decode())
     printed = typeset(parts, tmp_path, encoding)

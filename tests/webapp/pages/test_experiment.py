@@ -57,7 +57,9 @@ def test_a_recipe_without_its_data_comes_last_and_says_so(ada: Client, settings,
     settings.MULBERRY_DATA = tmp_path
     page = ada.get("/experiments/new/").content.decode()
     assert page.index("/experiments/new/gsm8k_tiny/") > page.index("/experiments/new/demo/")
-    assert page.count("Cannot run here yet: there is no") == 2  # training and test problems
+    assert page.count("Cannot run here yet: there is no") == 3  # training and test problems, vocabulary
+    for name in ("gsm8k", "gpt2"):
+        assert f"get it by `mulberry data fetch {name}`" in page
 
 
 def test_launching_freezes_the_changed_setting(ada: Client) -> None:

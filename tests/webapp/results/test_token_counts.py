@@ -19,7 +19,7 @@ from webapp.runs.models import State
 from webapp.statistics.amounts import mean_amount, paired_amounts
 from webapp.statistics.proportions import wilson
 
-TIMES = 2000  # the standard error of a coverage is then half a point
+TIMES = 1000  # the standard error of a coverage is then 0.7 points
 
 
 def lengths(draw, n, shift=0.0):

@@ -7,6 +7,8 @@ from statsmodels.stats.weightstats import CompareMeans, DescrStatsW
 
 from webapp.statistics.trends import _differences, _widened, autocorrelation, fitted, onset, trend, welch
 
+SERIES = 800  # the standard error of a coverage is then 0.8 points
+
 
 def noise(points: int, rho: float, draw: np.random.Generator, series: int = 1) -> np.ndarray:
     """First-order autoregressive noise in its steady state: (points,), or (series, points) of several."""
@@ -55,11 +57,11 @@ def test_the_widening_equals_the_covariance_written_out(points: int, count: int,
 @pytest.mark.parametrize("points", [60, 150, 1000])
 def test_the_shifts_interval_covers_what_it_says_where_noise_has_no_memory(points: int) -> None:
     draw = np.random.default_rng(points)
-    found = [trend(steps(points), noise(points, 0, draw)) for _ in range(1500)]
+    found = [trend(steps(points), noise(points, 0, draw)) for _ in range(SERIES)]
     covered = sum(one.shift.low <= 0 <= one.shift.high for one in found if one and one.shift)
-    assert 0.925 <= covered / 1500 <= 0.98
+    assert 0.925 <= covered / SERIES <= 0.98
     directed = sum(one.word in ("rising", "falling") for one in found if one)
-    assert directed / 1500 <= 0.12, "two intervals, each wrong in one of twenty"
+    assert directed / SERIES <= 0.12, "two intervals, each wrong in one of twenty"
 
 
 def test_the_slope_is_least_squares_through_the_block_means() -> None:

@@ -1,20 +1,21 @@
 """GSM8K's training problems, from gsm8k/train.jsonl in the data folder or from the hub."""
 
-import json
 import random
 import re
-from collections.abc import Iterator
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from training.data import rows
 from training.data.example import Example, prompt_for
+from training.data_sets import how_to_get
 from training.settings.shared import Source
 from training.text.answers import extract_answer
 
 HUB = "openai/gsm8k"
+Split = Literal["train", "test"]
 MARKS = re.compile(r"<<[^<>\n]*>>")
 
 
@@ -51,23 +52,33 @@ def examples(settings: Gsm8kSource, *, seed: int, data_dir: Path) -> Iterator[Ex
             yield Example(prompt_for(question), f" {answer}", extract_answer(answer))
 
 
-def read(split: Literal["train", "test"], *, data_dir: Path, hub: str | None = None) -> list[tuple[str, str]]:
+def read(split: Split, *, data_dir: Path, hub: str | None = None) -> list[tuple[str, str]]:
     """Return (question, answer) of every problem as published, in the published order."""
+    return [
+        (row.text("question"), row.text("answer")) for row in published(split, data_dir=data_dir, hub=hub)
+    ]
+
+
+def published(split: Split, *, data_dir: Path, hub: str | None = None) -> Sequence[rows.Row]:
+    """Return the rows of a split, each with `question` and `answer`, in the published order.
+
+    Raises ValueError when the file is missing, is broken, or holds none.
+    """
     if hub is not None:
         from datasets import load_dataset  # seconds to import, and only this branch needs it
 
-        return [(row["question"], row["answer"]) for row in load_dataset(hub, "main", split=split)]
+        found = load_dataset(hub, "main", split=split)
+        return [rows.Row(row, hub, "row", number) for number, row in enumerate(found, 1)]
+    return rows.whole(file_of(split, data_dir), ["question", "answer"])
+
+
+def file_of(split: Split, data_dir: Path) -> Path:
+    """Return where a split lies. Raises ValueError that says what to do when no file is there."""
     file = data_dir / "gsm8k" / f"{split}.jsonl"
-    if not file.is_file():
-        raise ValueError(
-            f"there is no {file}; set MULBERRY_DATA to the folder that holds gsm8k/{split}.jsonl, "
-            f"or the source's hub to {HUB}"
-        )
-    return list(_rows(file, file.stat().st_mtime_ns))
-
-
-@lru_cache(maxsize=4)  # the gallery looks at it for every recipe; a changed file is read again
-def _rows(file: Path, changed: int) -> tuple[tuple[str, str], ...]:
-    with file.open(encoding="utf-8") as lines:
-        rows = [json.loads(line) for line in lines]
-    return tuple((row["question"], row["answer"]) for row in rows)
+    with rows.explained(file):
+        if file.is_file():
+            return file
+    raise ValueError(
+        f"{f'{file} is a folder' if file.is_dir() else f'there is no {file}'}; {how_to_get(f'gsm8k/{split}.jsonl')}"
+        f"set MULBERRY_DATA to the folder that holds gsm8k/{split}.jsonl, or the source's hub to {HUB}"
+    )

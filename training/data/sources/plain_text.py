@@ -7,7 +7,9 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from training.data import rows
 from training.data.example import Example
+from training.data_sets import how_to_get
 from training.settings.shared import Source
 
 
@@ -22,12 +24,16 @@ class PlainTextSource(Source):
 
 
 def examples(settings: PlainTextSource, *, seed: int, data_dir: Path) -> Iterator[Example]:
-    """Yield the file's pieces; raises ValueError when there is no such file."""
+    """Yield the file's pieces; raises ValueError when there is no such file, or it is not UTF-8."""
     file = data_dir / settings.path
-    if not file.is_file():
-        raise ValueError(f"there is no {file}; set MULBERRY_DATA to the data folder, or path to a file in it")
+    with rows.explained(file):
+        is_file = file.is_file()
+    if not is_file:
+        raise ValueError(
+            f"there is no {file}; {how_to_get(settings.path)}set MULBERRY_DATA to the data folder, or path to a file in it"
+        )
     pieces, piece, size = [], [], 0
-    for line in file.read_text(encoding="utf-8").splitlines(keepends=True):
+    for line in rows.text(file).splitlines(keepends=True):
         piece.append(line)
         size += len(line)
         if size >= settings.characters:

@@ -9,9 +9,11 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from training.data import rows
 from training.data.example import Example, prompt_for
-from training.data.files import FilesSource, Row, field, rows_from, shuffled_rows
-from training.programs.safe_python import calculate
+from training.data.files import FilesSource, files, shuffled_rows
+from training.data.rows import Row
+from training.programs.safe_python import Refused, calculate
 from training.programs.worked import number_text
 
 COLUMNS = ["ID", "Body", "Question", "Equation", "Answer", "Type"]
@@ -30,22 +32,25 @@ class SvampSource(FilesSource):
 def examples(settings: SvampSource, *, seed: int, data_dir: Path, skip: int = 0) -> Iterator[Example]:
     """Yield the problems from the `skip`-th on; raises ValueError when there are no files."""
     for row in shuffled_rows(settings, seed=seed, data_dir=data_dir, skip=skip, columns=COLUMNS):
-        answer = reference(settings, row)
-        work = calculate(field(settings, row, "Equation")).worked()
-        yield Example(prompt_for(question(settings, row)), f" {work}\n#### {answer}", answer)
+        answer, equation = reference(row), row.text("Equation")
+        try:
+            work = calculate(equation).worked()
+        except Refused:
+            raise row.error("Equation", equation, "an equation like ( 8.0 - 3.0 )") from None
+        yield Example(prompt_for(question(row)), f" {work}\n#### {answer}", answer)
 
 
 def read(settings: SvampSource, *, data_dir: Path) -> list[Row]:
-    """All problems as published, in the published order."""
-    return list(rows_from(settings, 0, data_dir=data_dir, columns=COLUMNS))
+    """All problems as published, in the published order. Raises ValueError where a file is missing, broken or empty."""
+    return [row for file in files(settings, data_dir=data_dir) for row in rows.whole(file, COLUMNS)]
 
 
-def question(settings: SvampSource, row: Row) -> str:
+def question(row: Row) -> str:
     """What is told, ended as a sentence, and what is asked."""
-    body = str(field(settings, row, "Body")).strip()
-    return f"{body}{'' if body.endswith(('.', '?', '!')) else '.'} {str(field(settings, row, 'Question')).strip()}"
+    body = row.text("Body").strip()
+    return f"{body}{'' if body.endswith(('.', '?', '!')) else '.'} {row.text('Question').strip()}"
 
 
-def reference(settings: SvampSource, row: Row) -> str:
+def reference(row: Row) -> str:
     """The right answer."""
-    return number_text(float(field(settings, row, "Answer")))
+    return number_text(row.number("Answer"))

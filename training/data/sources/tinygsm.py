@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from training.data import skipped
 from training.data.example import Example, prompt_for
-from training.data.files import FilesSource, field, shuffled_rows
+from training.data.files import FilesSource, shuffled_rows
+from training.data.rows import Row
 from training.programs.safe_python import Refused, run
 from training.programs.worked import number_text
 
@@ -32,11 +33,12 @@ def examples(settings: TinyGsmSource, *, seed: int, data_dir: Path, skip: int = 
     yield from islice(_worked(settings, rows), skip, None)
 
 
-def _worked(settings: TinyGsmSource, rows: Iterator[dict[str, Any]]) -> Iterator[Example]:
+def _worked(settings: TinyGsmSource, rows: Iterator[Row]) -> Iterator[Example]:
     for row in rows:
-        code = field(settings, row, "code")
+        code = row.column("code")
         try:
-            example = worked(str(code), str(row.get("question") or ""))
+            code = row.text("code") if isinstance(code, str) else str(code)
+            example = worked(code, row.text("question") if row.get("question") else "")
             if settings.longest_answer is not None and len(example.completion) > settings.longest_answer:
                 raise Refused("too much text")
         except Refused as refused:

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from training.data import skipped
 from training.data.example import Example, Turn, prompt_for
-from training.data.files import FilesSource, field, shuffled_rows
+from training.data.files import FilesSource, shuffled_rows
+from training.data.rows import Row
 
 
 class TuluSource(FilesSource):
@@ -24,15 +25,26 @@ class TuluSource(FilesSource):
 def examples(settings: TuluSource, *, seed: int, data_dir: Path, skip: int = 0) -> Iterator[Example]:
     """Yield the conversations that follow the pattern user, assistant, …, from the `skip`-th of them on."""
     rows = shuffled_rows(settings, seed=seed, data_dir=data_dir, skip=0, columns=["messages"])
-    yield from islice(_conversations(settings, rows), skip, None)
+    yield from islice(_conversations(rows), skip, None)
 
 
-def _conversations(settings: TuluSource, rows: Iterator[dict[str, Any]]) -> Iterator[Example]:
+def _conversations(rows: Iterator[Row]) -> Iterator[Example]:
     for row in rows:
-        turns = _turns(field(settings, row, "messages"))
+        turns = _turns(_messages(row))
         skipped.count("tulu", skipped.KEPT if turns else "roles")
         if turns:
             yield Example(turns[-1].prompt, turns[-1].completion, earlier=tuple(turns[:-1]))
+
+
+def _messages(row: Row) -> list[dict[str, str]]:
+    """What was said, each with its role. Raises ValueError where the column holds something else."""
+    found = row.column("messages")
+    if isinstance(found, list) and all(
+        isinstance(one, dict) and isinstance(one.get("role"), str) and isinstance(one.get("content"), str)
+        for one in found
+    ):
+        return found
+    raise row.error("messages", found, "a list of mappings with the texts role and content")
 
 
 def _turns(messages: list[dict[str, str]]) -> list[Turn]:

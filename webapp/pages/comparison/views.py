@@ -27,6 +27,7 @@ from webapp.experiments.models import Experiment
 from webapp.files import long_tables
 from webapp.reports import report as reports
 from webapp.reports.experiment_tables import FORMS, SEEDS, TABLES, Choices, build, download
+from webapp.reports.report_forms import REPORT_FORMS
 from webapp.results import outcome_files
 from webapp.results.models import GREEDY, Evaluation
 from webapp.results.outcome_counts import SAMPLE_CHOICES, STEP_CHOICES, outcome_counts, with_samples
@@ -157,15 +158,11 @@ def report(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_GET
 def report_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
-    """The report to download: md or html."""
+    """The report to download, as one of REPORT_FORMS."""
+    long_tables.check(form, REPORT_FORMS)
     experiment = get_object_or_404(Experiment, name=name)
-    if form == "md":
-        written = reports.report(experiment, format="md")
-        return _download(written, "text/markdown; charset=utf-8", f"{experiment.name}-report.md")
-    if form == "html":
-        written = reports.report(experiment, format="html")
-        return _download(written, "text/html; charset=utf-8", f"{experiment.name}-report.html")
-    raise Http404(f"there is no report {form!r}; choose md or html")
+    written = reports.report(experiment, form)
+    return _download(written, REPORT_FORMS[form].content_type, f"{experiment.name}-report.{form}")
 
 
 @require_GET

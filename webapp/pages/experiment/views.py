@@ -14,7 +14,7 @@ from webapp.pages.experiment.settings_table import Choice, settings_table
 from webapp.pages.experiments import files, querysets
 from webapp.pages.experiments.listing import ListFilter
 from webapp.reports.experiment_tables import FORMS, download
-from webapp.runs import services
+from webapp.runs import code_versions, services
 from webapp.runs.models import Event
 from webapp.runs.workers import turns
 
@@ -55,6 +55,7 @@ def experiment(request: HttpRequest, name: str) -> HttpResponse:
     choice = Choice.read(request.GET)
     context = _state(found) | {
         "settings": yaml.safe_dump(found.recipe, sort_keys=False, allow_unicode=True),
+        "versions": code_versions.of_experiment(found),
         "choice": choice,
         "address": choice.address(found),
         "table": None if found.imported else settings_table(found, choice),

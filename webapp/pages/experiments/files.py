@@ -7,6 +7,7 @@ from webapp.comparison.wording import percent
 from webapp.experiments.models import Experiment
 from webapp.files.table import Column, Sheet, Table
 from webapp.pages.experiments.querysets import summaries
+from webapp.runs.code_versions import of_experiments
 
 COLUMNS = (
     Column("experiment", "text", "Experiment"),
@@ -28,12 +29,14 @@ COLUMNS = (
 
 def experiments(found: Iterable[Experiment], at: datetime | None = None) -> Table:
     """One row for each condition of these experiments, with its newest result."""
+    found = list(found)
+    versions = of_experiments(found)
     rows = [
         (
             (one := summary.experiment).name,
             one.title,
             one.recipe_name,
-            one.code_version,
+            versions[one.pk].short,
             summary.state,
             summary.done,
             summary.total,

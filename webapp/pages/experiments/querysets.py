@@ -25,6 +25,7 @@ class Arm:
     condition: Condition
     stage: str | None
     rate: float | None
+    empty: bool = False  # the stage was evaluated, but on no problem
 
 
 @dataclass(frozen=True)
@@ -154,13 +155,12 @@ def summaries(experiments: Iterable[Experiment]) -> list[Summary]:
     results = _furthest_results(experiments)
     arms: dict[int, list[Arm]] = defaultdict(list)
     for condition in Condition.objects.filter(experiment__in=experiments):
-        stage, rate = results.get(condition.pk, (None, None))
-        arms[condition.experiment_id].append(Arm(condition, stage, rate))
+        arms[condition.experiment_id].append(Arm(condition, *results.get(condition.pk, (None, None, False))))
     return [Summary(e, states[e.pk], arms[e.pk]) for e in experiments]
 
 
-def _furthest_results(experiments: list[Experiment]) -> dict[int, tuple[str, float | None]]:
-    """Condition → (stage, mean accuracy over seeds) of the furthest stage with a result on the primary metric."""
+def _furthest_results(experiments: list[Experiment]) -> dict[int, tuple[str, float | None, bool]]:
+    """Condition → (stage, mean accuracy over seeds, whether no problem was asked) of the furthest stage with a result on the primary metric."""
     metrics = {e.pk: e.primary_metric for e in experiments}
     found = (
         Evaluation.objects.filter(attempt__stage_run__experiment__in=experiments)
@@ -186,8 +186,10 @@ def _furthest_results(experiments: list[Experiment]) -> dict[int, tuple[str, flo
         accuracies |= latest_accuracies(wanted, metric)
     results = {}
     for condition, (_, stage, runs_) in furthest.items():
-        rates = [a.rate for r in runs_ if (a := accuracies.get(r)) and a.rate is not None]
-        results[condition] = (stage, sum(rates) / len(rates) if rates else None)
+        found_ = [accuracies[run] for run in runs_ if run in accuracies]
+        rates = [one.rate for one in found_ if one.rate is not None]
+        empty = not rates and any(one.empty for one in found_)
+        results[condition] = (stage, sum(rates) / len(rates) if rates else None, empty)
     return results
 
 

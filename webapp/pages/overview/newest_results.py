@@ -11,6 +11,7 @@ from webapp.comparison.table import StageRow, StageTable, stage_table
 from webapp.comparison.wording import points
 from webapp.experiments.models import Experiment
 from webapp.results.models import Evaluation
+from webapp.results.outcome_counts import NO_PROBLEMS
 from webapp.statistics.proportions import Verdict
 
 SHOWN = 5
@@ -85,6 +86,8 @@ def _difference(table: StageTable, row: StageRow, place: int) -> Difference:
     done = [one for seed in row.seeds if (one := seed.comparisons[place]) is not None]
     if not done:
         return Difference(*named, "", None, "not decided yet")
+    if any(cell.empty for seed in row.seeds for cell in (seed.cells[0], seed.cells[place + 1])):
+        return Difference(*named, "", None, NO_PROBLEMS)
     if isinstance(done[0], Refusal):
         return Difference(*named, "", None, "cannot be compared")
     alone = f"seed {done[0].seed} alone so far" if table.several_seeds else ""

@@ -5,12 +5,13 @@ from django.urls import reverse
 
 from webapp.files import long_tables
 from webapp.reports import experiment_tables
+from webapp.reports.report_forms import REPORT_FORMS
 
 register = template.Library()
 FORMS = {
     "table": {form: file.title for form, file in experiment_tables.FORMS.items()},
     "rows": {form: file.title for form, file in long_tables.FORMS.items()},  # streamed, whatever their number
-    "report": {"md": "Markdown", "html": "HTML"},
+    "report": {form: file.title for form, file in REPORT_FORMS.items()},
 }
 
 

@@ -4,8 +4,9 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from training.folders import home_folder
 from workers.cli.commands import CommandError, database
-from workers.stack.supervisor import home_folder, running
+from workers.stack.supervisor import running
 
 if TYPE_CHECKING:  # models load only once there is a database
     from django.contrib.auth.models import User

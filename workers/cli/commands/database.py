@@ -6,8 +6,8 @@ import django
 from django.db import connection
 from django.db.utils import OperationalError
 
+from training.folders import home_folder
 from workers.cli.commands import CommandError
-from workers.stack.supervisor import home_folder
 
 
 def announced() -> bool:

@@ -1,15 +1,12 @@
-"""Experiments from the command line: launch, list, status, cancel, retry, report, import."""
+"""Experiments from the command line: launch, cancel, retry, report, import."""
 
 import argparse
 import json
 import sys
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from training.recipes import recipe as recipes
-from training.settings.did_you_mean import nearest
 from webapp.comparison import grids, table, wording
 from webapp.comparison.decisions import decisions
 from webapp.experiments.models import Experiment
@@ -18,20 +15,12 @@ from webapp.reports.report import report
 from webapp.runs import services as run_services
 from webapp.runs.models import StageRun, State
 from workers.cli.commands import CommandError, access, database, plan, progress
+from workers.cli.commands.listing import find
 
 
 def build_recipe(name: str, changes: list[str]) -> recipes.Recipe:
     """A shipped recipe or a YAML file with `path=value` changes applied. Raises RecipeError."""
     return recipes.build(recipes.read(name), [recipes.parse_change(change) for change in changes])
-
-
-def find(name: str) -> Experiment:
-    """The experiment of this name. Raises CommandError with the nearest one."""
-    found = Experiment.objects.filter(name=name).first()
-    if found is None:
-        known = list(Experiment.objects.values_list("name", flat=True))
-        raise CommandError(f"there is no experiment {name!r}{nearest(name, known)}")
-    return found
 
 
 def launch(options: argparse.Namespace) -> int:
@@ -88,64 +77,6 @@ def outcome(runs: list[StageRun]) -> int:
         why = f": {run.error}" if run.error else ""
         print(f"{run.condition.name} seed {run.seed} {run.stage.name} {run.state}{why}", file=sys.stderr)
     return 1 if bad else 0
-
-
-def list_all(options: argparse.Namespace) -> int:
-    """Every experiment, the newest first."""
-    database.connect()
-    rows: list[dict[str, Any]] = []
-    for experiment in Experiment.objects.prefetch_related("runs"):
-        states = Counter("imported" if experiment.imported else run.state for run in experiment.runs.all())
-        rows.append(
-            {
-                "name": experiment.name,
-                "title": experiment.title,
-                "created_at": experiment.created_at.isoformat(timespec="seconds"),
-                "states": {state: states[state] for state in (*State.values, "imported") if states[state]},
-            }
-        )
-    if options.json:
-        print(json.dumps(rows, indent=1))
-        return 0
-    for row in rows:
-        summary = ", ".join(f"{count} {state}" for state, count in row["states"].items())
-        print(f"{row['name']:<24} {row['created_at'][:16].replace('T', ' ')}  {summary:<32} {row['title']}")
-    if not rows:
-        print("no experiments yet; `mulberry launch RECIPE` starts one", file=sys.stderr)
-    return 0
-
-
-def status(options: argparse.Namespace) -> int:
-    """Every run of one experiment."""
-    database.connect()
-    experiment = find(options.experiment)
-    runs = StageRun.objects.filter(experiment=experiment).select_related("condition", "stage")
-    rows = [
-        {
-            "run": run.pk,
-            "condition": run.condition.name,
-            "seed": run.seed,
-            "stage": run.stage.name,
-            "state": run.state,
-            "attempt": run.attempt_number,
-            "done": run.progress_done,
-            "total": run.progress_total,
-            "unit": run.progress_unit,
-            "phase": run.progress_phase,
-            "error": run.error,
-        }
-        for run in runs
-    ]
-    if options.json:
-        print(json.dumps({"name": experiment.name, "title": experiment.title, "runs": rows}, indent=1))
-        return 0
-    print(f"{experiment.name}: {experiment.title}")
-    for row in rows:
-        where = f"{row['condition']} seed {row['seed']} {row['stage']}"
-        print(
-            f"{row['run']:>6}  {where:<44} {row['state']:<10} {row['done']}/{row['total']} {row['unit']}  {row['error']}"
-        )
-    return 0
 
 
 def cancel(options: argparse.Namespace) -> int:

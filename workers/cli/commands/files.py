@@ -6,16 +6,12 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from training.settings.did_you_mean import nearest
-from webapp.experiments.models import Experiment
 from webapp.files import long_tables
 from webapp.reports import experiment_tables
-from webapp.results import outcome_files
-from webapp.results.models import Evaluation
 from webapp.runs.models import StageRun
-from webapp.telemetry import point_files, rollout_files
 from workers.cli.commands import CommandError, database
-from workers.cli.commands.experiments import find
+from workers.cli.commands.exports import EXPORTS
+from workers.cli.commands.listing import find
 
 BINARY = ("xlsx", "parquet")
 
@@ -48,28 +44,9 @@ def export(options: argparse.Namespace) -> int:
             raise CommandError(
                 f"{experiment.name} has no run {options.run}; `mulberry status {experiment.name}`"
             )
-    if options.what == "rollouts":
-        made = rollout_files.rows(experiment, runs)
-    elif options.what == "points":
-        made = point_files.rows(experiment, runs.select_related("condition", "stage"))
-    else:
-        made = outcome_files.rows(experiment, _evaluations(experiment, options.benchmark, options.run))
+    made = EXPORTS[options.what](experiment, runs, options.benchmark)
     _write(options.output, long_tables.FORMS[form].write(made))
     return 0
-
-
-def _evaluations(experiment: Experiment, benchmark: str, run: int | None) -> list[Evaluation]:
-    found = outcome_files.that_count(experiment)
-    known = sorted({one.benchmark for one in found})
-    if benchmark and benchmark not in known:
-        raise CommandError(
-            f"{experiment.name} has no outcomes of benchmark {benchmark!r}{nearest(benchmark, known)}"
-        )
-    return [
-        one
-        for one in found
-        if (not benchmark or one.benchmark == benchmark) and run in (None, one.attempt.stage_run_id)
-    ]
 
 
 def _form(options: argparse.Namespace, known: list[str], default: str) -> str:

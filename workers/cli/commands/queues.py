@@ -6,7 +6,8 @@ from typing import Any
 
 from webapp.runs import queues, workers
 from webapp.runs.queues import Move
-from workers.cli.commands import access, database, experiments
+from workers.cli.commands import access, database
+from workers.cli.commands.listing import find
 
 
 def queue(options: argparse.Namespace) -> int:
@@ -37,7 +38,7 @@ def queue(options: argparse.Namespace) -> int:
 
 def _move(name: str, to: Move) -> None:
     """In each queue in which the experiment has runs to come: mostly that is one."""
-    experiment = experiments.find(name)
+    experiment = find(name)
     turns = workers.turns(experiment)
     if not turns:
         raise ValueError(f"{name} has no run left in a queue; there is nothing to move")

@@ -13,7 +13,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from django.db.utils import OperationalError
 
+from training.folders import home_folder
 from workers.cli.commands import CommandError, access, database
+from workers.processes import own_code, python_module
 from workers.stack import supervisor
 
 
@@ -54,7 +56,7 @@ def demo(options: argparse.Namespace) -> int:
 @contextmanager
 def _running(port: int, stopping: threading.Event) -> Iterator[supervisor.Stack | None]:
     """The stack, started, and stopped afterwards; None when told to stop before it was ready."""
-    stack = supervisor.Stack(supervisor.home_folder(), port, say)
+    stack = supervisor.Stack(home_folder(), port, say)
     try:
         yield stack if stack.start(stopping) else None
     finally:
@@ -90,7 +92,7 @@ def _show(
     status = experiments.outcome(runs)
     minutes, seconds = divmod(round(time.monotonic() - began), 60)
     say(f"\nfinished in {minutes} min {seconds} s\n")
-    experiments.show_results(experiment, supervisor.home_folder() / "reports", say)
+    experiments.show_results(experiment, home_folder() / "reports", say)
     if options.once:
         if stack:
             say(f"dashboard: `mulberry up` serves it again, at {address}/experiments/{experiment.name}/")
@@ -129,9 +131,9 @@ def worker(options: argparse.Namespace) -> int:
     """Take runs from the queue until TERM. Raises CommandError where the database is not there yet."""
     database.connect()
     connections.close_all()
-    command = [sys.executable, "-m", "workers.worker", "--queues", ",".join(options.queues)]
+    command = python_module("workers.worker", "--queues", ",".join(options.queues))
     if options.slots:
         command += ["--slots", str(options.slots)]
     if options.devices_per_slot:
         command += ["--devices-per-slot", str(options.devices_per_slot)]
-    os.execv(sys.executable, command)  # noqa: S606
+    os.execve(sys.executable, command, own_code(os.environ))  # noqa: S606

@@ -1,6 +1,6 @@
 """A small server that has the heavy libraries imported and forks a stage in milliseconds.
 
-`python -m training.process.warm --fd N`: N is the server's end of a Unix socket pair that the worker made. Importing torch,
+`python -m training.warm --fd N`: N is the server's end of a Unix socket pair that the worker made. Importing torch,
 transformers and trl takes many seconds, and a demo starts dozens of stages, so the server imports them once, keeps
 one thread and never touches CUDA (a CUDA context does not survive a fork). JSON lines on the socket:
 
@@ -32,6 +32,7 @@ from typing import Any, NoReturn
 
 import psutil
 
+from training.code_version import code_version
 from training.process import prctl, torchrun
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
@@ -51,24 +52,27 @@ class Stage:
 
 def main() -> None:
     """Import, report ready, serve until the socket closes."""
-    parser = argparse.ArgumentParser(
-        prog="python -m training.process.warm", description="Forks stages quickly."
-    )
+    parser = argparse.ArgumentParser(prog="python -m training.warm", description="Forks stages quickly.")
     parser.add_argument("--fd", type=int, required=True, help="descriptor of this end of the socket pair")
     connection = socket.socket(fileno=parser.parse_args().fd)
     connection.set_inheritable(False)
-    _import_heavy_libraries()
+    code_version()  # every stage forked from here runs the code of now
+    import_heavy_libraries()
     gc.collect()
     gc.freeze()  # children share these pages; their collector must not touch them
     prctl.adopt_orphans()  # a stage's orphans become our children, so they can be found
     Server(connection).serve()
 
 
-def _import_heavy_libraries() -> None:
+def import_heavy_libraries() -> None:
+    """Import what the stages need, and make what transformers would make anew in each process that loads a model."""
     from training.stages import STAGES
 
     for kind in STAGES:
         importlib.import_module(f"training.stages.{kind}.train")
+    from transformers.conversion_mapping import get_checkpoint_conversion_mapping
+
+    get_checkpoint_conversion_mapping("gpt2")  # compiles a thousand expressions, of all kinds of models
 
 
 class Server:

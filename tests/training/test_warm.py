@@ -16,8 +16,9 @@ import psutil
 import pytest
 
 from tests.training.conftest import Stage, Stages
+from training.warm import main as serve
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass
@@ -25,7 +26,6 @@ class Warm:
     """The worker's end of a warm server."""
 
     connection: socket.socket
-    process: subprocess.Popen[bytes]
     received: bytes = b""
     waiting: list[dict[str, Any]] = field(default_factory=list)
 
@@ -47,26 +47,27 @@ class Warm:
             self.waiting += [json.loads(line) for line in lines]
 
 
-def open_warm() -> Warm:
+@pytest.fixture(scope="module")
+def server() -> Iterator[tuple[Warm, subprocess.Popen[bytes]]]:
+    """`python -m training.warm` and this end of its socket."""
     ours, theirs = socket.socketpair()
     process = subprocess.Popen(
-        [sys.executable, "-m", "training.process.warm", "--fd", str(theirs.fileno())],
+        [sys.executable, "-m", "training.warm", "--fd", str(theirs.fileno())],
         pass_fds=[theirs.fileno()],
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
     )
     theirs.close()
-    warm = Warm(ours, process)
-    assert warm.next("ready")["pid"] == process.pid
-    return warm
+    opened = Warm(ours)
+    assert opened.next("ready")["pid"] == process.pid
+    yield opened, process
+    ours.close()
+    assert process.wait(90) == 0
 
 
-@pytest.fixture(scope="module")
-def warm() -> Iterator[Warm]:
-    opened = open_warm()
-    yield opened
-    opened.connection.close()
-    assert opened.process.wait(30) == 0
+@pytest.fixture
+def warm(server: tuple[Warm, subprocess.Popen[bytes]]) -> Warm:
+    return server[0]
 
 
 @pytest.fixture
@@ -77,8 +78,9 @@ def stage(finished: dict[str, Stage], stages: Stages) -> Stage:
 
 @pytest.fixture
 def long_stage(finished: dict[str, Stage], stages: Stages) -> Stage:
-    """A stage that does not end by itself within a test."""
-    return stages.make("long", "pretrain", changes=[("stages.pretrain.steps", 20_000)])
+    """A stage that does not end by itself within a test, and has little to prepare."""
+    parent = finished["pretrain"].checkpoints / "final"
+    return stages.make("long", "sft", parent=parent, changes=[("stages.sft.epochs", 100_000)])
 
 
 def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
@@ -99,8 +101,8 @@ def has_begun(stage: Stage) -> bool:
     return (stage.run_dir / "journal").exists() and bool(stage.journal.records("metrics"))
 
 
-def test_the_server_has_one_thread_and_no_cuda(warm: Warm) -> None:
-    process = psutil.Process(warm.process.pid)
+def test_the_server_has_one_thread_and_no_cuda(server: tuple[Warm, subprocess.Popen[bytes]]) -> None:
+    process = psutil.Process(server[1].pid)
     assert process.num_threads() == 1
     assert not [f for f in process.memory_maps() if "nvidia" in f.path]
 
@@ -120,6 +122,7 @@ def test_a_warm_stage_has_the_losses_of_one_by_hand(
     assert stage.journal.rollouts() == finished["grpo"].journal.rollouts()
 
 
+@pytest.mark.slow
 def test_python_m_training_has_the_same_losses(stage: Stage, finished: dict[str, Stage]) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "training", str(stage.run_dir)], cwd=ROOT, capture_output=True
@@ -128,7 +131,10 @@ def test_python_m_training_has_the_same_losses(stage: Stage, finished: dict[str,
     assert stage.journal.metrics() == finished["grpo"].journal.metrics()
 
 
-def test_a_stage_has_its_own_session_output_and_descriptors(warm: Warm, long_stage: Stage) -> None:
+def test_a_stage_has_its_own_session_output_and_descriptors(
+    server: tuple[Warm, subprocess.Popen[bytes]], long_stage: Stage
+) -> None:
+    warm, parent = server
     pid = warm.start(long_stage.run_dir, {"MULBERRY_TEST_MARK": "here"})["pid"]
     wait_for(lambda: has_begun(long_stage))
     process = psutil.Process(pid)
@@ -136,7 +142,7 @@ def test_a_stage_has_its_own_session_output_and_descriptors(warm: Warm, long_sta
     files = {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
     assert str(long_stage.run_dir / "output.txt") in files
     assert not [name for name in files if name.startswith(("socket:", "pipe:"))]
-    assert process.ppid() == warm.process.pid
+    assert process.ppid() == parent.pid
     os.kill(pid, signal.SIGTERM)
     assert warm.next("exited", long_stage.run_dir)["code"] == 75
     assert long_stage.journal.records("finished")[0]["reason"] == "terminated"
@@ -154,17 +160,34 @@ def test_a_folder_without_a_spec_fails_with_a_hint(warm: Warm, tmp_path: Path) -
     assert "there is no spec.json" in Stage(tmp_path).journal.records("finished")[0]["hint"]
 
 
+def forked_warm() -> tuple[Warm, int]:
+    """A warm server forked from this process, where the libraries are imported already; and its pid."""
+    ours, theirs = socket.socketpair()
+    pid = os.fork()
+    if pid == 0:
+        try:
+            ours.close()
+            sys.argv = ["training.warm", "--fd", str(theirs.detach())]
+            serve()
+        finally:
+            os._exit(0)
+    theirs.close()
+    opened = Warm(ours)
+    assert opened.next("ready")["pid"] == pid
+    return opened, pid
+
+
 @pytest.mark.parametrize("how", ["closed", "terminated", "killed"])
 def test_nothing_is_left_when_the_worker_or_the_server_is_gone(how: str, long_stage: Stage) -> None:
-    own = open_warm()
+    own, server = forked_warm()
     pid = own.start(long_stage.run_dir)["pid"]
     wait_for(lambda: has_begun(long_stage))
     if how == "closed":  # what the kernel does when the worker dies, by SIGKILL too
         own.connection.close()
     else:
-        os.kill(own.process.pid, signal.SIGTERM if how == "terminated" else signal.SIGKILL)
-    own.process.wait(30)
-    wait_for(lambda: not is_alive(pid), 10)
+        os.kill(server, signal.SIGTERM if how == "terminated" else signal.SIGKILL)
+    os.waitpid(server, 0)
+    wait_for(lambda: not is_alive(pid))
 
 
 def test_descendants_in_sessions_of_their_own_are_killed(tmp_path: Path) -> None:
@@ -172,7 +195,7 @@ def test_descendants_in_sessions_of_their_own_are_killed(tmp_path: Path) -> None
     script = tmp_path / "server.py"
     script.write_text(
         "import os, pathlib, socket, subprocess, sys, time\n"
-        "import training.process.warm as warm, training.__main__\n"
+        "import training.warm as warm, training.__main__\n"
         "def stage(run_dir):\n"
         "    sleep = [sys.executable, '-c', 'import time; time.sleep(600)']\n"
         "    child = subprocess.Popen(sleep, start_new_session=True)\n"
@@ -181,7 +204,7 @@ def test_descendants_in_sessions_of_their_own_are_killed(tmp_path: Path) -> None
         "    (run_dir / 'pids').rename(run_dir / 'ready')\n"
         "    time.sleep(600)\n"
         "training.__main__.main = stage\n"
-        "warm._import_heavy_libraries = lambda: None\n"
+        "warm.import_heavy_libraries = lambda: None\n"
         "warm.main()\n"
     )
     ours, theirs = socket.socketpair()
@@ -191,7 +214,7 @@ def test_descendants_in_sessions_of_their_own_are_killed(tmp_path: Path) -> None
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     theirs.close()
-    own = Warm(ours, process)
+    own = Warm(ours)
     own.next("ready")
     stage = own.start(tmp_path)["pid"]
     wait_for(lambda: (tmp_path / "ready").exists())
@@ -200,6 +223,6 @@ def test_descendants_in_sessions_of_their_own_are_killed(tmp_path: Path) -> None
     assert all(map(is_alive, pids))
     os.kill(stage, signal.SIGKILL)  # what the stage leaves behind goes with it
     assert own.next("exited")["code"] == -signal.SIGKILL
-    wait_for(lambda: not any(map(is_alive, pids)), 10)
+    wait_for(lambda: not any(map(is_alive, pids)))
     ours.close()
-    process.wait(10)
+    process.wait(60)
