@@ -15,8 +15,10 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 
 from training.process import checkpoints
+from training.process.journal import OutcomeRow, RolloutRow
 from training.recipes.recipe import StageSpec
 from webapp.experiments.models import Condition, Experiment, Stage
+from webapp.files.column_kinds import kinds_of
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs import lifecycle
 from webapp.runs.models import OVER, Attempt, Checkpoint, Event, StageRun, State, Worker
@@ -182,6 +184,16 @@ def make_run(
     return run
 
 
+PLAIN = {"text": "", "integer": 0, "number": 0.0, "numbers": {}, "truth": False}
+
+
+def row_of(kind: Any, **fields: Any) -> Any:
+    """A row as the journal has it, a RolloutRow or OutcomeRow: what must be there is plain unless `fields` say it."""
+    kinds = kinds_of(kind)
+    assert fields.keys() <= kinds.keys()
+    return {name: PLAIN[kinds[name]] for name in kinds if name in kind.__required_keys__} | fields
+
+
 def next_seq(attempt: Attempt) -> int:
     attempt.journal_seq += 1
     attempt.save(update_fields=["journal_seq"])
@@ -225,13 +237,9 @@ def add_rollouts(
         fact = f"<MUL_{low}_{high}_{a * b}>" if uses else f"{a} × {b} = {answer}"
         components = {"correct": 1.0} if correct else {"shows_steps": 0.1, "partial_credit": 0.3}
         rows.append(
-            Rollout(
-                attempt=attempt,
-                seq=seq,
-                index=index,
-                step=step,
+            row_of(
+                RolloutRow,
                 group=step * max(1, count // group_size) + index // group_size,
-                sampled_at=timezone.now(),
                 prompt=f"User: Mia has {a} bags with {b} apples in each bag. How many apples?\nAssistant:",
                 completion=f" {fact}\n#### {answer}",
                 reference=str(a * b),
@@ -246,7 +254,8 @@ def add_rollouts(
                 hit_limit=draw.random() < 0.1,
             )
         )
-    Rollout.objects.bulk_create(rows)
+    where = {"attempt": attempt, "seq": seq, "step": step, "sampled_at": timezone.now()}
+    Rollout.objects.bulk_create(Rollout(**where, index=index, **row) for index, row in enumerate(rows))
     return seq
 
 
@@ -279,17 +288,18 @@ def add_evaluation(
     Outcome.objects.bulk_create(
         Outcome(
             evaluation=evaluation,
-            problem=f"p{i:04d}",
-            prompt=f"User: Ben has {i % 8 + 2} boxes of {i % 7 + 2} pens. How many pens?\nAssistant:",
-            response=f" #### {(i % 8 + 2) * (i % 7 + 2) + (not right)}",
-            reference=str((i % 8 + 2) * (i % 7 + 2)),
-            answer=str((i % 8 + 2) * (i % 7 + 2) + (not right)),
-            tokens=9,
-            correct=right,
-            mul_tokens=mul_tokens,
-            repeats=False,
-            hit_limit=False,
-            labels=None if labels is None else list(labels(i)),
+            **row_of(
+                OutcomeRow,
+                problem=f"p{i:04d}",
+                prompt=f"User: Ben has {i % 8 + 2} boxes of {i % 7 + 2} pens. How many pens?\nAssistant:",
+                response=f" #### {(i % 8 + 2) * (i % 7 + 2) + (not right)}",
+                reference=str((i % 8 + 2) * (i % 7 + 2)),
+                answer=str((i % 8 + 2) * (i % 7 + 2) + (not right)),
+                tokens=9,
+                correct=right,
+                mul_tokens=mul_tokens,
+                labels=None if labels is None else list(labels(i)),
+            ),
         )
         for i, right in enumerate(correct)
     )
@@ -306,19 +316,21 @@ def add_samples(
     Outcome.objects.bulk_create(
         Outcome(
             evaluation=evaluation,
-            problem=one.problem,
-            sample=place,
-            prompt=one.prompt,
-            response=f" about {place}\n#### {int(one.reference) + (not right)}",
-            reference=one.reference,
-            answer=str(int(one.reference) + (not right)),
-            tokens=11,
-            correct=right,
-            mul_tokens=0,
-            repeats=True,
-            hit_limit=True,
-            steps_written=1,
-            steps_right=0,
+            **row_of(
+                OutcomeRow,
+                problem=one.problem,
+                sample=place,
+                prompt=one.prompt,
+                response=f" about {place}\n#### {int(one.reference) + (not right)}",
+                reference=one.reference,
+                answer=str(int(one.reference) + (not right)),
+                tokens=11,
+                correct=right,
+                repeats=True,
+                hit_limit=True,
+                steps_written=1,
+                steps_right=0,
+            ),
         )
         for one, drawn in zip(greedy, correct, strict=True)
         for place, right in enumerate(drawn, 1)

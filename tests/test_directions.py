@@ -5,9 +5,12 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
+from training.stages import STAGES
 
 ROOT = Path(__file__).resolve().parent.parent
 PLANTED = {  # contract → a module, and the import in it that breaks the contract
@@ -80,3 +83,13 @@ def test_a_planted_import_breaks_its_contract(copy: Path) -> None:
         with (copy / module).open("a") as file:
             file.write(f"\n{line}\n")
     assert not any(lint_imports(copy).values())
+
+
+def test_the_contract_of_independent_stages_covers_every_kind(copy: Path) -> None:
+    pairs = list(pairwise([*STAGES, next(iter(STAGES))]))
+    for kind, other in pairs:
+        with (copy / f"training/stages/{kind}/config.py").open("a") as file:
+            file.write(f"\nimport training.stages.{other}.config\n")
+    broken = " ".join(told_by_linter(copy).stdout.split())
+    for kind, other in pairs:
+        assert f"training.stages.{kind} is not allowed to import training.stages.{other}:" in broken

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from django.db import connection
 
-from tests.factories import make_attempt, make_experiment, run_of
-from training.process.journal import Journal, read
+from tests.factories import make_attempt, make_experiment, row_of, run_of
+from training.process.journal import Journal, OutcomeRow, RolloutRow, read
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import Attempt, Checkpoint, StageRun
 from webapp.telemetry.models import LogLine, MetricChunk, Rollout
@@ -38,18 +38,16 @@ def journal(tmp_path: Path) -> Journal:
 
 
 def rollout(**fields: Any) -> dict[str, Any]:
-    return {
-        "group": 0, "prompt": "User: 6 × 9?", "completion": " 54", "reference": "54", "answer": "54", "tokens": 3,
-        "reward": 1.0, "components": {"correct": 1.0}, "advantage": 0.5, "correct": True, "mul_tokens": 0,
-        "repeats": False, "hit_limit": False,
-    } | fields  # fmt: skip
+    return row_of(
+        RolloutRow, prompt="User: 6 × 9?", completion=" 54", reference="54", answer="54", tokens=3, reward=1.0,
+        components={"correct": 1.0}, advantage=0.5, correct=True,
+    ) | fields  # fmt: skip
 
 
 def outcome(problem: str, **fields: Any) -> dict[str, Any]:
-    return {
-        "problem": problem, "prompt": "p", "response": "r", "reference": "1", "answer": None, "tokens": 1,
-        "correct": False, "mul_tokens": 0, "repeats": False, "hit_limit": True,
-    } | fields  # fmt: skip
+    return row_of(
+        OutcomeRow, problem=problem, prompt="p", response="r", reference="1", answer=None, tokens=1, hit_limit=True
+    ) | fields  # fmt: skip
 
 
 def test_every_kind_of_record_arrives(run: StageRun, attempt: Attempt, journal: Journal) -> None:

@@ -6,12 +6,10 @@ The table is what drills teach; products and sums with a two-digit operand are o
 import random
 from pathlib import Path
 
-from training.benchmarks.benchmark import Problem
+from training.benchmarks.benchmark import Benchmark, Problem
 from training.benchmarks.final_number import GRADER, grade
 from training.data.example import PROMPT_FORMAT, prompt_for
 from training.data.held_out import product_is_held_out, sum_is_held_out
-
-__all__ = ["GRADER", "PROMPT_FORMAT", "grade", "problems"]
 
 LARGER = 100  # products, and as many sums
 
@@ -33,3 +31,6 @@ def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
         Problem(f"{kind}-{a}{sign}{b}", prompt_for(f"What is {a} {sign} {b}?"), str(result), labels=(kind,))
         for kind, a, sign, b, result in probes[:count]
     ]
+
+
+BENCHMARK = Benchmark("arithmetic_probes", GRADER, PROMPT_FORMAT, problems, grade, size=281, tokens=12)

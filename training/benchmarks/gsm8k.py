@@ -2,13 +2,11 @@
 
 from pathlib import Path
 
-from training.benchmarks.benchmark import Problem
+from training.benchmarks.benchmark import Benchmark, Problem
 from training.benchmarks.final_number import GRADER, grade
 from training.data.example import PROMPT_FORMAT, prompt_for
 from training.data.sources.gsm8k import published
 from training.text.answers import extract_answer
-
-__all__ = ["GRADER", "PROMPT_FORMAT", "grade", "problems"]
 
 
 def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
@@ -21,3 +19,6 @@ def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
             raise row.error("answer", answer, "a text that ends with #### and a number")
         found.append(Problem(f"test-{place:04d}", prompt_for(row.text("question")), reference))
     return found
+
+
+BENCHMARK = Benchmark("gsm8k", GRADER, PROMPT_FORMAT, problems, grade, size=1_319, tokens=64)

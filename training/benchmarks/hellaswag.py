@@ -6,7 +6,7 @@ pre-training follows: the context as published, the ending behind a space.
 
 from pathlib import Path
 
-from training.benchmarks.benchmark import Problem
+from training.benchmarks.benchmark import Benchmark, Problem
 from training.data import files, rows
 
 GRADER = "likelihood_per_token/1"
@@ -47,3 +47,8 @@ def grade(problem: Problem, response: str) -> tuple[str | None, bool]:
     """Return the number of the chosen ending and whether it is the right one."""
     answer = str(problem.choices.index(response)) if response in problem.choices else None
     return answer, answer == problem.reference
+
+
+BENCHMARK = Benchmark(
+    "hellaswag", GRADER, PROMPT_FORMAT, problems, grade, size=10_042, tokens=400, kind="choice"
+)

@@ -3,13 +3,11 @@
 import random
 from pathlib import Path
 
-from training.benchmarks.benchmark import Problem
+from training.benchmarks.benchmark import Benchmark, Problem
 from training.benchmarks.final_number import GRADER, grade
 from training.data.example import PROMPT_FORMAT, prompt_for
 from training.data.held_out import is_unseen_pair, triple_is_held_out
 from training.data.sources.word_problems import HARD, PLAIN, Multiplication, draw_multiplication, worded
-
-__all__ = ["GRADER", "PROMPT_FORMAT", "SIZE", "grade", "problems"]
 
 SIZE = 1000
 UNSEEN_EVERY = 10  # one problem of so many has a pair of operands that training word problems never have
@@ -48,3 +46,6 @@ def _draw(rng: random.Random, *, unseen: bool) -> Multiplication:
         held_out = triple_is_held_out(asks.containers, asks.each, asks.noun)
         if held_out and is_unseen_pair(asks.containers, asks.each) == unseen:
             return asks
+
+
+BENCHMARK = Benchmark("one_step_multiplication", GRADER, PROMPT_FORMAT, problems, grade, size=SIZE, tokens=30)

@@ -8,14 +8,12 @@ generalisation has an accuracy of its own. What training knows: training/data/he
 import random
 from pathlib import Path
 
-from training.benchmarks.benchmark import Problem
+from training.benchmarks.benchmark import Benchmark, Problem
 from training.benchmarks.final_number import GRADER, grade
 from training.data.example import PROMPT_FORMAT, prompt_for
 from training.data.held_out import is_unseen_pair, triple_is_held_out
 from training.data.phrases import CONTAINERS, NAMES, NOUNS
 from training.data.sources.word_problems import PLAIN, Multiplication, draw_multiplication, worded
-
-__all__ = ["GRADER", "GROUPS", "NEW_NOUNS", "NEW_TEMPLATES", "PROMPT_FORMAT", "SIZE", "grade", "problems"]
 
 SIZE = 1000
 GROUPS = ("new_triple", "new_pair", "new_noun", "new_template")
@@ -74,3 +72,6 @@ def _draw(rng: random.Random, group: str) -> Multiplication:
 
 
 assert not set(NEW_NOUNS) & set(NOUNS)
+
+
+BENCHMARK = Benchmark("one_step_splits", GRADER, PROMPT_FORMAT, problems, grade, size=SIZE, tokens=30)

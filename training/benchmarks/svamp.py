@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-from training.benchmarks.benchmark import Problem
+from training.benchmarks.benchmark import Benchmark, Problem
 from training.benchmarks.final_number import GRADER, grade
 from training.data.example import PROMPT_FORMAT, prompt_for
 from training.data.sources.svamp import SvampSource, question, read, reference
-
-__all__ = ["GRADER", "PROMPT_FORMAT", "grade", "problems"]
 
 _FILES = SvampSource(source="svamp")
 
@@ -21,3 +19,6 @@ def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
         name = f"{row.text('ID')}-{kind}"
         found.append(Problem(name, prompt_for(question(row)), reference(row), labels=(kind,)))
     return found
+
+
+BENCHMARK = Benchmark("svamp", GRADER, PROMPT_FORMAT, problems, grade, size=1_000, tokens=43)

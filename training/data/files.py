@@ -8,7 +8,7 @@ import random
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import Field
 
@@ -23,6 +23,9 @@ BLOCK = 1_000  # rows that are shuffled together
 class FilesSource(Source):
     """A data set in files; a source's own class names its default folder and where the hub has it."""
 
+    seekable: ClassVar[bool] = (
+        False  # an example is a row: examples() takes `skip` and reads none up to there
+    )
     path: str = Field(..., description="Folder or file of parquet or JSONL, relative to the data folder")
     hub: str | None = Field(None, description="Hub data set to stream instead of the files; needs a network")
     subset: str | None = Field(None, description="The hub data set's configuration; empty: its only one")

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -10,41 +10,8 @@ from typing import Any
 from training.data.example import Example
 from training.data.files import FilesSource, count_rows
 from training.data.identity import files_of
-from training.data.sources import (
-    decompositions,
-    drills,
-    fineweb_edu,
-    gsm8k,
-    instructions,
-    open_web_math,
-    plain_text,
-    proof_pile,
-    statements,
-    svamp,
-    tinygsm,
-    tulu,
-    word_problems,
-)
+from training.data.sources import SOURCES
 from training.settings.shared import Source
-
-SOURCES: Mapping[str, Callable[..., Iterator[Example]]] = {
-    "decompositions": decompositions.examples,
-    "drills": drills.examples,
-    "fineweb_edu": fineweb_edu.examples,
-    "gsm8k": gsm8k.examples,
-    "instructions": instructions.examples,
-    "open_web_math": open_web_math.examples,
-    "plain_text": plain_text.examples,
-    "proof_pile": proof_pile.examples,
-    "statements": statements.examples,
-    "svamp": svamp.examples,
-    "tinygsm": tinygsm.examples,
-    "tulu": tulu.examples,
-    "word_problems": word_problems.examples,
-}
-SEEKABLE = frozenset(
-    {"fineweb_edu", "open_web_math", "proof_pile", "svamp"}
-)  # an example is a row: none is read twice
 
 
 def stream(
@@ -53,7 +20,7 @@ def stream(
     """Yield examples without end, each from a source drawn by weight; the same for the same seed.
 
     A finite source starts again after its end, in a new order. With `inject` the completions hold mul-tokens;
-    everything else is as without. With `skip` the stream begins so many examples later: the files of the SEEKABLE
+    everything else is as without. With `skip` the stream begins so many examples later: the files of the seekable
     sources are not read up to there, other sources draw again what they have drawn.
     Raises ValueError where a source's files are missing.
     """
@@ -74,9 +41,8 @@ def texts(sources: Sequence[Any], count: int, *, seed: int, data_dir: Path) -> I
 
 def cycled(source: Source, place: int, seed: int, data_dir: Path, skip: int) -> Iterator[Example]:
     """The source's examples from the `skip`-th on, again and again; `place` is its number in the mixture."""
-    if source.source not in SEEKABLE:
+    if not (isinstance(source, FilesSource) and source.seekable):
         return islice(_passes(source, place, seed, data_dir, 0, 0), skip, None)
-    assert isinstance(source, FilesSource)
     rows = count_rows(source, data_dir=data_dir) if skip else None
     first, skip = divmod(skip, rows) if rows else (0, skip)  # length unknown: more than anybody draws
     return _passes(source, place, seed, data_dir, first, skip)

@@ -8,7 +8,8 @@ from pathlib import Path
 from training.benchmarks import BENCHMARKS
 from training.data import rows
 from training.data.files import FilesSource
-from training.data.mixture import SOURCES, no_example
+from training.data.mixture import no_example
+from training.data.sources import SOURCES
 from training.data.sources.decompositions import DecompositionsSource
 from training.data.sources.gsm8k import Gsm8kSource
 from training.data.sources.plain_text import PlainTextSource

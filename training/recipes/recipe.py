@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -302,8 +302,7 @@ def _scaled(recipe: Recipe) -> dict[str, Any]:
 def resolve(recipe: Recipe) -> list[StageSpec]:
     """One spec for each condition × seed × stage, parents before children. Raises RecipeError."""
     specs = []
-    mixtures = [list(data) for stage in recipe.stages for data in stage.mixtures().values()]
-    corpus = cast("list[list[AnySource]]", mixtures)
+    corpus = [list(data) for stage in recipe.stages for data in stage.mixtures().values()]
     for condition in recipe.conditions:
         own = _conditioned(recipe, condition)
         for seed in own.seeds:

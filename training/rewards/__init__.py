@@ -1,12 +1,10 @@
-"""Components of the GRPO reward: one module each, listed here, and those of installed plug-ins."""
+"""Components of the GRPO reward: one module each and one entry in KINDS, and those of installed plug-ins."""
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import reduce
-from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator
 
 from training.rewards import plugins
 from training.rewards.correct import CorrectReward
@@ -15,16 +13,18 @@ from training.rewards.repetition import RepetitionReward
 from training.rewards.short_response import ShortResponseReward
 from training.rewards.shows_steps import ShowsStepsReward
 from training.rewards.uses_mul_tokens import UsesMulTokensReward
+from training.settings.registry import by_name, union
 from training.settings.shared import Reward
 
-OWN: Mapping[str, type[Reward]] = {
-    "correct": CorrectReward,
-    "partial_credit": PartialCreditReward,
-    "shows_steps": ShowsStepsReward,
-    "uses_mul_tokens": UsesMulTokensReward,
-    "short_response": ShortResponseReward,
-    "repetition": RepetitionReward,
-}
+KINDS: tuple[type[Reward], ...] = (
+    CorrectReward,
+    PartialCreditReward,
+    ShowsStepsReward,
+    UsesMulTokensReward,
+    ShortResponseReward,
+    RepetitionReward,
+)
+OWN: Mapping[str, type[Reward]] = by_name("reward", KINDS)
 PLUGINS = plugins.installed(OWN)
 REWARDS: Mapping[str, type[Reward]] = {**OWN, **{p.name: p.reward for p in PLUGINS if p.reward is not None}}
 
@@ -41,9 +41,7 @@ def _usable(item: Any) -> Any:
 if TYPE_CHECKING:
     AnyReward = Reward
 else:
-    AnyReward = Annotated[
-        reduce(or_, REWARDS.values()), Field(discriminator="reward"), BeforeValidator(_usable)
-    ]
+    AnyReward = Annotated[union("reward", REWARDS.values()), BeforeValidator(_usable)]
 
 
 def components(

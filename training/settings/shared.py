@@ -231,7 +231,10 @@ def epochs_text(count: int) -> str:
 
 
 class StageSettings(Settings):
-    """What every kind of stage has; a kind's own settings derive from it in training/stages/<kind>/config.py."""
+    """What every kind of stage has; a kind's own settings derive from it in training/stages/<kind>/config.py.
+
+    The class variables are what a kind says of itself: pages, queries and the diagnosis go by them, never by its name.
+    """
 
     name: str = Field(
         ...,
@@ -243,8 +246,13 @@ class StageSettings(Settings):
     version: ClassVar[int] = 1  # of the kind's code: raised when equal settings lead to another checkpoint
     without_effect: ClassVar[frozenset[str]] = frozenset({"after", "benchmarks"})  # on the checkpoint
     leaves_checkpoint: ClassVar[bool] = True  # of its own
-    records_rollouts: ClassVar[bool] = False
     learns: ClassVar[Learns] = "nothing"
+    records_rollouts: ClassVar[bool] = False  # so that pages list them
+    samples_every_step: ClassVar[bool] = (
+        False  # a step learns from rollouts of its own: an x axis may count them
+    )
+    has_dynamics: ClassVar[bool] = False  # page and report have a table of where its metrics went
+    report_curves: ClassVar[tuple[str, ...]] = ()  # metrics that the report draws over its steps
     unit: ClassVar[Unit] = "tokens"  # what its speed is measured in
     same_speed: ClassVar[tuple[str, ...]] = ()  # settings that must be equal for a measured speed to hold
     utilisation: ClassVar[float] = 0.1  # share of a device's peak arithmetic that training reaches: a guess

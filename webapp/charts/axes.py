@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from training.stages import STAGES
 from webapp.charts.curves import Floats
 from webapp.runs.models import Attempt, StageRun
 from webapp.telemetry.series import Series
@@ -98,7 +97,7 @@ def available(run: StageRun, has_tokens: bool) -> tuple[str, ...]:
 def rollouts_of_a_step(run: StageRun) -> float:
     """Rollouts sampled for an optimizer step, by the run's settings; 0 for what is not sampled step by step."""
     settings = (run.spec or {}).get("settings") or {}
-    if STAGES[run.stage.kind].learns != "rewards" or "batch_size" not in settings:
+    if not run.stage.settings_class.samples_every_step or "batch_size" not in settings:
         return 0.0
     rows = settings["batch_size"] * settings.get("gradient_accumulation", 1)
     return float(rows / settings.get("iterations", 1))

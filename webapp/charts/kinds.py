@@ -78,6 +78,11 @@ CURATED = (
 )
 
 
+def of_metric(name: str) -> Kind:
+    """The curated chart of a metric; a plain one, under the metric's own name, where there is none."""
+    return next((kind for kind in CURATED if kind.name == name), Kind(name, name, ""))
+
+
 def kinds(run: int) -> list[Kind]:
     """Every chart that the run has points for: curated ones, then all metrics by prefix. One or two queries."""
     names = recorded_names(run)

@@ -6,6 +6,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from training.did_you_mean import nearest
+from training.stages import kind
 from webapp.comparison.cells import Cell, SeedsComparison
 from webapp.comparison.comparisons import Compared, Comparisons, Key
 from webapp.comparison.metrics import Metric, metrics
@@ -49,7 +50,7 @@ class StageRow:
     @property
     def changes_parent(self) -> bool:
         """Whether it is a last stage that made another checkpoint of the one that it started from."""
-        return self.last and self.after is not None and self.kind != "evaluate"
+        return self.last and self.after is not None and kind(self.kind).leaves_checkpoint
 
 
 @dataclass(frozen=True)

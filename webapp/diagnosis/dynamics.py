@@ -1,4 +1,4 @@
-"""The dynamics table of a GRPO run: each metric's start, end, slope with interval, and a word for its trend."""
+"""The dynamics table of a run that has dynamics: each metric's start, end, slope with interval, and a word for its trend."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

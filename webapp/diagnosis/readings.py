@@ -1,10 +1,10 @@
-"""The diagnosis: findings computed from an experiment's records. A rule is one function, listed here.
+"""The diagnosis: findings computed from an experiment's records by the rules (see rules/).
 
 What a run's rules read changes only with the journals of the run, of its parent and of the run it was reused from, so its
 reading is kept by how far these have been brought in; an unfinished run is read again when its page asks and there is news.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from django.core.cache import cache
@@ -16,23 +16,11 @@ from webapp.diagnosis.finding import Advice, Finding, Link, Severity
 from webapp.diagnosis.grouping import FindingGroup, grouped
 from webapp.diagnosis.hypotheses import Hypothesis
 from webapp.diagnosis.records import RunRecords
-from webapp.diagnosis.rules import (
-    collapse,
-    divergence,
-    forgetting,
-    gradient,
-    loss,
-    overfitting,
-    reward,
-    seeds,
-    sizes,
-    stopping,
-)
+from webapp.diagnosis.rules import RUN_RULES, TABLE_RULES
 from webapp.experiments.models import Experiment
 from webapp.runs.models import Attempt, StageRun
 
 __all__ = [
-    "RULES",
     "Advice",
     "Finding",
     "FindingGroup",
@@ -46,24 +34,6 @@ __all__ = [
     "of_run",
 ]
 
-RUN_RULES: tuple[Callable[[RunRecords], Iterator[Finding]], ...] = (
-    reward.reward_without_correctness,
-    collapse.mode_collapse,
-    gradient.groups_without_gradient,
-    gradient.base_accuracy,
-    divergence.kl_divergence,
-    divergence.logprob_mismatch,
-    loss.loss_diverged,
-    stopping.no_end,
-    overfitting.over_fitting,
-    forgetting.forgetting,
-)
-TABLE_RULES: tuple[Callable[[StageTable], Iterator[Finding]], ...] = (
-    seeds.seeds_do_not_rank,
-    sizes.evaluation_too_small,
-    sizes.sizes_differ,
-)
-RULES = (*RUN_RULES, *TABLE_RULES)
 KEPT_SECONDS = 24 * 3600
 
 
@@ -71,7 +41,7 @@ KEPT_SECONDS = 24 * 3600
 class Reading:
     """What the records of one stage run say."""
 
-    dynamics: list[dynamics.Row]  # of a GRPO run
+    dynamics: list[dynamics.Row]  # of a stage that has them
     findings: list[Finding]
 
 
@@ -137,7 +107,7 @@ def _read(run: StageRun) -> Reading:
         for rule in RUN_RULES
         for finding in rule(records)
     ]
-    rows = dynamics.rows(records.trend) if records.learns == "rewards" else []
+    rows = dynamics.rows(records.trend) if run.stage.settings_class.has_dynamics else []
     return Reading(rows, sorted(found, key=lambda one: -one.severity))
 
 

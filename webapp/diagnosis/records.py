@@ -6,7 +6,6 @@ from typing import Any
 from django.db.models import Max, Min, QuerySet, Sum
 
 from training.settings.shared import Learns
-from training.stages import STAGES
 from webapp.diagnosis.changes import Change, paired_changes
 from webapp.diagnosis.dynamics import MEASURES, trend_of
 from webapp.diagnosis.finding import Link
@@ -33,7 +32,7 @@ class RunRecords:
     @property
     def learns(self) -> Learns:
         """What its stage learns from."""
-        return STAGES[self.run.stage.kind].learns
+        return self.run.stage.settings_class.learns
 
     @cached_property
     def settings(self) -> dict[str, Any]:
@@ -67,7 +66,8 @@ class RunRecords:
         if name not in self.recorded:
             return None
         if name not in self._series:
-            wanted = [one for one in self.recorded if one in MEASURES or one.startswith(COMPONENT)]
+            together = [one for one in self.recorded if one in MEASURES or one.startswith(COMPONENT)]
+            wanted = [one for one in {name: None, **dict.fromkeys(together)} if one not in self._series]
             if sum(self.recorded[one] for one in wanted) > TOGETHER:
                 wanted = [name]
             found = series([self.trained], wanted)

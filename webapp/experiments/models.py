@@ -3,6 +3,9 @@
 from django.conf import settings
 from django.db import models
 
+from training import stages
+from training.settings.shared import StageSettings
+
 
 class Experiment(models.Model):
     """A recipe that a person launched; `recipe` holds the resolved settings and never changes."""
@@ -83,3 +86,8 @@ class Stage(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def settings_class(self) -> type[StageSettings]:
+        """What its kind says of itself: whether it records rollouts, what it learns …"""
+        return stages.kind(self.kind)

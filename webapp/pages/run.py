@@ -5,7 +5,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from training.stages import STAGES
 from webapp.charts import page
 from webapp.diagnosis import readings
 from webapp.live.news import encode_cursor
@@ -30,7 +29,7 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
         context |= {"published": Evaluation.objects.filter(attempt__stage_run=found).order_by("seq")}
     else:
         context |= page.context(found, request.GET)
-    if not found.experiment.imported and STAGES[found.stage.kind].records_rollouts:
+    if not found.experiment.imported and found.stage.settings_class.records_rollouts:
         context |= {
             "rollouts": rollouts.newest([found.pk]),
             "rollout_count": rollouts.counted(found.pk).count(),
@@ -73,7 +72,7 @@ def run_findings(request: HttpRequest, run_id: int) -> HttpResponse:
 
 @require_GET
 def run_dynamics(request: HttpRequest, run_id: int) -> HttpResponse:
-    """The dynamics table, as a fragment; empty for a stage that is not GRPO."""
+    """The dynamics table, as a fragment; empty for a kind of stage that has none."""
     found = _found(run_id)
     return render(request, "runs/_dynamics.html", {"dynamics": readings.of_run(found).dynamics, "run": found})
 

@@ -38,7 +38,7 @@ SLOPES = "slope: least squares through block means from 60 points on, Student's 
 
 
 def dynamics(experiment: Experiment, run: StageRun | None = None, at: datetime | None = None) -> Table:
-    """The dynamics of every GRPO run, or of one."""
+    """The dynamics of every run that has them, or of one."""
     found, versions = report_diagnosis.dynamics_rows(experiment, run), of_experiment(experiment)
     rows = []
     for one, row in found:

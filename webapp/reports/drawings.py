@@ -7,6 +7,8 @@ from statistics import fmean
 
 import numpy as np
 
+from training.stages import kinds_where
+from webapp.charts.kinds import of_metric
 from webapp.comparison.table import StageTable
 from webapp.experiments.models import Experiment
 from webapp.runs.models import StageRun
@@ -15,7 +17,6 @@ from webapp.telemetry.series import Series, series
 WIDTH, HEIGHT = 340, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 26  # room around the plot, for the ticks
 BLOCKS = 50  # points of a curve, each the mean of a block
-CURVES = (("accuracy", "Accuracy of rollouts", True), ("reward", "Reward", False))
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,18 @@ def by_stage(table: StageTable) -> list[Drawing]:
 
 
 def by_step(experiment: Experiment) -> list[Drawing]:
-    """Accuracy and reward over the steps of each GRPO stage, a condition's mean over its seeds."""
-    runs = StageRun.objects.filter(experiment=experiment, stage__kind="grpo").select_related(
+    """A stage's report_curves over its steps, a condition's mean over its seeds."""
+    drawable_kinds = kinds_where(lambda kind: bool(kind.report_curves))
+    runs = StageRun.objects.filter(experiment=experiment, stage__kind__in=drawable_kinds).select_related(
         "stage", "condition"
     )
     trained = {run.pk: run.reused_from_id or run.pk for run in runs}  # a reused run's points are its source's
-    found = series(sorted(set(trained.values())), [name for name, _, _ in CURVES]) if runs else {}
+    curves = {run.stage.name: run.stage.settings_class.report_curves for run in runs}
+    metrics = {name for names in curves.values() for name in names}
+    found = series(sorted(set(trained.values())), sorted(metrics)) if runs else {}
     drawn = []
-    for stage in dict.fromkeys(run.stage.name for run in runs):
-        for metric, title, share in CURVES:
+    for stage, names in curves.items():
+        for metric in names:
             of_condition: dict[tuple[str, int], list[Series]] = {}
             for run in runs:
                 points = found.get((trained[run.pk], metric))
@@ -93,7 +97,8 @@ def by_step(experiment: Experiment) -> list[Drawing]:
             if courses:
                 last = max(x for _, _, points in courses for x, _ in points)
                 ends = [(0.0, "step 0"), (last, f"{last:,.0f}")]
-                drawn.append(_drawing(f"{title}, {stage}", courses, ends, share=share))
+                kind = of_metric(metric)
+                drawn.append(_drawing(f"{kind.title}, {stage}", courses, ends, share=kind.percent))
     return drawn
 
 

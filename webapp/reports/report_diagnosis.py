@@ -23,7 +23,7 @@ CAPTION = (
 
 
 def dynamics(found: Sequence[tuple[StageRun, Row]], drawn: Sequence[Drawing] = ()) -> Section:
-    """The dynamics table of every GRPO run, metric by metric, under its curves."""
+    """The dynamics table of every run that has dynamics, metric by metric, under its curves."""
     section = Section("Training dynamics", drawings=list(drawn))
     if found:
         section.tables.append((CAPTION, dynamics_grid(found)))
@@ -31,7 +31,7 @@ def dynamics(found: Sequence[tuple[StageRun, Row]], drawn: Sequence[Drawing] = (
 
 
 def dynamics_rows(experiment: Experiment, run: StageRun | None = None) -> list[tuple[StageRun, Row]]:
-    """Each metric of each GRPO run (or of one run), in the order of the metrics, then of the runs."""
+    """Each metric of each run that has dynamics (or of one run), in the order of the metrics, then of the runs."""
     runs = StageRun.objects.filter(experiment=experiment).select_related("condition", "stage")
     if run is not None:
         runs = runs.filter(pk=run.pk)

@@ -5,7 +5,9 @@ from typing import Any
 
 from django.db.models import Q
 
+from training.process.journal import OutcomeRow
 from webapp.experiments.models import Experiment
+from webapp.files.column_kinds import kinds_of
 from webapp.files.long_tables import CHUNK, Rows
 from webapp.results.models import GREEDY, Evaluation
 from webapp.results.outcome_counts import latest_tallies
@@ -18,11 +20,7 @@ OF_THE_EVALUATION = {
     "experiment": "text", "code_version": "text", "condition": "text", "stage": "text", "seed": "integer",
     "run": "integer", "evaluation": "integer", "benchmark": "text", "problems_sha256": "text", "step": "integer",
 }  # fmt: skip
-RECORDED = {
-    "sample": "integer", "problem": "text", "prompt": "text", "response": "text", "reference": "text", "answer": "text",
-    "tokens": "integer", "correct": "truth", "mul_tokens": "integer", "repeats": "truth", "hit_limit": "truth",
-    "labels": "texts", "steps_written": "integer", "steps_right": "integer",
-}  # fmt: skip
+RECORDED = {"sample": "integer", **kinds_of(OutcomeRow)}
 
 
 def that_count(experiment: Experiment, benchmark: str = "") -> list[Evaluation]:

@@ -5,7 +5,9 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from training.process.journal import RolloutRow
 from webapp.experiments.models import Experiment
+from webapp.files.column_kinds import kinds_of
 from webapp.files.long_tables import CHUNK, Rows
 from webapp.runs.code_versions import of_experiment
 from webapp.runs.models import Attempt, StageRun
@@ -18,10 +20,8 @@ OF_THE_RUN = {
     "run": "integer", "attempt": "integer",
 }  # fmt: skip
 RECORDED = {
-    "seq": "integer", "index": "integer", "step": "integer", "group": "integer", "sampled_at": "time", "prompt": "text",
-    "completion": "text", "reference": "text", "answer": "text", "tokens": "integer", "reward": "number",
-    "components": "numbers", "advantage": "number", "correct": "truth", "mul_tokens": "integer", "repeats": "truth",
-    "hit_limit": "truth", "pieces": "texts", "logprobs": "figures",
+    "seq": "integer", "index": "integer", "step": "integer", "group": "integer", "sampled_at": "time",
+    **kinds_of(RolloutRow),
 }  # fmt: skip
 Narrowing = Callable[[QuerySet[Rollout]], QuerySet[Rollout]]
 

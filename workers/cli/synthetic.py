@@ -14,8 +14,8 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
+from training.process.journal import OutcomeRow, RolloutRow
 from training.recipes import recipe as recipes
-from training.stages import STAGES
 from webapp.experiments.models import Experiment
 from webapp.launch.launch import launch
 from webapp.results.models import Evaluation, Outcome
@@ -55,7 +55,7 @@ def make(amount: Amount, owner: User, say: Callable[[str], None]) -> Experiment:
     with transaction.atomic():
         experiment = launch(recipe=recipe, owner=owner, reuse=False)
         runs = list(experiment.runs.select_related("stage", "condition").order_by("stage__position", "pk"))
-        rolling = [run for run in runs if STAGES[run.stage.kind].learns == "rewards"]
+        rolling = [run for run in runs if run.stage.settings_class.samples_every_step]
         for run in runs:
             attempt = _finished_attempt(run)
             names = METRICS if run in rolling else TRAINING
@@ -129,11 +129,16 @@ def _rollouts(attempt: Attempt, count: int) -> Iterator[tuple[Any, ...]]:
         text += " We count the bags again." * (4 if repeats else 0) + f"\n#### {answer}"
         components = {"correct": 1.0} if right else {"shows_steps": 0.1, "partial_credit": 0.3}
         reward = sum(components.values())
-        yield (
-            step + 1, step + 1, began + timedelta(milliseconds=7_200_000 * place / count), index,
-            group, prompt, text, str(a * b), str(answer), draw.randint(20, 90), reward, Jsonb(components),
-            round(reward - 0.6, 4), right, int(uses), repeats, limit, None, None, attempt.pk,
-        )  # fmt: skip
+        row: RolloutRow = {
+            "group": group, "prompt": prompt, "completion": text, "reference": str(a * b), "answer": str(answer),
+            "tokens": draw.randint(20, 90), "reward": reward, "components": components,
+            "advantage": round(reward - 0.6, 4), "correct": right, "mul_tokens": int(uses), "repeats": repeats,
+            "hit_limit": limit,
+        }  # fmt: skip
+        values = (row.get(name) for name in ROLLOUT)
+        at = began + timedelta(milliseconds=7_200_000 * place / count)
+        stored = (Jsonb(value) if isinstance(value, dict) else value for value in values)
+        yield (step + 1, step + 1, at, index, *stored, attempt.pk)
 
 
 def _problem(draw: random.Random) -> tuple[str, int, int, str]:
@@ -152,12 +157,13 @@ def _add_outcomes(attempt: Attempt, run: StageRun) -> None:
         at=timezone.now(),
     )  # fmt: skip
     problems = [_problem(random.Random(f"problem {number}")) for number in range(PROBLEMS)]
-    Outcome.objects.bulk_create(
-        Outcome(
-            evaluation=evaluation, problem=f"synthetic-{number:05d}", prompt=prompt, reference=str(a * b),
-            response=f" #### {a * b if right else a * b + 1}", answer=str(a * b if right else a * b + 1),
-            tokens=9, correct=right, mul_tokens=0, repeats=False, hit_limit=False,
-        )
+    rows: list[OutcomeRow] = [
+        {
+            "problem": f"synthetic-{number:05d}", "prompt": prompt, "reference": str(a * b),
+            "response": f" #### {a * b if right else a * b + 1}", "answer": str(a * b if right else a * b + 1),
+            "tokens": 9, "correct": right, "mul_tokens": 0, "repeats": False, "hit_limit": False,
+        }
         for number, (prompt, a, b, _) in enumerate(problems)
         for right in [draw.random() < share]
-    )  # fmt: skip
+    ]  # fmt: skip
+    Outcome.objects.bulk_create(Outcome(evaluation=evaluation, **row) for row in rows)

@@ -14,8 +14,9 @@ from training.data.held_out import (
     sum_is_held_out,
     triple_is_held_out,
 )
-from training.data.mixture import SOURCES, stream
+from training.data.mixture import stream
 from training.data.phrases import NOUNS
+from training.data.sources import SOURCES
 from training.data.sources.drills import DrillsSource
 from training.data.sources.instructions import InstructionsSource
 from training.data.sources.statements import StatementsSource

@@ -8,7 +8,7 @@ import pytest
 
 from training.data import identity
 from training.data.files import FilesSource
-from training.data.mixture import SOURCES
+from training.data.sources import SOURCES
 from training.data.sources.drills import DrillsSource
 from training.data.sources.fineweb_edu import FinewebEduSource
 from training.data.sources.gsm8k import Gsm8kSource

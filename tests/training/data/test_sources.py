@@ -13,7 +13,7 @@ from training.data import encoding, skipped
 from training.data.example import Example, Turn
 from training.data.files import HUBS
 from training.data.held_out import product_is_held_out
-from training.data.mixture import SOURCES
+from training.data.sources import SOURCES
 from training.data.sources.decompositions import (
     DecompositionsSource,
     decompose,

@@ -1,36 +1,50 @@
-"""Data sources: one module each, listed here; a source yields examples from its settings and a seed."""
+"""Data sources: one module each, and one entry in KINDS; a source yields examples from its settings and a seed."""
 
-from typing import Annotated
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
-from pydantic import Field
+from training.data.example import Example
+from training.data.sources import (
+    decompositions,
+    drills,
+    fineweb_edu,
+    gsm8k,
+    instructions,
+    open_web_math,
+    plain_text,
+    proof_pile,
+    statements,
+    svamp,
+    tinygsm,
+    tulu,
+    word_problems,
+)
+from training.settings.registry import by_name, union
+from training.settings.shared import Source
 
-from training.data.sources.decompositions import DecompositionsSource
-from training.data.sources.drills import DrillsSource
-from training.data.sources.fineweb_edu import FinewebEduSource
-from training.data.sources.gsm8k import Gsm8kSource
-from training.data.sources.instructions import InstructionsSource
-from training.data.sources.open_web_math import OpenWebMathSource
-from training.data.sources.plain_text import PlainTextSource
-from training.data.sources.proof_pile import ProofPileSource
-from training.data.sources.statements import StatementsSource
-from training.data.sources.svamp import SvampSource
-from training.data.sources.tinygsm import TinyGsmSource
-from training.data.sources.tulu import TuluSource
-from training.data.sources.word_problems import WordProblemsSource
+Examples = Callable[..., Iterator[Example]]  # of (settings, *, seed, data_dir), and skip where it is seekable
 
-AnySource = Annotated[
-    DecompositionsSource
-    | DrillsSource
-    | FinewebEduSource
-    | Gsm8kSource
-    | InstructionsSource
-    | OpenWebMathSource
-    | PlainTextSource
-    | ProofPileSource
-    | StatementsSource
-    | SvampSource
-    | TinyGsmSource
-    | TuluSource
-    | WordProblemsSource,
-    Field(discriminator="source"),
-]
+KINDS: tuple[tuple[type[Source], Examples], ...] = (
+    (decompositions.DecompositionsSource, decompositions.examples),
+    (drills.DrillsSource, drills.examples),
+    (fineweb_edu.FinewebEduSource, fineweb_edu.examples),
+    (gsm8k.Gsm8kSource, gsm8k.examples),
+    (instructions.InstructionsSource, instructions.examples),
+    (open_web_math.OpenWebMathSource, open_web_math.examples),
+    (plain_text.PlainTextSource, plain_text.examples),
+    (proof_pile.ProofPileSource, proof_pile.examples),
+    (statements.StatementsSource, statements.examples),
+    (svamp.SvampSource, svamp.examples),
+    (tinygsm.TinyGsmSource, tinygsm.examples),
+    (tulu.TuluSource, tulu.examples),
+    (word_problems.WordProblemsSource, word_problems.examples),
+)
+_CLASSES = tuple(settings for settings, _ in KINDS)
+SOURCES: dict[str, Examples] = dict(
+    zip(by_name("source", _CLASSES), (examples for _, examples in KINDS), strict=True)
+)
+
+if TYPE_CHECKING:
+    AnySource = Source
+else:
+    AnySource = union("source", _CLASSES)

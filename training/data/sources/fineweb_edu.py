@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ class FinewebEduSource(FilesSource):
     """Running text from column `text`."""
 
     source: Literal["fineweb_edu"]
+    seekable: ClassVar[bool] = True
     path: str = Field("fineweb_edu", description="Folder or file of parquet or JSONL with text")
 
 

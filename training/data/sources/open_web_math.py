@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ class OpenWebMathSource(FilesSource):
     """Running text from column `text`."""
 
     source: Literal["open_web_math"]
+    seekable: ClassVar[bool] = True
     path: str = Field("open_web_math", description="Folder or file of parquet or JSONL with text")
 
 

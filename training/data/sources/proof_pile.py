@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -14,6 +14,7 @@ class ProofPileSource(FilesSource):
     """Running text from column `text`."""
 
     source: Literal["proof_pile"]
+    seekable: ClassVar[bool] = True
     path: str = Field(
         "proof_pile", description="Folder or file of parquet or JSONL (also .jsonl.gz) with text"
     )

@@ -23,6 +23,7 @@ class SvampSource(FilesSource):
     """Word problems whose answer is one equation: `76 - 25 = 51`, `#### 51`."""
 
     source: Literal["svamp"]
+    seekable: ClassVar[bool] = True
     prompt_tokens: ClassVar[int] = 43
     completion_tokens: ClassVar[int] = 9
     path: str = Field("svamp", description="Folder or file: SVAMP.json as published, or parquet or JSONL")

@@ -85,6 +85,9 @@ class GrpoSettings(TrainingStageSettings):
     several_processes: ClassVar[bool] = True
     without_effect: ClassVar[frozenset[str]] = TrainingStageSettings.without_effect | {"record_logprobs"}
     records_rollouts: ClassVar[bool] = True
+    samples_every_step: ClassVar[bool] = True
+    has_dynamics: ClassVar[bool] = True
+    report_curves: ClassVar[tuple[str, ...]] = ("accuracy", "reward")
     unit: ClassVar[Unit] = "rollouts"
     same_speed: ClassVar[tuple[str, ...]] = ("precision", "group_size", "max_new_tokens", "sampler")
     data: list[AnySource] = Field(..., min_length=1, description="Sources of prompts and their weights")

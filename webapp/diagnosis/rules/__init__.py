@@ -1,1 +1,40 @@
-"""The rules of the diagnosis, one module a family."""
+"""Rules of the diagnosis: each is one function, in the module of its family, and one entry here.
+
+A rule reads the records of a stage run, or an experiment's stage table, and yields what it finds.
+"""
+
+from collections.abc import Callable, Iterator
+
+from webapp.comparison.table import StageTable
+from webapp.diagnosis.finding import Finding
+from webapp.diagnosis.records import RunRecords
+from webapp.diagnosis.rules import (
+    collapse,
+    divergence,
+    forgetting,
+    gradient,
+    loss,
+    overfitting,
+    reward,
+    seeds,
+    sizes,
+    stopping,
+)
+
+RUN_RULES: tuple[Callable[[RunRecords], Iterator[Finding]], ...] = (
+    reward.reward_without_correctness,
+    collapse.mode_collapse,
+    gradient.groups_without_gradient,
+    gradient.base_accuracy,
+    divergence.kl_divergence,
+    divergence.logprob_mismatch,
+    loss.loss_diverged,
+    stopping.no_end,
+    overfitting.over_fitting,
+    forgetting.forgetting,
+)
+TABLE_RULES: tuple[Callable[[StageTable], Iterator[Finding]], ...] = (
+    seeds.seeds_do_not_rank,
+    sizes.evaluation_too_small,
+    sizes.sizes_differ,
+)

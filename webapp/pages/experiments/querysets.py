@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from django.utils import timezone
 
-from training.stages import STAGES
 from webapp.experiments.models import Condition, Experiment, Stage
 from webapp.pages.experiments.estimate import Work, seconds_left
 from webapp.results.models import Evaluation
@@ -118,7 +117,7 @@ class Grid:
     @property
     def samples(self) -> bool:
         """True when a stage records rollouts."""
-        return any(row.stage.kind in STAGES and STAGES[row.stage.kind].records_rollouts for row in self.rows)
+        return any(row.stage.settings_class.records_rollouts for row in self.rows)
 
     @property
     def may_cancel(self) -> bool:

@@ -15,7 +15,7 @@ from webapp.telemetry import search, series
 from webapp.telemetry.models import Rollout
 from webapp.telemetry.rollouts import CHOICES
 
-MARKS = ("mul_tokens", "repeats", "hit_limit")
+MARKS = tuple(name for name in CHOICES if name not in ("", "correct", "wrong"))  # boxes to tick
 OF_RUNS: dict[str, Callable[[StageRun], str]] = {  # what tells the runs of an experiment apart
     "condition": lambda run: run.condition.name,
     "stage": lambda run: run.stage.name,
@@ -39,13 +39,11 @@ class RolloutFilter(forms.Form):
     to_step = forms.IntegerField(label="To step", required=False, min_value=0)
     from_reward = forms.FloatField(label="Reward from", required=False)
     to_reward = forms.FloatField(label="Reward to", required=False)
-    mul_tokens = forms.BooleanField(label=CHOICES["mul_tokens"][0], required=False)
-    repeats = forms.BooleanField(label=CHOICES["repeats"][0], required=False)
-    hit_limit = forms.BooleanField(label=CHOICES["hit_limit"][0], required=False)
 
     def __init__(self, data: QueryDict, runs: Sequence[StageRun]) -> None:
         super().__init__(data, auto_id="filter-%s", label_suffix="")
         self._runs = runs
+        self.fields |= {name: forms.BooleanField(label=CHOICES[name][0], required=False) for name in MARKS}
         for name, of in reversed(OF_RUNS.items()):
             known = list(dict.fromkeys(map(of, runs)))
             if len(known) > 1:

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
-from training.stages import STAGES
+from training.stages import kinds_where
 from webapp.experiments.models import Experiment
 from webapp.runs.models import Attempt, StageRun
 from webapp.telemetry import series
@@ -79,7 +79,7 @@ def of_run(run_id: int) -> Scope:
 def of_experiment(name: str) -> Scope:
     """The rollouts of all conditions, stages and seeds of an experiment. Raises Http404."""
     experiment = get_object_or_404(Experiment, name=name)
-    sampling = [kind for kind, settings in STAGES.items() if settings.records_rollouts]
+    sampling = kinds_where(lambda kind: kind.records_rollouts)
     runs = StageRun.objects.filter(experiment=experiment, stage__kind__in=sampling)
     ordered = runs.select_related("stage", "condition").order_by(
         "stage__position", "condition__position", "seed"

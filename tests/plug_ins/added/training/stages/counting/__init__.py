@@ -1,0 +1,1 @@
+"""Counting: a stage that only counts."""
