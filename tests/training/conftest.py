@@ -20,7 +20,7 @@ from training.recipes.recipe import RunSpec
 torch.set_num_threads(1)  # children are forked from here: no thread pool may exist
 warm.import_heavy_libraries()  # once here, so that forked children need not
 
-CORPUS_TEXTS = 200  # a hundred merges need no 2,000 texts of each mixture
+stage_helpers.CORPUS_TEXTS = 500  # a hundred merges need no 2,000 texts of each mixture
 
 DRILLS = {"source": "drills", "tiers": ["one_digit_sums", "one_digit_products"]}
 PROBLEMS = {"source": "word_problems", "phrasing": "mixed"}
@@ -143,7 +143,6 @@ class Stage:
             code = 70
             try:
                 os.setsid()
-                stage_helpers.CORPUS_TEXTS = CORPUS_TEXTS
                 gc.freeze()  # the Trainer has everything collected, which takes half a second of this large process
                 from training.__main__ import main
 
