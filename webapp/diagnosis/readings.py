@@ -7,18 +7,19 @@ reading is kept by how far these have been brought in; an unfinished run is read
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from django.core.cache import cache
 from django.db.models import Q, QuerySet
 
 from webapp.comparison.table import StageTable, stage_table
-from webapp.diagnosis import dynamics
+from webapp.diagnosis import dynamics, kept
 from webapp.diagnosis.finding import Advice, Finding, Link, Severity
 from webapp.diagnosis.grouping import FindingGroup, grouped
 from webapp.diagnosis.hypotheses import Hypothesis
+from webapp.diagnosis.kept import Reading
 from webapp.diagnosis.records import RunRecords
 from webapp.diagnosis.rules import RUN_RULES, TABLE_RULES
 from webapp.experiments.models import Experiment
 from webapp.runs.models import Attempt, StageRun
+from webapp.runs.querysets import LONG
 
 __all__ = [
     "Advice",
@@ -34,19 +35,9 @@ __all__ = [
     "of_run",
 ]
 
-KEPT_SECONDS = 24 * 3600
-
-
-@dataclass(frozen=True)
-class Reading:
-    """What the records of one stage run say."""
-
-    dynamics: list[dynamics.Row]  # of a stage that has them
-    findings: list[Finding]
-
 
 def of_run(run: StageRun) -> Reading:
-    """Read one run with its stage, condition, experiment and parent; from the cache when nothing came in since."""
+    """Read one run with its stage, condition, experiment and parent; what is kept of it when nothing came in since."""
     return _readings([run])[run.pk]
 
 
@@ -67,18 +58,17 @@ def readings(experiment: Experiment) -> dict[int, Reading]:
 
 
 def _with_names() -> QuerySet[StageRun]:
-    return StageRun.objects.select_related("stage", "condition", "experiment", "parent__stage")
+    return StageRun.objects.select_related("stage", "condition", "experiment", "parent__stage").defer(*LONG)
 
 
 def _readings(runs: Iterable[StageRun]) -> dict[int, Reading]:
     runs = list(runs)
     keys = _keys(runs)
-    kept = cache.get_many(keys.values())
-    found = {run.pk: kept.get(keys[run.pk]) or _read(run) for run in runs}
-    fresh = {keys[pk]: reading for pk, reading in found.items() if keys[pk] not in kept}
+    found = kept.find(keys)
+    fresh = {run.pk: _read(run) for run in runs if run.pk not in found}
     if fresh:
-        cache.set_many(fresh, KEPT_SECONDS)
-    return found
+        kept.keep((pk, keys[pk], reading) for pk, reading in fresh.items())
+    return {run.pk: found.get(run.pk) or fresh[run.pk] for run in runs}
 
 
 def _keys(runs: list[StageRun]) -> dict[int, str]:
@@ -88,10 +78,7 @@ def _keys(runs: list[StageRun]) -> dict[int, str]:
     rows = Attempt.objects.filter(stage_run__in=wanted).order_by("number")
     for run, attempt, seq, first in rows.values_list("stage_run_id", "id", "journal_seq", "first_step"):
         seqs.setdefault(run, []).append(f"{attempt}.{seq}.{first}")
-    return {
-        run.pk: f"diagnosis:{run.pk}:" + "/".join("+".join(seqs.get(pk, [])) for pk in _read_of(run))
-        for run in runs
-    }
+    return {run.pk: "/".join("+".join(seqs.get(pk, [])) for pk in _read_of(run)) for run in runs}
 
 
 def _read_of(run: StageRun) -> list[int]:

@@ -66,3 +66,16 @@ class Outcome(models.Model):
     def number(self) -> str:
         """Its sample's number as text."""
         return str(self.sample)
+
+
+class KeptReading(models.Model):
+    """What the diagnosis read from a stage run's records, as long as nothing new came in."""
+
+    stage_run = models.OneToOneField(
+        "runs.StageRun", on_delete=models.CASCADE, primary_key=True, related_name="kept_reading"
+    )
+    made_from = models.CharField(max_length=64, help_text="digest of the journals' ends and of the rules")
+    content = models.TextField(help_text="webapp.diagnosis.kept.Reading as JSON; it may hold NaN")
+
+    def __str__(self) -> str:
+        return f"reading of {self.stage_run_id}"

@@ -129,7 +129,7 @@ def test_a_reading_is_kept_until_there_is_news(django_assert_max_num_queries) ->
         connection,
     ) as queries:
         assert findings(run)
-    assert len(queries) == 2, "the run, and how far its journal is in"
+    assert len(queries) == 3, "the run, how far its journal is in, and what is kept"
     attempt = run.attempts.get()
     attempt.metrics.filter(name="accuracy").delete()
     factories.next_seq(attempt)
