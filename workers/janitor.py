@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from webapp.celery import announce
 from webapp.runs.models import Attempt, State, Worker
-from webapp.runs.querysets import UNREACHABLE_AFTER, takeable, willing_workers
+from webapp.runs.querysets import UNREACHABLE_AFTER, ready_by_queue, takeable, willing_workers
 from webapp.telemetry import search
 from workers import processes
 from workers.claim import LEASE
@@ -100,7 +100,7 @@ def only_one(lock: int = LOCK) -> Iterator[bool]:
 
 def announce_ready() -> Counter[str]:
     """Announce as many ready runs as live workers have free slots for; returns how many for each queue."""
-    ready = Counter(takeable().values_list("queue", flat=True))
+    ready = Counter(ready_by_queue(takeable()))
     announced: Counter[str] = Counter()
     if not ready:
         return announced
@@ -155,10 +155,9 @@ def _is_gone(worker: Worker, host: Host) -> bool:
 
 
 def held_attempts() -> QuerySet[Attempt]:
-    """Attempts that hold a running run."""
-    return Attempt.objects.filter(
-        stage_run__state=State.RUNNING, number=F("stage_run__attempt_number")
-    ).select_related("worker", "stage_run")
+    """Attempts that hold a running run, with their workers; asked every second, so without what is long."""
+    found = Attempt.objects.filter(stage_run__state=State.RUNNING, number=F("stage_run__attempt_number"))
+    return found.select_related("worker").defer("data", "worker__usage", "worker__gpus")
 
 
 def take_back(attempt: Attempt) -> State | None:

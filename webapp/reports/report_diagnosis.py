@@ -32,7 +32,7 @@ def dynamics(found: Sequence[tuple[StageRun, Row]], drawn: Sequence[Drawing] = (
 
 def dynamics_rows(experiment: Experiment, run: StageRun | None = None) -> list[tuple[StageRun, Row]]:
     """Each metric of each run that has dynamics (or of one run), in the order of the metrics, then of the runs."""
-    runs = StageRun.objects.filter(experiment=experiment).select_related("condition", "stage")
+    runs = StageRun.objects.filter(experiment=experiment).select_related("condition", "stage").defer("spec")
     if run is not None:
         runs = runs.filter(pk=run.pk)
     readings = rules.readings(experiment) if run is None else {run.pk: rules.of_run(run)}

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from django.db.models import BigIntegerField, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import BigIntegerField, Count, Exists, F, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, Now
 from django.utils import timezone
 
@@ -11,20 +11,34 @@ from webapp.experiments.models import Experiment
 from webapp.runs.models import OVER, Attempt, Queue, StageRun, State, Worker
 
 UNREACHABLE_AFTER = timedelta(seconds=30)
+LONG = (
+    "spec",
+    "parent__spec",
+    "experiment__recipe",
+    "experiment__notes",
+)  # of a run: kilobytes that no list shows
 
 
 def for_pages() -> QuerySet[StageRun]:
     """Stage runs with what every page names, the newest attempt's heartbeat as `heartbeat_at`, and when it started.
 
-    `ended_attempts` is what the attempts took that are over.
+    `ended_attempts` is what the attempts took that are over. Settings and notes are read when they are asked for.
     """
     ended = Attempt.objects.filter(stage_run=OuterRef("pk"), ended_at__isnull=False).order_by()
     took = ended.values("stage_run").annotate(took=Sum(F("ended_at") - F("started_at"))).values("took")
     newest = Attempt.objects.filter(stage_run=OuterRef("pk"), number=OuterRef("attempt_number"))
-    return StageRun.objects.select_related("experiment", "condition", "stage", "parent__stage").annotate(
+    found = StageRun.objects.select_related("experiment", "condition", "stage", "parent__stage").defer(*LONG)
+    return found.annotate(
         heartbeat_at=Subquery(newest.values("heartbeat_at")[:1]),
         attempt_started_at=Subquery(newest.values("started_at")[:1]),
         ended_attempts=Subquery(took),
+    )
+
+
+def named() -> QuerySet[StageRun]:
+    """Stage runs with their experiment, condition and stage, for a line that says which run it is."""
+    return StageRun.objects.select_related("experiment", "condition", "stage").defer(
+        "spec", "experiment__recipe", "experiment__notes"
     )
 
 
@@ -64,7 +78,7 @@ def _place(experiment: str = "experiment__") -> Coalesce:
 
 
 def in_queue_order(runs: QuerySet[StageRun]) -> QuerySet[StageRun]:
-    """Runs in the order in which workers take them: the only place where that order stands.
+    """Runs in the order in which workers take them; queued_before() counts by the same.
 
     Experiments by their place in the queue, the oldest first unless somebody moved one; within one by the time that a
     run became ready, so conditions go side by side.
@@ -83,7 +97,7 @@ def in_line(queue: str) -> QuerySet[Experiment]:
     """Experiments with runs to come in a queue, in the order in which workers take from them, with their `place`."""
     to_come = StageRun.objects.filter(queue=queue, state__in=(State.READY, State.WAITING))
     found = Experiment.objects.filter(pk__in=to_come.values("experiment"))
-    return found.annotate(place=_place("")).order_by("place", "pk")
+    return found.annotate(place=_place("")).order_by("place", "pk").defer("recipe", "notes")
 
 
 def willing_workers() -> QuerySet[Worker]:
@@ -107,9 +121,17 @@ def queued_before(run: StageRun) -> int:
     """How many ready runs of the queue a worker takes before this one."""
     if run.state != State.READY:
         return 0
-    ready = in_queue_order(StageRun.objects.filter(state=State.READY, queue=run.queue))
-    order = list(ready.values_list("pk", flat=True))
-    return order.index(run.pk) if run.pk in order else 0  # it may have been taken just now
+    moved, own = run.experiment.queue_place, run.experiment_id
+    place = own if moved is None else moved
+    sooner = Q(ready_at__lt=run.ready_at) | Q(ready_at=run.ready_at, pk__lt=run.pk)
+    ready = StageRun.objects.filter(state=State.READY, queue=run.queue).alias(place=_place())
+    return ready.filter(Q(place__lt=place) | Q(sooner, place=place)).count()
+
+
+def ready_by_queue(ready: QuerySet[StageRun]) -> dict[str, int]:
+    """How many of these runs each queue holds."""
+    counted = ready.order_by().values_list("queue").annotate(Count("pk"))
+    return dict(counted)
 
 
 def may_cancel(runs: Iterable[StageRun]) -> bool:

@@ -124,6 +124,9 @@ def _views(found: Iterable[Worker]) -> list[WorkerView]:
     held = Attempt.objects.filter(
         worker__in=found, stage_run__state=State.RUNNING, number=F("stage_run__attempt_number"), ended_at=None
     ).select_related("stage_run__experiment", "stage_run__condition", "stage_run__stage")
+    held = held.defer(
+        "data", "stage_run__spec", "stage_run__experiment__recipe", "stage_run__experiment__notes"
+    )
     running: dict[tuple[int | None, str], list[Attempt]] = defaultdict(list)
     for attempt in held.order_by("pk"):
         running[attempt.worker_id, attempt.device].append(attempt)
@@ -171,7 +174,7 @@ def _line(queue: str) -> list[Standing]:
     )
     ready = in_queue_order(StageRun.objects.filter(queue=queue, state=State.READY))
     shown: dict[int, list[tuple[int, StageRun]]] = defaultdict(list)
-    for place, run in enumerate(ready.select_related("condition", "stage")[:SHOWN], 1):
+    for place, run in enumerate(ready.select_related("condition", "stage").defer("spec")[:SHOWN], 1):
         shown[run.experiment_id].append((place, run))
     last = len(experiments) - 1
     return [

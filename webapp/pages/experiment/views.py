@@ -102,6 +102,7 @@ def _state(found: Experiment) -> dict[str, object]:
     events = (
         Event.objects.filter(stage_run__experiment=found)
         .select_related("stage_run__condition", "stage_run__stage")
+        .defer("stage_run__spec")
         .order_by("-id")[:EVENTS_SHOWN]
     )
     queued = turns(found)

@@ -50,8 +50,8 @@ class ListFilter(forms.Form):
         return any(self.data.get(name) for name in self.fields if name != "sort")
 
     def narrowed(self) -> QuerySet[Experiment]:
-        """The experiments that fit, in order, with their owners."""
-        every = Experiment.objects.select_related("owner")
+        """The experiments that fit, in order, with their owners; settings and notes are read when they are asked for."""
+        every = Experiment.objects.select_related("owner").defer("recipe", "notes")
         if not self.is_valid():
             return every.none()
         wanted = self.cleaned_data

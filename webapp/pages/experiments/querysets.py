@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from django.db.models import Count
 from django.utils import timezone
 
 from webapp.experiments.models import Condition, Experiment, Stage
@@ -148,10 +149,9 @@ def summaries(experiments: Iterable[Experiment]) -> list[Summary]:
     """A line of the list for each experiment. Four queries and one for each primary metric."""
     experiments = list(experiments)
     states: dict[int, Counter[str]] = defaultdict(Counter)
-    for experiment, state in StageRun.objects.filter(experiment__in=experiments).values_list(
-        "experiment_id", "state"
-    ):
-        states[experiment][state] += 1
+    every = StageRun.objects.filter(experiment__in=[one.pk for one in experiments]).order_by()
+    for experiment, state, count in every.values_list("experiment_id", "state").annotate(Count("pk")):
+        states[experiment][state] = count
     results = _furthest_results(experiments)
     arms: dict[int, list[Arm]] = defaultdict(list)
     for condition in Condition.objects.filter(experiment__in=experiments):

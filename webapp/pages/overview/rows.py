@@ -137,7 +137,7 @@ def _running() -> list[Running]:
     found = runs.for_pages().filter(state=State.RUNNING).order_by("started_at", "pk")[:RUNNING_SHOWN]
     held = Attempt.objects.filter(
         stage_run__in=[run.pk for run in found], number=F("stage_run__attempt_number")
-    )
+    ).defer("data")
     attempts = {attempt.stage_run_id: attempt for attempt in held}
     return [
         Running(
@@ -168,8 +168,7 @@ def _seconds_left(run: StageRun, attempt: Attempt | None) -> float | None:
 
 def _next_up() -> list[StageRun]:
     """The next ready runs in the order in which workers claim them."""
-    ready = StageRun.objects.filter(state=State.READY).select_related("experiment", "condition", "stage")
-    return list(runs.in_queue_order(ready)[:NEXT_SHOWN])
+    return list(runs.in_queue_order(runs.named().filter(state=State.READY))[:NEXT_SHOWN])
 
 
 def _workers() -> list[WorkerUse]:
@@ -199,7 +198,7 @@ def _of_workers(workers: Sequence[WorkerUse], ready: int) -> Iterator[Concern]:
 
 def _of_queues() -> Iterator[Concern]:
     """Queues with runs that wait for them: those that no worker serves, though there are workers, and paused ones."""
-    counts = Counter(StageRun.objects.filter(state=State.READY).values_list("queue", flat=True))
+    counts = Counter(runs.ready_by_queue(StageRun.objects.filter(state=State.READY)))
     served = runs.served_queues()
     for name in sorted(counts.keys() - set(served)) if served else ():
         wait = "wait" if counts[name] != 1 else "waits"
@@ -244,8 +243,8 @@ def _critical(user_id: int) -> Iterator[Concern]:
 
 def _failed() -> Iterator[Concern]:
     since = timezone.now() - FAILED_WITHIN
-    failed = StageRun.objects.filter(state=State.FAILED, finished_at__gt=since)
-    newest = failed.select_related("experiment", "condition", "stage").order_by("-finished_at", "-pk")
+    failed = runs.named().filter(state=State.FAILED, finished_at__gt=since)
+    newest = failed.order_by("-finished_at", "-pk")
     shown = list(newest[: FAILED_SHOWN + 1])
     for run in shown[:FAILED_SHOWN]:
         yield Concern(

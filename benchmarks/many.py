@@ -1,0 +1,149 @@
+"""The list of experiments and the overview of an installation with many experiments: queries and server time.
+
+    python -m benchmarks.many [--experiments 300] [--problems 100] [--repeats 9] [--explain]
+
+Each experiment has 36 runs (two conditions, six stages, three seeds), all over but for the newest's, and an evaluation of each run.
+The limit: 20 queries and 200 ms of server time, asked in this process (no network). --explain shows the plans of slow queries.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+
+from tests.stack import ROOT, RunningStack
+
+QUERIES, SECONDS = 20, 0.2
+PAGES = {
+    "list": "/experiments/",
+    "list, second page": "/experiments/?page=2",
+    "list, succeeded": "/experiments/?state=succeeded",
+}
+PAGES |= {"overview": "/", "experiment": "/experiments/many-7/", "workers": "/workers/"}
+LIMITED = ("list", "list, second page", "list, succeeded", "overview")
+SEEDS = (0, 1, 2)
+NOTES = "What was seen, and why it was tried. " * 50
+
+
+def main() -> int:
+    """Print a line a page; 1 when the list or the overview is over a limit."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--experiments", type=int, default=300)
+    parser.add_argument("--problems", type=int, default=100, help="of each evaluation")
+    parser.add_argument("--repeats", type=int, default=9)
+    parser.add_argument("--explain", action="store_true")
+    arguments = parser.parse_args()
+    os.environ.setdefault("MULBERRY_DATA", str(ROOT.parent / "shared" / "data"))
+    stack = RunningStack({"MULBERRY_SLOTS": "1"})
+    try:
+        stack.start()
+        os.environ |= {
+            "DJANGO_SETTINGS_MODULE": "webapp.settings",
+            "DATABASE_URL": stack.database_url(),
+            "MULBERRY_HOME": str(stack.home),
+        }
+        import django
+
+        django.setup()
+        began = time.perf_counter()
+        _make(arguments.experiments, arguments.problems)
+        print(f"{arguments.experiments} experiments made in {time.perf_counter() - began:.0f} s", flush=True)
+        over = _ask(arguments.repeats, explain=arguments.explain)
+        stack.stop()
+    finally:
+        stack.remove()
+    return int(over)
+
+
+def _make(experiments: int, problems: int) -> None:
+    from django.db import connection, transaction
+    from django.db.models import F
+    from django.utils import timezone
+
+    from tests import factories
+    from training.recipes import recipe as recipes
+    from webapp.experiments.models import Experiment
+    from webapp.results.models import Evaluation
+    from webapp.runs.models import Attempt, StageRun, State
+
+    recipe = recipes.build(recipes.read("demo")).model_dump(mode="json")
+    with transaction.atomic():  # else a commit a row
+        for number in range(experiments):
+            factories.make_experiment(f"many-{number}", seeds=SEEDS, recipe=recipe, notes=NOTES)
+            StageRun.objects.update(queue="nobody")  # so that the stack's worker takes none
+    newest = Experiment.objects.order_by("-pk")[:1].get()
+    older = StageRun.objects.exclude(experiment=newest)
+    older.update(
+        state=State.SUCCEEDED,
+        attempt_number=1,
+        started_at=timezone.now(),
+        finished_at=timezone.now(),
+        spec=recipe,
+    )
+    Attempt.objects.bulk_create(
+        Attempt(
+            stage_run_id=run,
+            number=1,
+            outcome=State.SUCCEEDED,
+            ended_at=timezone.now(),
+            journal_seq=9,
+            first_step=0,
+        )
+        for run in older.values_list("pk", flat=True)
+    )
+    Evaluation.objects.bulk_create(
+        Evaluation(
+            attempt_id=attempt, seq=1, key="e", benchmark=factories.BENCHMARK, step=1, problems=problems,
+            settings=factories.EVALUATION_SETTINGS, at=timezone.now(),
+        )
+        for attempt in Attempt.objects.annotate(place=F("stage_run")).order_by("place").values_list("pk", flat=True)
+    )  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO results_outcome (evaluation_id, problem, sample, prompt, response, reference, answer, tokens,"
+            " correct, mul_tokens, repeats, hit_limit)"
+            " SELECT e.id, 'p' || n, 0, repeat('How many apples? ', 10), ' #### 42', '42', '42', 9,"
+            " hashint4(n * 31 + e.id::int) % 3 = 0, 0, false, false FROM results_evaluation e, generate_series(1, %s) n",
+            [problems],
+        )
+        cursor.execute("VACUUM (ANALYZE)")
+
+
+def _ask(repeats: int, *, explain: bool) -> bool:
+    from django.contrib.auth.models import User
+    from django.db import connection
+    from django.test import Client
+    from django.test.utils import CaptureQueriesContext
+
+    client, over = Client(headers={"host": "localhost"}), False
+    client.force_login(User.objects.get(username="ada"))
+    print(f"{'page':20} queries  first  median  slowest   in the database   load {os.getloadavg()[0]:.1f}")
+    for name, path in PAGES.items():
+        times = []
+        for _ in range(repeats + 1):
+            began = time.perf_counter()
+            assert client.get(path).status_code == 200, path
+            times.append(time.perf_counter() - began)
+        with CaptureQueriesContext(connection) as queries:
+            client.get(path)
+        first, *times = times
+        took, asked = statistics.median(times), [float(one["time"]) for one in queries]
+        beyond = name in LIMITED and (len(queries) > QUERIES or took > SECONDS)
+        over |= beyond
+        print(
+            f"{name:20} {len(queries):7} {first:5.2f}s {took:6.3f}s {max(times):7.3f}s {sum(asked):10.3f}s"
+            f"{'  over the limit' if beyond else ''}",
+            flush=True,
+        )
+        for one in queries if explain else ():
+            if float(one["time"]) > 0.01:
+                print(f"  {one['time']} s: {one['sql'][:300]}")
+                with connection.cursor() as cursor:
+                    cursor.execute(f"EXPLAIN (ANALYZE, BUFFERS) {one['sql']}")
+                    print("\n".join(f"      {line}" for (line,) in cursor.fetchall()[:25]))
+    return over
+
+
+if __name__ == "__main__":
+    sys.exit(main())
