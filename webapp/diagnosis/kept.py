@@ -20,7 +20,7 @@ READ_BY = (
     outcome_counts,
     trends,
     series,
-)  # what rules compute with, beside the modules of this folder
+)  # what rules compute with, beside the modules of this room
 
 
 @with_config(ConfigDict(ser_json_inf_nan="constants"))
@@ -38,7 +38,7 @@ WRITTEN = TypeAdapter(Reading)
 @cache
 def _rules() -> bytes:
     """A digest of the code that makes readings, so that other rules read anew."""
-    files = [*Path(__file__).parent.glob("*.py"), *(Path(str(module.__file__)) for module in READ_BY)]
+    files = [*Path(__file__).parent.rglob("*.py"), *(Path(str(module.__file__)) for module in READ_BY)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in sorted(files))).digest()
 
 
