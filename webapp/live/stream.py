@@ -113,6 +113,7 @@ async def stream(page: Page, news: Sequence[News], hub: Hub = HUB) -> AsyncItera
                     yield message.encoded
             await asyncio.sleep(COALESCE_SECONDS)
             try:
-                await asyncio.wait_for(page.wake.wait(), KEEP_ALIVE_SECONDS)
+                async with asyncio.timeout(KEEP_ALIVE_SECONDS):  # wait_for of 3.11 may swallow the page's end
+                    await page.wake.wait()
             except TimeoutError:
                 yield b": still here\n\n"

@@ -129,6 +129,22 @@ async def test_a_notification_brings_the_rollouts() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+async def test_a_page_that_goes_at_the_moment_of_news_ends_its_stream() -> None:
+    page, hub = Page(only_told=True), Hub()
+    events = stream(page, nothing, hub)
+    await anext(events)
+    waiting = asyncio.ensure_future(anext(events))
+    async with asyncio.timeout(60):
+        while not page.wake._waiters:
+            await asyncio.sleep(0.01)
+    page.wake.set()
+    waiting.cancel()  # in the same turn of the loop
+    await asyncio.wait([waiting], timeout=20)
+    assert waiting.cancelled()
+    assert not hub.pages
+
+
+@pytest.mark.django_db(transaction=True)
 async def test_another_run_does_not_wake_the_page() -> None:
     page = Page(experiment=1, run=2)
     assert page.concerns({"experiment": 1, "run": 2, "attempt": 3, "seq": 4})
