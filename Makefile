@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 PORT ?= 8000
+WORKERS ?= 2
 HASH := $(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 RUNS := $(VENV)/.installed-$(HASH)
 TESTS := $(VENV)/.installed-dev-$(HASH)
 
-.PHONY: demo run setup test recipes check bench test-services clean
+.PHONY: demo run setup test test-fast recipes check bench test-services clean
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
@@ -22,8 +23,11 @@ run: $(RUNS)  ## start the dashboard and a worker
 
 setup: $(RUNS)  ## make the virtual environment
 
-test: $(TESTS) browser  ## run every test, a real browser included
-	$(BIN)/pytest
+test: $(TESTS) browser  ## run every test, a real browser included, in WORKERS=2 processes
+	$(BIN)/pytest -n $(WORKERS) --durations=25
+
+test-fast: $(TESTS)  ## run what needs neither a browser nor a running stack nor more than some seconds
+	$(BIN)/pytest -n $(WORKERS) -m "not browser and not slow"
 
 recipes: $(TESTS)  ## launch every research recipe at its tiny scale and check its table (RECIPES="a b": only these)
 	$(BIN)/python -m tests.recipes $(RECIPES)

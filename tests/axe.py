@@ -1,7 +1,5 @@
 """What axe finds on a page as it stands in the browser: nothing, in a test that passes."""
 
-from typing import Literal
-
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
@@ -10,16 +8,6 @@ def violations(page: Page) -> list[str]:
     """A line for each rule that is broken, with the first elements that break it."""
     found = Axe().run(page).response["violations"]
     return [f"{one['id']}: {[node['target'] for node in one['nodes']][:3]}" for one in found]
-
-
-def assert_fit(page: Page, address: str, wait_until: Literal["load", "networkidle"] = "load") -> None:
-    """Open an address on a desktop and on a phone: no barrier that axe finds, and nothing wider than the screen."""
-    for width in (1280, 390):
-        page.set_viewport_size({"width": width, "height": 844})
-        page.goto(address, wait_until=wait_until)
-        assert violations(page) == [], (address, width)
-        extra = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        assert extra == 0, (address, width)
 
 
 def without_policy(browser: Browser, page: Page, **options: object) -> Page:

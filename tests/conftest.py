@@ -1,51 +1,77 @@
-"""What every test may use: a temporary home with a PostgreSQL of its own, real data, the whole stack, a browser."""
+"""What every test may use: a temporary home with a PostgreSQL of its own, real data, the whole stack.
+
+Under pytest-xdist the controller runs no test: it makes the folder in which each worker has its home, its PostgreSQL
+and its temporary files, hands it over in FOLDER_GIVEN, and removes it in the end, also when a worker crashed, which ends the run.
+"""
 
 import os
-import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import django
 import pytest
 
-from tests.stack import SAMPLES, RunningStack
+from tests.order import in_order
+from tests.stack import SAMPLES, RunningStack, end_and_remove
 from workers.stack.postgres import Postgres
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
-
 ROOT = Path(__file__).resolve().parent.parent
-BROWSER_PATIENCE = 30_000  # ms: for whatever a page should show; a shared machine has slow moments
+FOLDER_GIVEN = "MULBERRY_TESTS_FOLDER"  # of a run: set by the controller for its workers
 
 # Settings are read once, at import, so the environment stands before anything imports them. The server itself
 # is started by the first test that needs a database; DATABASE_URL from outside is used as it is.
-HOME = Path(tempfile.mkdtemp(prefix="mulberry-tests-"))
-(HOME / "static").mkdir()  # WhiteNoise warns without it
-HOME.chmod(0o711)  # as root the database runs under another account, which must get through
+os.environ.setdefault(
+    "PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir()
+)  # where pytest keeps tmp_path, to be looked at
+BEFORE = dict(os.environ)
+IS_WORKER = FOLDER_GIVEN in os.environ
+FOLDER = Path(os.environ.get(FOLDER_GIVEN) or tempfile.mkdtemp(prefix="mulberry-tests-")).resolve()
+HOME = FOLDER / os.environ.get("PYTEST_XDIST_WORKER", "home")
+(HOME / "static").mkdir(parents=True)  # WhiteNoise warns without it
+if not IS_WORKER:
+    FOLDER.chmod(0o1777)  # as root the database runs under another account, which must get through
+HOME.chmod(0o711)
 POSTGRES = (
     None if "DATABASE_URL" in os.environ else Postgres(HOME, {"fsync": "off", "full_page_writes": "off"})
 )
+os.environ["TMPDIR"] = tempfile.tempdir = str(FOLDER)
 os.environ["MULBERRY_HOME"] = str(HOME)
 os.environ["MULBERRY_DATA"] = str(Path(os.environ.get("MULBERRY_DATA", SAMPLES)).resolve())
 for name in ("MULBERRY_STORAGE", "MULBERRY_CACHE"):
     os.environ.pop(name, None)
+for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ[name] = "1"  # tests run side by side, each on one core
 if POSTGRES:
     os.environ["DATABASE_URL"] = POSTGRES.url
 os.environ["DJANGO_SETTINGS_MODULE"] = "webapp.settings"
 django.setup()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Workers inherit the environment as it was, not what was made of it for this process, which runs no test."""
+    os.environ.clear()
+    os.environ.update(BEFORE | {FOLDER_GIVEN: str(FOLDER)})
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what runs in one process, and what begins first."""
+    items[:] = in_order(items)
+
+
 def pytest_unconfigure() -> None:
-    if "CELERY_BROKER_URL" in os.environ:
-        _remove_queue()
     if POSTGRES:
         POSTGRES.stop()
-    if (cluster := HOME / "postgres").is_symlink():
-        shutil.rmtree(cluster.resolve())
-    shutil.rmtree(HOME)
+    if IS_WORKER:
+        return  # the controller removes all of it
+    if "CELERY_BROKER_URL" in os.environ:
+        _remove_queue()
+    for process in end_and_remove(FOLDER):
+        print(f"the tests left a process behind, which is ended now: {process}", file=sys.stderr)
 
 
 def _remove_queue() -> None:
@@ -85,22 +111,7 @@ def home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="mulberry-home-"))
     folder.chmod(0o711)
     yield folder
-    if (cluster := folder / "postgres").is_symlink():
-        shutil.rmtree(cluster.resolve())
-    shutil.rmtree(folder)
-
-
-@pytest.fixture(scope="module")
-def stack() -> Iterator[RunningStack]:
-    """A running `mulberry up` that a module's tests share; it must end cleanly and leave nothing running."""
-    running = RunningStack()
-    try:
-        running.start()
-        yield running
-        assert running.stop() == 0, running.said()
-        assert running.processes() == []
-    finally:
-        running.remove()
+    end_and_remove(folder)
 
 
 @pytest.fixture
@@ -115,43 +126,3 @@ def new_stack() -> Iterator[Callable[..., RunningStack]]:
     yield make
     for one in made:
         one.remove()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """Headless Chromium. Of a module, not of the session: its event loop would be in the way of async tests."""
-    from playwright.sync_api import expect, sync_playwright
-
-    expect.set_options(timeout=BROWSER_PATIENCE)
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.fail("no Chromium; `make test` installs it as root, else install the package chromium")
-    arguments = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-    arguments += ["--disable-component-update", "--disable-sync"]
-    if os.geteuid() == 0:
-        arguments.append("--no-sandbox")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=arguments)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture
-def page(browser: "Browser") -> Iterator["Page"]:
-    """A page in a fresh context; errors on its console and uncaught exceptions fail the test."""
-    context = browser.new_context(accept_downloads=True)
-    context.set_default_timeout(BROWSER_PATIENCE)
-    opened, errors = context.new_page(), list[str]()
-    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    yield opened
-    context.close()
-    assert errors == []
-
-
-@pytest.fixture
-def signed_in(page: "Page", stack: RunningStack) -> "Page":
-    """A page of the shared stack, signed in as the operator."""
-    page.goto(stack.sign_in_link())
-    page.wait_for_url(f"{stack.address}/")
-    return page

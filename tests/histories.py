@@ -25,7 +25,7 @@ from webapp.launch.launch import launch
 from webapp.results import published
 from webapp.results.imports import import_history
 from webapp.results.models import Evaluation
-from webapp.runs.models import Attempt, StageRun, State
+from webapp.runs.models import Attempt, StageRun, State, WorkerLog
 from webapp.telemetry import search
 from webapp.telemetry.models import Rollout
 
@@ -99,20 +99,38 @@ def make_history(
     return experiment
 
 
+NOTES = (
+    "# A\n\n[link](https://example.com) `code`\n\n| a | b |\n|---|---|\n| 1 | "
+    + "wide" * 60
+    + " |\n\n> said\n"
+)
+
+
 def make_every_page() -> Rows:
     """Make an experiment of two seeds that is nearly over, with everything a page shows, and an imported one."""
     experiment = make_history("demo-1", done=5, seeds=(0, 1))
     running = StageRun.objects.get(
         experiment=experiment, stage__kind="grpo", condition__name="mul_tokens", seed=0
     )
+    for attempt in Attempt.objects.filter(stage_run__stage__kind="grpo", ended_at=None):
+        attempt.metrics.filter(name="hit_limit").delete()
+        add_metrics(attempt, {"hit_limit": [0.02] * 20 + [0.6] * 40})  # a finding, of both seeds
+    resumed = make_attempt(running, first_step=40)
+    add_metrics(resumed, {"reward": [0.7] * 20, "accuracy": [0.6] * 20}, first_step=41)
+    add_rollouts(resumed, step=60, count=16)
     while search.index_texts(seconds=5):
         pass
     evaluation = Evaluation.objects.filter(attempt__stage_run__experiment=experiment).last()
     assert evaluation is not None
     add_samples(evaluation, [[i % 3 == 0, i % 2 == 0] for i in range(evaluation.problems)])
-    smoke = recipes.build(recipes.read("smoke"))
+    smoke = recipes.build(recipes.read("smoke"), [("stages.grpo.temperature", 0.8)])
     launched = launch(recipe=smoke, owner=make_user(), reuse=False)
+    Experiment.objects.filter(pk=launched.pk).update(notes=NOTES, notes_by="ada", notes_version=1)
+    make_experiment("a_name_that_takes_quite_some_room-1")
     history = import_history(publication=published.read("phase_1_to_6"), owner=make_user())
+    worker = make_worker("cpu:0", "cpu:1")
+    running.attempts.update(worker=worker, device="cpu:0")
+    WorkerLog.objects.create(worker=worker, text="a line of the log " * 30 + "\n" * 3 + "x" * 300)
     return Rows(
         experiment=experiment.name,
         launched=launched.name,
@@ -121,5 +139,5 @@ def make_every_page() -> Rows:
         evaluation=evaluation.pk,
         problem="p0000",
         published=history.experiment.name,
-        worker=make_worker("cpu:0", "cpu:1").pk,
+        worker=worker.pk,
     )

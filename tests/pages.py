@@ -78,7 +78,8 @@ MORE: dict[str, Example] = {  # other states of pages above
     ),
     "form-yaml": lambda rows: reverse("new_from_recipe", kwargs={"recipe": "demo"}) + "?as=yaml",
     "form-tiny": lambda rows: (
-        reverse("new_from_recipe", kwargs={"recipe": "hypothesis_d_one_step"}) + "?scale=tiny&set=seeds=[0,1]"
+        reverse("new_from_recipe", kwargs={"recipe": "hypothesis_d_one_step"})
+        + "?scale=tiny&set=seeds=[0,1]&set=stages.grpo.beta=0.1"
     ),
     "compare-empty": _at("compare"),
     "comparison-amounts": lambda rows: (
@@ -86,6 +87,16 @@ MORE: dict[str, Example] = {  # other states of pages above
         + "?metric=mul_tokens_per_response&seeds=together"
     ),
     "search-found": lambda rows: reverse("search") + f"?q={rows.experiment}",
+    "compare-several": lambda rows: (
+        reverse("compare")
+        + f"?experiment1={rows.experiment}&experiment2={rows.published}&experiment3={rows.experiment}"
+    ),
+    "comparison-together": lambda rows: (
+        reverse("comparison", kwargs={"name": rows.experiment}) + "?seeds=together"
+    ),
+    "experiment-settings": lambda rows: reverse("experiment", kwargs={"name": rows.launched}) + "?only=no",
+    "flips-narrowed": lambda rows: reverse("flips", kwargs={"name": rows.experiment}) + "?only=gained",
+    "run-metrics": lambda rows: reverse("run", kwargs={"run_id": rows.run}) + "?find=reward",
     "experiments-none": lambda rows: reverse("experiments") + "?q=zebra",
     "rollouts-none": lambda rows: reverse("rollouts", kwargs={"run_id": rows.run}) + "?words=zebra",
 }

@@ -19,6 +19,11 @@ from training.recipes import recipe as recipes
 
 TOGETHER = 2  # launched side by side: while one waits for its last stage, the other keeps the slots busy
 PATIENCE = 3_000  # seconds for one
+TINY = (
+    "--set",
+    "scale=tiny",
+    "--no-reuse",
+)  # every stage is computed, also one that another recipe has at this scale
 
 
 @dataclass(frozen=True)
@@ -44,12 +49,16 @@ def launch(stack: RunningStack, names: Sequence[str], together: int = TOGETHER) 
 
 def _launch(stack: RunningStack, name: str) -> Outcome:
     began = time.monotonic()
-    # every stage is computed, also one that another recipe has at this scale too
-    done = stack.mulberry("launch", name, "--set", "scale=tiny", "--no-reuse", "--wait", timeout=PATIENCE)
+    done = stack.mulberry("launch", name, *TINY, "--wait", timeout=PATIENCE)
     seconds = time.monotonic() - began
     if done.returncode:
         return Outcome(name, seconds, done.stderr.strip() or done.stdout.strip())
-    shown = stack.mulberry("table", f"{name}-1", "--format", "csv", timeout=120)
+    return checked(stack, name, f"{name}-1", seconds)
+
+
+def checked(stack: RunningStack, name: str, experiment: str, seconds: float = 0.0) -> Outcome:
+    """How a recipe's experiment ended, all of whose runs succeeded: whether its table is full."""
+    shown = stack.mulberry("table", experiment, "--format", "csv", timeout=120)
     if shown.returncode:
         return Outcome(name, seconds, shown.stderr.strip())
     filled = {

@@ -16,12 +16,16 @@ from django.test import Client
 from tests import factories
 from tests.stack import free_port
 
+IN_FLIGHT = "/requests-in-flight"  # of COUNTING
+DASHBOARD, COUNTING = "webapp.asgi:application", "tests.counting:application"
+PATIENCE = 60.0  # seconds; a shared machine has slow moments
+
 
 @contextmanager
-def served(port: int = 0) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
+def served(port: int = 0, application: str = DASHBOARD) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """A server process and its address; it has no limit of its own on how long streams may go on."""
     port = port or free_port()
-    command = [sys.executable, "-m", "uvicorn", "webapp.asgi:application", "--port", str(port)]
+    command = [sys.executable, "-m", "uvicorn", application, "--port", str(port)]
     process = subprocess.Popen(
         [*command, "--log-level", "warning"],
         env={**os.environ, "DATABASE_URL": database_url()},
@@ -48,8 +52,29 @@ def session() -> dict[str, str]:
     return {"sessionid": client.cookies["sessionid"].value}
 
 
+def wait_until_idle(address: str) -> None:
+    """Return when a server of COUNTING answers no request and nothing but this test is at work in its database.
+
+    Otherwise the server would read tables in one order while the test empties them in another: a deadlock.
+    """
+    working = (
+        "SELECT count(*) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'"
+    )
+    limit = time.monotonic() + PATIENCE
+    while True:
+        requests = int(httpx.get(f"{address}{IN_FLIGHT}").text)
+        with connection.cursor() as cursor:
+            cursor.execute(working)
+            ((queries,),) = cursor.fetchall()
+        if not requests and not queries:
+            return
+        assert time.monotonic() < limit, f"{requests} requests and {queries} queries do not end"
+        time.sleep(0.02)
+
+
 def _wait_until_it_answers(address: str, process: subprocess.Popen[bytes]) -> None:
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + PATIENCE
     while time.monotonic() < limit and process.poll() is None:
         try:
             if httpx.get(f"{address}/healthz").text == "ok\n":

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ class RunningStack:
         }
         self.output = self.home / "up.txt"
         self.process: subprocess.Popen[bytes] | None = None
+        self.launched: dict[tuple[str, ...], subprocess.CompletedProcess[str]] = {}
 
     def start(self, timeout: float = 90) -> None:
         """Start it and return when the dashboard answers."""
@@ -85,6 +87,23 @@ class RunningStack:
             timeout=timeout,
         )
 
+    def launch_early(self, *arguments: str) -> None:
+        """Launch what a later test waits for, so that it trains while others run."""
+        if arguments not in self.launched:
+            self.launched[arguments] = self.mulberry("launch", *arguments, "--json")
+
+    def wait_for_runs(self, experiment: str, timeout: float) -> dict[str, int]:
+        """Wait until none of an experiment's runs is to come; how many have which state."""
+        query = (
+            "SELECT r.state, count(*) FROM runs_stagerun r"
+            " JOIN experiments_experiment e ON e.id = r.experiment_id WHERE e.name = %s GROUP BY 1"
+        )
+        deadline = time.monotonic() + timeout
+        while (states := dict(self.rows(query, [experiment]))).keys() & {"waiting", "ready", "running"}:
+            assert time.monotonic() < deadline, f"{experiment} is not over: {states}"
+            time.sleep(0.5)
+        return states
+
     def sign_in_link(self) -> str:
         """A new one-time link."""
         made = self.mulberry("sign-in")
@@ -114,13 +133,33 @@ class RunningStack:
         """End what is left of it, and its files."""
         if self.process is not None and self.process.poll() is None:
             self.stop()
-        if (cluster := self.home / "postgres").is_symlink():
-            shutil.rmtree(cluster.resolve())
-        shutil.rmtree(self.home)
+        end_and_remove(self.home)
+
+
+def end_and_remove(folder: Path, patience: float = 10) -> list[str]:
+    """Remove a folder with the database clusters of the homes in it; the command lines of what had to be ended first.
+
+    What does not end by itself, as guards do when that which they guard has gone, is asked to, then made to.
+    """
+    left = psutil.wait_procs(processes_of(folder), timeout=patience)[1]
+    parents = {process.pid for process in left}
+    highest = [process for process in left if process.ppid() not in parents]
+    for process in highest:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    while found := psutil.wait_procs(processes_of(folder), timeout=3 * patience)[1]:
+        for process in found:
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
+    for cluster in folder.rglob("postgres"):
+        if cluster.is_symlink():
+            shutil.rmtree(cluster.resolve(), ignore_errors=True)
+    shutil.rmtree(folder)
+    return [" ".join(process.info["cmdline"] or [process.info["name"]]) for process in highest]
 
 
 def processes_of(home: Path) -> list[psutil.Process]:
-    """Live processes (no zombies) with this MULBERRY_HOME, or inside or with an argument below it.
+    """Live processes (no zombies) with a MULBERRY_HOME here or below, or inside or with an argument below it.
 
     Their `info` has name and command line as they were: a process may end before it is asked.
     """
@@ -129,7 +168,7 @@ def processes_of(home: Path) -> list[psutil.Process]:
         try:
             if process.status() == psutil.STATUS_ZOMBIE or process.pid == os.getpid():
                 continue
-            mine = process.environ().get("MULBERRY_HOME") == str(home)
+            mine = Path(process.environ().get("MULBERRY_HOME", "/")).is_relative_to(home)
             below = any(word.startswith(str(home)) for word in process.cmdline())
             if mine or below or Path(process.cwd()).is_relative_to(home):
                 found.append(process)

@@ -1,18 +1,14 @@
 """An experiment's page in a real browser: its notes, its settings, when it will be done, its place in the queue."""
 
-from typing import Literal
-
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import factories, histories
-from tests.axe import assert_fit
 from tests.served import session
 from training.recipes import recipe as recipes
 from webapp.experiments.models import Experiment
 from webapp.launch.launch import launch
 from webapp.runs import queues
-from webapp.runs.models import State
 from webapp.runs.querysets import in_line
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -130,24 +126,3 @@ def test_the_place_in_the_queue_follows_what_others_do(page: Page, address: str)
     page.get_by_role("button", name="Move second-1 down").click()
     expect(turn).to_contain_text("Number 2 of 2")
     assert [one.name for one in in_line("default")] == ["first-1", "second-1"]
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_has_no_barriers_and_fits_a_phone(browser: Browser, address: str, scheme: str) -> None:
-    experiment = make_smoke()
-    text = (
-        "# A\n\n[link](https://example.com) `code`\n\n| a | b |\n|---|---|\n| 1 | "
-        + "wide" * 60
-        + " |\n\n> said\n"
-    )
-    Experiment.objects.update(notes=text, notes_by="ada", notes_version=1)
-    experiment.runs.filter(parent=None).update(state=State.READY)
-    queues.pause(queue="default", by="ada")
-    context = browser.new_context(bypass_csp=True, color_scheme=scheme)  # type: ignore[arg-type]
-    context.add_cookies([{"name": n, "value": v, "url": address} for n, v in session().items()])
-    page = context.new_page()
-    for path in ("", "?only=no", "notes/edit/"):
-        loaded: Literal["load", "networkidle"] = "networkidle" if path == "notes/edit/" else "load"
-        assert_fit(page, f"{address}/experiments/{experiment.name}/{path}", loaded)
-    page.goto("about:blank")
-    context.close()

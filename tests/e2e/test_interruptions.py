@@ -1,5 +1,6 @@
 """A run in mid-GRPO meets a person: cancelled from its page, and carried over an end of `mulberry up`."""
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -27,9 +28,12 @@ SHORT = (
 GRPO = "SELECT r.id, r.state FROM runs_stagerun r JOIN experiments_stage s ON s.id = r.stage_id WHERE s.name = 'grpo'"
 
 
-def _launch(stack: RunningStack) -> None:
-    launched = stack.mulberry("launch", "smoke", *(word for change in SHORT for word in ("--set", change)))
+def _launch(stack: RunningStack) -> str:
+    """Launch the short experiment; its name."""
+    changes = [word for change in SHORT for word in ("--set", change)]
+    launched = stack.mulberry("launch", "smoke", *changes, "--json")
     assert launched.returncode == 0, launched.stderr
+    return str(json.loads(launched.stdout)["name"])
 
 
 def _until(condition: Callable[[], object], what: str, seconds: float) -> None:
@@ -44,25 +48,32 @@ def _rollouts(stack: RunningStack, run: int) -> int:
     return int(stack.rows(f"{query} WHERE a.stage_run_id = %s", [run])[0][0])
 
 
-def _in_the_middle(stack: RunningStack) -> int:
-    """Wait until a GRPO run has gone past its first checkpoint; its id."""
+def _in_the_middle(stack: RunningStack, experiment: str) -> int:
+    """Wait until a GRPO run of an experiment has gone past its first checkpoint; its id."""
     past = (
         "SELECT r.id FROM runs_stagerun r JOIN runs_attempt a ON a.stage_run_id = r.id"
-        " JOIN runs_checkpoint c ON c.attempt_id = a.id WHERE r.state = 'running'"
+        " JOIN runs_checkpoint c ON c.attempt_id = a.id JOIN experiments_experiment e ON e.id = r.experiment_id"
+        " WHERE e.name = %s AND r.state = 'running'"
         f" AND r.spec #>> '{{settings,kind}}' = 'grpo' AND r.progress_done BETWEEN c.step + 1 AND {STEPS - 10}"
     )
-    _until(lambda: stack.rows(past), "GRPO past a checkpoint", 240)
-    return int(stack.rows(past)[0][0])
+    found: list[tuple[int]] = []
+
+    def look() -> bool:
+        found[:] = stack.rows(past, [experiment])
+        return bool(found)
+
+    _until(look, "GRPO past a checkpoint", 600)
+    return found[0][0]
 
 
 @pytest.mark.browser
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_cancel_from_the_page_leaves_nothing_alive_and_what_was_recorded(
     stack: RunningStack, signed_in: Page
 ) -> None:
-    _launch(stack)
-    run = _in_the_middle(stack)
+    name = _launch(stack)
+    run = _in_the_middle(stack, name)
     page = signed_in
     page.goto(f"{stack.address}/runs/{run}/")
     pid, started = stack.rows("SELECT pid, process_started FROM runs_attempt WHERE stage_run_id = %s", [run])[
@@ -83,16 +94,15 @@ def test_cancel_from_the_page_leaves_nothing_alive_and_what_was_recorded(
     expect(page.locator("dl[data-state]")).to_have_attribute("data-state", "cancelled")
     assert _rollouts(stack, run) >= recorded > 0
     expect(page.locator("#rollouts article").first).to_be_visible()
-    stack.mulberry("cancel", "smoke-1")
+    stack.mulberry("cancel", name)
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(700)
+@pytest.mark.timeout(1100)
 def test_the_end_of_up_is_a_pause_for_its_runs(new_stack: Callable[..., RunningStack]) -> None:
     stack = new_stack()
     stack.start()
-    _launch(stack)
-    run = _in_the_middle(stack)
+    run = _in_the_middle(stack, _launch(stack))
     assert stack.stop() == 0
     assert stack.processes() == []
 

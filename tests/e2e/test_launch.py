@@ -1,6 +1,4 @@
-"""Launching in a real browser: gallery, size, conditions, stages, text, links; axe finds nothing on these pages."""
-
-from importlib.resources import files
+"""Launching in a real browser: gallery, size, conditions, stages, text, links."""
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -13,8 +11,6 @@ from webapp.runs.models import StageRun
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SMOKE, PHASE_6 = "/experiments/new/smoke/", "/experiments/new/phase6_grpo_20x/"
-AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text()
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
 
 def field(page: Page, path: str):  # type: ignore[no-untyped-def]
@@ -176,25 +172,6 @@ def test_it_works_without_scripts(browser: Browser, page: Page, address: str) ->
     plain.wait_for_url("**/experiments/smoke-1/")
     context.close()
     assert Condition.objects.filter(name="third").exists()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(browser: Browser, page: Page, address: str, scheme: str) -> None:
-    context = browser.new_context(bypass_csp=True, color_scheme=scheme)  # type: ignore[arg-type]
-    context.add_cookies(page.context.cookies())  # type: ignore[arg-type]
-    looked = context.new_page()
-    filled = "?scale=tiny&set=stages.grpo.beta=0.1"
-    for path in ("/experiments/new/", f"/experiments/new/hypothesis_d_one_step/{filled}", f"{SMOKE}?as=yaml"):
-        looked.goto(address + path)
-        if path != "/experiments/new/":
-            settled(looked)
-        looked.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true })")
-        looked.evaluate(AXE)
-        found = looked.evaluate("rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", RULES)[
-            "violations"
-        ]
-        assert [(one["id"], [node["html"][:120] for node in one["nodes"][:3]]) for one in found] == [], path
-    context.close()
 
 
 @pytest.mark.parametrize("width", [390, 800, 1280])

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests import factories
-from tests.conftest import BROWSER_PATIENCE
+from tests.e2e.conftest import BROWSER_PATIENCE
 from tests.served import served, session
 from tests.stack import free_port
 from training.process.journal import Journal, RolloutRow
@@ -58,53 +58,64 @@ def sampling(transactional_db: None, tmp_path: Path) -> list[Sampling]:
 
 
 @pytest.fixture
-def open_page(browser: Browser) -> Iterator[Page]:
-    """A page that may see its server go away, which its console tells."""
+def open_pages(browser: Browser) -> Iterator[list[Page]]:
+    """Two pages of one person that may see their server go away, which their console tells."""
     context = browser.new_context()
     context.set_default_timeout(BROWSER_PATIENCE)
-    yield context.new_page()
+    yield [context.new_page(), context.new_page()]
     context.close()
 
 
-@pytest.mark.parametrize("across", [False, True])
 def test_nothing_is_lost_or_doubled_over_a_reconnect_and_a_restart(
-    sampling: list[Sampling], open_page: Page, across: bool
+    sampling: list[Sampling], open_pages: list[Page]
 ) -> None:
-    page, port = open_page, free_port()
-    watched = sampling if across else sampling[:1]
-    runs = [one.ingest.run for one in watched]
-    path = "/experiments/demo-1/rollouts/" if across else f"/runs/{runs[0]}/rollouts/"
+    """On the page of one run and on that of all runs of the experiment, watched side by side."""
+    port, context = free_port(), open_pages[0].context
+    runs = [one.ingest.run for one in sampling]
+    watched = {
+        f"/runs/{runs[0]}/rollouts/": (open_pages[0], runs[:1]),
+        "/experiments/demo-1/rollouts/": (open_pages[1], runs),
+    }
 
     def everybody(steps: int, *, brought_in: bool = True) -> None:
         for one in sampling:
             one.go(steps, brought_in=brought_in)
 
+    def all_hold() -> None:
+        for page, shown in watched.values():
+            _holds(page, shown)
+
     with served(port) as (_, address):
         cookies = [{"name": name, "value": value, "url": address} for name, value in session().items()]
-        page.context.add_cookies(cookies)  # type: ignore[arg-type]
+        context.add_cookies(cookies)  # type: ignore[arg-type]
         everybody(2)
-        page.goto(address + path)
-        expect(page.locator("#live")).to_have_text("live")
-        page.evaluate("window.never_reloaded = true")
+        for path, (page, _) in watched.items():
+            page.goto(address + path)
+            expect(page.locator("#live")).to_have_text("live")
+            page.evaluate("window.never_reloaded = true")
         everybody(3)
-        _holds(page, runs)
-        page.context.set_offline(True)  # an open stream notices nothing of it, so it is closed as well
-        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        all_hold()
+        context.set_offline(True)  # an open stream notices nothing of it, so it is closed as well
+        for page in open_pages:
+            page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
         everybody(2)
-        page.context.set_offline(False)
+        context.set_offline(False)
         everybody(1)
-        _holds(page, runs)
-    expect(page.locator("#live")).to_have_text("connecting …")  # the server was killed
+        all_hold()
+    for page in open_pages:
+        expect(page.locator("#live")).to_have_text("connecting …")  # the server was killed
     everybody(2)
     everybody(1, brought_in=False)  # in the journal alone while the server comes back
     with served(port):
-        expect(page.locator("#live")).to_have_text("live")
+        for page in open_pages:
+            expect(page.locator("#live")).to_have_text("live")
         everybody(2)
-        _holds(page, runs)
+        all_hold()
         everybody(4)
-        _holds(page, runs)
-        assert page.evaluate("window.never_reloaded")
-        page.goto("about:blank")
+        all_hold()
+        for page in open_pages:
+            assert page.evaluate("window.never_reloaded")
+            page.goto("about:blank")
 
 
 def _holds(page: Page, runs: list[int]) -> None:

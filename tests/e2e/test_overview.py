@@ -1,7 +1,6 @@
 """The overview and the frame of every page in a real browser: live, accessible, by keyboard, on paper, on a phone."""
 
 from datetime import timedelta
-from itertools import pairwise
 
 import pytest
 from django.utils import timezone
@@ -102,27 +101,16 @@ def test_a_view_is_saved_with_its_choices_and_found_again(page: Page, address: s
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
-def test_axe_finds_nothing(browser: Browser, page: Page, address: str, width: int, scheme: str) -> None:
-    histories.make_history("demo-1", done=6)
-    histories.make_history("demo-2", done=3)
-    make_worker()
-    other = without_policy(browser, page, viewport={"width": width, "height": 844}, color_scheme=scheme)
-    for path in (
-        "/",
-        "/experiments/",
-        "/experiments/?q=zzz",
-        "/search/?q=demo",
-        "/views/",
-        "/notifications/",
-    ):
-        other.goto(f"{address}{path}")
-        assert violations(other) == [], path
-        levels = other.locator("h1, h2, h3").evaluate_all("all => all.map((one) => Number(one.tagName[1]))")
-        assert levels[0] == 1, path
-        assert all(after <= before + 1 for before, after in pairwise(levels)), path
-    other.locator("details.menu:visible > summary").first.click()
-    assert violations(other) == []
+def test_axe_finds_nothing_beside_an_open_menu(
+    browser: Browser, page: Page, address: str, scheme: str
+) -> None:
+    factories.make_experiment("demo-1")
+    other = without_policy(browser, page, color_scheme=scheme)
+    for width in (1280, 390):
+        other.set_viewport_size({"width": width, "height": 844})
+        other.goto(f"{address}/experiments/")
+        other.locator("details.menu:visible > summary").first.click()
+        assert violations(other) == [], width
     other.goto("about:blank")
     other.context.close()
 

@@ -5,14 +5,10 @@ import time
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests import factories, histories
-from tests.axe import assert_fit
-from tests.served import session
+from tests import factories
 from tests.stack import RunningStack
-from webapp.runs import queues
-from webapp.runs.models import WorkerLog
 
 STATES = "SELECT e.name, r.state, count(*) FROM runs_stagerun r JOIN experiments_experiment e ON e.id = r.experiment_id GROUP BY 1, 2"
 
@@ -116,26 +112,3 @@ def test_an_experiment_is_moved_by_keyboard(page: Page, address: str) -> None:
     expect(page.locator(".line tbody th a")).to_have_text(["b-1", "a-1"])
     assert page.url.endswith("/workers/#line-b-1")
     expect(page.get_by_role("status").first).to_contain_text("b-1 is moved up")
-
-
-@pytest.mark.browser
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_pages_have_no_barriers_and_fit_a_phone(browser: Browser, address: str, scheme: str) -> None:
-    history = histories.make_history("a_name_that_takes_quite_some_room-1", done=1, seeds=(0, 1))
-    factories.make_experiment("b-1")
-    worker = factories.make_worker("cuda:0", "cpu:0")
-    drained = factories.make_worker("cpu:0")
-    history.runs.filter(state="running").first().attempts.update(worker=worker, device="cuda:0")  # type: ignore[union-attr]
-    WorkerLog.objects.create(worker=worker, text="a line of the log " * 30 + "\n" * 3 + "x" * 300)
-    queues.drain(worker=drained, by="ada")
-    context = browser.new_context(bypass_csp=True, color_scheme=scheme)  # type: ignore[arg-type]
-    context.add_cookies([{"name": n, "value": v, "url": address} for n, v in session().items()])
-    page = context.new_page()
-    for paused in (False, True):
-        if paused:
-            queues.pause(queue="default", by="ada")
-        for path in ("/workers/", f"/workers/{worker.pk}/", f"/workers/{drained.pk}/"):
-            assert_fit(page, address + path)
-    page.goto("about:blank")
-    context.close()

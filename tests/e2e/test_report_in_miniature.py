@@ -10,14 +10,16 @@ FINDING = "Reward rises while correctness "
 COMPONENTS = {"shows_steps", "uses_mul_tokens", "short_response", "partial_credit", "repetition"}
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_a_reward_that_is_hacked_is_found_with_what_pays_for_it(stack: RunningStack) -> None:
-    # fewer problems than the recipe's: the finding is about rollouts
-    problems = "benchmarks.one_step_multiplication.problems=100"
-    done = stack.mulberry("launch", "report_in_miniature", "--set", problems, "--wait", timeout=850)
-    assert done.returncode == 0, done.stdout + done.stderr
-    shown = stack.mulberry("table", "report_in_miniature-1", "--what", "findings", "--format", "json")
+FEWER = "benchmarks.one_step_multiplication.problems=100"  # than the recipe's: the finding is about rollouts
+
+
+@pytest.mark.timeout(1500)
+@pytest.mark.launches("report_in_miniature", "--set", FEWER)
+def test_a_reward_that_is_hacked_is_found_with_what_pays_for_it(
+    stack: RunningStack, launched: list[str]
+) -> None:
+    (name,) = launched
+    shown = stack.mulberry("table", name, "--what", "findings", "--format", "json")
     rows = [row for row in json.loads(shown.stdout)["rows"] if row["kind"] == "reward_without_correctness"]
     assert rows, shown.stdout
     for row in rows:
@@ -25,5 +27,5 @@ def test_a_reward_that_is_hacked_is_found_with_what_pays_for_it(stack: RunningSt
         assert headline.startswith(FINDING)
         assert payer.removesuffix(" pays for it") in COMPONENTS
         assert row["stage"] == "grpo" and row["from_step"] is not None
-    text = stack.mulberry("report", "report_in_miniature-1").stdout
+    text = stack.mulberry("report", name).stdout
     assert f"Critical: {FINDING}" in text or f"Warning: {FINDING}" in text

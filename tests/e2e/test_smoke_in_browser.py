@@ -26,16 +26,20 @@ WATCH = """() => {
 
 @pytest.mark.browser
 @pytest.mark.slow
-@pytest.mark.timeout(480)
+@pytest.mark.timeout(1000)
 def test_launch_watch_compare_and_download(stack: RunningStack, signed_in: Page) -> None:
     page = signed_in
-    _launch_with_one_setting_changed(page)
+    name = _launch_with_one_setting_changed(page)
     page.evaluate(WATCH)
-    assert stack.rows("SELECT DISTINCT spec #>> '{settings,prompts}' FROM runs_stagerun WHERE state = 'waiting'"
-                      " AND spec #>> '{settings,kind}' = 'grpo'") == [("200",)]  # fmt: skip
+    asked = (
+        "SELECT DISTINCT r.spec #>> '{settings,prompts}' FROM runs_stagerun r"
+        " JOIN experiments_experiment e ON e.id = r.experiment_id"
+        " WHERE e.name = %s AND r.state = 'waiting' AND r.spec #>> '{settings,kind}' = 'grpo'"
+    )
+    assert stack.rows(asked, [name]) == [("200",)]
 
     grpo = page.context.new_page()
-    run_id = _run_id(stack, "baseline", "grpo")
+    run_id = _run_id(stack, name, "baseline", "grpo")
     expect(page.locator(f"#box-{run_id}")).to_have_attribute("data-state", "running", timeout=WHOLE_ROAD)
     grpo.goto(f"{stack.address}/runs/{run_id}/")
     counts = _growing_rollouts(grpo)
@@ -50,10 +54,11 @@ def test_launch_watch_compare_and_download(stack: RunningStack, signed_in: Page)
     assert "waiting" in page.evaluate(f"[...seen['box-{run_id}']]")
 
     page.get_by_role("link", name="Comparison").click()
-    _downloads_equal_the_database(stack, page)
+    _downloads_equal_the_database(stack, name, page)
 
 
-def _launch_with_one_setting_changed(page: Page) -> None:
+def _launch_with_one_setting_changed(page: Page) -> str:
+    """Launch the smoke recipe by its form; the experiment's name."""
     page.get_by_role("link", name="New experiment").first.click()
     page.locator("a[href='/experiments/new/smoke/']").first.click()
     page.wait_for_url("**/experiments/new/smoke/")  # a click returns before the new page is there
@@ -61,14 +66,17 @@ def _launch_with_one_setting_changed(page: Page) -> None:
     page.locator("[id='field-stages.grpo.prompts']").fill("200")
     page.get_by_role("button", name="Launch").click()
     page.wait_for_url(re.compile(r"/experiments/smoke-\d+/$"))
+    return page.url.split("/")[-2]
 
 
-def _run_id(stack: RunningStack, condition: str, stage: str) -> int:
+def _run_id(stack: RunningStack, experiment: str, condition: str, stage: str) -> int:
     query = (
         "SELECT r.id FROM runs_stagerun r JOIN experiments_condition c ON c.id = r.condition_id"
-        " JOIN experiments_stage s ON s.id = r.stage_id WHERE c.name = %s AND s.name = %s"
+        " JOIN experiments_stage s ON s.id = r.stage_id"
+        " JOIN experiments_experiment e ON e.id = r.experiment_id"
+        " WHERE e.name = %s AND c.name = %s AND s.name = %s"
     )
-    return int(stack.rows(query, [condition, stage])[0][0])
+    return int(stack.rows(query, [experiment, condition, stage])[0][0])
 
 
 def _growing_rollouts(page: Page) -> list[int]:
@@ -88,14 +96,16 @@ def _growing_rollouts(page: Page) -> list[int]:
     return counts
 
 
-def _downloads_equal_the_database(stack: RunningStack, page: Page) -> None:
+def _downloads_equal_the_database(stack: RunningStack, name: str, page: Page) -> None:
     expected = {
         (stage, condition): (correct, problems)
         for stage, condition, correct, problems in stack.rows(
             "SELECT s.name, c.name, count(*) FILTER (WHERE o.correct), count(*) FROM results_outcome o"
             " JOIN results_evaluation e ON e.id = o.evaluation_id JOIN runs_attempt a ON a.id = e.attempt_id"
             " JOIN runs_stagerun r ON r.id = a.stage_run_id JOIN experiments_stage s ON s.id = r.stage_id"
-            " JOIN experiments_condition c ON c.id = r.condition_id GROUP BY 1, 2"
+            " JOIN experiments_condition c ON c.id = r.condition_id"
+            " JOIN experiments_experiment x ON x.id = r.experiment_id WHERE x.name = %s GROUP BY 1, 2",
+            [name],
         )
     }
     assert set(expected) == {(stage, condition) for stage in STAGES for condition in CONDITIONS}
