@@ -31,7 +31,10 @@ pytestmark = [
     pytest.mark.timeout(800),
 ]
 
-STEPS, PER_STEP = 60, 16  # some seconds of GRPO even on an idle machine: it must be met in the middle
+STEPS, PER_STEP = (
+    120,
+    16,
+)  # so many seconds of GRPO, even on an idle machine, that it can be met in the middle four times
 StartWorker = Callable[[], "subprocess.Popen[bytes]"]
 
 
@@ -102,16 +105,16 @@ def gone(family: set[psutil.Process], seconds: float = 10) -> bool:
     return not alive
 
 
-def in_mid_grpo(run: StageRun) -> Attempt:
-    """Wait until the run's newest attempt has a checkpoint and has gone past it; its family lives."""
+def in_mid_grpo(run: StageRun, number: int) -> Attempt:
+    """Wait until the attempt of this number has a checkpoint and has gone past it; its family lives."""
 
     def past_a_checkpoint() -> bool:
-        attempt = Attempt.objects.filter(stage_run=run, ended_at=None).last()
+        attempt = Attempt.objects.filter(stage_run=run, number=number, ended_at=None).last()
         saved = Checkpoint.objects.filter(attempt=attempt).first() if attempt else None
         return saved is not None and StageRun.objects.get(pk=run.pk).progress_done > saved.step
 
     wait_for(past_a_checkpoint)
-    return Attempt.objects.get(stage_run=run, ended_at=None)
+    return Attempt.objects.get(stage_run=run, number=number)
 
 
 def has_state(run: StageRun, state: str) -> Callable[[], bool]:
@@ -143,61 +146,49 @@ def assert_nothing_lost_or_doubled(run: StageRun) -> None:
     assert sorted((*row[:5], sorted(row[5].items())) for row in stored) == journalled
 
 
-def test_a_killed_training_process_resumes_and_finishes(grpo: StageRun, start_worker: StartWorker) -> None:
+def test_whatever_ends_its_attempts_the_run_goes_on_and_finishes(
+    grpo: StageRun, start_worker: StartWorker
+) -> None:
+    """Training killed, its worker killed, the run cancelled and retried, the worker told to end: one run, five attempts."""
     worker = start_worker()
-    attempt = in_mid_grpo(grpo)
+
+    attempt = in_mid_grpo(grpo, 1)
     assert attempt.pid is not None
     family = processes.family(attempt.pid, attempt.process_started)
     os.kill(attempt.pid, signal.SIGKILL)
-    wait_for(lambda: Attempt.objects.filter(stage_run=grpo, number=2, first_step__gt=0).exists())
+    attempt = in_mid_grpo(grpo, 2)
     assert gone(family)
-    wait_for(has_state(grpo, "succeeded"))
-    assert list(Attempt.objects.filter(stage_run=grpo).values_list("outcome", flat=True)) == [
-        "failed",
-        "succeeded",
-    ]
-    assert_nothing_lost_or_doubled(grpo)
     assert worker.poll() is None
 
-
-def test_a_killed_worker_is_replaced_and_the_run_finishes(grpo: StageRun, start_worker: StartWorker) -> None:
-    worker = start_worker()
-    attempt = in_mid_grpo(grpo)
     family = processes.family(worker.pid, processes.start_time(worker.pid))
     assert {attempt.pid} < {process.pid for process in family}
     worker.kill()
     worker.wait()
     assert gone(family)
-    start_worker()
-    wait_for(lambda: Attempt.objects.filter(stage_run=grpo, number=2, first_step__gt=0).exists())
-    wait_for(has_state(grpo, "succeeded"))
-    assert list(Attempt.objects.filter(stage_run=grpo).values_list("outcome", flat=True)) == [
-        "lost",
-        "succeeded",
-    ]
-    assert_nothing_lost_or_doubled(grpo)
-
-
-def test_cancel_then_retry_then_shut_down_then_finish(grpo: StageRun, start_worker: StartWorker) -> None:
     worker = start_worker()
-    attempt = in_mid_grpo(grpo)
+
+    attempt = in_mid_grpo(grpo, 3)
     assert attempt.pid is not None
     family = processes.family(attempt.pid, attempt.process_started)
     recorded = Rollout.objects.filter(attempt=attempt).count()
     cancel(run=grpo, by="ada")
-    wait_for(lambda: not processes.living(family), 10)
-    wait_for(has_state(grpo, "cancelled"), 10)
+    wait_for(lambda: not processes.living(family))
+    wait_for(has_state(grpo, "cancelled"))
     assert Rollout.objects.filter(attempt=attempt).count() >= recorded > 0
     retry(run=grpo, by="ada")
-    attempt = in_mid_grpo(grpo)
-    assert attempt.number == 2
+
+    in_mid_grpo(grpo, 4)
     family = processes.family(worker.pid, processes.start_time(worker.pid))
     worker.terminate()
-    assert worker.wait(timeout=30) == 0
+    assert worker.wait(timeout=60) == 0
     assert gone(family)
     assert has_state(grpo, "ready")()
-    start_worker()
+    worker = start_worker()
+
     wait_for(has_state(grpo, "succeeded"))
-    outcomes = Attempt.objects.filter(stage_run=grpo).values_list("outcome", flat=True)
-    assert list(outcomes) == ["cancelled", "stopped", "succeeded"]
+    attempts = Attempt.objects.filter(stage_run=grpo).order_by("number").values_list("outcome", "first_step")
+    outcomes, first_steps = zip(*attempts, strict=True)
+    assert outcomes == ("failed", "lost", "cancelled", "stopped", "succeeded")
+    assert first_steps == tuple(sorted(first_steps)) and 0 == first_steps[0] < first_steps[1]
     assert_nothing_lost_or_doubled(grpo)
+    assert worker.poll() is None

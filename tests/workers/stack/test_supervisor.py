@@ -1,4 +1,7 @@
-"""`mulberry up`: it comes up, keeps its children up, and leaves nothing, however it ends."""
+"""`mulberry up`: it comes up, keeps its children up, and leaves nothing, however it ends.
+
+The tests of `stack_of_its_own` share a home and take it over as the one before left it: running. Each works alone, too.
+"""
 
 import os
 import pwd
@@ -8,7 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +22,28 @@ from tests.stack import ROOT, RunningStack, free_port
 from workers.stack.supervisor import answers
 from workers.stack.system_account import can_reach
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 NewStack = Callable[..., RunningStack]
+
+
+@pytest.fixture(scope="module")
+def stack_of_its_own() -> Iterator[RunningStack]:
+    """A stack that the tests of this module stop, kill and start again; SIGINT ends it and all that belongs to it."""
+    made = RunningStack()
+    try:
+        yield made
+        assert made.stop(signal.SIGINT) == 0, made.said()
+        assert made.processes() == []
+    finally:
+        made.remove()
+
+
+@pytest.fixture
+def up(stack_of_its_own: RunningStack) -> RunningStack:
+    """The module's stack, running."""
+    if stack_of_its_own.process is None or stack_of_its_own.process.poll() is not None:
+        stack_of_its_own.start()
+    return stack_of_its_own
 
 
 def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
@@ -44,10 +68,8 @@ def socket_folder(stack: RunningStack) -> Path:
     return Path(stack.database_url().rpartition("?host=")[2])
 
 
-@pytest.mark.timeout(240)
-def test_term_ends_everything_and_the_next_start_has_what_was_there(new_stack: NewStack) -> None:
-    stack = new_stack()
-    stack.start()
+def test_term_ends_everything_and_the_next_start_has_what_was_there(up: RunningStack) -> None:
+    stack = up
     with urllib.request.urlopen(f"{stack.address}/healthz") as response:
         assert response.status == 200
     sockets = socket_folder(stack)
@@ -61,14 +83,10 @@ def test_term_ends_everything_and_the_next_start_has_what_was_there(new_stack: N
 
     stack.start()
     assert stack.rows("SELECT username FROM auth_user") == [("operator",)]
-    assert stack.stop(signal.SIGINT) == 0
-    assert stack.processes() == []
 
 
-@pytest.mark.timeout(240)
-def test_a_second_start_on_the_same_home_points_to_the_first(new_stack: NewStack) -> None:
-    stack = new_stack()
-    stack.start()
+def test_a_second_start_on_the_same_home_points_to_the_first(up: RunningStack) -> None:
+    stack = up
     second = stack.mulberry("up", "--port", str(free_port()))
     assert second.returncode == 0, second.stderr
     assert f"already runs on this home: {stack.address}" in second.stdout
@@ -76,10 +94,8 @@ def test_a_second_start_on_the_same_home_points_to_the_first(new_stack: NewStack
     assert answers(stack.address)
 
 
-@pytest.mark.timeout(240)
-def test_children_end_with_a_killed_supervisor_and_the_next_start_is_clean(new_stack: NewStack) -> None:
-    stack = new_stack()
-    stack.start()
+def test_children_end_with_a_killed_supervisor_and_the_next_start_is_clean(up: RunningStack) -> None:
+    stack = up
     sockets = socket_folder(stack)
     assert stack.process is not None
     stack.process.kill()
@@ -87,14 +103,10 @@ def test_children_end_with_a_killed_supervisor_and_the_next_start_is_clean(new_s
     stack.start()  # at once: it waits until the children of the first are gone
     assert socket_folder(stack) != sockets
     assert not sockets.exists()
-    assert stack.stop() == 0
-    assert stack.processes() == []
 
 
-@pytest.mark.timeout(240)
-def test_everything_killed_at_once_is_no_obstacle(new_stack: NewStack) -> None:
-    stack = new_stack()
-    stack.start()
+def test_everything_killed_at_once_is_no_obstacle(up: RunningStack) -> None:
+    stack = up
     for process in stack.processes():
         if "postgres" not in process.info["name"]:  # the database is left alone, without its guard
             with suppress(psutil.NoSuchProcess):  # it ended with the one that started it
@@ -105,14 +117,10 @@ def test_everything_killed_at_once_is_no_obstacle(new_stack: NewStack) -> None:
     assert left
     stack.start()
     until(lambda: not any(process.is_running() for process in left), "the earlier database is gone")
-    assert stack.stop() == 0
-    assert stack.processes() == []
 
 
-@pytest.mark.timeout(240)
-def test_a_child_that_dies_is_started_again(new_stack: NewStack) -> None:
-    stack = new_stack()
-    stack.start()
+def test_a_child_that_dies_is_started_again(up: RunningStack) -> None:
+    stack = up
     child(stack, "web").kill()
     until(lambda: "the web ended (status 137); starting it again" in stack.output.read_text(), "it says so")
     until(lambda: answers(stack.address), "the web answers again")
@@ -123,11 +131,8 @@ def test_a_child_that_dies_is_started_again(new_stack: NewStack) -> None:
     postmaster.kill()
     until(lambda: "the database ended" in stack.output.read_text(), "it says so")
     until(lambda: answers(stack.address), "the web answers again")
-    assert stack.stop() == 0
-    assert stack.processes() == []
 
 
-@pytest.mark.timeout(240)
 def test_what_is_in_the_way_is_said_in_one_line(new_stack: NewStack, tmp_path: Path) -> None:
     stack = new_stack()
     with socket.socket() as other:
@@ -152,7 +157,6 @@ def test_what_is_in_the_way_is_said_in_one_line(new_stack: NewStack, tmp_path: P
     assert stack.processes() == []
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_an_ordinary_user_needs_nothing_but_a_home(new_stack: NewStack) -> None:
     nobody = pwd.getpwnam("nobody")
