@@ -41,7 +41,7 @@ def _group(item: pytest.Item, given_broker: bool) -> str:
         return STACK
     if given_broker and item.get_closest_marker("services"):
         return BROKER
-    return item.path.stem
+    return item.nodeid.partition("::")[0]
 
 
 def _name(item: pytest.Item) -> str:

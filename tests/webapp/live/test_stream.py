@@ -131,7 +131,7 @@ async def test_a_notification_brings_the_rollouts() -> None:
 @pytest.mark.django_db(transaction=True)
 async def test_a_page_that_goes_at_the_moment_of_news_ends_its_stream() -> None:
     page, hub = Page(only_told=True), Hub()
-    events = stream(page, nothing, hub)
+    events = stream(page, [], hub)
     await anext(events)
     waiting = asyncio.ensure_future(anext(events))
     async with asyncio.timeout(60):
