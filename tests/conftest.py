@@ -14,7 +14,7 @@ from pathlib import Path
 import django
 import pytest
 
-from tests.order import in_order
+from tests.order import Groups, in_order
 from tests.stack import SAMPLES, RunningStack, end_and_remove
 from workers.stack.postgres import Postgres
 
@@ -57,9 +57,15 @@ def pytest_xdist_setupnodes() -> None:
     os.environ.update(BEFORE | {FOLDER_GIVEN: str(FOLDER)})
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Groups:
+    """Groups are ours: pytest-xdist 3.8 does not find its own `xdist_group` under pytest 9."""
+    return Groups(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)  # marks stand before some are left out by them
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what runs in one process, and what begins first."""
+    """Say what begins first."""
     items[:] = in_order(items)
 
 

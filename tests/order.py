@@ -1,53 +1,65 @@
 """Which tests run in one process of pytest-xdist, and which begin first: `pytest -n 2`.
 
-A group runs in one worker, in its order: a module, so that its fixtures are made once; the tests of the stack that
-`tests/e2e` shares; and, on a broker that was given from outside, all that uses it. Groups begin in the order of their
-first test, so the longest come first and the last ones are short.
+A group runs in one worker, in its order: a module, so that its fixtures are made once; the modules of the stack that
+`tests/e2e` shares, so that it starts once. Groups begin in the order of their first test: the longest first, so that
+the workers end together. Groups are told by node ids alone: the controller of pytest-xdist knows no more.
 """
 
 import os
 from collections.abc import Sequence
+from pathlib import PurePosixPath
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 FOLDERS = ("e2e", "training", "workers", "webapp")  # in this order; then the others
-STACK, BROKER = "stack", "broker"
-STACK_FIRST = ("test_commands", "test_sign_in")
+STACK = "stack"
+STACK_MODULES = {  # module → its turn: first what needs no training, then what waits for what was launched early
+    "test_commands": 0,
+    "test_sign_in": 0,
+    "test_report_in_miniature": 1,
+    "test_recipes": 1,
+    "test_real_data": 1,
+    "test_smoke_in_browser": 2,
+    "test_interruptions": 2,
+    "test_reuse": 2,
+}
+SPLIT = {"test_every_page"}  # each case by itself: they are the longest
+
+
+def group(node_id: str) -> str:
+    """The group of a test; one for all where a broker was given from outside: its queue is one for all, too."""
+    if "CELERY_BROKER_URL" in os.environ:
+        return "broker"
+    path = node_id.split("::")[0]
+    module = PurePosixPath(path).stem
+    if module in STACK_MODULES:
+        return STACK
+    return node_id if module in SPLIT else path
+
+
+class Groups(LoadScopeScheduling):
+    """Hands whole groups to workers."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group(nodeid)
 
 
 def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """The tests, each marked with its group; those of a group stay in the order in which they were collected."""
-    given_broker = "CELERY_BROKER_URL" in os.environ
+    """The tests in the order of their groups; those of a group stay in the order in which they were collected."""
     for item in items:
-        if {STACK, "new_stack"} & set(getattr(item, "fixturenames", ())):
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if {STACK, "new_stack"} & fixtures:
             item.add_marker("slow")
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(_group(item, given_broker)))
-    slow = {_name(item) for item in items if item.get_closest_marker("slow")}
-    return sorted(
-        items, key=lambda item: (_name(item) != STACK, _turn(item), _name(item) not in slow, _folder(item))
-    )
+        if STACK in fixtures and item.path.stem not in STACK_MODULES:
+            raise pytest.UsageError(f"{item.path}: name it in STACK_MODULES of tests/order.py")
+    slow = {group(item.nodeid) for item in items if item.get_closest_marker("slow")}
 
+    def place(item: pytest.Item) -> tuple[object, ...]:
+        its = group(item.nodeid)
+        return its != STACK, STACK_MODULES.get(item.path.stem, 0), its not in slow, _folder(item)
 
-def _turn(item: pytest.Item) -> int:
-    """Of the shared stack: what needs no training goes first, then what waits for what was launched at its start."""
-    if _name(item) != STACK or item.path.stem in STACK_FIRST:
-        return 0
-    return 1 if item.get_closest_marker("launches") else 2
-
-
-def _group(item: pytest.Item, given_broker: bool) -> str:
-    if STACK in getattr(item, "fixturenames", ()):
-        return STACK
-    if given_broker and item.get_closest_marker("services"):
-        return BROKER
-    return item.nodeid.partition("::")[0]
-
-
-def _name(item: pytest.Item) -> str:
-    mark = item.get_closest_marker("xdist_group")
-    assert mark is not None
-    return str(mark.args[0])
+    return sorted(items, key=place)
 
 
 def _folder(item: pytest.Item) -> int:

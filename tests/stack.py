@@ -142,11 +142,12 @@ def end_and_remove(folder: Path, patience: float = 10) -> list[str]:
     What does not end by itself, as guards do when that which they guard has gone, is asked to, then made to.
     """
     left = psutil.wait_procs(processes_of(folder), timeout=patience)[1]
-    parents = {process.pid for process in left}
-    highest = [process for process in left if process.ppid() not in parents]
-    for process in highest:
+    pids, highest = {process.pid for process in left}, []
+    for process in left:
         with suppress(psutil.NoSuchProcess):
-            process.terminate()
+            if process.ppid() not in pids:
+                highest.append(process)
+                process.terminate()
     while found := psutil.wait_procs(processes_of(folder), timeout=3 * patience)[1]:
         for process in found:
             with suppress(psutil.NoSuchProcess):

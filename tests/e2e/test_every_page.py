@@ -41,10 +41,7 @@ def rows(transactional_db: None) -> pages.Rows:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize(
-    "scheme",
-    [pytest.param(one, marks=pytest.mark.xdist_group(f"every page, {one}")) for one in ("light", "dark")],
-)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_fit_to_be_seen(
     browser: Browser, rows: pages.Rows, rows_to_serve: str, scheme: str
 ) -> None:

@@ -5,7 +5,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.stack import RunningStack
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 
 def test_without_signing_in_there_is_nothing_to_see(page: Page, stack: RunningStack) -> None:
