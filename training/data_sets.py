@@ -115,9 +115,15 @@ DATA_SETS: Mapping[str, DataSet] = {
 }  # fmt: skip
 
 
-def how_to_get(path: str) -> str:
-    """The command that gets a file or folder below the data folder, as a sentence's part; empty where there is none."""
+def data_set_of(path: str) -> DataSet | None:
+    """The data set that has a file, or lies in a folder, below the data folder; None where there is none."""
     for one in DATA_SETS.values():
         if any(file.path == path or file.path.startswith(f"{path}/") for file in one.files):
-            return f"get it by `mulberry data fetch {one.name}`, "
-    return ""
+            return one
+    return None
+
+
+def how_to_get(path: str) -> str:
+    """The command that gets a file or folder below the data folder, as a sentence's part; empty where there is none."""
+    found = data_set_of(path)
+    return f"get it by `mulberry data fetch {found.name}`, " if found else ""

@@ -5,6 +5,7 @@ pre-training follows: the context as published, the ending behind a space.
 """
 
 from pathlib import Path
+from typing import ClassVar
 
 from training.benchmarks.benchmark import Benchmark, Problem
 from training.data import files, rows
@@ -15,6 +16,7 @@ COLUMNS = ["ind", "ctx", "endings", "label", "source_id"]
 
 
 class _Files(files.FilesSource):
+    hub_name: ClassVar[str] = "Rowan/hellaswag"
     path: str = "hellaswag"
 
 

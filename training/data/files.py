@@ -5,7 +5,7 @@ the seed. So the order takes no memory, and a stream that starts at a row reads 
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
@@ -21,7 +21,7 @@ BLOCK = 1_000  # rows that are shuffled together
 
 
 class FilesSource(Source):
-    """A data set in files; a source's own class names its default folder and where the hub has it."""
+    """A data set in files; a source's own class names its default folder, and where the hub has it as hub_name."""
 
     seekable: ClassVar[bool] = (
         False  # an example is a row: examples() takes `skip` and reads none up to there
@@ -31,6 +31,14 @@ class FilesSource(Source):
     subset: str | None = Field(None, description="The hub data set's configuration; empty: its only one")
     split: str = Field("train", description="The hub data set's split")
     revision: str | None = Field(None, description="Commit or tag of the hub data set; empty: the newest")
+
+    def reads(self) -> Sequence[str]:
+        """The folder or file, unless it streams."""
+        return () if self.hub is not None else (self.path,)
+
+    def streams(self) -> str | None:
+        """As set."""
+        return self.hub
 
 
 def shuffled_rows(
@@ -85,20 +93,9 @@ def files(settings: FilesSource, *, data_dir: Path) -> list[Path]:
     if not found:
         raise ValueError(
             f"there are no parquet or JSONL files in {place}; {how_to_get(settings.path)}put the files of "
-            f"{HUBS[settings.source]} there, set MULBERRY_DATA to the data folder, or a source's hub to {HUBS[settings.source]}"
+            f"{settings.hub_name} there, set MULBERRY_DATA to the data folder, or a source's hub to {settings.hub_name}"
         )
     return found
-
-
-HUBS = {
-    "fineweb_edu": "HuggingFaceFW/fineweb-edu",
-    "hellaswag": "Rowan/hellaswag",
-    "open_web_math": "open-web-math/open-web-math",
-    "proof_pile": "hoskinson-center/proof-pile",
-    "svamp": "ChilleD/SVAMP",
-    "tinygsm": "TinyGSM/TinyGSM",
-    "tulu": "allenai/tulu-3-sft-mixture",
-}
 
 
 def _hub(settings: FilesSource) -> Any:

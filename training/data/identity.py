@@ -14,10 +14,6 @@ from typing import Literal, TypedDict
 
 from training.data import files, rows
 from training.data.files import FilesSource
-from training.data.sources import gsm8k
-from training.data.sources.decompositions import DecompositionsSource
-from training.data.sources.gsm8k import Gsm8kSource
-from training.data.sources.plain_text import PlainTextSource
 from training.data_sets import how_to_get
 from training.folders import SOURCE
 from training.settings.shared import Source
@@ -50,7 +46,7 @@ def of_mixtures(mixtures: Mapping[str, Sequence[Source]], data_dir: Path) -> lis
 def of_source(path: str, source: Source, data_dir: Path, *, count_rows: bool = True) -> DataIdentity:
     """The identity of one source; `path` says where the stage has it. Counting rows takes reading files once more."""
     name, revision, row_count = GENERATED, None, None
-    hub = source.hub if isinstance(source, FilesSource | Gsm8kSource) else None
+    hub = source.streams()
     if hub is not None:
         name, revision = hub, _commit(hub, source.revision if isinstance(source, FilesSource) else None)
         sha256 = hashlib.sha256(f"{hub}@{revision}".encode()).hexdigest()
@@ -59,7 +55,7 @@ def of_source(path: str, source: Source, data_dir: Path, *, count_rows: bool = T
     elif found := files_of(source, data_dir):
         name = _common_name(found, data_dir)
         sha256 = _content(found, data_dir)
-        if count_rows and not isinstance(source, PlainTextSource):
+        if count_rows and source.has_rows:
             row_count = sum(map(rows.count, found))
     else:
         sha256 = hashlib.sha256(_settings(source).encode()).hexdigest()
@@ -82,21 +78,16 @@ def digest(identities: Sequence[DataIdentity]) -> str:
 
 def files_of(source: Source, data_dir: Path) -> list[Path]:
     """Return the files that a source reads; none for a generated one. Raises ValueError where they are missing."""
-    match source:
-        case FilesSource():
-            return files.files(source, data_dir=data_dir)
-        case PlainTextSource(path=path):
-            found = data_dir / path
-        case Gsm8kSource() | DecompositionsSource(problems="gsm8k"):
-            return [gsm8k.file_of("train", data_dir)]
-        case _:
-            return []
-    with rows.explained(found):
-        is_file = found.is_file()
-    if not is_file:
-        how = how_to_get(_below(found, data_dir))
-        raise ValueError(f"there is no {found}; {how}set MULBERRY_DATA to the data folder that holds it")
-    return [found]
+    if isinstance(source, FilesSource):
+        return files.files(source, data_dir=data_dir)
+    found = [data_dir / place for place in source.reads()]
+    for file in found:
+        with rows.explained(file):
+            is_file = file.is_file()
+        if not is_file:
+            how = how_to_get(_below(file, data_dir))
+            raise ValueError(f"there is no {file}; {how}set MULBERRY_DATA to the data folder that holds it")
+    return found
 
 
 def _common_name(found: list[Path], data_dir: Path) -> str:

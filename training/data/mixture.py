@@ -70,6 +70,6 @@ def _passes(
 
 def no_example(source: Source, data_dir: Path) -> str:
     """Return what to say of a source that yields nothing: its files may be empty, or its settings too narrow."""
-    found = [] if getattr(source, "hub", None) else files_of(source, data_dir)
+    found = [] if source.streams() else files_of(source, data_dir)
     place = f" in {found[0] if len(found) == 1 else found[0].parent}" if found else ""
     return f"the source {source.source} has no example{place} under these settings; loosen them{', or get the file again' if place else ''}"

@@ -7,17 +7,11 @@ from pathlib import Path
 
 from training.benchmarks import BENCHMARKS
 from training.data import rows
-from training.data.files import FilesSource
 from training.data.mixture import no_example
 from training.data.sources import SOURCES
-from training.data.sources.decompositions import DecompositionsSource
-from training.data.sources.gsm8k import Gsm8kSource
-from training.data.sources.plain_text import PlainTextSource
-from training.data_sets import DATA_SETS, how_to_get
+from training.data_sets import DATA_SETS, data_set_of, how_to_get
 from training.recipes.recipe import Recipe, RecipeError, StageSpec, resolve
 from training.settings.shared import Source
-
-ASKED_AS_THEY_ARE = {"svamp"}  # sources whose problems are those of the benchmark of the same name
 
 
 def check_data(recipe: Recipe, data_dir: Path) -> None:
@@ -33,12 +27,11 @@ def check_data(recipe: Recipe, data_dir: Path) -> None:
     asked = {benchmark.benchmark for spec in specs for benchmark in spec.benchmarks}
     for spec in specs:
         for path, source in _sources(spec):
-            if source.source in ASKED_AS_THEY_ARE & asked:
+            if source.asked_by in asked:
                 problems[path] = (
-                    f"the benchmark {source.source} asks these problems; leave one of the two out"
+                    f"the benchmark {source.asked_by} asks these problems; leave one of the two out"
                 )
-            on_hub = isinstance(source, Gsm8kSource | FilesSource) and source.hub is not None
-            if repr(source) in looked or on_hub:
+            if repr(source) in looked or source.streams() is not None:
                 continue
             looked.add(repr(source))
             try:
@@ -79,15 +72,9 @@ def wanted(recipe: Recipe) -> tuple[set[str], set[str]]:
         if spec.tokenizer.kind == "gpt2" and spec.tokenizer.path in (None, "gpt2"):
             local.add("gpt2")
         for _, source in _sources(spec):
-            match source:
-                case FilesSource(hub=str()) | Gsm8kSource(hub=str()):
-                    streamed.add(source.source)
-                case PlainTextSource(path="text/tinyshakespeare.txt"):
-                    local.add("tinyshakespeare")
-                case Gsm8kSource() | DecompositionsSource(problems="gsm8k"):
-                    local.add("gsm8k")
-                case FilesSource() if source.source in DATA_SETS:
-                    local.add(source.source)
+            if source.streams() is not None:
+                streamed.add(source.source)
+            local |= {found.name for place in source.reads() if (found := data_set_of(place)) is not None}
     return local, streamed
 
 

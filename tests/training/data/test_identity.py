@@ -13,6 +13,7 @@ from training.data.sources.drills import DrillsSource
 from training.data.sources.fineweb_edu import FinewebEduSource
 from training.data.sources.gsm8k import Gsm8kSource
 from training.data.sources.plain_text import PlainTextSource
+from training.settings.shared import Source
 from training.stages.sft.config import SftSettings
 
 FILES = FinewebEduSource(source="fineweb_edu")
@@ -87,6 +88,24 @@ def test_a_commit_of_the_hub_needs_no_network(tmp_path, monkeypatch):
     source = FinewebEduSource(source="fineweb_edu", hub="HuggingFaceFW/fineweb-edu", revision=commit)
     found = identity.of_source("data", source, tmp_path)
     assert (found["name"], found["revision"], found["rows"]) == ("HuggingFaceFW/fineweb-edu", commit, None)
+
+
+def test_a_source_that_says_what_it_reads_has_an_identity_of_those_files(tmp_path):
+    class LinesSource(Source):
+        """Lines of two files."""
+
+        def reads(self):
+            """Both."""
+            return ("a.txt", "b.txt")
+
+    (tmp_path / "a.txt").write_text("1\n2\n")
+    with pytest.raises(ValueError, match=r"there is no .*b.txt; set MULBERRY_DATA"):
+        identity.of_source("data", LinesSource(source="lines"), tmp_path)
+    (tmp_path / "b.txt").write_text("3\n")
+    before = identity.of_source("data", LinesSource(source="lines"), tmp_path)
+    assert before["rows"] == 3
+    (tmp_path / "b.txt").write_text("4\n")
+    assert identity.of_source("data", LinesSource(source="lines"), tmp_path)["sha256"] != before["sha256"]
 
 
 def test_missing_files_are_explained(tmp_path):

@@ -11,9 +11,8 @@ import pytest
 from tests.training.data.test_files import draw
 from training.data import encoding, skipped
 from training.data.example import Example, Turn
-from training.data.files import HUBS
 from training.data.held_out import product_is_held_out
-from training.data.sources import SOURCES
+from training.data.sources import HUBS, SOURCES
 from training.data.sources.decompositions import (
     DecompositionsSource,
     decompose,
@@ -58,7 +57,7 @@ def test_running_text_comes_from_its_column(name, tmp_path):
     assert {e.prompt for e in found} == {""}
 
 
-@pytest.mark.parametrize("name", sorted(set(HUBS) - {"hellaswag"}))
+@pytest.mark.parametrize("name", sorted(HUBS))
 def test_missing_files_are_explained_in_one_line(name, tmp_path):
     with pytest.raises(ValueError, match="set MULBERRY_DATA") as error:
         draw([source(name)], 1, seed=0, data_dir=tmp_path)

@@ -14,7 +14,7 @@ import pytest
 
 from tests.hub import COMMIT, hub
 from tests.stack import OURS, ROOT, SAMPLES
-from training.data.files import HUBS
+from training.data.sources import HUBS
 from training.data_sets import DATA_SETS
 from training.recipes import recipe as recipes
 from training.recipes.availability import missing_data, wanted

@@ -40,9 +40,9 @@ KINDS: tuple[tuple[type[Source], Examples], ...] = (
     (word_problems.WordProblemsSource, word_problems.examples),
 )
 _CLASSES = tuple(settings for settings, _ in KINDS)
-SOURCES: dict[str, Examples] = dict(
-    zip(by_name("source", _CLASSES), (examples for _, examples in KINDS), strict=True)
-)
+_BY_NAME = by_name("source", _CLASSES)
+SOURCES: dict[str, Examples] = dict(zip(_BY_NAME, (examples for _, examples in KINDS), strict=True))
+HUBS = {name: settings.hub_name for name, settings in _BY_NAME.items() if settings.hub_name}
 
 if TYPE_CHECKING:
     AnySource = Source

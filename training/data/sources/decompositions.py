@@ -6,7 +6,7 @@ alone, or in GSM8K's answers before the lines that use them. No product is writt
 
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -15,7 +15,7 @@ from pydantic import Field
 
 from training.data.example import Example, prompt_for
 from training.data.held_out import product_is_held_out
-from training.data.sources.gsm8k import MARKS, read
+from training.data.sources.gsm8k import MARKS, TRAINING, read
 from training.settings.shared import Source
 from training.text.answers import extract_answer
 
@@ -33,6 +33,10 @@ class DecompositionsSource(Source):
         "generated",
         description="generated: What is 34 × 26?, without end; gsm8k: problems whose answers have such a product",
     )
+
+    def reads(self) -> Sequence[str]:
+        """GSM8K's training problems, where they are asked for."""
+        return (TRAINING,) if self.problems == "gsm8k" else ()
 
 
 def examples(

@@ -14,6 +14,7 @@ class FinewebEduSource(FilesSource):
     """Running text from column `text`."""
 
     source: Literal["fineweb_edu"]
+    hub_name: ClassVar[str] = "HuggingFaceFW/fineweb-edu"
     seekable: ClassVar[bool] = True
     path: str = Field("fineweb_edu", description="Folder or file of parquet or JSONL with text")
 

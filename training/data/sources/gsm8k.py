@@ -15,6 +15,7 @@ from training.settings.shared import Source
 from training.text.answers import extract_answer
 
 HUB = "openai/gsm8k"
+TRAINING = "gsm8k/train.jsonl"  # below the data folder
 Split = Literal["train", "test"]
 MARKS = re.compile(r"<<[^<>\n]*>>")
 
@@ -23,6 +24,7 @@ class Gsm8kSource(Source):
     """Grade-school word problems with worked answers that end with `#### n`."""
 
     source: Literal["gsm8k"]
+    hub_name: ClassVar[str] = HUB
     prompt_tokens: ClassVar[int] = 64
     completion_tokens: ClassVar[int] = 72
     calculator_marks: Literal["strip", "keep"] = Field(
@@ -37,6 +39,14 @@ class Gsm8kSource(Source):
     longest_answer: int | None = Field(
         None, ge=1, description="Leave out problems whose answer has more characters; empty: keep all"
     )
+
+    def reads(self) -> Sequence[str]:
+        """The training problems, unless it streams."""
+        return () if self.hub is not None else (TRAINING,)
+
+    def streams(self) -> str | None:
+        """As set."""
+        return self.hub
 
 
 def examples(settings: Gsm8kSource, *, seed: int, data_dir: Path) -> Iterator[Example]:

@@ -14,6 +14,7 @@ class OpenWebMathSource(FilesSource):
     """Running text from column `text`."""
 
     source: Literal["open_web_math"]
+    hub_name: ClassVar[str] = "open-web-math/open-web-math"
     seekable: ClassVar[bool] = True
     path: str = Field("open_web_math", description="Folder or file of parquet or JSONL with text")
 

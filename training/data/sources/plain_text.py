@@ -1,7 +1,7 @@
 """Running text from a file of the data folder, e.g. text/tinyshakespeare.txt, in pieces."""
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -19,8 +19,13 @@ class PlainTextSource(Source):
     source: Literal["plain_text"]
     prompt_tokens: ClassVar[int] = 0
     completion_tokens: ClassVar[int] = 310
+    has_rows: ClassVar[bool] = False
     path: str = Field("text/tinyshakespeare.txt", description="UTF-8 text file, relative to the data folder")
     characters: int = Field(1000, ge=1, description="Length of a piece, at least; it ends with a line")
+
+    def reads(self) -> Sequence[str]:
+        """The one file."""
+        return (self.path,)
 
 
 def examples(settings: PlainTextSource, *, seed: int, data_dir: Path) -> Iterator[Example]:

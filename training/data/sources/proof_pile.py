@@ -14,6 +14,7 @@ class ProofPileSource(FilesSource):
     """Running text from column `text`."""
 
     source: Literal["proof_pile"]
+    hub_name: ClassVar[str] = "hoskinson-center/proof-pile"
     seekable: ClassVar[bool] = True
     path: str = Field(
         "proof_pile", description="Folder or file of parquet or JSONL (also .jsonl.gz) with text"

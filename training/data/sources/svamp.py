@@ -23,7 +23,9 @@ class SvampSource(FilesSource):
     """Word problems whose answer is one equation: `76 - 25 = 51`, `#### 51`."""
 
     source: Literal["svamp"]
+    hub_name: ClassVar[str] = "ChilleD/SVAMP"
     seekable: ClassVar[bool] = True
+    asked_by: ClassVar[str] = "svamp"
     prompt_tokens: ClassVar[int] = 43
     completion_tokens: ClassVar[int] = 9
     path: str = Field("svamp", description="Folder or file: SVAMP.json as published, or parquet or JSONL")

@@ -19,6 +19,7 @@ class TinyGsmSource(FilesSource):
     """Grade-school word problems with solutions in Python, worked out as `bags = 3 × 7 = 21`, `#### 21`."""
 
     source: Literal["tinygsm"]
+    hub_name: ClassVar[str] = "TinyGSM/TinyGSM"
     prompt_tokens: ClassVar[int] = 65
     completion_tokens: ClassVar[int] = 60
     path: str = Field("tinygsm", description="Folder or file of parquet or JSONL with question and code")

@@ -17,6 +17,7 @@ class TuluSource(FilesSource):
     """Conversations from column `messages`."""
 
     source: Literal["tulu"]
+    hub_name: ClassVar[str] = "allenai/tulu-3-sft-mixture"
     prompt_tokens: ClassVar[int] = 120
     completion_tokens: ClassVar[int] = 290
     path: str = Field("tulu", description="Folder or file of parquet or JSONL with messages")

@@ -6,7 +6,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from training.data.files import HUBS
+from training.data.sources import HUBS
 from training.data_sets import DATA_SETS, DataSet
 from training.did_you_mean import nearest
 from training.folders import data_folder
