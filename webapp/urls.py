@@ -10,9 +10,11 @@ from webapp.pages import charts, checkpoints, flips, launch, live, run, workers
 from webapp.pages.account import saved_views, views as account
 from webapp.pages.comparison import views as comparison
 from webapp.pages.experiment import parts, views as experiment
+from webapp.pages.experiments import views as experiments
 from webapp.pages.notifications import views as notifications
 from webapp.pages.overview import views as overview
 from webapp.pages.rollouts import views as rollouts
+from webapp.pages.search import views as search
 
 
 def _form(route: str, view: Callable[..., HttpResponseBase], name: str) -> list[URLPattern]:
@@ -27,8 +29,8 @@ def _form(route: str, view: Callable[..., HttpResponseBase], name: str) -> list[
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("", overview.overview, name="overview"),
-    path("search/", overview.search_page, name="search"),
-    path("search.json", overview.search_json, name="search_json"),
+    path("search/", search.search_page, name="search"),
+    path("search.json", search.search_json, name="search_json"),
     path("sign-in/", account.sign_in, name="sign_in"),
     path("sign-in/<str:secret>/", account.sign_in_link, name="sign_in_link"),
     path("sign-out/", account.sign_out, name="sign_out"),
@@ -42,8 +44,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("notifications/secret/", notifications.new_webhook_secret, name="webhook_secret"),
     path("notifications/try/", notifications.try_webhook, name="try_webhook"),
     path("notifications/<int:notification_id>/", notifications.open_, name="notification"),
-    path("experiments/", experiment.experiments, name="experiments"),
-    path("experiments.<str:form>", experiment.experiments_file, name="experiments_file"),
+    path("experiments/", experiments.experiments, name="experiments"),
+    path("experiments.<str:form>", experiments.experiments_file, name="experiments_file"),
     path("experiments/new/", launch.new_experiment, name="new_experiment"),
     *_form("experiments/new/<str:recipe>/", launch.new_from_recipe, "new_from_recipe"),
     *_form("experiments/<slug:name>/clone/", launch.new_from_experiment, "clone_experiment"),

@@ -1,13 +1,12 @@
-"""The overview, and the search for everything: as a page, and for the palette."""
+"""The overview."""
 
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from webapp.accounts import saved
 from webapp.pages.overview.rows import overview as read_overview
-from webapp.pages.search.hits import as_json, search
 
 VIEWS_SHOWN = 8
 
@@ -24,17 +23,3 @@ def overview(request: HttpRequest) -> HttpResponse:
     }
     template = "home/_overview.html" if "HX-Request" in request.headers else "home/overview.html"
     return render(request, template, context)
-
-
-@require_GET
-def search_page(request: HttpRequest) -> HttpResponse:
-    """What ?q= finds, for browsers without scripts."""
-    text = request.GET.get("q", "").strip()
-    return render(request, "home/search.html", {"text": text, "hits": search(text, request.user.pk)})
-
-
-@require_GET
-def search_json(request: HttpRequest) -> JsonResponse:
-    """The same for the palette."""
-    found = search(request.GET.get("q", ""), request.user.pk)
-    return JsonResponse({"hits": as_json(found)})

@@ -1,0 +1,21 @@
+"""The search for everything: as a page, and for the palette."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from webapp.pages.search.hits import as_json, search
+
+
+@require_GET
+def search_page(request: HttpRequest) -> HttpResponse:
+    """What ?q= finds, for browsers without scripts."""
+    text = request.GET.get("q", "").strip()
+    return render(request, "home/search.html", {"text": text, "hits": search(text, request.user.pk)})
+
+
+@require_GET
+def search_json(request: HttpRequest) -> JsonResponse:
+    """The same for the palette."""
+    found = search(request.GET.get("q", ""), request.user.pk)
+    return JsonResponse({"hits": as_json(found)})
