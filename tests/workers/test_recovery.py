@@ -28,7 +28,7 @@ pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.services,
     pytest.mark.slow,
-    pytest.mark.timeout(800),
+    pytest.mark.timeout(1500),
 ]
 
 STEPS, PER_STEP = (
@@ -91,7 +91,7 @@ def grpo(start_worker: StartWorker) -> StageRun:
     return StageRun.objects.get(experiment=experiment, stage__name="grpo")
 
 
-def wait_for(condition: Callable[[], object], seconds: float = 240) -> None:
+def wait_for(condition: Callable[[], object], seconds: float = 600) -> None:
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "it never came"
