@@ -1,5 +1,20 @@
-"""Settings that recipes, stages and sources share, changes to them, and what is wrong with them in words (no torch)."""
+"""Settings that recipes, stages and sources share, changes to them, and what is wrong with them in words (no torch).
 
-from training.settings.shared import Reward
+`Reward` is what a reward of another package is made from (docs/operations.md). It is loaded when it is asked for: names of queues lie here too, and the command
+line's help reads those without pydantic.
+"""
 
-__all__ = ["Reward"]  # what a reward of another package is made from: docs/operations.md
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from training.settings.shared import Reward
+
+__all__ = ["Reward"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "Reward":
+        from training.settings.shared import Reward
+
+        return Reward
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,10 +1,12 @@
 """Experiment, Condition, Stage: a recipe that a person launched, frozen; or one that was published, imported."""
 
+from typing import TYPE_CHECKING
+
 from django.conf import settings
 from django.db import models
 
-from training import stages
-from training.settings.shared import StageSettings
+if TYPE_CHECKING:
+    from training.settings.shared import StageSettings
 
 
 class Experiment(models.Model):
@@ -88,6 +90,8 @@ class Stage(models.Model):
         return self.name
 
     @property
-    def settings_class(self) -> type[StageSettings]:
+    def settings_class(self) -> "type[StageSettings]":
         """What its kind says of itself: whether it records rollouts, what it learns …"""
+        from training import stages  # and with it pydantic, which lists do without
+
         return stages.kind(self.kind)
