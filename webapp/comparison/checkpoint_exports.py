@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from webapp.comparison.checkpoints import Across, Pick
 from webapp.comparison.comparisons import Compared
 from webapp.comparison.exports import COLUMNS, cell_values, comparison_values
-from webapp.comparison.grids import Grid, Value, accuracy, compared
-from webapp.files.table import Column, Sheet, Table, columns
+from webapp.comparison.grids import accuracy, compared
+from webapp.files.grid import Grid
+from webapp.files.table import Column, Sheet, Table, Value, columns
 
 OF_CHECKPOINTS = {
     name: COLUMNS[name]

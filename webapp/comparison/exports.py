@@ -7,10 +7,10 @@ from webapp.comparison import groups, pass_exports
 from webapp.comparison.cells import Cell, MeansComparison, Refusal, SeedsComparison, UnpairedComparison
 from webapp.comparison.comparisons import Compared
 from webapp.comparison.decisions import decisions
-from webapp.comparison.grids import Value, detail_grid, stage_grid
+from webapp.comparison.grids import detail_grid, stage_grid
 from webapp.comparison.table import StageRow, StageTable
 from webapp.comparison.wording import answers, mixed_sizes
-from webapp.files.table import Sheet, Table, columns
+from webapp.files.table import Sheet, Table, Value, columns
 from webapp.results.outcome_counts import Tally
 from webapp.results.samples import planned_samples
 from webapp.runs.origin import origin

@@ -1,47 +1,12 @@
-"""Tables to read, every cell as text: the stage table and the detail metrics, as Markdown that nothing breaks out of."""
-
-import re
-from datetime import datetime
-from typing import NamedTuple
+"""The stage table and the detail metrics as people read them, every cell as text."""
 
 from webapp.comparison.cells import Cell, MeansComparison, Refusal, SeedsComparison, UnpairedComparison
 from webapp.comparison.checkpoints import Across
 from webapp.comparison.comparisons import Compared
 from webapp.comparison.table import StageTable
-from webapp.comparison.wording import difference, difference_interval, p_value, percent, value
-
-Value = str | int | float | datetime | None  # of a table's cell in a file
-
-
-class Grid(NamedTuple):
-    """A table to read, every cell as text."""
-
-    header: list[str]
-    lines: list[list[str]]
-    labels: int = 1  # leading columns of words, set left; figures are set right
-    words: tuple[int, ...] = ()  # other columns of words
-    wide: tuple[int, ...] = ()  # columns of sentences, which wrap
-
-    def is_words(self, place: int) -> bool:
-        """Whether a column is set left."""
-        return place < self.labels or place in self.words
-
-    def markdown(self, *, aligned: bool = False) -> str:
-        """As a Markdown table, every cell escaped; `aligned` for a terminal: columns of one width."""
-        written = [[escaped(text) for text in line] for line in (self.header, *self.lines)]
-        widths = [max(map(len, column)) if aligned else 0 for column in zip(*written, strict=True)]
-        rule = [
-            f":{'-' * max(2, width - 1)}" if self.is_words(place) else f"{'-' * max(2, width - 1)}:"
-            for place, width in enumerate(widths)
-        ]
-        placed = [
-            [
-                text.ljust(width) if self.is_words(place) else text.rjust(width)
-                for place, (text, width) in enumerate(zip(line, widths, strict=True))
-            ]
-            for line in (written[0], rule, *written[1:])
-        ]
-        return "\n".join(f"| {' | '.join(line)} |" for line in placed)
+from webapp.comparison.wording import difference, difference_interval, value
+from webapp.files.grid import Grid
+from webapp.files.number_text import p_value, percent
 
 
 def stage_grid(table: StageTable, *, together: bool = False) -> Grid:
@@ -100,15 +65,6 @@ def detail_grid(table: StageTable) -> Grid:
                 line.insert(2, str(cell.seed))
             lines.append(line)
     return Grid(header, lines, labels=3 if table.several_seeds else 2)
-
-
-def escaped(text: str) -> str:
-    """Text that Markdown shows as it is: no table cell ends, no tag, no link, no emphasis begins in it."""
-    text = re.sub(r"\s*[\r\n]+\s*", " ", text)
-    text = re.sub(r"([\\|`*\[\]])", r"\\\1", text)
-    text = re.sub(r"&(?=#?\w+;)", "&amp;", text)
-    text = re.sub(r"<(?=[A-Za-z/!?])", "&lt;", text)  # "< 0.0001" begins no tag and stays readable
-    return re.sub(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])", r"\\_", text)
 
 
 def accuracy(cell: Cell, digits: int) -> str:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from webapp.comparison.cells import Comparison
 from webapp.comparison.table import StageTable
-from webapp.comparison.wording import percent, points
+from webapp.files.number_text import percent, points
 from webapp.files.table import Column, Sheet
 from webapp.results.outcome_counts import PairCounts, pair_counts_by_label
 from webapp.statistics import proportions

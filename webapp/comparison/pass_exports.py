@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from webapp.charts.figures import COLOURS
-from webapp.comparison.grids import Grid, Value
 from webapp.comparison.pass_curves import Change, Curve, changes, curves
 from webapp.comparison.table import StageTable
-from webapp.comparison.wording import percent, points, points_interval
-from webapp.files.table import Sheet, columns
+from webapp.files.grid import Grid
+from webapp.files.number_text import percent, points, points_interval
+from webapp.files.table import Sheet, Value, columns
 
 COLUMNS = {
     "experiment": "text", "benchmark": "text", "stage": "text", "condition": "text", "seed": "integer", "k": "integer",

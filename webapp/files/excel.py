@@ -11,8 +11,8 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from webapp.comparison.wording import plain
 from webapp.files.long_tables import would_be_computed
+from webapp.files.number_text import plain
 from webapp.files.table import Table
 
 WIDEST = 60  # characters of a column

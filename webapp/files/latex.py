@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from webapp.comparison.grids import Grid
+from webapp.files.grid import Grid
 from webapp.files.table import Sheet, Table
 
 # Beside what LaTeX acts upon: ligatures (?`, <<), what babel makes active (") and what may follow \\ ([, *).

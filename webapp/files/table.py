@@ -1,14 +1,16 @@
-"""Table: what any table of the dashboard is handed out as, whichever kind of file it becomes (table_files.FORMS).
+"""Table: what any table of the dashboard is handed out as, whichever kind of file it becomes (formats.FORMATS).
 
 A sheet has two faces. Programs get its rows, typed and in full precision; people get its grid, every cell as text.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from webapp.comparison.grids import Grid
-from webapp.comparison.wording import Statement
+from webapp.files.grid import Grid
+
+Value = str | int | float | datetime | None  # of a cell, for programs
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,20 @@ class Sheet:
         """Each row by the names of its columns."""
         names = [column.name for column in self.columns]
         return [dict(zip(names, row, strict=True)) for row in self.rows]
+
+
+@dataclass(frozen=True)
+class Statement:
+    """What results say, in words: a headline, the numbers, and what it does not say."""
+
+    headline: str
+    numbers: str
+    limits: str
+
+    @property
+    def text(self) -> str:
+        """All of it on one line."""
+        return " ".join(filter(None, (self.headline, self.numbers, self.limits)))
 
 
 @dataclass(frozen=True)

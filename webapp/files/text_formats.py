@@ -5,10 +5,10 @@ import io
 import json as json_format
 from typing import Any
 
-from webapp.comparison.grids import escaped
-from webapp.comparison.wording import Statement, plain
+from webapp.files.grid import escaped
 from webapp.files.long_tables import csv_cell, json_value
-from webapp.files.table import Table
+from webapp.files.number_text import plain
+from webapp.files.table import Statement, Table
 
 
 def csv(table: Table) -> str:

@@ -1,48 +1,15 @@
-"""Every table of an experiment, and the forms that any table is handed out in, for the page and the command line alike."""
+"""Every table of an experiment, for the page and the command line alike."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
-
-from django.http import HttpResponse
 
 from training.settings.did_you_mean import nearest
 from webapp.comparison import exports
 from webapp.comparison.table import StageTable, refuse_unknown, stage_table
 from webapp.experiments.models import Experiment
-from webapp.files.excel import workbook
-from webapp.files.latex import latex
-from webapp.files.parquet import parquet
 from webapp.files.table import Table
-from webapp.files.text_formats import csv, json, markdown
 from webapp.reports import diagnosis_exports
 from webapp.runs.models import StageRun
-
-EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
-
-
-class Form(NamedTuple):
-    """A kind of file."""
-
-    title: str
-    content_type: str
-    write: Callable[[Table], str | bytes]
-
-    def content(self, table: Table) -> bytes:
-        """The file's bytes."""
-        written = self.write(table)
-        return written.encode() if isinstance(written, str) else written
-
-
-FORMS = {  # the end of a file's name → what it is
-    "csv": Form("CSV", "text/csv; charset=utf-8", csv),
-    "md": Form("Markdown", "text/markdown; charset=utf-8", markdown),
-    "tex": Form("LaTeX", "application/x-tex; charset=utf-8", latex),
-    "xlsx": Form("Excel", EXCEL, workbook),
-    "parquet": Form("Parquet", "application/vnd.apache.parquet", parquet),
-    "json": Form("JSON", "application/json", json),
-}
-
 
 SEEDS = {"apart": "apart, and their mean", "together": "together: their mean alone"}
 
@@ -86,12 +53,3 @@ def build(what: str, wanted: Choices) -> Table:
     if what not in TABLES:
         raise ValueError(f"there is no table {what!r}{nearest(what, list(TABLES))}")
     return TABLES[what](wanted)
-
-
-def download(table: Table, form: str) -> HttpResponse:
-    """A table as a file of one of FORMS."""
-    disposition = f'attachment; filename="{table.name}.{form}"'
-    content_type = FORMS[form].content_type
-    return HttpResponse(
-        FORMS[form].content(table), content_type=content_type, headers={"Content-Disposition": disposition}
-    )

@@ -17,22 +17,16 @@ from webapp.comparison import groups
 from webapp.comparison.cells import Cell, Refusal
 from webapp.comparison.decisions import decisions
 from webapp.comparison.exports import IMPORTED, provenance
-from webapp.comparison.grids import Grid, escaped, stage_grid
+from webapp.comparison.grids import stage_grid
 from webapp.comparison.stage_changes import Gain, last_gains
 from webapp.comparison.table import StageRow, StageTable, stage_table
-from webapp.comparison.wording import (
-    Statement,
-    answers,
-    mixed_sizes,
-    p_value,
-    percent,
-    plain,
-    points,
-    points_interval,
-)
+from webapp.comparison.wording import answers, mixed_sizes
 from webapp.diagnosis.readings import of_experiment
 from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import lower_bool
+from webapp.files.grid import Grid, escaped
+from webapp.files.number_text import p_value, percent, plain, points, points_interval
+from webapp.files.table import Statement
 from webapp.reports import report_diagnosis
 from webapp.reports.drawings import by_stage, by_step
 from webapp.reports.sections import Point, Section

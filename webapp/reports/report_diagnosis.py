@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from webapp.comparison.grids import Grid
 from webapp.diagnosis import readings as rules
 from webapp.diagnosis.dynamics import SLOPE_STEPS, TABLE, Row
 from webapp.diagnosis.finding import figure
 from webapp.diagnosis.grouping import FindingGroup, told
 from webapp.diagnosis.readings import Finding
 from webapp.experiments.models import Experiment
+from webapp.files.grid import Grid
 from webapp.reports.drawings import Drawing
 from webapp.reports.sections import Point, Section
 from webapp.runs.models import StageRun

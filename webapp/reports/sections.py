@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from webapp.comparison.grids import Grid
+from webapp.files.grid import Grid
 from webapp.reports.drawings import Drawing
 
 

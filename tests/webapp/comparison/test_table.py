@@ -20,7 +20,8 @@ from tests.histories import make_history
 from webapp.comparison.cells import Comparison, Refusal
 from webapp.comparison.metrics import METRICS
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import answers, plain
+from webapp.comparison.wording import answers
+from webapp.files.number_text import plain
 from webapp.results.models import Evaluation, Outcome
 from webapp.results.outcome_counts import latest_accuracies
 from webapp.runs.models import State

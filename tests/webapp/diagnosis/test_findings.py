@@ -22,9 +22,9 @@ from tests.courses import (
     stages,
 )
 from training.recipes import recipe as recipes
-from webapp.comparison.wording import plain
 from webapp.diagnosis import readings
 from webapp.diagnosis.hypotheses import HYPOTHESES
+from webapp.files.number_text import plain
 from webapp.reports.report import report
 from webapp.reports.report_diagnosis import dynamics_rows
 from webapp.runs.models import StageRun, State

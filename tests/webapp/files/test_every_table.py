@@ -1,6 +1,6 @@
-"""Every table in every form: independent readers find its rows to the digit, people its grid, and text stays text.
+"""Every table in every format: independent readers find its rows to the digit, people its grid, and text stays text.
 
-The cases are those of the registries, so a new table or a new form is held to the same.
+The cases are those of the registries, so a new table or a new format is held to the same.
 """
 
 import csv
@@ -30,13 +30,14 @@ from tests.typeset import INSTALLED, typeset
 from tests.webapp.reports.test_experiment_tables import HOSTILE
 from webapp.comparison import checkpoint_exports
 from webapp.comparison.checkpoints import across
-from webapp.comparison.grids import Grid
-from webapp.comparison.wording import plain
 from webapp.experiments.models import Experiment
+from webapp.files.formats import FORMATS
+from webapp.files.grid import Grid
 from webapp.files.long_tables import would_be_computed
+from webapp.files.number_text import plain
 from webapp.files.table import Table
 from webapp.pages.experiments import files
-from webapp.reports.experiment_tables import FORMS, TABLES, Choices, build
+from webapp.reports.experiment_tables import TABLES, Choices, build
 from webapp.runs.models import StageRun, State
 from webapp.telemetry.series import series
 
@@ -81,7 +82,7 @@ def experiment() -> Experiment:
     return recorded()
 
 
-# A reader for each form: what a program finds in it
+# A reader for each format: what a program finds in it
 
 
 def of_csv(content: bytes, table: Table) -> list[dict[str, object]]:
@@ -235,28 +236,28 @@ PEOPLE = {"md": of_md, "tex": of_tex}
 
 
 def test_every_form_has_its_reader() -> None:
-    assert set(FORMS) == {*MACHINES, *PEOPLE}
+    assert set(FORMATS) == {*MACHINES, *PEOPLE}
 
 
-@pytest.mark.parametrize("form", MACHINES)
+@pytest.mark.parametrize("format", MACHINES)
 @pytest.mark.parametrize("what", EVERY)
-def test_programs_find_every_row_to_the_digit(what: str, form: str, experiment: Experiment) -> None:
+def test_programs_find_every_row_to_the_digit(what: str, format: str, experiment: Experiment) -> None:
     table = made(what, experiment)
     wanted = [
         {name: None if value == "" else value for name, value in row.items()} for row in table.sheet.records()
     ]
     assert wanted, "nothing to compare"
-    found = MACHINES[form](FORMS[form].content(table), table)
+    found = MACHINES[format](FORMATS[format].content(table), table)
     assert [{name: None if value == "" else value for name, value in row.items()} for row in found] == wanted
 
 
-@pytest.mark.parametrize("form", PEOPLE)
+@pytest.mark.parametrize("format", PEOPLE)
 @pytest.mark.parametrize("what", EVERY)
-def test_people_find_the_grid_that_the_page_shows(what: str, form: str, experiment: Experiment) -> None:
+def test_people_find_the_grid_that_the_page_shows(what: str, format: str, experiment: Experiment) -> None:
     table = made(what, experiment)
-    written = plain if form == "md" else read_from_latex
+    written = plain if format == "md" else read_from_latex
     wanted = [cells(sheet.grid, written) for sheet in table.sheets if sheet.rows]
-    assert PEOPLE[form](FORMS[form].content(table), table) == wanted
+    assert PEOPLE[format](FORMATS[format].content(table), table) == wanted
 
 
 def cells(grid: Grid, written: Callable[[str], str]) -> list[list[str]]:
@@ -267,15 +268,18 @@ def cells(grid: Grid, written: Callable[[str], str]) -> list[list[str]]:
 def test_a_conditions_name_stays_text(name: str) -> None:
     experiment = recorded(name)
     for table in (made(what, experiment) for what in EVERY):
-        for form in MACHINES:
-            content = FORMS[form].content(table)
-            assert name in {row["condition"] for row in MACHINES[form](content, table)}, (table.name, form)
-        for line in csv.reader(io.StringIO(FORMS["csv"].content(table).decode(), newline="")):
+        for format in MACHINES:
+            content = FORMATS[format].content(table)
+            assert name in {row["condition"] for row in MACHINES[format](content, table)}, (
+                table.name,
+                format,
+            )
+        for line in csv.reader(io.StringIO(FORMATS["csv"].content(table).decode(), newline="")):
             assert not any(cell.startswith(("=", "@", "+")) for cell in line)
-        for form, written in (("md", plain), ("tex", read_from_latex)):
-            found = PEOPLE[form](FORMS[form].content(table), table)
+        for format, written in (("md", plain), ("tex", read_from_latex)):
+            found = PEOPLE[format](FORMATS[format].content(table), table)
             shown = [text for sheet in found for line in sheet for text in line]
-            assert any(on_one_line(written(name)) in text for text in shown), (table.name, form)
+            assert any(on_one_line(written(name)) in text for text in shown), (table.name, format)
 
 
 @pytest.mark.parametrize("encoding", ["OT1", "T1"])
@@ -285,8 +289,8 @@ def test_latex_compiles_and_shows_the_names(encoding: str, tmp_path) -> None:  #
     parts = []
     for number, name in enumerate(NAMES, 1):
         experiment = recorded(name, f"demo-{number}")
-        parts += [FORMS["tex"].content(made(what, experiment)).decode() for what in TABLES]
-    parts.append(FORMS["tex"].content(made("experiments", experiment)).decode())
+        parts += [FORMATS["tex"].content(made(what, experiment)).decode() for what in TABLES]
+    parts.append(FORMATS["tex"].content(made("experiments", experiment)).decode())
     printed = typeset(parts, tmp_path, encoding)
     if encoding == "T1" and shutil.which("pdftotext"):  # OT1 draws _ as a rule, which is no letter
         read = subprocess.run(["pdftotext", printed, "-"], capture_output=True, check=True)

@@ -24,9 +24,10 @@ from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.wording import answers, mixed_sizes
 from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
-from webapp.files import long_tables
+from webapp.files.formats import FORMATS
+from webapp.pages import file_responses
 from webapp.reports import report as reports
-from webapp.reports.experiment_tables import FORMS, SEEDS, TABLES, Choices, build, download
+from webapp.reports.experiment_tables import SEEDS, TABLES, Choices, build
 from webapp.results import outcome_files
 from webapp.results.models import GREEDY, Evaluation
 from webapp.results.outcome_counts import SAMPLE_CHOICES, STEP_CHOICES, outcome_counts, with_samples
@@ -83,17 +84,17 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def table_file(request: HttpRequest, name: str, form: str, what: str = "stages") -> HttpResponse:
-    """One of TABLES to download as one of FORMS, with the comparison page's choices; ?run= for one run's."""
+def table_file(request: HttpRequest, name: str, format: str, what: str = "stages") -> HttpResponse:
+    """One of TABLES to download as one of FORMATS, with the comparison page's choices; ?run= for one run's."""
     experiment = get_object_or_404(Experiment, name=name)
     if what not in TABLES:
         raise Http404(f"there is no table {what!r}; choose {', '.join(TABLES)}")
-    long_tables.check(form, FORMS)
+    file_responses.check(format, FORMATS)
     try:
         table = build(what, _choices(request, experiment))
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
-    return download(table, form)
+    return file_responses.table_response(table, format)
 
 
 @require_GET
@@ -108,9 +109,9 @@ def pass_charts(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def evaluation_file(request: HttpRequest, evaluation_id: int, form: str) -> HttpResponseBase:
+def evaluation_file(request: HttpRequest, evaluation_id: int, format: str) -> HttpResponseBase:
     """The responses of an evaluation, streamed; ?only= as on its page, else every one with its samples."""
-    long_tables.check(form)
+    file_responses.check(format)
     found = get_object_or_404(Evaluation.objects.select_related(*outcome_files.RELATED), pk=evaluation_id)
     only = request.GET.get("only", "")
     choices = CHOICES | STEP_CHOICES | SAMPLE_CHOICES
@@ -122,16 +123,18 @@ def evaluation_file(request: HttpRequest, evaluation_id: int, form: str) -> Http
     experiment = found.attempt.stage_run.experiment
     made = outcome_files.rows(experiment, [found], choices[only][1] if only else None)
     name = f"{experiment.name}-evaluation-{found.pk}{f'-{only}' if only else ''}"
-    return long_tables.download(made, form, name)
+    return file_responses.rows_response(made, format, name)
 
 
 @require_GET
-def outcomes_file(request: HttpRequest, name: str, form: str) -> HttpResponseBase:
+def outcomes_file(request: HttpRequest, name: str, format: str) -> HttpResponseBase:
     """Every response that the stage tables are made of, streamed; ?benchmark= for those of one."""
-    long_tables.check(form)
+    file_responses.check(format)
     experiment = get_object_or_404(Experiment, name=name)
     found = outcome_files.that_count(experiment, request.GET.get("benchmark", ""))
-    return long_tables.download(outcome_files.rows(experiment, found), form, f"{experiment.name}-outcomes")
+    return file_responses.rows_response(
+        outcome_files.rows(experiment, found), format, f"{experiment.name}-outcomes"
+    )
 
 
 @require_GET
@@ -156,16 +159,16 @@ def report(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def report_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
+def report_file(request: HttpRequest, name: str, format: str) -> HttpResponse:
     """The report to download: md or html."""
     experiment = get_object_or_404(Experiment, name=name)
-    if form == "md":
+    if format == "md":
         written = reports.report(experiment, format="md")
         return _download(written, "text/markdown; charset=utf-8", f"{experiment.name}-report.md")
-    if form == "html":
+    if format == "html":
         written = reports.report(experiment, format="html")
         return _download(written, "text/html; charset=utf-8", f"{experiment.name}-report.html")
-    raise Http404(f"there is no report {form!r}; choose md or html")
+    raise Http404(f"there is no report {format!r}; choose md or html")
 
 
 @require_GET

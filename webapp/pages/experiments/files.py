@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from webapp.comparison.wording import percent
 from webapp.experiments.models import Experiment
+from webapp.files.number_text import percent
 from webapp.files.table import Column, Sheet, Table
 from webapp.pages.experiments.querysets import summaries
 

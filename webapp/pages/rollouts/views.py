@@ -26,8 +26,8 @@ from webapp.charts import (
 )
 from webapp.charts.charts import charts as drawn
 from webapp.experiments.models import Experiment
-from webapp.files import long_tables
 from webapp.live import stream as live
+from webapp.pages import file_responses
 from webapp.pages.rollouts import scopes
 from webapp.pages.rollouts.filters import RolloutFilter
 from webapp.pages.rollouts.scopes import Scope
@@ -96,9 +96,9 @@ def charts(request: HttpRequest, run_id: int) -> HttpResponse:
 
 
 @require_GET
-def chart_file(request: HttpRequest, run_id: int, form: str) -> HttpResponseBase:
+def chart_file(request: HttpRequest, run_id: int, format: str) -> HttpResponseBase:
     """Every point of the series on the chart of ?key=, streamed."""
-    long_tables.check(form)
+    file_responses.check(format)
     run = get_object_or_404(StageRun.objects.select_related("stage", "condition", "experiment"), pk=run_id)
     try:
         choices = chart_choices.read(request.GET)
@@ -108,7 +108,9 @@ def chart_file(request: HttpRequest, run_id: int, form: str) -> HttpResponseBase
     if not wanted:
         raise Http404(f"the run has no chart {request.GET.get('key')!r}; charts.json names those it has")
     chart = drawn(run, wanted, choices)[0]
-    return long_tables.download(chart_files.rows(chart, choices), form, chart_files.file_name(run, chart))
+    return file_responses.rows_response(
+        chart_files.rows(chart, choices), format, chart_files.file_name(run, chart)
+    )
 
 
 @require_GET
@@ -136,15 +138,15 @@ def experiment_rollouts(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def rollout_file(request: HttpRequest, run_id: int, form: str) -> HttpResponseBase:
+def rollout_file(request: HttpRequest, run_id: int, format: str) -> HttpResponseBase:
     """The rollouts of a run that fit the filter, all of them, streamed."""
-    return _file(request, scopes.of_run(run_id), form)
+    return _file(request, scopes.of_run(run_id), format)
 
 
 @require_GET
-def experiment_rollout_file(request: HttpRequest, name: str, form: str) -> HttpResponseBase:
+def experiment_rollout_file(request: HttpRequest, name: str, format: str) -> HttpResponseBase:
     """The rollouts of an experiment that fit the filter, all of them, streamed."""
-    return _file(request, scopes.of_experiment(name), form)
+    return _file(request, scopes.of_experiment(name), format)
 
 
 def _newest(request: HttpRequest, scope: Scope) -> HttpResponse:
@@ -183,23 +185,23 @@ def _list(request: HttpRequest, scope: Scope) -> HttpResponse:
     return render(request, "runs/rollouts.html", context)
 
 
-def _file(request: HttpRequest, scope: Scope, form: str) -> HttpResponseBase:
-    long_tables.check(form)
+def _file(request: HttpRequest, scope: Scope, format: str) -> HttpResponseBase:
+    file_responses.check(format)
     wanted = RolloutFilter(request.GET, scope.runs)
     if not wanted.is_valid():
         mistakes = [f"{name}: {error}" for name, errors in wanted.errors.items() for error in errors]
         return HttpResponseBadRequest("\n".join([*mistakes, ""]), content_type="text/plain")
     made = rollout_files.rows(scope.experiment, wanted.runs, wanted.narrowed)
-    return long_tables.download(made, form, f"{scope.name}-rollouts")
+    return file_responses.rows_response(made, format, f"{scope.name}-rollouts")
 
 
 @require_GET
-def point_file(request: HttpRequest, run_id: int, form: str) -> HttpResponseBase:
+def point_file(request: HttpRequest, run_id: int, format: str) -> HttpResponseBase:
     """Every point of a run's metrics that counts, streamed."""
-    long_tables.check(form)
+    file_responses.check(format)
     run = get_object_or_404(StageRun.objects.select_related("experiment", "condition", "stage"), pk=run_id)
     made = point_files.rows(run.experiment, [run])
-    return long_tables.download(made, form, f"{run.experiment.name}-run-{run.pk}-metrics")
+    return file_responses.rows_response(made, format, f"{run.experiment.name}-run-{run.pk}-metrics")
 
 
 @require_GET

@@ -9,12 +9,13 @@ from webapp.comparison.cells import Comparison
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import figure
 from webapp.diagnosis.trying import to_try
+from webapp.files import number_text
 from webapp.statistics.proportions import Interval
 
 register = template.Library()
-register.filter("points", wording.points)
-register.filter("points_interval", wording.points_interval)
-register.filter("p_value", wording.p_value)
+register.filter("points", number_text.points)
+register.filter("points_interval", number_text.points_interval)
+register.filter("p_value", number_text.p_value)
 register.filter("to_try", to_try)
 
 

@@ -13,6 +13,7 @@ from training.settings.did_you_mean import nearest
 from webapp.comparison import grids, table, wording
 from webapp.comparison.decisions import decisions
 from webapp.experiments.models import Experiment
+from webapp.files.table import Statement
 from webapp.launch.reuse import Fork, check_fork
 from webapp.reports.report import report
 from webapp.runs import services as run_services
@@ -187,7 +188,7 @@ def show_results(experiment: Experiment, folder: Path, say: Callable[[str], None
     """Print the primary benchmark's table, write the report into `folder`, and say where it lies."""
     built = table.stage_table(experiment)
     say(grids.stage_grid(built).markdown(aligned=True))
-    said: list[wording.Statement] = [*decisions(built), *wording.answers(built)]
+    said: list[Statement] = [*decisions(built), *wording.answers(built)]
     for one in said:
         say(f"\n{one.text}")
     folder.mkdir(parents=True, exist_ok=True)
