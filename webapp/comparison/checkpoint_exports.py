@@ -1,73 +1,104 @@
 """Checkpoints of several experiments, each compared with the first, as a table that becomes a file."""
 
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
 
 from webapp.comparison.checkpoints import Across, Pick
+from webapp.comparison.columns import Record, chosen, comparison, rate, to_the_second
 from webapp.comparison.comparisons import Compared
-from webapp.comparison.exports import COLUMNS, cell_values, comparison_values
-from webapp.comparison.grids import accuracy, compared
-from webapp.files.grid import Grid
-from webapp.files.table import Column, Sheet, Table, Value, columns
+from webapp.files.table import Column, Sheet, Table, View
 
-OF_CHECKPOINTS = {
-    name: COLUMNS[name]
-    for name in (
-        "experiment", "recipe", "code_version", "benchmark", "problems_sha256", "metric", "stage", "condition", "seed",
-        "correct", "problems", "accuracy", "wilson_low", "wilson_high", "delta", "delta_low", "delta_high", "pairing",
-        "mcnemar_p", "fisher_p", "holm_p", "gained", "lost", "verdict", "refused", "imported", "exported_at",
-    )
-}  # fmt: skip
-HEADER = ["Checkpoint", "Accuracy", "Δ points", "95 % interval", "p", "Holm p", "gained / lost", "verdict"]
+OF_CHECKPOINTS = (
+    "experiment", "recipe", "code_version", "benchmark", "problems_sha256", "metric", "stage", "condition", "seed",
+    "correct", "problems", "accuracy", "wilson_low", "wilson_high", "delta", "delta_low", "delta_high", "pairing",
+    "mcnemar_p", "fisher_p", "holm_p", "gained", "lost", "verdict", "refused", "imported", "exported_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CheckpointLine:
+    """A chosen checkpoint and its comparison with the first."""
+
+    pick: Pick
+    compared: Compared | None
+    missing: str  # why it has none
 
 
 def checkpoints(found: Across, at: datetime | None = None) -> Table:
     """One row a checkpoint, those after the first with their comparison; and in what their settings differ."""
-    pairs = list(zip(found.picks, found.comparisons, strict=True))
-    moment = (at or datetime.now(UTC)).replace(microsecond=0)
-    lines = [
-        [pick.name, accuracy(pick.cell, found.digits), *(compared(one, found) if place else [""] * 6)]
-        for place, (pick, one) in enumerate(pairs)
-    ]
-    grid = Grid(HEADER, lines, words=(len(HEADER) - 1,))
-    rows = [tuple(_row(found, pick, one, moment).values()) for pick, one in pairs]
+    moment = to_the_second(at)
     return Table(
         f"checkpoints-on-{found.benchmark}",
         "Checkpoints compared",
         f"on {found.benchmark}, each with the first",
-        Sheet("checkpoints", "Checkpoints", columns(OF_CHECKPOINTS), rows, grid),
+        checkpoint_sheet(found, moment),
         _provenance(found, moment),
-        more=[_differences(found)] if found.differences else [],
+        more=[differences_sheet(found)] if found.differences else [],
     )
 
 
-def _row(found: Across, pick: Pick, one: Compared | None, at: datetime) -> dict[str, Value]:
-    run, experiment = pick.run, pick.experiment
-    its: dict[str, Value] = cell_values(pick.cell) if pick.cell.complete else {}
-    values = (
-        its
-        | comparison_values(one)
-        | {
-            "experiment": experiment.name,
-            "recipe": experiment.recipe_name,
-            "code_version": experiment.code_version,
-            "benchmark": found.benchmark,
-            "metric": found.metric.name,
-            "stage": run.stage.name,
-            "condition": run.condition.name,
-            "seed": run.seed,
-            "imported": "counts only" if experiment.imported else None,
-            "exported_at": at,
-        }
+def checkpoint_sheet(found: Across, at: datetime | None = None) -> Sheet:
+    """The checkpoints, those after the first with their comparison."""
+    lines = [
+        CheckpointLine(pick, one, _missing(found, pick))
+        for pick, one in zip(found.picks, found.comparisons, strict=True)
+    ]
+    columns = [
+        Column("", "text", "Checkpoint", value="pick.name", template="results/_checkpoint_name.html"),
+        rate(
+            attrgetter("pick.cell"), found.metric, found.digits, title="Accuracy", heading="% (95 % interval)"
+        ),
+        *comparison(attrgetter("compared"), found.metric, found.digits),
+    ]
+    moment = to_the_second(at)
+    return Sheet(
+        "checkpoints",
+        "Checkpoints",
+        chosen(OF_CHECKPOINTS),
+        [_record(found, line, moment) for line in lines],
+        View([column for column in columns if not column.hidden_heading], lines),
+        View(columns, lines),
     )
-    return {name: values.get(name) for name in OF_CHECKPOINTS}
 
 
-def _differences(found: Across) -> Sheet:
+def _missing(found: Across, pick: Pick) -> str:
+    if pick is found.picks[0]:
+        return "the others are compared with this"
+    return "not finished" if pick.cell.tally and found.picks[0].cell.tally else "not evaluated on the same"
+
+
+def _record(found: Across, line: CheckpointLine, at: datetime) -> Record:
+    run = line.pick.run
+    return Record(
+        line.pick.experiment,
+        found.benchmark,
+        found.metric,
+        run.stage.name,
+        run.condition.name,
+        run.seed,
+        at,
+        line.pick.cell if line.pick.cell.complete else None,
+        compared=line.compared,
+    )
+
+
+def differences_sheet(found: Across) -> Sheet:
     """A row a setting, a column a checkpoint."""
-    names = [Column("setting", "text", "Setting")]
-    names += [Column(f"checkpoint_{place}", "text", pick.name) for place, pick in enumerate(found.picks, 1)]
-    rows = [(one.name, *one.values) for one in found.differences]
-    return Sheet("differences", "In what their settings differ", names, rows)
+    columns = [Column("setting", "text", "Setting", value="name", element="code")]
+    columns += [
+        Column(
+            f"checkpoint_{place + 1}",
+            "text",
+            pick.name,
+            value=lambda one, place=place: one.values[place],  # type: ignore[misc]
+            heading=pick.experiment.name,
+            subheading=f"{pick.run.condition.name} after {pick.run.stage.name}",
+            element="code",
+        )
+        for place, pick in enumerate(found.picks)
+    ]
+    return Sheet("differences", "In what their settings differ", columns, found.differences)
 
 
 def _provenance(found: Across, at: datetime) -> dict[str, str]:

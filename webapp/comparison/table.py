@@ -61,6 +61,7 @@ class StageTable:
     metrics: tuple[Metric, ...]  # that the benchmark has
     samples: int  # most that are drawn to a problem; 0: greedy responses alone
     conditions: tuple[str, ...]  # the baseline first
+    positions: Mapping[str, int]  # of the conditions at launch, which decide their colours
     seeds: tuple[int, ...]
     alpha: float
     tests: int  # planned, for one seed: what Holm adjusts over
@@ -152,7 +153,8 @@ def stage_table(
 
     Six queries at most, whatever the size. Raises ValueError for an unknown benchmark, baseline or metric.
     """
-    conditions = [condition.name for condition in experiment.conditions.all()]
+    positions = {condition.name: condition.position for condition in experiment.conditions.all()}
+    conditions = list(positions)
     stages = list(experiment.stages.all())
     runs = list(
         StageRun.objects.filter(experiment=experiment)
@@ -215,6 +217,7 @@ def stage_table(
         metrics=tuple(known.values()),
         samples=samples,
         conditions=ordered,
+        positions=positions,
         seeds=builder.seeds,
         alpha=builder.alpha,
         tests=builder.tests,

@@ -9,13 +9,12 @@ class Grid(NamedTuple):
 
     header: list[str]
     lines: list[list[str]]
-    labels: int = 1  # leading columns of words, set left; figures are set right
-    words: tuple[int, ...] = ()  # other columns of words
+    words: tuple[int, ...] = (0,)  # columns set left; figures are set right
     wide: tuple[int, ...] = ()  # columns of sentences, which wrap
 
     def is_words(self, place: int) -> bool:
         """Whether a column is set left."""
-        return place < self.labels or place in self.words
+        return place in self.words
 
     def markdown(self, *, aligned: bool = False) -> str:
         """As a Markdown table, every cell escaped; `aligned` for a terminal: columns of one width."""

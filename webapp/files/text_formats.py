@@ -19,7 +19,7 @@ def csv(table: Table) -> str:
     buffer = io.StringIO()
     writer = csv_format.writer(buffer)
     writer.writerow([*(column.name for column in table.sheet.columns), "provenance"])
-    for row in table.sheet.rows:
+    for row in table.sheet.values:
         cells = [csv_cell(value, column.kind) for value, column in zip(row, table.sheet.columns, strict=True)]
         writer.writerow([*cells, table.origin])
     return buffer.getvalue()

@@ -23,7 +23,8 @@ def page(request: HttpRequest) -> HttpResponse:
     fields = [*found.picks, *([None] * (max(2, len(found.picks) + 1) - len(found.picks)))][:MOST]
     context = {
         "table": found,
-        "rows": list(zip(found.picks, found.comparisons, strict=True)),
+        "checkpoints": checkpoint_exports.checkpoint_sheet(found).page_view,
+        "differences": checkpoint_exports.differences_sheet(found).page_view,
         "fields": list(enumerate(fields, 1)),
         "names": list(Experiment.objects.values_list("name", flat=True)),
         "reach": max((abs(end) for one in compared for end in one.interval), default=0.0),

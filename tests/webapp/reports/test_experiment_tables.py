@@ -18,7 +18,7 @@ from tests.histories import make_history
 from tests.typeset import INSTALLED, typeset
 from tests.webapp.comparison.test_exports import HOSTILE
 from webapp.comparison import exports
-from webapp.comparison.grids import stage_grid
+from webapp.comparison.stage_sheets import stage_sheet
 from webapp.comparison.table import stage_table
 from webapp.files import latex
 from webapp.files.excel import workbook
@@ -172,7 +172,7 @@ def check_structure(text):
 
 def test_latex_shows_the_table_as_people_read_it(table):
     text = latex.latex(exports.stages(table, AT))
-    grid = stage_grid(table)
+    grid = stage_sheet(table).grid
     assert latex_cells(text)[0] == [grid.header, *grid.lines]
     for label, value in exports.provenance(table, AT).items():
         assert f"% {label}: {value}\n" in text

@@ -150,7 +150,7 @@ def test_what_the_other_benchmarks_published(experiment):
     assert isinstance(refusal, Refusal)
     assert "only rates were published" in refusal.reason
     mul_tokens = {
-        cell.stage: cell.mul_tokens_per_response
+        cell.stage: cell.result.mean("mul_tokens")
         for cell in stage_table(experiment).cells()
         if cell.condition == "mul_tokens"
     }

@@ -16,10 +16,11 @@ from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from webapp.comparison import exports, groups, pass_exports
-from webapp.comparison.cells import Comparison, MeansComparison, SeedsComparison, UnpairedComparison
+from webapp.comparison.cells import Refusal, SeedsComparison
 from webapp.comparison.decisions import decisions
 from webapp.comparison.forest_plot import forest_plot
-from webapp.comparison.pass_curves import MEANINGS, changes, curves
+from webapp.comparison.pass_curves import MEANINGS, curves
+from webapp.comparison.stage_sheets import detail_sheet, stage_sheet
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.wording import answers, mixed_sizes
 from webapp.diagnosis import readings
@@ -57,24 +58,24 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
     together = wanted.together and table.several_seeds
-    columns = _columns(experiment, table)
     context = {
         "experiment": experiment,
         "table": table,
         "seeds": wanted.seeds,
         "seed_choices": SEEDS,
         "together": together,
-        "plot": forest_plot(table, {one["name"]: one["position"] for one in columns}, together),
+        "plot": forest_plot(table, together),
         "decisions": decisions(table),
         "answers": answers(table),
-        "columns": columns,
+        "stages": stage_sheet(table, together=together).page_view,
         "reach": _reach(table),
         "warning": mixed_sizes(table),
         "remarks": Publication.model_validate(experiment.recipe).remarks() if table.imported else [],
         "provenance": exports.provenance(table),
-        "groups": groups.groups(table),
+        "groups": groups.sheet(table).page_view,
         "groups_caption": groups.CAPTION,
-        "changes": changes(table) if table.samples else [],
+        "changes": pass_exports.change_sheet(table).page_view if table.samples else None,
+        "details": detail_sheet(table).page_view,
         "meanings": MEANINGS,
         "query": request.GET.urlencode(),
         "nav": "experiments",
@@ -267,22 +268,16 @@ def _table(request: HttpRequest, experiment: Experiment) -> StageTable:
     return _choices(request, experiment).stage_table()
 
 
-def _columns(experiment: Experiment, table: StageTable) -> list[dict[str, Any]]:
-    """The table's conditions with the place that decides their colour."""
-    places = {condition.name: condition.position for condition in experiment.conditions.all()}
-    return [{"name": name, "position": places[name]} for name in table.conditions]
-
-
 def _reach(table: StageTable) -> float:
     """The largest end of an interval of a difference, for one scale over the whole table."""
     ends = [0.0]
     for row in table.rows:
         for one in [*row.over_seeds, *(one for seed in row.seeds for one in seed.comparisons)]:
-            if isinstance(one, Comparison | MeansComparison | UnpairedComparison):
+            if isinstance(one, SeedsComparison):
+                ends.append(abs(one.delta))
+                ends += [] if one.interval else [abs(end) for end in one.within]
+            elif one is not None and not isinstance(one, Refusal):
                 ends += [abs(end) for end in one.interval]
-            elif isinstance(one, SeedsComparison):
-                ends.append(abs(one.result.mean))
-                ends += [] if one.result.interval else [abs(end) for end in one.within]
     return max(ends)
 
 
