@@ -9,6 +9,7 @@ from training.stages import STAGES
 from webapp.charts import page
 from webapp.diagnosis import readings
 from webapp.live.news import encode_cursor
+from webapp.reports import dynamics_table
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import latest_accuracies
 from webapp.runs import querysets, services
@@ -75,7 +76,11 @@ def run_findings(request: HttpRequest, run_id: int) -> HttpResponse:
 def run_dynamics(request: HttpRequest, run_id: int) -> HttpResponse:
     """The dynamics table, as a fragment; empty for a stage that is not GRPO."""
     found = _found(run_id)
-    return render(request, "runs/_dynamics.html", {"dynamics": readings.of_run(found).dynamics, "run": found})
+    return render(
+        request,
+        "runs/_dynamics.html",
+        {"dynamics": dynamics_table.page_view(dynamics_table.of_run(found)), "run": found},
+    )
 
 
 @require_POST

@@ -9,11 +9,10 @@ from django.views.decorators.http import require_GET, require_POST
 from django.views.decorators.vary import vary_on_headers
 
 from webapp.experiments.models import Experiment
-from webapp.files import long_tables
+from webapp.pages import file_responses
 from webapp.pages.experiment.settings_table import Choice, settings_table
 from webapp.pages.experiments import files, querysets
 from webapp.pages.experiments.listing import ListFilter
-from webapp.reports.experiment_tables import FORMS, download
 from webapp.runs import code_versions, services
 from webapp.runs.models import Event
 from webapp.runs.workers import turns
@@ -42,10 +41,9 @@ def experiments(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def experiments_file(request: HttpRequest, form: str) -> HttpResponse:
+def experiments_file(request: HttpRequest, format: str) -> HttpResponse:
     """The experiments that fit the filter, all of them, to download."""
-    long_tables.check(form, FORMS)
-    return download(files.experiments(ListFilter(request.GET).narrowed()), form)
+    return file_responses.table_response(files.experiments(ListFilter(request.GET).narrowed()), format)
 
 
 @require_GET
