@@ -13,8 +13,8 @@ from playwright.sync_api import Page, expect
 
 from tests import factories, histories
 from webapp.experiments.models import Experiment
-from webapp.pages.templatetags.downloads import FORMS as MENUS
-from webapp.reports.experiment_tables import FORMS
+from webapp.files.formats import FORMATS
+from webapp.pages.templatetags.downloads import FORMATS as MENUS
 from webapp.runs.models import StageRun
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -59,23 +59,23 @@ def test_the_report_prints_without_the_frame(page: Page, address: str, tmp_path:
     assert printed.startswith(b"%PDF") and len(printed) > 20_000
 
 
-def parsed(path: Path, form: str) -> int:
+def parsed(path: Path, format: str) -> int:
     """How many rows, or tables to read, an independent reader finds."""
-    if form == "csv":
+    if format == "csv":
         return len(list(csv.DictReader(io.StringIO(path.read_text(), newline=""))))
-    if form == "json":
+    if format == "json":
         return len(json.loads(path.read_text())["rows"])
-    if form == "jsonl":
+    if format == "jsonl":
         return len([json.loads(line) for line in path.read_text().splitlines()])
-    if form == "xlsx":
+    if format == "xlsx":
         return openpyxl.load_workbook(path).worksheets[0].max_row - 1
-    if form == "parquet":
+    if format == "parquet":
         return int(pq.read_table(path).num_rows)
     return len(re.findall(r"^\| :-|\\toprule", path.read_text(), re.MULTILINE))
 
 
 @pytest.mark.parametrize(
-    ("place", "what", "forms", "rows"),
+    ("place", "what", "formats", "rows"),
     [
         ("/experiments/demo-1/comparison/", "the stage table", "table", 36),
         ("/experiments/demo-1/comparison/", "the detail metrics", "table", 24),
@@ -85,28 +85,28 @@ def parsed(path: Path, form: str) -> int:
         ("/experiments/", "the list", "table", 2),
     ],
 )
-def test_each_menu_gives_each_form(
-    page: Page, address: str, tmp_path: Path, place: str, what: str, forms: str, rows: int | None
+def test_each_menu_gives_each_format(
+    page: Page, address: str, tmp_path: Path, place: str, what: str, formats: str, rows: int | None
 ) -> None:
     history()
     run = StageRun.objects.get(stage__kind="grpo", condition__name="mul_tokens", seed=0)
     page.goto(address + place.format(run=run.pk))
     menu = page.locator("details.downloads", has=page.locator("summary", has_text=what))
     found = set()
-    for form, title in MENUS[forms].items():
+    for format, title in MENUS[formats].items():
         menu.locator("summary").click()
         with page.expect_download() as downloading:
             menu.get_by_role("link", name=title, exact=True).click()
         path = tmp_path / downloading.value.suggested_filename
         downloading.value.save_as(path)
-        assert path.suffix == f".{form}"
-        count = parsed(path, form)
+        assert path.suffix == f".{format}"
+        count = parsed(path, format)
         assert count > 0
-        found |= {count} if form not in ("md", "tex") else set()
+        found |= {count} if format not in ("md", "tex") else set()
         expect(menu).not_to_have_attribute("open", "")
-    assert len(found) == 1, "every form has as many rows"
+    assert len(found) == 1, "every format has as many rows"
     assert rows is None or found == {rows}
-    assert set(MENUS["table"]) == set(FORMS)
+    assert set(MENUS["table"]) == set(FORMATS)
 
 
 def test_a_menu_is_worked_by_keyboard(page: Page, address: str) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,45 +111,16 @@ class Cell:
 
     @property
     def accuracy(self) -> float | None:
-        """Share of the problems answered right, whatever the metric. This and the next: None: not published."""
+        """Share of the problems answered right, whatever the metric; None: not published."""
         return self.result.mean("correct")
-
-    @property
-    def mean_tokens(self) -> float | None:
-        """Tokens in a response."""
-        return self.result.mean("tokens")
-
-    @property
-    def mul_tokens_per_response(self) -> float | None:
-        """Mul-tokens in a response."""
-        return self.result.mean("mul_tokens")
-
-    @property
-    def repetition_rate(self) -> float | None:
-        """Share of responses in which a word trigram occurs three times or more."""
-        return self.result.mean("repeats")
-
-    @property
-    def hit_limit_rate(self) -> float | None:
-        """Share of responses cut at the token limit."""
-        return self.result.mean("hit_limit")
-
-    @property
-    def steps_right_rate(self) -> float | None:
-        """Share of responses that write an equation or more, all of which hold."""
-        return self.result.mean("all_steps_right")
-
-    @property
-    def equations_right(self) -> float | None:
-        """Share of the written equations that hold; None where none was written."""
-        written, right = self.result.steps_written, self.result.steps_right
-        return right / written if written and right is not None else None
 
 
 @dataclass(frozen=True)
 class Comparison:
     """A condition's checkpoint against the baseline's after the same stage and seed, on the same problems."""
 
+    kind: ClassVar[str] = "pairs"
+    pairing: ClassVar[str | None] = "paired"
     condition: str
     stage: str
     seed: int
@@ -173,6 +145,8 @@ class Comparison:
 class MeansComparison:
     """The same by pass@k or by an amount: the mean over problems of a difference each."""
 
+    kind: ClassVar[str] = "means"
+    pairing: ClassVar[str | None] = "paired"
     condition: str
     stage: str
     seed: int
@@ -188,6 +162,8 @@ class MeansComparison:
 class UnpairedComparison:
     """The same of which only counts are known, so that no problem's two responses can be paired."""
 
+    kind: ClassVar[str] = "counts"
+    pairing: ClassVar[str | None] = "unpaired"
     condition: str
     stage: str
     seed: int
@@ -215,6 +191,7 @@ class UnpairedComparison:
 class Refusal:
     """Two finished evaluations that must not be compared."""
 
+    kind: ClassVar[str] = "refused"
     condition: str
     stage: str
     seed: int
@@ -225,6 +202,8 @@ class Refusal:
 class SeedsComparison:
     """A condition against the baseline after one stage, by the paired differences of several seeds."""
 
+    kind: ClassVar[str] = "seeds"
+    pairing: ClassVar[str | None] = None
     condition: str
     stage: str
     differences: tuple[float, ...]  # one a seed
@@ -232,6 +211,21 @@ class SeedsComparison:
     adjusted_p: float | None
     verdict: Verdict
     within: Interval  # holds each seed's own interval, over its problems
+
+    @property
+    def delta(self) -> float:
+        """The mean of the differences."""
+        return self.result.mean
+
+    @property
+    def interval(self) -> Interval | None:
+        """Student's 95 % interval of it; None where the seeds do not differ."""
+        return self.result.interval
+
+    @property
+    def p(self) -> float | None:
+        """Student's; None where the seeds do not differ."""
+        return self.result.p
 
 
 def why_not_comparable(first: Tally, second: Tally, metric: Metric) -> str:

@@ -1,81 +1,115 @@
 """Checkpoints of several experiments, each compared with the first, as a table that becomes a file."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import datetime
+from operator import attrgetter
 
 from webapp.comparison.checkpoints import Across, Pick
+from webapp.comparison.columns import Record, chosen, comparison, rate, to_the_second
 from webapp.comparison.comparisons import Compared
-from webapp.comparison.exports import COLUMNS, cell_values, comparison_values, empty_values
-from webapp.comparison.grids import Grid, Value, accuracy, compared
-from webapp.files.table import Column, Sheet, Table, columns
-from webapp.runs.code_versions import of_experiments
+from webapp.files.table import Column, Sheet, Table, View
+from webapp.runs.code_versions import Versions, of_experiments
 
-OF_CHECKPOINTS = {
-    name: COLUMNS[name]
-    for name in (
-        "experiment", "recipe", "code_version", "benchmark", "problems_sha256", "metric", "stage", "condition", "seed",
-        "correct", "problems", "accuracy", "wilson_low", "wilson_high", "delta", "delta_low", "delta_high", "pairing",
-        "mcnemar_p", "fisher_p", "holm_p", "gained", "lost", "verdict", "refused", "imported", "exported_at",
-    )
-}  # fmt: skip
-HEADER = ["Checkpoint", "Accuracy", "Δ points", "95 % interval", "p", "Holm p", "gained / lost", "verdict"]
+OF_CHECKPOINTS = (
+    "experiment", "recipe", "code_version", "benchmark", "problems_sha256", "metric", "stage", "condition", "seed",
+    "correct", "problems", "accuracy", "wilson_low", "wilson_high", "delta", "delta_low", "delta_high", "pairing",
+    "mcnemar_p", "fisher_p", "holm_p", "gained", "lost", "verdict", "refused", "imported", "exported_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class CheckpointLine:
+    """A chosen checkpoint and its comparison with the first."""
+
+    pick: Pick
+    compared: Compared | None
+    missing: str  # why it has none
 
 
 def checkpoints(found: Across, at: datetime | None = None) -> Table:
     """One row a checkpoint, those after the first with their comparison; and in what their settings differ."""
-    pairs = list(zip(found.picks, found.comparisons, strict=True))
-    moment = (at or datetime.now(UTC)).replace(microsecond=0)
-    lines = [
-        [pick.name, accuracy(pick.cell, found.digits), *(compared(one, found) if place else [""] * 6)]
-        for place, (pick, one) in enumerate(pairs)
-    ]
-    grid = Grid(HEADER, lines, words=(len(HEADER) - 1,))
-    known = of_experiments(pick.experiment for pick in found.picks)
-    versions = [known[pick.experiment.pk].of_run(pick.run.pk) for pick in found.picks]
-    rows = [
-        tuple(_row(found, pick, version, one, moment).values())
-        for (pick, one), version in zip(pairs, versions, strict=True)
-    ]
+    moment = to_the_second(at)
+    sheet = checkpoint_sheet(found, moment)
     return Table(
         f"checkpoints-on-{found.benchmark}",
         "Checkpoints compared",
         f"on {found.benchmark}, each with the first",
-        Sheet("checkpoints", "Checkpoints", columns(OF_CHECKPOINTS), rows, grid),
-        _provenance(found, versions, moment),
-        more=[_differences(found)] if found.differences else [],
+        sheet,
+        _provenance(found, [record.code_version for record in sheet.rows], moment),
+        more=[differences_sheet(found)] if found.differences else [],
     )
 
 
-def _row(found: Across, pick: Pick, version: str, one: Compared | None, at: datetime) -> dict[str, Value]:
-    run, experiment = pick.run, pick.experiment
-    its: dict[str, Value] = cell_values(pick.cell) if pick.cell.complete else {}
-    if pick.cell.empty:
-        its = empty_values(pick.cell)
-    values = (
-        its
-        | comparison_values(one)
-        | {
-            "experiment": experiment.name,
-            "recipe": experiment.recipe_name,
-            "code_version": version,
-            "benchmark": found.benchmark,
-            "metric": found.metric.name,
-            "stage": run.stage.name,
-            "condition": run.condition.name,
-            "seed": run.seed,
-            "imported": "counts only" if experiment.imported else None,
-            "exported_at": at,
-        }
+def page_view(found: Across) -> View:
+    """What the page shows: the checkpoints, those after the first with their comparison."""
+    lines = [
+        CheckpointLine(pick, one, _missing(found, pick))
+        for pick, one in zip(found.picks, found.comparisons, strict=True)
+    ]
+    columns = [
+        Column("", "text", "Checkpoint", value="pick.name", template="results/_checkpoint_name.html"),
+        rate(
+            attrgetter("pick.cell"), found.metric, found.digits, title="Accuracy", heading="% (95 % interval)"
+        ),
+        *comparison(attrgetter("compared"), found.metric, found.digits),
+    ]
+    return View(columns, lines)
+
+
+def checkpoint_sheet(found: Across, at: datetime | None = None) -> Sheet:
+    """The same for files, and a row a checkpoint for programs. One query."""
+    shown = page_view(found)
+    moment, versions = to_the_second(at), of_experiments(pick.experiment for pick in found.picks)
+    return Sheet(
+        "checkpoints",
+        "Checkpoints",
+        chosen(OF_CHECKPOINTS),
+        [_record(found, line, versions[line.pick.experiment.pk], moment) for line in shown.rows],
+        View([column for column in shown.columns if not column.hidden_heading], shown.rows),
+        shown,
     )
-    return {name: values.get(name) for name in OF_CHECKPOINTS}
 
 
-def _differences(found: Across) -> Sheet:
+def _missing(found: Across, pick: Pick) -> str:
+    if pick is found.picks[0]:
+        return "the others are compared with this"
+    return "not finished" if pick.cell.tally and found.picks[0].cell.tally else "not evaluated on the same"
+
+
+def _record(found: Across, line: CheckpointLine, versions: Versions, at: datetime) -> Record:
+    run = line.pick.run
+    return Record(
+        line.pick.experiment,
+        found.benchmark,
+        found.metric,
+        run.stage.name,
+        run.condition.name,
+        run.seed,
+        at,
+        versions.of_run(run.pk),
+        line.pick.cell if line.pick.cell.complete else None,
+        empty=line.pick.cell.empty and not line.pick.cell.complete,
+        compared=line.compared,
+    )
+
+
+def differences_sheet(found: Across) -> Sheet:
     """A row a setting, a column a checkpoint."""
-    names = [Column("setting", "text", "Setting")]
-    names += [Column(f"checkpoint_{place}", "text", pick.name) for place, pick in enumerate(found.picks, 1)]
-    rows = [(one.name, *one.values) for one in found.differences]
-    return Sheet("differences", "In what their settings differ", names, rows)
+    columns = [Column("setting", "text", "Setting", value="name", element="code")]
+    columns += [
+        Column(
+            f"checkpoint_{place + 1}",
+            "text",
+            pick.name,
+            value=lambda one, place=place: one.values[place],  # type: ignore[misc]
+            heading=pick.experiment.name,
+            subheading=f"{pick.run.condition.name} after {pick.run.stage.name}",
+            element="code",
+        )
+        for place, pick in enumerate(found.picks)
+    ]
+    return Sheet("differences", "In what their settings differ", columns, found.differences)
 
 
 def _provenance(found: Across, versions: Sequence[str], at: datetime) -> dict[str, str]:

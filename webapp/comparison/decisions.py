@@ -5,7 +5,8 @@ from typing import Literal
 
 from webapp.comparison.cells import Comparison, SeedsComparison
 from webapp.comparison.table import StageRow, StageTable
-from webapp.comparison.wording import Statement, points, points_interval
+from webapp.files.number_text import points, points_interval
+from webapp.files.table import Statement
 from webapp.statistics import proportions
 from webapp.statistics.proportions import Interval
 

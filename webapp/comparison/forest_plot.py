@@ -1,6 +1,6 @@
 """The forest plot: every difference of the stage table with its interval on one axis, a row each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import NamedTuple
@@ -47,7 +47,7 @@ class ForestPlot:
     zero: float  # where no difference is, in percent
 
 
-def forest_plot(table: StageTable, positions: Mapping[str, int], together: bool) -> ForestPlot:
+def forest_plot(table: StageTable, together: bool) -> ForestPlot:
     """Draw what a table compares: of several seeds each one, or (`together`) their mean difference."""
     found = [one for row in table.rows for one in _shown(table, row, together)]
     values = [0.0]
@@ -59,11 +59,11 @@ def forest_plot(table: StageTable, positions: Mapping[str, int], together: bool)
         return round(100 * (value - low) / (high - low), 3)
 
     def drawn(one: Shown, seeds: str) -> Drawn:
-        interval, delta = _interval(one), _delta(one)
+        interval, delta = one.interval, one.delta
         return Drawn(
             one.stage,
             one.condition,
-            positions[one.condition],
+            table.positions[one.condition],
             seeds,
             delta,
             interval,
@@ -93,18 +93,10 @@ def _shown(table: StageTable, row: StageRow, together: bool) -> Iterator[tuple[S
                 yield compared, f"seed {seed.seed}" if table.several_seeds else ""
 
 
-def _delta(one: Shown) -> float:
-    return one.result.mean if isinstance(one, SeedsComparison) else one.delta
-
-
-def _interval(one: Shown) -> Interval | None:
-    return one.result.interval if isinstance(one, SeedsComparison) else one.interval
-
-
 def _values(one: Shown) -> list[float]:
     """Everything of a comparison that the axis must reach."""
     each = one.differences if isinstance(one, SeedsComparison) else ()
-    return [_delta(one), *(_interval(one) or ()), *each]
+    return [one.delta, *(one.interval or ()), *each]
 
 
 def _axis(least: float, most: float) -> tuple[float, float, float]:

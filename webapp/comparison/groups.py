@@ -3,13 +3,15 @@
 What is read here was not planned: the intervals are each group's own and not adjusted for how many are looked at.
 """
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import partial
 
 from webapp.comparison.cells import Comparison
+from webapp.comparison.columns import exported, of_the_table
 from webapp.comparison.table import StageTable
-from webapp.comparison.wording import percent, points
-from webapp.files.table import Column, Sheet
+from webapp.files.number_text import percent, points, points_interval
+from webapp.files.table import Column, Sheet, View
 from webapp.results.outcome_counts import PairCounts, pair_counts_by_label
 from webapp.statistics import proportions
 from webapp.statistics.proportions import Interval
@@ -87,50 +89,45 @@ def groups(table: StageTable) -> list[Group]:
 
 def sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
     """The groups as a sheet; proportions are 0…1 in full precision."""
-    at = (exported_at or datetime.now(UTC)).replace(microsecond=0)
     several = len(table.others) > 1
+    group = Column("group", "text", "Group", value="name")
+    stage = Column("stage", "text", "Stage")
+    seed = Column("seed", "integer", "Seed" if table.several_seeds else "")
+    problems = Column("problems", "integer", "Problems")
+    baseline = Column("baseline_rate", "number", table.baseline, percent)
+    rate = Column("rate", "number", table.others[0] if len(table.others) == 1 else "Its share", percent)
+    delta = Column("delta", "number", "Δ points", points)
     columns = [
-        Column("experiment", "text"),
-        Column("benchmark", "text"),
-        Column("metric", "text"),
-        Column("stage", "text", "Stage"),
-        Column("group", "text", "Group"),
+        *of_the_table(table),
+        Column("metric", "text", value=lambda one: table.metric.name),
+        stage,
+        group,
         Column("condition", "text", "Condition" if several else ""),
-        Column("baseline", "text"),
-        Column("seed", "integer", "Seed" if table.several_seeds else ""),
-        Column("problems", "integer", "Problems"),
-        Column("baseline_count", "integer"),
-        Column("baseline_rate", "number", table.baseline, percent),
-        Column("count", "integer"),
-        Column("rate", "number", table.others[0] if len(table.others) == 1 else "Its share", percent),
-        Column("delta", "number", "Δ points", points),
-        Column("low", "number", "95 %: from", points),
-        Column("high", "number", "to", points),
-        Column("gained", "integer", "gained"),
-        Column("lost", "integer", "lost"),
-        Column("exported_at", "time"),
+        Column("baseline", "text", value=lambda one: table.baseline),
+        seed,
+        problems,
+        Column("baseline_count", "integer", value="baseline"),
+        baseline,
+        Column("count", "integer", value="other"),
+        rate,
+        delta,
+        Column("low", "number", "95 %: from", points, "interval.low"),
+        Column("high", "number", "to", points, "interval.high"),
+        Column("gained", "integer", "gained", value="counts.gained"),
+        Column("lost", "integer", "lost", value="counts.lost"),
+        exported(exported_at),
     ]
-    rows = [
-        (
-            table.experiment.name,
-            table.benchmark,
-            table.metric.name,
-            one.stage,
-            one.name,
-            one.condition,
-            table.baseline,
-            one.seed,
-            one.problems,
-            one.baseline,
-            one.baseline_rate,
-            one.other,
-            one.rate,
-            one.delta,
-            *one.interval,
-            one.counts.gained,
-            one.counts.lost,
-            at,
-        )
-        for one in groups(table)
+    share = partial(replace, unit="%", css="arm")
+    on_page = [
+        group,
+        replace(stage, value=lambda one: f"{one.stage}, {one.condition}" if several else one.stage),
+        *([replace(seed, left=True)] if table.several_seeds else []),
+        replace(problems, write="{:,}".format),
+        share(baseline, note="{0.baseline}/{0.problems}".format),
+        share(rate, title="Condition" if several else rate.title, note="{0.other}/{0.problems}".format),
+        replace(delta, element="strong", css="arm"),
+        Column("interval", "number", "95 % interval", points_interval),
+        Column("counts", "number", "gained / lost", "{0.gained} / {0.lost}".format),
     ]
-    return Sheet("groups", "By group of problems", columns, rows)
+    found = groups(table)
+    return Sheet("groups", "By group of problems", columns, found, page=View(on_page, found))

@@ -33,6 +33,10 @@ class Curve:
         """How many were drawn to each problem."""
         return self.ks[-1]
 
+    def rate(self, k: int) -> float | None:
+        """pass@k; None where it has no such point."""
+        return dict(zip(self.ks, self.rates, strict=True)).get(k)
+
 
 @dataclass(frozen=True)
 class Change:

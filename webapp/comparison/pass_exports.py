@@ -1,122 +1,101 @@
 """pass@k curves as sheets, and as figures for static/js/charts.js."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple
 
 from webapp.charts.figures import COLOURS
-from webapp.comparison.grids import Grid, Value
-from webapp.comparison.pass_curves import Change, Curve, changes, curves
+from webapp.comparison.columns import exported, of_the_table
+from webapp.comparison.pass_curves import Curve, changes, curves
 from webapp.comparison.table import StageTable
-from webapp.comparison.wording import percent, points, points_interval
-from webapp.files.table import Sheet, columns
+from webapp.files.number_text import percent, points, points_interval
+from webapp.files.table import Column, Sheet, View
+from webapp.statistics.proportions import Interval
 
-COLUMNS = {
-    "experiment": "text", "benchmark": "text", "stage": "text", "condition": "text", "seed": "integer", "k": "integer",
-    "pass_at_k": "number", "low": "number", "high": "number", "problems": "integer", "samples": "integer",
-    "temperature": "number", "exported_at": "time",
-}  # fmt: skip
-OF_CHANGES = {
-    "experiment": "text", "benchmark": "text", "stage": "text", "after": "text", "condition": "text", "seed": "integer",
-    "delta_pass_at_1": "number", "pass_at_1_low": "number", "pass_at_1_high": "number", "k": "integer",
-    "delta_pass_at_k": "number", "pass_at_k_low": "number", "pass_at_k_high": "number", "problems": "integer",
-    "what_it_did": "text", "exported_at": "time",
-}  # fmt: skip
+
+class Point(NamedTuple):
+    """A point of a curve: a row for programs."""
+
+    curve: Curve
+    k: int
+    pass_at_k: float
+    interval: Interval
 
 
 def sheets(table: StageTable, exported_at: datetime | None = None) -> list[Sheet]:
     """The curves, and what the last stages did to them; proportions are 0…1 in full precision."""
-    at = (exported_at or datetime.now(UTC)).replace(microsecond=0)
-    found, changed = curves(table), changes(table)
-    return [
-        Sheet("pass_at_k", "pass@k", columns(COLUMNS), _points(table, found, at), curve_grid(table, found)),
-        Sheet(
-            "pass_changes",
-            "What the last stages did",
-            columns(OF_CHANGES),
-            [_changed(table, one, at) for one in changed],
-            change_grid(table, changed),
-        ),
-    ]
+    return [curve_sheet(table, exported_at), change_sheet(table, exported_at)]
 
 
-def _points(table: StageTable, found: Sequence[Curve], at: datetime) -> list[tuple[Value, ...]]:
-    """One row for each point of each curve."""
-    return [
-        (
-            table.experiment.name,
-            table.benchmark,
-            curve.cell.stage,
-            curve.cell.condition,
-            curve.cell.seed,
-            k,
-            rate,
-            interval.low,
-            interval.high,
-            curve.cell.tally.problems if curve.cell.tally else None,
-            curve.samples,
-            temperature(curve),
-            at,
-        )
-        for curve in found
-        for k, rate, interval in zip(curve.ks, curve.rates, curve.intervals, strict=True)
-    ]
-
-
-def _changed(table: StageTable, one: Change, at: datetime) -> tuple[Value, ...]:
-    first, every = one.at_one, one.at_all
-    return (
-        table.experiment.name,
-        table.benchmark,
-        one.after.stage,
-        one.before.stage,
-        one.after.condition,
-        one.after.seed,
-        first.mean,
-        *first.interval,
-        one.samples,
-        every.mean,
-        *every.interval,
-        first.problems,
-        one.word,
-        at,
-    )
-
-
-def curve_grid(table: StageTable, found: Sequence[Curve]) -> Grid:
-    """A line an evaluation, a column a k."""
-    ks = sorted({k for curve in found for k in curve.ks})
-    header = ["Stage", "Condition", *(["Seed"] if table.several_seeds else []), *(f"pass@{k}" for k in ks)]
-    lines = []
-    for curve in found:
-        rates = dict(zip(curve.ks, curve.rates, strict=True))
-        seed = [str(curve.cell.seed)] if table.several_seeds else []
-        numbers = [percent(rates[k]) if k in rates else "–" for k in ks]
-        lines.append([curve.cell.stage, curve.cell.condition, *seed, *numbers])
-    return Grid(header, lines, labels=3 if table.several_seeds else 2)
-
-
-def change_grid(table: StageTable, found: Sequence[Change]) -> Grid:
-    """What the last stages did to pass@1 and to pass@(all samples)."""
-    header = [
-        "Step", "Condition", *(["Seed"] if table.several_seeds else []), "Δ pass@1", "95 % interval", "k", "Δ pass@k",
-        "95 % interval", "What it did",
+def curve_sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
+    """A row a point for programs; for people a line an evaluation, a column a k."""
+    found = curves(table)
+    columns = [
+        *of_the_table(table),
+        Column("stage", "text", value="curve.cell.stage"),
+        Column("condition", "text", value="curve.cell.condition"),
+        Column("seed", "integer", value="curve.cell.seed"),
+        Column("k", "integer"),
+        Column("pass_at_k", "number"),
+        Column("low", "number", value="interval.low"),
+        Column("high", "number", value="interval.high"),
+        Column("problems", "integer", value="curve.cell.tally.problems"),
+        Column("samples", "integer", value="curve.samples"),
+        Column("temperature", "number", value=lambda one: temperature(one.curve)),
+        exported(exported_at),
     ]  # fmt: skip
-    lines = [
-        [
-            f"{one.before.stage} → {one.after.stage}",
-            one.after.condition,
-            *([str(one.after.seed)] if table.several_seeds else []),
-            points(one.at_one.mean),
-            points_interval(one.at_one.interval),
-            str(one.samples),
-            points(one.at_all.mean),
-            points_interval(one.at_all.interval),
-            one.word,
-        ]
-        for one in found
+    to_read = [
+        Column("stage", "text", "Stage", value="cell.stage"),
+        Column("condition", "text", "Condition", value="cell.condition"),
+        *_seed(table, "cell.seed"),
     ]
-    return Grid(header, lines, labels=3 if table.several_seeds else 2, words=(len(header) - 1,))
+    for k in sorted({k for curve in found for k in curve.ks}):
+        to_read.append(Column("", "number", f"pass@{k}", percent, partial(Curve.rate, k=k)))
+    every = [
+        Point(curve, *point)
+        for curve in found
+        for point in zip(curve.ks, curve.rates, curve.intervals, strict=True)
+    ]
+    return Sheet("pass_at_k", "pass@k", columns, every, View(to_read, found))
+
+
+def change_sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
+    """What the last stages did to pass@1 and to pass@(all samples)."""
+    condition = Column("condition", "text", "Condition", value="after.condition")
+    one = Column("delta_pass_at_1", "number", "Δ pass@1", points, "at_one.mean", unit="points")
+    k = Column("k", "integer", "k", value="samples")
+    all_k = Column("delta_pass_at_k", "number", "Δ pass@k", points, "at_all.mean", unit="points")
+    did = Column("what_it_did", "text", "What it did", value="word", element="strong")
+    columns = [
+        *of_the_table(table),
+        Column("stage", "text", value="after.stage"),
+        Column("after", "text", value="before.stage"),
+        condition,
+        Column("seed", "integer", value="after.seed"),
+        one,
+        Column("pass_at_1_low", "number", value="at_one.interval.low"),
+        Column("pass_at_1_high", "number", value="at_one.interval.high"),
+        k,
+        all_k,
+        Column("pass_at_k_low", "number", value="at_all.interval.low"),
+        Column("pass_at_k_high", "number", value="at_all.interval.high"),
+        Column("problems", "integer", value="at_one.problems"),
+        did,
+        exported(exported_at),
+    ]
+    step = Column("", "text", "Step", "{0.before.stage} → {0.after.stage}".format, lambda change: change)
+    of_one, of_all = (
+        Column("", "number", "95 % interval", points_interval, f"{end}.interval")
+        for end in ("at_one", "at_all")
+    )
+    to_read = [step, condition, *_seed(table, "after.seed"), one, of_one, k, all_k, of_all, did]
+    found = changes(table)
+    return Sheet("pass_changes", "What the last stages did", columns, found, View(to_read, found))
+
+
+def _seed(table: StageTable, path: str) -> list[Column]:
+    return [Column("seed", "integer", "Seed", value=path, left=True)] if table.several_seeds else []
 
 
 def temperature(curve: Curve) -> float | None:
@@ -127,7 +106,6 @@ def temperature(curve: Curve) -> float | None:
 
 def charts(table: StageTable, found: Sequence[Curve]) -> list[dict[str, Any]]:
     """One chart for each condition and seed, a line a stage, all on one scale; as static/js/charts.js reads them."""
-    positions = {one.name: one.position for one in table.experiment.conditions.all()}
     stages = [row.stage for row in table.rows]
     highest = max((interval.high for curve in found for interval in curve.intervals), default=1.0)
     drawn = []
@@ -135,7 +113,7 @@ def charts(table: StageTable, found: Sequence[Curve]) -> list[dict[str, Any]]:
         for name in table.conditions:
             own = [one for one in found if (one.cell.condition, one.cell.seed) == (name, seed)]
             if own:
-                colour = f"--condition-{min(positions[name], COLOURS - 1)}"
+                colour = f"--condition-{min(table.positions[name], COLOURS - 1)}"
                 traces = [_trace(one, colour, len(stages) - 1 - stages.index(one.cell.stage)) for one in own]
                 drawn.append(
                     {

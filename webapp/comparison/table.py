@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ from webapp.experiments.models import Experiment
 from webapp.results.outcome_counts import NO_PROBLEMS, Tally, latest_tallies
 from webapp.results.samples import Sampled, sampled
 from webapp.results.token_counts import Measured, measured
+from webapp.runs.code_versions import Versions, of_experiment
 from webapp.runs.models import StageRun
 
 
@@ -64,10 +66,16 @@ class StageTable:
     metrics: tuple[Metric, ...]  # that the benchmark has
     samples: int  # most that are drawn to a problem; 0: greedy responses alone
     conditions: tuple[str, ...]  # the baseline first
+    positions: Mapping[str, int]  # of the conditions at launch, which decide their colours
     seeds: tuple[int, ...]
     alpha: float
     tests: int  # planned, for one seed: what Holm adjusts over
     rows: tuple[StageRow, ...]
+
+    @cached_property
+    def versions(self) -> Versions:
+        """The versions of the code that computed it. One query."""
+        return of_experiment(self.experiment)
 
     @property
     def baseline(self) -> str:
@@ -155,7 +163,8 @@ def stage_table(
 
     Six queries at most, whatever the size. Raises ValueError for an unknown benchmark, baseline or metric.
     """
-    conditions = [condition.name for condition in experiment.conditions.all()]
+    positions = {condition.name: condition.position for condition in experiment.conditions.all()}
+    conditions = list(positions)
     stages = list(experiment.stages.all())
     runs = list(
         StageRun.objects.filter(experiment=experiment)
@@ -218,6 +227,7 @@ def stage_table(
         metrics=tuple(known.values()),
         samples=samples,
         conditions=ordered,
+        positions=positions,
         seeds=builder.seeds,
         alpha=builder.alpha,
         tests=builder.tests,

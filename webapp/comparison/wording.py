@@ -13,35 +13,10 @@ from webapp.comparison.cells import (
 )
 from webapp.comparison.metrics import Metric
 from webapp.comparison.table import StageRow, StageTable
+from webapp.files.number_text import UNBROKEN, p_is, percent, points, points_interval, signed
+from webapp.files.table import Statement
 from webapp.statistics import proportions
 from webapp.statistics.proportions import Interval, Verdict
-
-UNBROKEN = "\u00a0"  # a space at which no line breaks
-
-
-def plain(text: str) -> str:
-    """With the keyboard's minus and space, for files that programs read too."""
-    return text.replace("−", "-").replace(UNBROKEN, " ")
-
-
-def percent(rate: float, digits: int = 1) -> str:
-    """0.885 → '88.5 %'."""
-    return f"{100 * rate:.{digits}f}{UNBROKEN}%"
-
-
-def points(difference: float, digits: int = 1) -> str:
-    """A difference of proportions in percentage points with its sign: 0.117 → '+11.7'."""
-    return _signed(100 * difference, digits)
-
-
-def _signed(value: float, digits: int) -> str:
-    text = f"{value:+.{digits}f}"
-    return f"{0:.{digits}f}" if float(text) == 0 else text.replace("-", "−")
-
-
-def points_interval(interval: Interval, digits: int = 1) -> str:
-    """Both ends in points: '+8.1 to +15.3'."""
-    return f"{points(interval.low, digits)} to {points(interval.high, digits)}"
 
 
 def value(of: float, metric: Metric, digits: int = 1) -> str:
@@ -51,38 +26,12 @@ def value(of: float, metric: Metric, digits: int = 1) -> str:
 
 def difference(of: float, metric: Metric, digits: int = 1) -> str:
     """A difference of a metric in its unit: '+11.7' points, '−0.25' mul-tokens."""
-    return _signed(of, metric.digits) if metric.kind == "mean" else points(of, digits)
+    return signed(of, metric.digits) if metric.kind == "mean" else points(of, digits)
 
 
 def difference_interval(interval: Interval, metric: Metric, digits: int = 1) -> str:
     """Both ends of its interval in the same unit."""
     return " to ".join(difference(end, metric, digits) for end in interval)
-
-
-def p_value(p: float) -> str:
-    """Three decimals, four below 0.01, and never 0."""
-    if p < 0.0001:
-        return "< 0.0001"
-    return f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
-
-
-def p_is(p: float) -> str:
-    """'p = 0.143' or 'p < 0.0001'."""
-    return (f"p {p_value(p)}" if p < 0.0001 else f"p = {p_value(p)}").replace(" ", UNBROKEN)
-
-
-@dataclass(frozen=True)
-class Statement:
-    """What results say, in words: a headline, the numbers, and what it does not say."""
-
-    headline: str
-    numbers: str
-    limits: str
-
-    @property
-    def text(self) -> str:
-        """All of it on one line."""
-        return " ".join(filter(None, (self.headline, self.numbers, self.limits)))
 
 
 @dataclass(frozen=True)

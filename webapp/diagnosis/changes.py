@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from webapp.comparison.cells import why_not_comparable
 from webapp.comparison.metrics import METRICS
-from webapp.comparison.wording import p_is, percent, points, points_interval
+from webapp.files.number_text import p_is, percent, points, points_interval
 from webapp.results.outcome_counts import PairCounts, Tally, pair_counts
 from webapp.statistics import proportions
 from webapp.statistics.proportions import Interval

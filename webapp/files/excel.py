@@ -11,8 +11,8 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from webapp.comparison.wording import plain
 from webapp.files.long_tables import would_be_computed
+from webapp.files.number_text import plain
 from webapp.files.table import Table
 
 WIDEST = 60  # characters of a column
@@ -26,7 +26,7 @@ def workbook(table: Table) -> bytes:
     for place, one in enumerate(table.sheets):
         sheet = book.create_sheet() if place else book.active
         sheet.title = one.title
-        _fill(sheet, [column.name for column in one.columns], one.rows)
+        _fill(sheet, [column.name for column in one.columns], one.values)
     said = [one for every in table.said.values() for one in every]
     about = [("Answer", plain(f"{one.headline} {one.numbers} {one.limits}".strip())) for one in said]
     about += [("Warning", text) for text in table.warnings]

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from pylatexenc.latexencode import get_builtin_conversion_rules, get_builtin_uni2latex_dict
 
-from webapp.comparison.grids import Grid
+from webapp.files.grid import Grid
 from webapp.files.table import Sheet, Table
 
 # What LaTeX acts upon, ligatures (?`, <<), what babel makes active ("), what may follow \\ ([, *), quotation marks, spaces, and ×.

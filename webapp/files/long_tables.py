@@ -1,21 +1,20 @@
 """Long tables as files: rows written as CSV, JSON Lines or Parquet a chunk at a time, whatever their number.
 
-A `Rows` is read once, front to back; nothing of a chunk is kept when the next one is read. FORMS is read by the command
-line too, so Django and pyarrow are imported by the functions that use them.
+A `Rows` is read once, front to back; nothing of a chunk is kept when the next one is read. The command line reads
+FORMATS, so the functions that use pyarrow import it.
 """
 
 import csv as csv_format
 import io
 import json
 import math
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from django.http import StreamingHttpResponse
 
 CHUNK = 2_000  # rows read at once; a row group in Parquet
 
@@ -29,8 +28,8 @@ class Rows:
     provenance: Mapping[str, str]
 
 
-class Form(NamedTuple):
-    """A kind of file."""
+class RowsFormat(NamedTuple):
+    """A format that long tables are written in."""
 
     title: str
     content_type: str
@@ -105,49 +104,11 @@ def arrow_types() -> dict[str, "pa.DataType"]:
     }
 
 
-FORMS = {  # the end of a file's name → what it is
-    "csv": Form("CSV", "text/csv; charset=utf-8", csv),
-    "jsonl": Form("JSON Lines", "application/x-ndjson", jsonl),
-    "parquet": Form("Parquet", "application/vnd.apache.parquet", parquet),
+FORMATS = {  # the end of a file's name → what it is
+    "csv": RowsFormat("CSV", "text/csv; charset=utf-8", csv),
+    "jsonl": RowsFormat("JSON Lines", "application/x-ndjson", jsonl),
+    "parquet": RowsFormat("Parquet", "application/vnd.apache.parquet", parquet),
 }
-
-
-def check(form: str, forms: Collection[str] = FORMS) -> None:
-    """Raise Http404 that names the forms there are, where this is none of them."""
-    from django.http import Http404
-
-    if form not in forms:
-        raise Http404(f"there is no export {form!r}; choose {', '.join(forms)}")
-
-
-def download(rows: Rows, form: str, name: str) -> "StreamingHttpResponse":
-    """The rows as a file of this name and form that is sent while it is made."""
-    from django.http import StreamingHttpResponse
-
-    chosen = FORMS[form]
-    response = StreamingHttpResponse(_sent(chosen.write(rows)), content_type=chosen.content_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{form}"'
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["X-Accel-Buffering"] = "no"
-    return response
-
-
-async def _sent(parts: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The parts one by one, each made when the one before is taken: an ordinary iterator would be read whole."""
-    from asgiref.sync import sync_to_async
-
-    while (part := await sync_to_async(_next)(parts)) is not None:
-        yield part
-
-
-def _next(parts: Iterator[bytes]) -> bytes | None:
-    """Make a part and give the connection back: the reader may be slow."""
-    from django.db import close_old_connections
-
-    try:
-        return next(parts, None)
-    finally:
-        close_old_connections()
 
 
 def would_be_computed(text: str) -> bool:

@@ -5,10 +5,10 @@ import io
 import json as json_format
 from typing import Any
 
-from webapp.comparison.grids import escaped
-from webapp.comparison.wording import Statement, plain
+from webapp.files.grid import escaped
 from webapp.files.long_tables import csv_cell, json_value
-from webapp.files.table import Table
+from webapp.files.number_text import plain
+from webapp.files.table import Statement, Table
 
 
 def csv(table: Table) -> str:
@@ -19,7 +19,7 @@ def csv(table: Table) -> str:
     buffer = io.StringIO()
     writer = csv_format.writer(buffer)
     writer.writerow([*(column.name for column in table.sheet.columns), "provenance"])
-    for row in table.sheet.rows:
+    for row in table.sheet.values:
         cells = [csv_cell(value, column.kind) for value, column in zip(row, table.sheet.columns, strict=True)]
         writer.writerow([*cells, table.origin])
     return buffer.getvalue()

@@ -19,7 +19,7 @@ from webapp.charts import (
     kinds as chart_kinds,
 )
 from webapp.charts.charts import charts as drawn
-from webapp.files import long_tables
+from webapp.pages import file_responses
 from webapp.runs.models import StageRun
 from webapp.telemetry import point_files
 
@@ -40,9 +40,9 @@ def charts(request: HttpRequest, run_id: int) -> HttpResponse:
 
 
 @require_GET
-def chart_file(request: HttpRequest, run_id: int, form: str) -> HttpResponseBase:
+def chart_file(request: HttpRequest, run_id: int, format: str) -> HttpResponseBase:
     """Every point of the series on the chart of ?key=, streamed."""
-    long_tables.check(form)
+    file_responses.check(format)
     run = get_object_or_404(StageRun.objects.select_related("stage", "condition", "experiment"), pk=run_id)
     try:
         choices = chart_choices.read(request.GET)
@@ -52,13 +52,15 @@ def chart_file(request: HttpRequest, run_id: int, form: str) -> HttpResponseBase
     if not wanted:
         raise Http404(f"the run has no chart {request.GET.get('key')!r}; charts.json names those it has")
     chart = drawn(run, wanted, choices)[0]
-    return long_tables.download(chart_files.rows(chart, choices), form, chart_files.file_name(run, chart))
+    return file_responses.rows_response(
+        chart_files.rows(chart, choices), format, chart_files.file_name(run, chart)
+    )
 
 
 @require_GET
-def point_file(request: HttpRequest, run_id: int, form: str) -> HttpResponseBase:
+def point_file(request: HttpRequest, run_id: int, format: str) -> HttpResponseBase:
     """Every point of a run's metrics that counts, streamed."""
-    long_tables.check(form)
+    file_responses.check(format)
     run = get_object_or_404(StageRun.objects.select_related("experiment", "condition", "stage"), pk=run_id)
     made = point_files.rows(run.experiment, [run])
-    return long_tables.download(made, form, f"{run.experiment.name}-run-{run.pk}-metrics")
+    return file_responses.rows_response(made, format, f"{run.experiment.name}-run-{run.pk}-metrics")

@@ -8,8 +8,8 @@ from webapp.comparison import checkpoint_exports
 from webapp.comparison.cells import Comparison, UnpairedComparison
 from webapp.comparison.checkpoints import MOST, Across, across
 from webapp.experiments.models import Experiment
-from webapp.files import long_tables
-from webapp.reports.experiment_tables import FORMS, download
+from webapp.files.formats import FORMATS
+from webapp.pages import file_responses
 
 
 @require_GET
@@ -23,7 +23,8 @@ def page(request: HttpRequest) -> HttpResponse:
     fields = [*found.picks, *([None] * (max(2, len(found.picks) + 1) - len(found.picks)))][:MOST]
     context = {
         "table": found,
-        "rows": list(zip(found.picks, found.comparisons, strict=True)),
+        "checkpoints": checkpoint_exports.page_view(found),
+        "differences": checkpoint_exports.differences_sheet(found).page_view,
         "fields": list(enumerate(fields, 1)),
         "names": list(Experiment.objects.values_list("name", flat=True)),
         "reach": max((abs(end) for one in compared for end in one.interval), default=0.0),
@@ -35,16 +36,16 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def file(request: HttpRequest, form: str) -> HttpResponse:
+def file(request: HttpRequest, format: str) -> HttpResponse:
     """What the page shows, to download."""
-    long_tables.check(form, FORMS)
+    file_responses.check(format, FORMATS)
     try:
         found = _across(request)
         if not found.picks:
             raise ValueError("choose checkpoints first: ?experiment1=, ?run1=, …")
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
-    return download(checkpoint_exports.checkpoints(found), form)
+    return file_responses.table_response(checkpoint_exports.checkpoints(found), format)
 
 
 def _across(request: HttpRequest) -> Across:

@@ -13,7 +13,7 @@ from webapp.comparison.flips import KINDS, Flips, Problem, flips
 from webapp.comparison.metrics import METRICS, Metric
 from webapp.comparison.table import refuse_unknown
 from webapp.experiments.models import Experiment
-from webapp.files import long_tables
+from webapp.pages import file_responses
 
 SHOWN = 25  # problems on a page, each with two texts
 
@@ -55,9 +55,9 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def file(request: HttpRequest, name: str, form: str) -> HttpResponseBase:
+def file(request: HttpRequest, name: str, format: str) -> HttpResponseBase:
     """The problems that the page lists, all pages of them, streamed."""
-    long_tables.check(form)
+    file_responses.check(format)
     experiment = get_object_or_404(Experiment, name=name)
     try:
         found = _flips(request, experiment)
@@ -67,7 +67,9 @@ def file(request: HttpRequest, name: str, form: str) -> HttpResponseBase:
     if found.refusal:
         return HttpResponseBadRequest(f"{found.refusal}\n", content_type="text/plain")
     kind = f"-{request.GET['only']}" if request.GET.get("only") else ""
-    return long_tables.download(flip_files.rows(found, chosen), form, f"{experiment.name}-flips{kind}")
+    return file_responses.rows_response(
+        flip_files.rows(found, chosen), format, f"{experiment.name}-flips{kind}"
+    )
 
 
 def kind_labels(metric: Metric) -> dict[str, str]:

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_GET, require_POST
 from webapp.charts import page
 from webapp.diagnosis import readings
 from webapp.live.news import encode_cursor
+from webapp.reports import dynamics_table
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import latest_accuracies
 from webapp.runs import querysets, services
@@ -74,7 +75,11 @@ def run_findings(request: HttpRequest, run_id: int) -> HttpResponse:
 def run_dynamics(request: HttpRequest, run_id: int) -> HttpResponse:
     """The dynamics table, as a fragment; empty for a kind of stage that has none."""
     found = _found(run_id)
-    return render(request, "runs/_dynamics.html", {"dynamics": readings.of_run(found).dynamics, "run": found})
+    return render(
+        request,
+        "runs/_dynamics.html",
+        {"dynamics": dynamics_table.page_view(dynamics_table.of_run(found)), "run": found},
+    )
 
 
 @require_POST

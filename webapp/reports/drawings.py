@@ -60,14 +60,13 @@ class Drawing:
 
 def by_stage(table: StageTable) -> list[Drawing]:
     """The metric after every stage, the mean over the finished seeds; nothing before two stages have a number."""
-    places = {one.name: one.position for one in table.experiment.conditions.all()}
     courses: list[tuple[str, int, list[tuple[float, float]]]] = []
     for position, name in enumerate(table.conditions):
         points = []
         for at, row in enumerate(table.rows):
             rates = [seed.cells[position].rate for seed in row.seeds if seed.cells[position].complete]
             points += [(float(at), fmean(rates))] if rates else []
-        courses.append((name, places[name], points))
+        courses.append((name, table.positions[name], points))
     if max((len(points) for _, _, points in courses), default=0) < 2:
         return []
     stages = [(float(at), row.stage) for at, row in enumerate(table.rows)]

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -15,27 +16,22 @@ from training.settings.shared import StageSettings
 from training.stages import AnyStage
 from webapp.comparison import groups
 from webapp.comparison.cells import Cell, Refusal
+from webapp.comparison.columns import IN_REPORT
 from webapp.comparison.decisions import decisions
 from webapp.comparison.exports import IMPORTED, provenance
-from webapp.comparison.grids import Grid, escaped, stage_grid
 from webapp.comparison.stage_changes import Gain, last_gains
+from webapp.comparison.stage_sheets import stage_sheet
 from webapp.comparison.table import StageRow, StageTable, stage_table
-from webapp.comparison.wording import (
-    Statement,
-    answers,
-    mixed_sizes,
-    p_value,
-    percent,
-    plain,
-    points,
-    points_interval,
-)
+from webapp.comparison.wording import answers, mixed_sizes
 from webapp.diagnosis.readings import of_experiment
 from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import lower_bool
-from webapp.reports import report_diagnosis
+from webapp.files.grid import escaped
+from webapp.files.number_text import p_value, percent, plain, points, points_interval
+from webapp.files.table import Column, Statement, View, words
+from webapp.reports import dynamics_table, report_diagnosis
 from webapp.reports.drawings import by_stage, by_step
-from webapp.reports.report_forms import REPORT_FORMS
+from webapp.reports.report_formats import REPORT_FORMATS
 from webapp.reports.sections import Point, Section
 from webapp.results.published import Publication
 from webapp.runs import code_versions
@@ -54,9 +50,9 @@ class Report:
 
 
 def report(experiment: Experiment, format: str = "md") -> str:
-    """Write the report as one of REPORT_FORMS; HTML is one file that needs nothing else. Raises ValueError."""
-    if format not in REPORT_FORMS:
-        raise ValueError(f"there is no report format {format!r}; choose {' or '.join(REPORT_FORMS)}")
+    """Write the report as one of REPORT_FORMATS; HTML is one file that needs nothing else. Raises ValueError."""
+    if format not in REPORT_FORMATS:
+        raise ValueError(f"there is no report format {format!r}; choose {' or '.join(REPORT_FORMATS)}")
     written = build(experiment)
     if format == "md":
         return markdown(written)
@@ -76,7 +72,7 @@ def build(experiment: Experiment) -> Report:
         metrics(table),
         by_group(table),
         published_tables(experiment),
-        report_diagnosis.dynamics(report_diagnosis.dynamics_rows(experiment), by_step(experiment)),
+        report_diagnosis.dynamics(dynamics_table.of_experiment(experiment), by_step(experiment)),
         report_diagnosis.findings(found),
         report_diagnosis.diagnosis(experiment, found),
         conclusion(table, gained, unfinished),
@@ -131,7 +127,7 @@ def setup(experiment: Experiment) -> Section:
     lines = [_stage_line(stage) for stage in recipe.get("stages", [])]
     if lines:
         header = ["Stage", "Kind", "After", "Size", "Peak learning rate"]
-        section.tables.append(("", Grid(header, lines, labels=5)))
+        section.tables.append(("", words(header, lines)))
     return section
 
 
@@ -146,7 +142,7 @@ def _published_setup(publication: Publication) -> Section:
         for stage in publication.stages
     ]
     header = ["Stage", "What it was", "Published as", "After", "Size"]
-    section.tables.append(("", Grid(header, lines, labels=5)))
+    section.tables.append(("", words(header, lines)))
     return section
 
 
@@ -171,34 +167,35 @@ def results(table: StageTable) -> Section:
     if table.others:
         caption += f"; Δ is against {table.baseline}"
     return Section(
-        "Results", paragraphs=said, drawings=by_stage(table), tables=[(caption, stage_grid(table))]
+        "Results", paragraphs=said, drawings=by_stage(table), tables=[(caption, stage_sheet(table).view)]
     )
 
 
 def gains(table: StageTable, found: list[Gain]) -> Section:
     """The table of what the last stages changed."""
-    header = ["Step", "Condition", "Seed", table.metric.title, "Δ points", "95 % interval", "p"]
+    section = Section("What the last stage changed")
+    if not found:
+        return section
     caption = "Same problems before and after; p exact McNemar, not adjusted"
     if table.imported:
         caption = "Counts only, so unpaired: Newcombe’s interval; p Fisher’s exact, not adjusted"
-    else:
-        header.append("gained / lost")
-    lines = [
-        [
-            f"{one.before.stage} → {one.after.stage}",
-            one.after.condition,
-            "–" if table.imported else str(one.after.seed),
-            f"{percent(one.before.rate)} → {percent(one.after.rate)}",
-            points(one.delta, table.digits),
-            points_interval(one.interval, table.digits),
-            p_value(one.p),
-            *([f"{one.counts.gained} / {one.counts.lost}"] if one.counts else []),
-        ]
-        for one in found
+    columns = [
+        Column("", "text", "Step", "{0.before.stage} → {0.after.stage}".format, lambda one: one),
+        Column("", "text", "Condition", value="after.condition"),
+        Column("", "text", "Seed", value=lambda one: None if table.imported else one.after.seed),
+        Column(
+            "",
+            "number",
+            table.metric.title,
+            value=lambda one: f"{percent(one.before.rate)} → {percent(one.after.rate)}",
+        ),
+        Column("delta", "number", "Δ points", partial(points, digits=table.digits)),
+        Column("interval", "number", "95 % interval", partial(points_interval, digits=table.digits)),
+        Column("p", "number", "p", p_value),
     ]
-    section = Section("What the last stage changed")
-    if lines:
-        section.tables.append((caption, Grid(header, lines, labels=3)))
+    if not table.imported:
+        columns.append(Column("counts", "number", "gained / lost", "{0.gained} / {0.lost}".format))
+    section.tables.append((caption, View(columns, found)))
     return section
 
 
@@ -206,22 +203,12 @@ def metrics(table: StageTable) -> Section:
     """The last stages' detail metrics, conditions side by side, means over the finished seeds."""
     section = Section("Detailed metrics")
     for row in table.rows:
-        columns = [_finished(row, position) for position in range(len(table.conditions))]
-        if not row.last or not any(columns):
-            continue
-        lines = [
-            ["Accuracy", *(_correct(cells) for cells in columns)],
-            [
-                "Mul-tokens per response",
-                *(_mean(cells, "mul_tokens_per_response", ".2f") for cells in columns),
-            ],
-            ["Repetition rate", *(_mean(cells, "repetition_rate", ".1%") for cells in columns)],
-            ["Hit token limit", *(_mean(cells, "hit_limit_rate", ".1%") for cells in columns)],
-            ["Tokens per response", *(_mean(cells, "mean_tokens", ".1f") for cells in columns)],
-            ["All written steps right", *(_mean(cells, "steps_right_rate", ".1%") for cells in columns)],
-            ["Written equations right", *(_mean(cells, "equations_right", ".1%") for cells in columns)],
-        ]
-        section.tables.append((f"After {row.stage}", Grid(["Metric", *table.conditions], lines)))
+        every = [_finished(row, position) for position in range(len(table.conditions))]
+        if row.last and any(every):
+            lines = [["Accuracy", *map(_correct, every)]]
+            lines += [[one.title, *(_mean(cells, one) for cells in every)] for one in IN_REPORT]
+            header = ["Metric", *table.conditions]
+            section.tables.append((f"After {row.stage}", words(header, lines, left=1)))
     return section
 
 
@@ -237,24 +224,21 @@ def _correct(cells: list[Cell]) -> str:
     return f"{percent(fmean(rates))}{f' ({counts})' if counts else ''}" if rates else "–"
 
 
-def _mean(cells: list[Cell], name: str, form: str) -> str:
-    values = [value for cell in cells if (value := getattr(cell, name)) is not None]
-    return format(fmean(values), form).replace("%", " %") if values else "–"
+def _mean(cells: list[Cell], column: Column) -> str:
+    values = [value for cell in cells if (value := column.of(cell)) is not None]
+    return column.write(fmean(values)) if values else column.missing
 
 
 def by_group(table: StageTable) -> Section:
     """The last stages' comparisons by the benchmark's groups of problems, where it has any."""
     sheet = groups.sheet(table)
-    return Section("By group of problems", tables=[(groups.CAPTION, sheet.grid)] if sheet.rows else [])
+    return Section("By group of problems", tables=[(groups.CAPTION, sheet.view)] if sheet.rows else [])
 
 
 def published_tables(experiment: Experiment) -> Section:
     """Tables of words that a publication holds, as they stand."""
     tables = Publication.model_validate(experiment.recipe).tables if experiment.imported else []
-    grids = [
-        (f"{one.title}. {one.caption}".strip(), Grid(one.header, one.rows, labels=len(one.header)))
-        for one in tables
-    ]
+    grids = [(f"{one.title}. {one.caption}".strip(), words(one.header, one.rows)) for one in tables]
     return Section("Tables as published", tables=grids)
 
 
@@ -340,9 +324,9 @@ def markdown(written: Report) -> str:
         parts += [escaped(text) for text in section.paragraphs]
         if section.items:
             parts.append("\n".join(map(_point, section.items)))
-        for caption, grid in section.tables:
+        for caption, view in section.tables:
             parts += [f"### {escaped(caption)}"] if caption else []
-            parts.append(grid.markdown())
+            parts.append(view.grid.markdown())
     parts.append("---")
     parts.append("  \n".join(f"{label}: {escaped(text)}" for label, text in written.provenance.items()))
     return plain("\n\n".join(parts)) + "\n"

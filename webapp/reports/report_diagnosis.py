@@ -3,61 +3,27 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from webapp.comparison.grids import Grid
 from webapp.diagnosis import readings as rules
-from webapp.diagnosis.dynamics import SLOPE_STEPS, TABLE, Row
-from webapp.diagnosis.finding import figure
 from webapp.diagnosis.grouping import FindingGroup, told
 from webapp.diagnosis.readings import Finding
 from webapp.experiments.models import Experiment
+from webapp.files.table import View
 from webapp.reports.drawings import Drawing
+from webapp.reports.dynamics_table import TO_READ, RunTrend
 from webapp.reports.sections import Point, Section
-from webapp.runs.models import StageRun
 
-HEADER = ["Metric", "Condition", "Stage", "Seed", "Start", "End"]
-HEADER += [f"Slope per {SLOPE_STEPS} steps", "95 % interval", "Trend"]
 CAPTION = (
     "Start and end: means over the first and the last tenth of the points; slope: a line through block means, "
     "with an interval that holds for correlated noise"
 )
 
 
-def dynamics(found: Sequence[tuple[StageRun, Row]], drawn: Sequence[Drawing] = ()) -> Section:
+def dynamics(found: Sequence[RunTrend], drawn: Sequence[Drawing] = ()) -> Section:
     """The dynamics table of every run that has dynamics, metric by metric, under its curves."""
     section = Section("Training dynamics", drawings=list(drawn))
     if found:
-        section.tables.append((CAPTION, dynamics_grid(found)))
+        section.tables.append((CAPTION, View(TO_READ, found)))
     return section
-
-
-def dynamics_rows(experiment: Experiment, run: StageRun | None = None) -> list[tuple[StageRun, Row]]:
-    """Each metric of each run that has dynamics (or of one run), in the order of the metrics, then of the runs."""
-    runs = StageRun.objects.filter(experiment=experiment).select_related("condition", "stage").defer("spec")
-    if run is not None:
-        runs = runs.filter(pk=run.pk)
-    readings = rules.readings(experiment) if run is None else {run.pk: rules.of_run(run)}
-    found = [
-        (one, row)
-        for one in runs
-        if (reading := readings.get(one.pk)) is not None
-        for row in reading.dynamics
-    ]
-    return sorted(found, key=lambda pair: TABLE.index(pair[1].measure.name))
-
-
-def dynamics_grid(found: Sequence[tuple[StageRun, Row]]) -> Grid:
-    """As people read it."""
-    lines = [
-        [row.measure.title, run.condition.name, run.stage.name, str(run.seed), *_cells(row)]
-        for run, row in found
-    ]
-    return Grid(HEADER, lines, labels=4, words=(len(HEADER) - 1,))
-
-
-def _cells(row: Row) -> list[str]:
-    interval = f"{figure(row.interval[0])} to {figure(row.interval[1])}" if row.interval else "–"
-    slope = figure(row.slope) if row.slope is not None else "–"
-    return [figure(row.trend.start), figure(row.trend.end), slope, interval, row.said]
 
 
 def findings(found: Sequence[Finding]) -> Section:

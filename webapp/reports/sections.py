@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from webapp.comparison.grids import Grid
+from webapp.files.table import View
 from webapp.reports.drawings import Drawing
 
 
@@ -22,4 +22,4 @@ class Section:
     paragraphs: list[str] = field(default_factory=list)
     items: list[str | Point] = field(default_factory=list)
     drawings: list[Drawing] = field(default_factory=list)  # of numbers that tables have; not in Markdown
-    tables: list[tuple[str, Grid]] = field(default_factory=list)  # caption, table
+    tables: list[tuple[str, View]] = field(default_factory=list)  # caption, table

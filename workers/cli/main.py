@@ -11,9 +11,9 @@ from collections.abc import Callable, Sequence
 from training.folders import data_folder, home_folder
 from training.recipes.hardware import HARDWARE
 from webapp.comparison.metrics import AMOUNTS, METRICS
-from webapp.files import long_tables
-from webapp.reports.experiment_tables import FORMS, SEEDS, TABLES
-from webapp.reports.report_forms import REPORT_FORMS
+from webapp.files import formats, long_tables
+from webapp.reports.experiment_tables import SEEDS, TABLES
+from webapp.reports.report_formats import REPORT_FORMATS
 from workers.cli.commands import CommandError
 from workers.cli.commands.exports import EXPORTS
 from workers.worker import queue_names
@@ -172,7 +172,7 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     table.add_argument(
         "--format",
-        choices=[*FORMS],
+        choices=[*formats.FORMATS],
         help="default: the file's, else md",
     )
     table.add_argument("-o", "--output", metavar="FILE", help="write it there instead of printing it")
@@ -193,7 +193,7 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     export.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
     export.add_argument("--what", choices=[*EXPORTS], default="outcomes")
-    export.add_argument("--format", choices=[*long_tables.FORMS], help="default: the file's, else csv")
+    export.add_argument("--format", choices=[*long_tables.FORMATS], help="default: the file's, else csv")
     export.add_argument("--benchmark", default="", help="outcomes of this one (default: all)")
     export.add_argument("--run", type=int, help="only this run (`mulberry status` has the numbers)")
     export.add_argument("-o", "--output", metavar="FILE", help="default: print it")
@@ -207,7 +207,7 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
 
     report = commands.add_parser("report", help="print the report of an experiment")
     report.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
-    report.add_argument("--format", choices=[*REPORT_FORMS], default="md")
+    report.add_argument("--format", choices=[*REPORT_FORMATS], default="md")
     report.set_defaults(run_command=_experiments("print_report"))
 
 

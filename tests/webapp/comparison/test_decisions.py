@@ -9,9 +9,10 @@ from tests.factories import add_evaluation, make_attempt, make_experiment, make_
 from webapp.comparison import exports
 from webapp.comparison.decisions import decisions, word
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import answers, plain
+from webapp.comparison.wording import answers
 from webapp.experiments.models import Experiment
 from webapp.files import text_formats
+from webapp.files.number_text import plain
 from webapp.reports.report import report
 from webapp.runs.models import State
 from webapp.statistics.proportions import Interval, needed_seeds, over_seeds

@@ -10,10 +10,11 @@ import pytest
 from tests.factories import EVALUATION_SETTINGS, add_evaluation, make_attempt, make_experiment, run_of
 from tests.histories import make_history
 from webapp.comparison import exports
-from webapp.comparison.grids import Grid
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import answers, p_value, points
+from webapp.comparison.wording import answers
 from webapp.files import text_formats
+from webapp.files.grid import Grid
+from webapp.files.number_text import p_value, points
 from webapp.results.models import Outcome
 from webapp.runs.models import StageRun, State
 

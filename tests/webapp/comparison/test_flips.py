@@ -49,7 +49,7 @@ def experiment():
 @pytest.fixture(autouse=True)
 def one_connection(monkeypatch):
     """A download would give the test's own connection back."""
-    monkeypatch.setattr("django.db.close_old_connections", lambda: None)
+    monkeypatch.setattr("webapp.pages.file_responses.close_old_connections", lambda: None)
 
 
 def content(response):

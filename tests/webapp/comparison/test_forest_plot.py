@@ -8,7 +8,6 @@ from webapp.comparison.table import stage_table
 from webapp.runs.models import State
 
 pytestmark = pytest.mark.django_db
-PLACES = {"baseline": 0, "mul_tokens": 1}
 
 
 def evaluated(seeds):
@@ -23,7 +22,7 @@ def evaluated(seeds):
 
 def test_a_row_a_comparison_on_one_axis():
     table = stage_table(evaluated([0]))
-    plot = forest_plot(table, PLACES, together=False)
+    plot = forest_plot(table, together=False)
     assert [(row.stage, row.condition, row.seeds) for row in plot.rows] == [
         ("mixed", "mul_tokens", ""),
         ("grpo", "mul_tokens", ""),
@@ -40,9 +39,9 @@ def test_a_row_a_comparison_on_one_axis():
 
 def test_seeds_apart_and_together():
     table = stage_table(evaluated([0, 1, 2]))
-    apart = forest_plot(table, PLACES, together=False)
+    apart = forest_plot(table, together=False)
     assert [row.seeds for row in apart.rows] == ["seed 0", "seed 1", "seed 2"] * 2
-    together = forest_plot(table, PLACES, together=True)
+    together = forest_plot(table, together=True)
     assert [row.seeds for row in together.rows] == ["3 seeds", "3 seeds"]
     assert together.rows[0].delta == pytest.approx(0.3)
     assert len(together.rows[0].each) == 3
@@ -50,7 +49,7 @@ def test_seeds_apart_and_together():
 
 
 def test_nothing_finished_draws_nothing():
-    plot = forest_plot(stage_table(make_experiment()), PLACES, together=False)
+    plot = forest_plot(stage_table(make_experiment()), together=False)
     assert plot.rows == ()
 
 

@@ -24,9 +24,10 @@ from webapp.comparison.cells import MeansComparison, Refusal
 from webapp.comparison.metrics import sizes
 from webapp.comparison.pass_curves import changes, curves
 from webapp.comparison.table import StageTable, stage_table
-from webapp.comparison.wording import answers, plain
+from webapp.comparison.wording import answers
 from webapp.experiments.models import Experiment
 from webapp.files import text_formats
+from webapp.files.number_text import plain
 from webapp.results.models import Outcome
 from webapp.runs.models import State
 

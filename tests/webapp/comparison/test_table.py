@@ -18,9 +18,11 @@ from tests.factories import (
 )
 from tests.histories import make_history
 from webapp.comparison.cells import Comparison, Refusal
+from webapp.comparison.columns import EQUATIONS, STEPS_RIGHT
 from webapp.comparison.metrics import METRICS
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import answers, plain
+from webapp.comparison.wording import answers
+from webapp.files.number_text import plain
 from webapp.results.models import Evaluation, Outcome
 from webapp.results.outcome_counts import latest_accuracies
 from webapp.runs.models import State
@@ -55,8 +57,8 @@ def test_a_row_holds_the_counts_and_the_paired_test():
     first, second = table.rows[0].seeds[0].cells
     assert (first.count, second.count, first.result.problems) == (62, 80, 150)
     assert second.rate == 80 / 150
-    assert second.mul_tokens_per_response == 2.0
-    assert second.mean_tokens == 9.0
+    assert second.result.mean("mul_tokens") == 2.0
+    assert second.result.mean("tokens") == 9.0
     comparison = one_comparison(table)
     assert (comparison.counts.gained, comparison.counts.lost) == (30, 12)
     assert comparison.delta == pytest.approx(18 / 150)
@@ -125,8 +127,8 @@ def test_the_written_steps_are_counted_apart_from_the_answer():
     table = stage_table(experiment, metric="steps_right_rate")
     first, second = table.rows[0].seeds[0].cells
     assert (first.count, second.count) == (2, 3)
-    assert first.steps_right_rate == pytest.approx(2 / 5)
-    assert first.equations_right == pytest.approx(6 / 9)
+    assert STEPS_RIGHT.of(first) == pytest.approx(2 / 5)
+    assert EQUATIONS.of(first) == pytest.approx(6 / 9)
     assert first.accuracy == 1.0
     counts = one_comparison(table).counts
     assert (counts.both, counts.gained, counts.lost, counts.neither) == (2, 1, 0, 2)
@@ -136,8 +138,8 @@ def test_choices_have_no_steps():
     experiment = make_experiment(stages=ONE_STAGE)
     evaluate(experiment, "baseline", "drills", [True] * 5)  # steps are null: nobody looked for any
     cell = stage_table(experiment).rows[0].seeds[0].cells[0]
-    assert cell.steps_right_rate is None
-    assert cell.equations_right is None
+    assert STEPS_RIGHT.of(cell) is None
+    assert EQUATIONS.of(cell) is None
     assert not stage_table(experiment, metric="steps_right_rate").rows[0].seeds[0].cells[0].complete
 
 

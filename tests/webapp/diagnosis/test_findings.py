@@ -22,11 +22,11 @@ from tests.courses import (
     stages,
 )
 from training.recipes import recipe as recipes
-from webapp.comparison.wording import plain
 from webapp.diagnosis import readings
 from webapp.diagnosis.hypotheses import HYPOTHESES
+from webapp.files.number_text import plain
+from webapp.reports import dynamics_table
 from webapp.reports.report import report
-from webapp.reports.report_diagnosis import dynamics_rows
 from webapp.runs.models import StageRun, State
 
 pytestmark = pytest.mark.django_db
@@ -148,8 +148,8 @@ def test_a_reused_run_has_what_was_found_where_it_was_trained() -> None:
     assert {link.of for link in found.links if link.route in ("run", "rollouts")} == {source.pk}
     assert readings.of_run(run).dynamics == readings.of_run(source).dynamics
     assert "reward_without_correctness" in experiment_kinds(experiment)
-    told = [row for one, row in dynamics_rows(experiment) if one == run]
-    assert told and told == [row for _, row in dynamics_rows(source.experiment)]
+    told = [row for one, row in dynamics_table.of_experiment(experiment) if one == run]
+    assert told and told == [row for _, row in dynamics_table.of_experiment(source.experiment)]
 
 
 def test_every_hypothesis_has_its_recipe() -> None:

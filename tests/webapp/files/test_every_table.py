@@ -1,6 +1,6 @@
-"""Every table in every form: independent readers find its rows to the digit, people its grid, and text stays text.
+"""Every table in every format: independent readers find its rows to the digit, people its grid, and text stays text.
 
-The cases are those of the registries, so a new table or a new form is held to the same.
+The cases are those of the registries, so a new table or a new format is held to the same.
 """
 
 import csv
@@ -30,13 +30,14 @@ from tests.typeset import INSTALLED, typeset
 from tests.webapp.reports.test_experiment_tables import HOSTILE
 from webapp.comparison import checkpoint_exports
 from webapp.comparison.checkpoints import MOST, across
-from webapp.comparison.grids import Grid
-from webapp.comparison.wording import plain
 from webapp.experiments.models import Experiment
+from webapp.files.formats import FORMATS
+from webapp.files.grid import Grid
 from webapp.files.long_tables import would_be_computed
+from webapp.files.number_text import plain
 from webapp.files.table import Table
 from webapp.pages.experiments import files
-from webapp.reports.experiment_tables import FORMS, TABLES, Choices, build
+from webapp.reports.experiment_tables import TABLES, Choices, build
 from webapp.runs.models import StageRun, State
 from webapp.telemetry.series import series
 
@@ -83,7 +84,7 @@ def experiment() -> Experiment:
     return recorded("mul_tokens")
 
 
-# A reader for each form: what a program finds in it
+# A reader for each format: what a program finds in it
 
 
 def of_csv(content: bytes, table: Table) -> list[dict[str, object]]:
@@ -237,7 +238,7 @@ PEOPLE = {"md": of_md, "tex": of_tex}
 
 
 def test_every_form_has_its_reader() -> None:
-    assert set(FORMS) == {*MACHINES, *PEOPLE}
+    assert set(FORMATS) == {*MACHINES, *PEOPLE}
 
 
 @pytest.mark.parametrize("what", EVERY)
@@ -245,8 +246,8 @@ def test_programs_find_every_row_to_the_digit(what: str, experiment: Experiment)
     table = made(what, experiment)
     wanted = without_empty_texts(table.sheet.records())
     assert wanted, "nothing to compare"
-    for form, read in MACHINES.items():
-        assert without_empty_texts(read(FORMS[form].content(table), table)) == wanted, form
+    for format, read in MACHINES.items():
+        assert without_empty_texts(read(FORMATS[format].content(table), table)) == wanted, format
 
 
 def without_empty_texts(rows: list[dict[str, object]]) -> list[dict[str, object]]:
@@ -256,10 +257,10 @@ def without_empty_texts(rows: list[dict[str, object]]) -> list[dict[str, object]
 @pytest.mark.parametrize("what", EVERY)
 def test_people_find_the_grid_that_the_page_shows(what: str, experiment: Experiment) -> None:
     table = made(what, experiment)
-    for form, read in PEOPLE.items():
-        written = plain if form == "md" else read_from_latex
+    for format, read in PEOPLE.items():
+        written = plain if format == "md" else read_from_latex
         wanted = [cells(sheet.grid, written) for sheet in table.sheets if sheet.rows]
-        assert read(FORMS[form].content(table), table) == wanted, form
+        assert read(FORMATS[format].content(table), table) == wanted, format
 
 
 def cells(grid: Grid, written: Callable[[str], str]) -> list[list[str]]:
@@ -270,17 +271,17 @@ def cells(grid: Grid, written: Callable[[str], str]) -> list[list[str]]:
 def test_a_conditions_name_stays_text(names: Sequence[str]) -> None:
     experiment = recorded(*names)
     for table in (made(what, experiment) for what in EVERY):
-        for form in MACHINES:
-            content = FORMS[form].content(table)
-            found = {row["condition"] for row in MACHINES[form](content, table)}
-            assert found >= {*names}, (table.name, form)
-        for line in csv.reader(io.StringIO(FORMS["csv"].content(table).decode(), newline="")):
+        for format in MACHINES:
+            content = FORMATS[format].content(table)
+            found = {row["condition"] for row in MACHINES[format](content, table)}
+            assert found >= {*names}, (table.name, format)
+        for line in csv.reader(io.StringIO(FORMATS["csv"].content(table).decode(), newline="")):
             assert not any(cell.startswith(("=", "@", "+")) for cell in line)
-        for form, written in (("md", plain), ("tex", read_from_latex)):
-            found = PEOPLE[form](FORMS[form].content(table), table)
+        for format, written in (("md", plain), ("tex", read_from_latex)):
+            found = PEOPLE[format](FORMATS[format].content(table), table)
             shown = [text for sheet in found for line in sheet for text in line]
             for name in names:
-                assert any(on_one_line(written(name)) in text for text in shown), (table.name, form, name)
+                assert any(on_one_line(written(name)) in text for text in shown), (table.name, format, name)
 
 
 @pytest.mark.parametrize("encoding", ["OT1", "T1"])
@@ -290,8 +291,8 @@ def test_latex_compiles_and_shows_the_names(encoding: str, tmp_path) -> None:  #
     parts = []
     for number, name in enumerate(NAMES, 1):
         experiment = recorded(name, name=f"demo-{number}")
-        parts += [FORMS["tex"].content(made(what, experiment)).decode() for what in TABLES]
-    parts.append(FORMS["tex"].content(made("experiments", experiment)).decode())
+        parts += [FORMATS["tex"].content(made(what, experiment)).decode() for what in TABLES]
+    parts.append(FORMATS["tex"].content(made("experiments", experiment)).decode())
     printed = typeset(parts, tmp_path, encoding)
     if encoding == "T1" and shutil.which("pdftotext"):  # OT1 draws _ as a rule, which is no letter
         read = subprocess.run(["pdftotext", printed, "-"], capture_output=True, check=True)

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from webapp.files import long_tables
-from webapp.files.long_tables import FORMS, Rows
+from webapp.files.long_tables import FORMATS, Rows
+from webapp.pages import file_responses
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
 COLUMNS = {
@@ -34,8 +34,8 @@ def row(i, texts):
     return (texts[i % len(texts)], ["a", "=b"], i, i / 7, {"correct": 1.0, "length": -i / 3}, i % 2 == 0, AT)
 
 
-def written(form, table):
-    return b"".join(FORMS[form].write(table))
+def written(format, table):
+    return b"".join(FORMATS[format].write(table))
 
 
 def expected(count):
@@ -78,15 +78,15 @@ def test_a_table_without_rows_has_its_header():
     assert pq.read_table(pa.BufferReader(written("parquet", long_table(0)))).schema.names == list(COLUMNS)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_memory_does_not_grow_with_the_number_of_rows(form):
+@pytest.mark.parametrize("format", FORMATS)
+def test_memory_does_not_grow_with_the_number_of_rows(format):
     texts = tuple(str(i) * 300 for i in range(9))
 
     def peak(count):
         arrow = pa.default_memory_pool().bytes_allocated()
         tracemalloc.start()
         try:
-            size = sum(len(part) for part in FORMS[form].write(long_table(count, 500, texts)))
+            size = sum(len(part) for part in FORMATS[format].write(long_table(count, 500, texts)))
             most = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()
@@ -108,7 +108,7 @@ async def test_a_part_is_made_only_when_the_one_before_is_taken():
             made.append(i)
             yield [row(i, HOSTILE)]
 
-    parts = aiter(long_tables.download(Rows(COLUMNS, chunks(), {}), "jsonl", "some"))
+    parts = aiter(file_responses.rows_response(Rows(COLUMNS, chunks(), {}), "jsonl", "some"))
     await anext(parts)
     assert made == [0]
     await anext(parts)

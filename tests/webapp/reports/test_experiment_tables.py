@@ -18,12 +18,12 @@ from tests.histories import make_history
 from tests.typeset import INSTALLED, typeset
 from tests.webapp.comparison.test_exports import HOSTILE
 from webapp.comparison import exports
-from webapp.comparison.grids import stage_grid
+from webapp.comparison.stage_sheets import stage_sheet
 from webapp.comparison.table import stage_table
 from webapp.files import latex
 from webapp.files.excel import workbook
+from webapp.files.formats import FORMATS
 from webapp.files.parquet import parquet
-from webapp.reports.experiment_tables import FORMS
 from webapp.runs.models import State
 
 pytestmark = pytest.mark.django_db
@@ -172,7 +172,7 @@ def check_structure(text):
 
 def test_latex_shows_the_table_as_people_read_it(table):
     text = latex.latex(exports.stages(table, AT))
-    grid = stage_grid(table)
+    grid = stage_sheet(table).grid
     assert latex_cells(text)[0] == [grid.header, *grid.lines]
     for label, value in exports.provenance(table, AT).items():
         assert f"% {label}: {value}\n" in text
@@ -207,13 +207,13 @@ def hostile_table_named(name, number):
 def test_every_form_is_downloaded_with_the_pages_choices(client, table):
     client.force_login(table.experiment.owner)
     page = client.get("/experiments/demo-1/comparison/?metric=hit_limit_rate").content.decode()
-    for form, kind in FORMS.items():
-        address = f"/experiments/demo-1/table.{form}?metric=hit_limit_rate"
+    for format, kind in FORMATS.items():
+        address = f"/experiments/demo-1/table.{format}?metric=hit_limit_rate"
         assert f'href="{address}"' in page
         answer = client.get(address)
         assert answer.headers["Content-Type"] == kind.content_type
-        assert answer.headers["Content-Disposition"].endswith(f'one_step_multiplication.{form}"')
-        if form == "xlsx":
+        assert answer.headers["Content-Disposition"].endswith(f'one_step_multiplication.{format}"')
+        if format == "xlsx":
             assert {row["metric"] for row in sheet_rows(answer.content)} == {"hit_limit_rate"}
     assert client.get("/experiments/demo-1/table.doc").status_code == 404
 

@@ -17,9 +17,10 @@ from tests.factories import make_experiment, make_user
 from webapp.comparison import exports
 from webapp.comparison.cells import Refusal, UnpairedComparison
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import answers, points
+from webapp.comparison.wording import answers
 from webapp.experiments.models import Experiment
 from webapp.files import text_formats
+from webapp.files.number_text import points
 from webapp.reports.report import report
 from webapp.results import published
 from webapp.results.imports import import_history
@@ -149,7 +150,7 @@ def test_what_the_other_benchmarks_published(experiment):
     assert isinstance(refusal, Refusal)
     assert "only rates were published" in refusal.reason
     mul_tokens = {
-        cell.stage: cell.mul_tokens_per_response
+        cell.stage: cell.result.mean("mul_tokens")
         for cell in stage_table(experiment).cells()
         if cell.condition == "mul_tokens"
     }

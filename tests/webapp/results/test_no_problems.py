@@ -14,7 +14,8 @@ from tests.webapp.comparison.test_flips import content
 from webapp.comparison.table import stage_table
 from webapp.comparison.wording import answers
 from webapp.experiments.models import Experiment
-from webapp.reports.experiment_tables import FORMS, TABLES
+from webapp.files.formats import FORMATS
+from webapp.reports.experiment_tables import TABLES
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import StageRun, State
 from webapp.runs.reuse import left_by
@@ -78,15 +79,15 @@ def test_it_reads_no_problems_wherever_an_accuracy_would_stand(
 
 def test_no_file_of_it_breaks(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "django.db.close_old_connections", lambda: None
+        "webapp.pages.file_responses.close_old_connections", lambda: None
     )  # else the test's own connection goes
     evaluated()
     (first, _) = Evaluation.objects.filter(problems=0)
-    rows = [f"/evaluations/{first.pk}/outcomes.{form}" for form in ("csv", "jsonl", "parquet")]
-    rows += [f"/experiments/demo-1/outcomes.{form}" for form in ("csv", "jsonl", "parquet")]
-    tables = [f"/experiments/demo-1/tables/{what}.{form}" for what in TABLES for form in FORMS]
-    tables += [f"/compare.{form}?experiment1=demo-1&experiment2=demo-1" for form in FORMS]
-    tables += [f"/experiments.{form}" for form in FORMS]
+    rows = [f"/evaluations/{first.pk}/outcomes.{format}" for format in ("csv", "jsonl", "parquet")]
+    rows += [f"/experiments/demo-1/outcomes.{format}" for format in ("csv", "jsonl", "parquet")]
+    tables = [f"/experiments/demo-1/tables/{what}.{format}" for what in TABLES for format in FORMATS]
+    tables += [f"/compare.{format}?experiment1=demo-1&experiment2=demo-1" for format in FORMATS]
+    tables += [f"/experiments.{format}" for format in FORMATS]
     more = [
         "/experiments/demo-1/pass-at-k.json",
         "/experiments/demo-1/findings/",

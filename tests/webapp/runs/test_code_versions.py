@@ -90,7 +90,7 @@ def test_those_count_that_something_is_left_of(versions, steps, counting) -> Non
 
 def test_files_have_the_version_that_computed_the_rows(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "django.db.close_old_connections", lambda: None
+        "webapp.pages.file_responses.close_old_connections", lambda: None
     )  # else the test's own connection goes
     experiment = small("aaa")
     runs = [attempted(experiment, "baseline", "bbb"), attempted(experiment, "mul_tokens", "bbb", "ccc")]

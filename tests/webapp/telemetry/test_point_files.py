@@ -1,4 +1,4 @@
-"""A run's metrics as files: each point that counts is one row, to the digit, in each form."""
+"""A run's metrics as files: each point that counts is one row, to the digit, in each format."""
 
 import csv
 import io
@@ -20,8 +20,8 @@ pytestmark = pytest.mark.django_db
 LONG = long_tables.CHUNK + 7  # points, so that a metric takes more than one part
 
 
-def written(run, form):
-    return b"".join(long_tables.FORMS[form].write(point_files.rows(run.experiment, [run])))
+def written(run, format):
+    return b"".join(long_tables.FORMATS[format].write(point_files.rows(run.experiment, [run])))
 
 
 def resumed_run():

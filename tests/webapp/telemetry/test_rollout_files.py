@@ -31,11 +31,11 @@ FORMULA = '=HYPERLINK("x") & <script> %_\r\n"'
 LARGE = 24_000
 
 
-def read(form, content):
+def read(format, content):
     """Each row as a dict, read by what is not ours."""
-    if form == "csv":
+    if format == "csv":
         return list(csv.DictReader(io.StringIO(content.decode(), newline="")))
-    if form == "jsonl":
+    if format == "jsonl":
         return [json.loads(line) for line in content.decode().split("\n")[:-1]]
     return pq.read_table(pa.BufferReader(content)).to_pylist()
 
@@ -111,17 +111,17 @@ def test_downloads_equal_the_database(address):
         pass
     with httpx.Client(base_url=where, cookies=session(), timeout=120) as client:
         counted = Rollout.objects.exclude(attempt__number=1, step__gt=3)
-        for form in long_tables.FORMS:
-            answer = client.get(f"/runs/{run.pk}/rollouts.{form}")
-            assert answer.headers["Content-Type"] == long_tables.FORMS[form].content_type
-            found = read(form, answer.content)
+        for format in long_tables.FORMATS:
+            answer = client.get(f"/runs/{run.pk}/rollouts.{format}")
+            assert answer.headers["Content-Type"] == long_tables.FORMATS[format].content_type
+            found = read(format, answer.content)
             assert len(found) == 48
             for row, mine in zip(found, counted.order_by("attempt", "seq", "index"), strict=True):
-                assert row["completion"] == ("'" if form == "csv" and mine.completion == FORMULA else "") + (
-                    mine.completion
-                )
+                assert row["completion"] == (
+                    "'" if format == "csv" and mine.completion == FORMULA else ""
+                ) + (mine.completion)
                 assert float(row["reward"]) == mine.reward and float(row["advantage"]) == mine.advantage
-                components = json.loads(row["components"]) if form == "csv" else dict(row["components"])
+                components = json.loads(row["components"]) if format == "csv" else dict(row["components"])
                 assert components == mine.components
                 assert str(row["correct"]) == str(mine.correct) and int(row["tokens"]) == mine.tokens
                 assert (row["answer"] or None) == mine.answer
@@ -129,20 +129,22 @@ def test_downloads_equal_the_database(address):
             assert b"abc" in answer.content
 
             narrowed = read(
-                form, client.get(f"/runs/{run.pk}/rollouts.{form}?answer=wrong&to_step=5").content
+                format, client.get(f"/runs/{run.pk}/rollouts.{format}?answer=wrong&to_step=5").content
             )
             assert len(narrowed) == counted.filter(correct=False, step__lte=5).count() > 0
-            (only,) = read(form, client.get(f"/runs/{run.pk}/rollouts.{form}?words=hyperlink").content)
+            (only,) = read(format, client.get(f"/runs/{run.pk}/rollouts.{format}?words=hyperlink").content)
             assert only["step"] in (1, "1")
 
-            found = read(form, client.get(f"/evaluations/{evaluation.pk}/outcomes.{form}").content)
+            found = read(format, client.get(f"/evaluations/{evaluation.pk}/outcomes.{format}").content)
             assert [(row["problem"], int(row["sample"])) for row in found] == [
                 (f"p000{i}", sample) for sample in (0, 1) for i in range(3)
             ]
-            assert found[1]["response"].removeprefix("'" * (form == "csv")) == FORMULA
-            same = client.get(f"/experiments/{run.experiment.name}/outcomes.{form}").content
-            assert read(form, same) == found
-            wrong = read(form, client.get(f"/evaluations/{evaluation.pk}/outcomes.{form}?only=wrong").content)
+            assert found[1]["response"].removeprefix("'" * (format == "csv")) == FORMULA
+            same = client.get(f"/experiments/{run.experiment.name}/outcomes.{format}").content
+            assert read(format, same) == found
+            wrong = read(
+                format, client.get(f"/evaluations/{evaluation.pk}/outcomes.{format}?only=wrong").content
+            )
             assert [row["problem"] for row in wrong] == ["p0001"]
 
         assert client.get(f"/runs/{run.pk}/rollouts.xls").status_code == 404
@@ -167,8 +169,8 @@ def test_the_servers_memory_stays_flat_while_many_rollouts_are_downloaded(addres
     attempt.save()
     server = psutil.Process(process.pid)
     with httpx.Client(base_url=where, cookies=session(), timeout=240) as client:
-        for form in long_tables.FORMS:
-            url = f"/runs/{attempt.stage_run_id}/rollouts.{form}"
+        for format in long_tables.FORMATS:
+            url = f"/runs/{attempt.stage_run_id}/rollouts.{format}"
             with client.stream("GET", f"{url}?to_step=5000") as answer:  # what everything takes once
                 assert sum(len(part) for part in answer.iter_bytes())
             before, most, size, lines = server.memory_info().rss, 0, 0, 0
@@ -176,10 +178,10 @@ def test_the_servers_memory_stays_flat_while_many_rollouts_are_downloaded(addres
                 for part in answer.iter_bytes():
                     size, lines = size + len(part), lines + part.count(b"\n")
                     most = max(most, server.memory_info().rss)
-            assert lines >= LARGE or form == "parquet"
-            assert size > 1_000 * LARGE or form == "parquet"  # which shrinks texts that repeat
+            assert lines >= LARGE or format == "parquet"
+            assert size > 1_000 * LARGE or format == "parquet"  # which shrinks texts that repeat
             grown, held = most - before, 1_000 * LARGE  # bytes of text that went through
-            assert grown < held / 2, f"{form}: {grown >> 20} MB for {held >> 20} MB"
+            assert grown < held / 2, f"{format}: {grown >> 20} MB for {held >> 20} MB"
 
 
 def copy_the_rollout(count):

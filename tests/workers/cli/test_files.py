@@ -1,4 +1,4 @@
-"""`mulberry table` and `mulberry export`: the form follows the file's name, and a file is whole or not there."""
+"""`mulberry table` and `mulberry export`: the format follows the file's name, and a file is whole or not there."""
 
 import csv
 import io
@@ -24,8 +24,8 @@ def experiment():
 
 
 def test_a_table_is_written_as_its_name_says(experiment, tmp_path):
-    for form in ("csv", "md", "tex", "xlsx", "parquet", "json"):
-        assert main(["table", "demo-1", "-o", str(tmp_path / f"table.{form}")]) == 0
+    for format in ("csv", "md", "tex", "xlsx", "parquet", "json"):
+        assert main(["table", "demo-1", "-o", str(tmp_path / f"table.{format}")]) == 0
     accuracies = [row["accuracy"] for row in json.loads((tmp_path / "table.json").read_text())["rows"]]
     assert pq.read_table(tmp_path / "table.parquet").column("accuracy").to_pylist() == accuracies
     sheet = openpyxl.load_workbook(tmp_path / "table.xlsx")["Stage table"]
@@ -76,6 +76,6 @@ def test_what_cannot_be_written_is_said_in_one_line(experiment, tmp_path, capsys
         yield b"a beginning"
         raise ValueError("the database is gone")
 
-    monkeypatch.setitem(long_tables.FORMS, "csv", long_tables.FORMS["csv"]._replace(write=broken))
+    monkeypatch.setitem(long_tables.FORMATS, "csv", long_tables.FORMATS["csv"]._replace(write=broken))
     assert "the database is gone" in said("export", "demo-1", "-o", str(tmp_path / "half.csv"))
     assert list(tmp_path.iterdir()) == []

@@ -6,9 +6,9 @@ from typing import Any
 
 from webapp.comparison.cells import Comparison
 from webapp.comparison.table import StageRow, StageTable
-from webapp.comparison.wording import points
 from webapp.diagnosis.finding import Advice, Finding, Link, Severity
 from webapp.diagnosis.hypotheses import D
+from webapp.files.number_text import points
 
 BETTER = 5  # seeds, as the advice says
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}

@@ -8,9 +8,10 @@ from typing import Any
 from training.benchmarks import BENCHMARKS
 from webapp.comparison.cells import Comparison, UnpairedComparison
 from webapp.comparison.table import StageRow, StageTable
-from webapp.comparison.wording import mixed_sizes, points
+from webapp.comparison.wording import mixed_sizes
 from webapp.diagnosis.finding import Advice, Finding, Link, Severity
 from webapp.diagnosis.hypotheses import D
+from webapp.files.number_text import points
 from webapp.statistics import proportions
 
 CLAIMED = 0.01  # the report read differences of 1.4 and 1.8 points as benefits; smaller ones nobody claims

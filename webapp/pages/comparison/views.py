@@ -16,18 +16,20 @@ from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from webapp.comparison import exports, groups, pass_exports
-from webapp.comparison.cells import Comparison, MeansComparison, SeedsComparison, UnpairedComparison
+from webapp.comparison.cells import Refusal, SeedsComparison
 from webapp.comparison.decisions import decisions
 from webapp.comparison.forest_plot import forest_plot
-from webapp.comparison.pass_curves import MEANINGS, changes, curves
+from webapp.comparison.pass_curves import MEANINGS, curves
+from webapp.comparison.stage_sheets import detail_sheet, stage_sheet
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.wording import answers, mixed_sizes
 from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
-from webapp.files import long_tables
+from webapp.files.formats import FORMATS
+from webapp.pages import file_responses
 from webapp.reports import report as reports
-from webapp.reports.experiment_tables import FORMS, SEEDS, TABLES, Choices, build, download
-from webapp.reports.report_forms import REPORT_FORMS
+from webapp.reports.experiment_tables import SEEDS, TABLES, Choices, build
+from webapp.reports.report_formats import REPORT_FORMATS
 from webapp.results import outcome_files
 from webapp.results.models import GREEDY, Evaluation
 from webapp.results.outcome_counts import SAMPLE_CHOICES, STEP_CHOICES, outcome_counts, with_samples
@@ -57,24 +59,24 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
     together = wanted.together and table.several_seeds
-    columns = _columns(experiment, table)
     context = {
         "experiment": experiment,
         "table": table,
         "seeds": wanted.seeds,
         "seed_choices": SEEDS,
         "together": together,
-        "plot": forest_plot(table, {one["name"]: one["position"] for one in columns}, together),
+        "plot": forest_plot(table, together),
         "decisions": decisions(table),
         "answers": answers(table),
-        "columns": columns,
+        "stages": stage_sheet(table, together=together).page_view,
         "reach": _reach(table),
         "warning": mixed_sizes(table),
         "remarks": Publication.model_validate(experiment.recipe).remarks() if table.imported else [],
         "provenance": exports.provenance(table),
-        "groups": groups.groups(table),
+        "groups": groups.sheet(table).page_view,
         "groups_caption": groups.CAPTION,
-        "changes": changes(table) if table.samples else [],
+        "changes": pass_exports.change_sheet(table).page_view if table.samples else None,
+        "details": detail_sheet(table).page_view,
         "meanings": MEANINGS,
         "query": request.GET.urlencode(),
         "nav": "experiments",
@@ -84,17 +86,17 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def table_file(request: HttpRequest, name: str, form: str, what: str = "stages") -> HttpResponse:
-    """One of TABLES to download as one of FORMS, with the comparison page's choices; ?run= for one run's."""
+def table_file(request: HttpRequest, name: str, format: str, what: str = "stages") -> HttpResponse:
+    """One of TABLES to download as one of FORMATS, with the comparison page's choices; ?run= for one run's."""
     experiment = get_object_or_404(Experiment, name=name)
     if what not in TABLES:
         raise Http404(f"there is no table {what!r}; choose {', '.join(TABLES)}")
-    long_tables.check(form, FORMS)
+    file_responses.check(format, FORMATS)
     try:
         table = build(what, _choices(request, experiment))
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
-    return download(table, form)
+    return file_responses.table_response(table, format)
 
 
 @require_GET
@@ -109,9 +111,9 @@ def pass_charts(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def evaluation_file(request: HttpRequest, evaluation_id: int, form: str) -> HttpResponseBase:
+def evaluation_file(request: HttpRequest, evaluation_id: int, format: str) -> HttpResponseBase:
     """The responses of an evaluation, streamed; ?only= as on its page, else every one with its samples."""
-    long_tables.check(form)
+    file_responses.check(format)
     found = get_object_or_404(Evaluation.objects.select_related(*outcome_files.RELATED), pk=evaluation_id)
     only = request.GET.get("only", "")
     choices = CHOICES | STEP_CHOICES | SAMPLE_CHOICES
@@ -123,16 +125,18 @@ def evaluation_file(request: HttpRequest, evaluation_id: int, form: str) -> Http
     experiment = found.attempt.stage_run.experiment
     made = outcome_files.rows(experiment, [found], choices[only][1] if only else None)
     name = f"{experiment.name}-evaluation-{found.pk}{f'-{only}' if only else ''}"
-    return long_tables.download(made, form, name)
+    return file_responses.rows_response(made, format, name)
 
 
 @require_GET
-def outcomes_file(request: HttpRequest, name: str, form: str) -> HttpResponseBase:
+def outcomes_file(request: HttpRequest, name: str, format: str) -> HttpResponseBase:
     """Every response that the stage tables are made of, streamed; ?benchmark= for those of one."""
-    long_tables.check(form)
+    file_responses.check(format)
     experiment = get_object_or_404(Experiment, name=name)
     found = outcome_files.that_count(experiment, request.GET.get("benchmark", ""))
-    return long_tables.download(outcome_files.rows(experiment, found), form, f"{experiment.name}-outcomes")
+    return file_responses.rows_response(
+        outcome_files.rows(experiment, found), format, f"{experiment.name}-outcomes"
+    )
 
 
 @require_GET
@@ -157,12 +161,12 @@ def report(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def report_file(request: HttpRequest, name: str, form: str) -> HttpResponse:
-    """The report to download, as one of REPORT_FORMS."""
-    long_tables.check(form, REPORT_FORMS)
+def report_file(request: HttpRequest, name: str, format: str) -> HttpResponse:
+    """The report to download, as one of REPORT_FORMATS."""
+    file_responses.check(format, REPORT_FORMATS)
     experiment = get_object_or_404(Experiment, name=name)
-    written = reports.report(experiment, form)
-    return _download(written, REPORT_FORMS[form].content_type, f"{experiment.name}-report.{form}")
+    written = reports.report(experiment, format)
+    return _download(written, REPORT_FORMATS[format].content_type, f"{experiment.name}-report.{format}")
 
 
 @require_GET
@@ -261,22 +265,16 @@ def _table(request: HttpRequest, experiment: Experiment) -> StageTable:
     return _choices(request, experiment).stage_table()
 
 
-def _columns(experiment: Experiment, table: StageTable) -> list[dict[str, Any]]:
-    """The table's conditions with the place that decides their colour."""
-    places = {condition.name: condition.position for condition in experiment.conditions.all()}
-    return [{"name": name, "position": places[name]} for name in table.conditions]
-
-
 def _reach(table: StageTable) -> float:
     """The largest end of an interval of a difference, for one scale over the whole table."""
     ends = [0.0]
     for row in table.rows:
         for one in [*row.over_seeds, *(one for seed in row.seeds for one in seed.comparisons)]:
-            if isinstance(one, Comparison | MeansComparison | UnpairedComparison):
+            if isinstance(one, SeedsComparison):
+                ends.append(abs(one.delta))
+                ends += [] if one.interval else [abs(end) for end in one.within]
+            elif one is not None and not isinstance(one, Refusal):
                 ends += [abs(end) for end in one.interval]
-            elif isinstance(one, SeedsComparison):
-                ends.append(abs(one.result.mean))
-                ends += [] if one.result.interval else [abs(end) for end in one.within]
     return max(ends)
 
 

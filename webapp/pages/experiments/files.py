@@ -2,29 +2,38 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import NamedTuple
 
-from webapp.comparison.wording import percent
 from webapp.experiments.models import Experiment
+from webapp.files.number_text import percent
 from webapp.files.table import Column, Sheet, Table
-from webapp.pages.experiments.querysets import summaries
+from webapp.pages.experiments import querysets
 from webapp.runs.code_versions import of_experiments
 
 COLUMNS = (
-    Column("experiment", "text", "Experiment"),
-    Column("title", "text", "Title", wraps=True),
-    Column("recipe", "text"),
+    Column("experiment", "text", "Experiment", value="summary.experiment.name"),
+    Column("title", "text", "Title", value="summary.experiment.title", wraps=True),
+    Column("recipe", "text", value="summary.experiment.recipe_name"),
     Column("code_version", "text"),
-    Column("state", "text", "State"),
-    Column("runs_done", "integer", "Runs done"),
-    Column("runs", "integer", "Runs"),
-    Column("primary_metric", "text"),
-    Column("condition", "text", "Condition"),
-    Column("stage", "text", "After"),
-    Column("accuracy", "number", "Accuracy", percent),  # mean over the seeds
-    Column("seeds", "text"),
-    Column("started", "time", "Started", lambda at: f"{at:%Y-%m-%d}"),
-    Column("owner", "text", "By"),
+    Column("state", "text", "State", value="summary.state"),
+    Column("runs_done", "integer", "Runs done", value="summary.done"),
+    Column("runs", "integer", "Runs", value="summary.total"),
+    Column("primary_metric", "text", value="summary.experiment.primary_metric"),
+    Column("condition", "text", "Condition", value="arm.condition.name"),
+    Column("stage", "text", "After", value="arm.stage"),
+    Column("accuracy", "number", "Accuracy", percent, "arm.rate"),  # mean over the seeds
+    Column("seeds", "text", value=lambda row: ", ".join(map(str, row.summary.experiment.seeds))),
+    Column("started", "time", "Started", "{:%Y-%m-%d}".format, "summary.experiment.created_at"),
+    Column("owner", "text", "By", value=lambda row: row.summary.experiment.owner.get_username()),
 )
+
+
+class ConditionRow(NamedTuple):
+    """One condition of an experiment, with its newest result."""
+
+    summary: querysets.Summary
+    arm: querysets.Arm
+    code_version: str
 
 
 def experiments(found: Iterable[Experiment], at: datetime | None = None) -> Table:
@@ -32,27 +41,12 @@ def experiments(found: Iterable[Experiment], at: datetime | None = None) -> Tabl
     found = list(found)
     versions = of_experiments(found)
     rows = [
-        (
-            (one := summary.experiment).name,
-            one.title,
-            one.recipe_name,
-            versions[one.pk].short,
-            summary.state,
-            summary.done,
-            summary.total,
-            one.primary_metric,
-            arm.condition.name,
-            arm.stage,
-            arm.rate,
-            ", ".join(map(str, one.seeds)),
-            one.created_at,
-            one.owner.get_username(),
-        )
-        for summary in summaries(found)
-        for arm in summary.arms
+        ConditionRow(one, arm, versions[one.experiment.pk].short)
+        for one in querysets.summaries(found)
+        for arm in one.arms
     ]
     provenance = {
-        "Experiments": f"{len({row[0] for row in rows}):,}",
+        "Experiments": f"{len({row.summary.experiment.pk for row in rows}):,}",
         "Accuracy": "on each experiment's primary metric after its furthest stage, mean over the finished seeds",
         "As of": f"{at or datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
     }

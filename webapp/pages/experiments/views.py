@@ -6,10 +6,9 @@ from django.shortcuts import render
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
-from webapp.files import long_tables
+from webapp.pages import file_responses
 from webapp.pages.experiments import files, querysets
 from webapp.pages.experiments.listing import ListFilter
-from webapp.reports.experiment_tables import FORMS, download
 
 ON_A_PAGE = 30
 
@@ -34,7 +33,6 @@ def experiments(request: HttpRequest) -> HttpResponse:
 
 
 @require_GET
-def experiments_file(request: HttpRequest, form: str) -> HttpResponse:
+def experiments_file(request: HttpRequest, format: str) -> HttpResponse:
     """The experiments that fit the filter, all of them, to download."""
-    long_tables.check(form, FORMS)
-    return download(files.experiments(ListFilter(request.GET).narrowed()), form)
+    return file_responses.table_response(files.experiments(ListFilter(request.GET).narrowed()), format)

@@ -8,8 +8,8 @@ from django.db.models import F, Max, Sum
 
 from webapp.comparison.cells import Refusal
 from webapp.comparison.table import StageRow, StageTable, stage_table
-from webapp.comparison.wording import points
 from webapp.experiments.models import Experiment
+from webapp.files.number_text import points
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import NO_PROBLEMS
 from webapp.statistics.proportions import Verdict

@@ -12,8 +12,8 @@ from django.views.decorators.http import require_GET
 from webapp.charts import (
     bars,
 )
-from webapp.files import long_tables
 from webapp.live import news
+from webapp.pages import file_responses
 from webapp.pages.rollouts import scopes
 from webapp.pages.rollouts.filters import RolloutFilter
 from webapp.pages.rollouts.scopes import Scope
@@ -46,15 +46,15 @@ def experiment_rollouts(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def rollout_file(request: HttpRequest, run_id: int, form: str) -> HttpResponseBase:
+def rollout_file(request: HttpRequest, run_id: int, format: str) -> HttpResponseBase:
     """The rollouts of a run that fit the filter, all of them, streamed."""
-    return _file(request, scopes.of_run(run_id), form)
+    return _file(request, scopes.of_run(run_id), format)
 
 
 @require_GET
-def experiment_rollout_file(request: HttpRequest, name: str, form: str) -> HttpResponseBase:
+def experiment_rollout_file(request: HttpRequest, name: str, format: str) -> HttpResponseBase:
     """The rollouts of an experiment that fit the filter, all of them, streamed."""
-    return _file(request, scopes.of_experiment(name), form)
+    return _file(request, scopes.of_experiment(name), format)
 
 
 def _newest(request: HttpRequest, scope: Scope) -> HttpResponse:
@@ -93,14 +93,14 @@ def _list(request: HttpRequest, scope: Scope) -> HttpResponse:
     return render(request, "runs/rollouts.html", context)
 
 
-def _file(request: HttpRequest, scope: Scope, form: str) -> HttpResponseBase:
-    long_tables.check(form)
+def _file(request: HttpRequest, scope: Scope, format: str) -> HttpResponseBase:
+    file_responses.check(format)
     wanted = RolloutFilter(request.GET, scope.runs)
     if not wanted.is_valid():
         mistakes = [f"{name}: {error}" for name, errors in wanted.errors.items() for error in errors]
         return HttpResponseBadRequest("\n".join([*mistakes, ""]), content_type="text/plain")
     made = rollout_files.rows(scope.experiment, wanted.runs, wanted.narrowed)
-    return long_tables.download(made, form, f"{scope.name}-rollouts")
+    return file_responses.rows_response(made, format, f"{scope.name}-rollouts")
 
 
 @require_GET

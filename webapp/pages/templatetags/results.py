@@ -7,33 +7,21 @@ from django.utils.http import urlencode
 from webapp.comparison import wording
 from webapp.comparison.cells import Comparison
 from webapp.comparison.table import StageTable
-from webapp.diagnosis.finding import figure
 from webapp.diagnosis.trying import to_try
+from webapp.files import number_text
 from webapp.statistics.proportions import Interval
 
 register = template.Library()
-register.filter("points", wording.points)
-register.filter("points_interval", wording.points_interval)
-register.filter("p_value", wording.p_value)
+register.filter("points", number_text.points)
+register.filter("points_interval", number_text.points_interval)
+register.filter("p_value", number_text.p_value)
 register.filter("to_try", to_try)
-
-
-@register.filter
-def in_percent(share: float | None, digits: int = 1) -> str:
-    """A share for a column whose header says %: 0.768 → 76.8; nothing known → –."""
-    return "–" if share is None else f"{100 * share:.{digits}f}"
-
-
-@register.filter
-def decimals(of: float | None, digits: int) -> str:
-    """A number with so many decimals, as files and other tables round it; nothing known → –."""
-    return "–" if of is None else f"{of:.{digits}f}"
 
 
 @register.filter
 def in_unit(of: float, table: StageTable) -> str:
     """A value of the table's metric for a column whose header says its unit."""
-    return wording.value(of, table.metric) if table.metric.kind == "mean" else in_percent(of, table.digits)
+    return wording.value(of, table.metric, table.digits).removesuffix(f"{number_text.UNBROKEN}%")
 
 
 @register.filter
@@ -54,12 +42,6 @@ def difference(of: float, table: StageTable) -> str:
 def differences(interval: Interval, table: StageTable) -> str:
     """An interval of a difference in the unit of the table's metric."""
     return wording.difference_interval(interval, table.metric, table.digits)
-
-
-@register.filter
-def brief(value: float | None) -> str:
-    """Three significant digits with a real minus; nothing known → –."""
-    return "–" if value is None else figure(value)
 
 
 @register.filter

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from training.recipes import recipe as recipes
-from webapp.comparison import grids, table, wording
+from webapp.comparison import table, wording
 from webapp.comparison.decisions import decisions
+from webapp.comparison.stage_sheets import stage_sheet
 from webapp.experiments.models import Experiment
+from webapp.files.table import Statement
 from webapp.launch.planning import site
 from webapp.launch.reuse import Fork, check_fork
 from webapp.reports.report import report
@@ -120,8 +122,8 @@ def _run_of(experiment: Experiment, number: int) -> StageRun:
 def show_results(experiment: Experiment, folder: Path, say: Callable[[str], None]) -> None:
     """Print the primary benchmark's table, write the report into `folder`, and say where it lies."""
     built = table.stage_table(experiment)
-    say(grids.stage_grid(built).markdown(aligned=True))
-    said: list[wording.Statement] = [*decisions(built), *wording.answers(built)]
+    say(stage_sheet(built).grid.markdown(aligned=True))
+    said: list[Statement] = [*decisions(built), *wording.answers(built)]
     for one in said:
         say(f"\n{one.text}")
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from webapp.files import long_tables
+from webapp.files import formats, long_tables
 from webapp.reports import experiment_tables
 from webapp.runs.models import StageRun
 from workers.cli.commands import CommandError, database
@@ -19,7 +19,7 @@ BINARY = ("xlsx", "parquet")
 def table(options: argparse.Namespace) -> int:
     """One of an experiment's tables."""
     database.connect()
-    form = _form(options, list(experiment_tables.FORMS), "md")
+    format = _format(options, list(formats.FORMATS), "md")
     wanted = experiment_tables.Choices(
         find(options.experiment),
         benchmark=options.benchmark,
@@ -28,14 +28,14 @@ def table(options: argparse.Namespace) -> int:
         seeds=options.seeds,
     )
     made = experiment_tables.build(options.what, wanted)
-    _write(options.output, [experiment_tables.FORMS[form].content(made)])
+    _write(options.output, [formats.FORMATS[format].content(made)])
     return 0
 
 
 def export(options: argparse.Namespace) -> int:
     """Every outcome, rollout or point of a metric of an experiment, or of one of its runs, in constant memory."""
     database.connect()
-    form = _form(options, list(long_tables.FORMS), "csv")
+    format = _format(options, list(long_tables.FORMATS), "csv")
     experiment = find(options.experiment)
     runs = StageRun.objects.filter(experiment=experiment).order_by("pk")
     if options.run is not None:
@@ -45,17 +45,17 @@ def export(options: argparse.Namespace) -> int:
                 f"{experiment.name} has no run {options.run}; `mulberry status {experiment.name}`"
             )
     made = EXPORTS[options.what](experiment, runs, options.benchmark)
-    _write(options.output, long_tables.FORMS[form].write(made))
+    _write(options.output, long_tables.FORMATS[format].write(made))
     return 0
 
 
-def _form(options: argparse.Namespace, known: list[str], default: str) -> str:
-    """The form that was asked for, else the one that the file's name ends in. Raises CommandError."""
+def _format(options: argparse.Namespace, known: list[str], default: str) -> str:
+    """The format that was asked for, else the one that the file's name ends in. Raises CommandError."""
     named = Path(options.output).suffix.removeprefix(".") if options.output else ""
-    form: str = options.format or (named if named in known else default)
-    if form in BINARY and not options.output and sys.stdout.isatty():
-        raise CommandError(f"{form} is not for a terminal; give a file: -o {options.experiment}.{form}")
-    return form
+    format: str = options.format or (named if named in known else default)
+    if format in BINARY and not options.output and sys.stdout.isatty():
+        raise CommandError(f"{format} is not for a terminal; give a file: -o {options.experiment}.{format}")
+    return format
 
 
 def _write(output: str | None, parts: Iterable[bytes]) -> None:

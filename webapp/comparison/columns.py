@@ -1,0 +1,248 @@
+"""The columns of an evaluation and of a comparison: each is described here, for programs, for people and for pages."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from webapp.comparison.cells import (
+    Cell,
+    Comparison,
+    MeansComparison,
+    Refusal,
+    SeedsComparison,
+    UnpairedComparison,
+)
+from webapp.comparison.comparisons import Compared
+from webapp.comparison.metrics import Metric
+from webapp.comparison.table import StageTable
+from webapp.comparison.wording import difference, difference_interval, value
+from webapp.experiments.models import Experiment
+from webapp.files.number_text import p_value, percent
+from webapp.files.table import Column
+from webapp.results.outcome_counts import NO_PROBLEMS
+from webapp.results.samples import planned_samples
+
+Found = Compared | SeedsComparison | None  # what stands beside a baseline
+TESTED = (Comparison, MeansComparison, UnpairedComparison, SeedsComparison)
+GAINED_LOST = "gained / lost"  # title of a column that not every table has
+
+
+def _mean(column: str) -> Callable[[Cell], float | None]:
+    """The mean of one of Tally's columns over the responses; None: not published."""
+    return lambda cell: cell.result.mean(column)
+
+
+def _equations_right(cell: Cell) -> float | None:
+    """Share of the written equations that hold; None where none was written."""
+    written, right = cell.result.steps_written, cell.result.steps_right
+    return right / written if written and right is not None else None
+
+
+# The detail metrics of a finished evaluation: a row is a Cell. A new one goes into the tuples below, and nowhere else.
+MUL_TOKENS = Column(
+    "mul_tokens_per_response", "number", "Mul-tokens per response", "{:.3f}".format, _mean("mul_tokens")
+)
+REPETITION = Column("repetition_rate", "number", "Repetition", percent, _mean("repeats"), unit="%")
+HIT_LIMIT = Column("hit_limit_rate", "number", "Hit limit", percent, _mean("hit_limit"), unit="%")
+TOKENS = Column("mean_tokens", "number", "Tokens per response", "{:.1f}".format, _mean("tokens"))
+STEPS_RIGHT = Column(
+    "steps_right_rate", "number", "All steps right", percent, _mean("all_steps_right"), unit="%"
+)
+EQUATIONS = Column("equations_right", "number", "Equations right", percent, _equations_right, unit="%",
+                   note="{0.result.steps_right}/{0.result.steps_written}".format)  # fmt: skip
+DETAILS = (MUL_TOKENS, REPETITION, HIT_LIMIT, TOKENS, STEPS_RIGHT, EQUATIONS)
+COUNTED = (  # what programs get of them
+    *(MUL_TOKENS, REPETITION, HIT_LIMIT, TOKENS, STEPS_RIGHT),
+    Column("steps_written", "integer", value="result.steps_written"),
+    Column("steps_right", "integer", value="result.steps_right"),
+)
+IN_REPORT = (  # where they are the rows, with means over seeds
+    replace(MUL_TOKENS, write="{:.2f}".format),
+    replace(REPETITION, title="Repetition rate"),
+    replace(HIT_LIMIT, title="Hit token limit"),
+    TOKENS,
+    replace(STEPS_RIGHT, title="All written steps right"),
+    replace(EQUATIONS, title="Written equations right"),
+)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One evaluation, or one mean over seeds, with its comparison: a row for programs."""
+
+    experiment: Experiment
+    benchmark: str
+    metric: Metric
+    stage: str
+    condition: str
+    seed: int | None  # None: of the mean over the seeds
+    exported_at: datetime
+    code_version: str
+    cell: Cell | None = None  # None: not finished, or a mean
+    empty: bool = False  # the evaluation asked no problem
+    mean: float | None = None
+    baseline: str | None = None
+    compared: Found = None
+
+    @property
+    def over_seeds(self) -> bool:
+        """Whether it is a mean over the seeds."""
+        return self.seed is None
+
+    @property
+    def rate(self) -> float | None:
+        """The metric's number."""
+        return self.cell.rate if self.cell else self.mean
+
+    @property
+    def accuracy(self) -> float | None:
+        """Whatever the metric; of a mean only where accuracy is the metric."""
+        return self.cell.accuracy if self.cell else self.mean if self.metric.name == "accuracy" else None
+
+    def compared_as(self, *kinds: type) -> Any:
+        """The comparison where it is of one of these kinds."""
+        return self.compared if isinstance(self.compared, kinds) else None
+
+    tested = property(lambda self: self.compared_as(*TESTED))
+    pairs = property(lambda self: self.compared_as(Comparison))
+    means = property(lambda self: self.compared_as(MeansComparison))
+    counts = property(lambda self: self.compared_as(UnpairedComparison))
+    seeds = property(lambda self: self.compared_as(SeedsComparison))
+    refusal = property(lambda self: self.compared_as(Refusal))
+
+
+def to_the_second(at: datetime | None) -> datetime:
+    """When something is exported; None: now."""
+    return (at or datetime.now(UTC)).replace(microsecond=0)
+
+
+def of_the_table(table: StageTable) -> list[Column]:
+    """What all rows of a table have in common."""
+    return [
+        Column("experiment", "text", value=lambda row: table.experiment.name),
+        Column("benchmark", "text", value=lambda row: table.benchmark),
+    ]
+
+
+def exported(at: datetime | None) -> Column:
+    """When all rows are exported."""
+    moment = to_the_second(at)
+    return Column("exported_at", "time", value=lambda row: moment)
+
+
+def _temperature(record: Record) -> float | None:
+    temperature = record.cell and record.cell.result.settings.get("temperature")
+    return temperature if isinstance(temperature, float) else None
+
+
+def _of_cell(read: Callable[[Cell], Any]) -> Callable[[Record], Any]:
+    return lambda record: None if record.cell is None else read(record.cell)
+
+
+def _counted(read: Callable[[Cell], int | None]) -> Callable[[Record], int | None]:
+    """Of an evaluation that asked no problem it is 0."""
+    return lambda record: 0 if record.empty else _of_cell(read)(record)
+
+
+# A row is a Record. Proportions are 0…1 in full precision; of an amount rate, delta and intervals are in its unit.
+COLUMNS = (
+    Column("experiment", "text", value="experiment.name"),
+    Column("recipe", "text", value="experiment.recipe_name"),
+    Column("code_version", "text"),
+    Column("benchmark", "text"),
+    Column("problems_sha256", "text", value=_of_cell(lambda cell: str(cell.result.settings.get("problems_sha256", "")))),
+    Column("metric", "text", value="metric.name"),
+    Column("stage", "text"),
+    Column("condition", "text"),
+    Column("baseline", "text"),
+    Column("seed", "integer"),
+    Column("over_seeds", "truth"),  # of the mean over the seeds, which has no seed
+    Column("correct", "integer", value=_counted(lambda cell: cell.result.count("correct"))),
+    Column("problems", "integer", value=_counted(lambda cell: cell.result.problems or None)),
+    Column("accuracy", "number"),
+    Column("count", "integer", value="cell.count"),  # of the metric: equal to correct where that is accuracy
+    Column("rate", "number"),
+    Column("wilson_low", "number", value="cell.interval.low"),
+    Column("wilson_high", "number", value="cell.interval.high"),
+    Column("delta", "number", value="tested.delta"),
+    Column("delta_low", "number", value="tested.interval.low"),
+    Column("delta_high", "number", value="tested.interval.high"),
+    Column("pairing", "text", value="tested.pairing"),  # paired, problem by problem; or unpaired, from counts alone
+    Column("mcnemar_p", "number", value="pairs.p"),
+    Column("means_p", "number", value="means.p"),  # of pass@k, and of an amount
+    Column("fisher_p", "number", value="counts.p"),
+    Column("t_p", "number", value="seeds.p"),
+    Column("holm_p", "number", value="tested.adjusted_p"),
+    Column("gained", "integer", value="pairs.counts.gained"),
+    Column("lost", "integer", value="pairs.counts.lost"),
+    Column("verdict", "text", value="tested.verdict.word"),
+    Column("refused", "text", value="refusal.reason"),
+    *(replace(column, title="", value=_of_cell(column.of)) for column in COUNTED),
+    Column("samples", "integer", value=_of_cell(lambda cell: planned_samples(cell.result) or None)),
+    Column("temperature", "number", value=_temperature),  # of the samples
+    Column("imported", "text", value=lambda record: "counts only" if record.experiment.imported else None),
+    Column("exported_at", "time"),
+)  # fmt: skip
+
+
+def chosen(names: Iterable[str]) -> list[Column]:
+    """Some of COLUMNS, in this order."""
+    by_name = {column.name: column for column in COLUMNS}
+    return [by_name[name] for name in names]
+
+
+def rate(read: Callable[[Any], Cell | float | None], metric: Metric, digits: int, **more: Any) -> Column:
+    """A condition's number after a stage: '58.2 % (349/600)', or 'no problems'; of a mean over seeds the number alone."""
+
+    def write(found: Cell | float) -> str:
+        if not isinstance(found, Cell):
+            return value(found, metric)
+        if found.empty:
+            return NO_PROBLEMS
+        return f"{value(found.rate, metric, digits)} ({found.fraction})" if found.complete else ""
+
+    template = "results/_cell.html"
+    return Column("", "number", write=write, value=read, missing="", css="arm", template=template, **more)
+
+
+def comparison(
+    read: Callable[[Any], Found],
+    metric: Metric,
+    digits: int,
+    *,
+    whose: str = "",
+    group: str = "",
+    unpaired: bool = False,
+) -> Sequence[Column]:
+    """The columns of a comparison, which `read` takes from a row; one only a page has, and GAINED_LOST not every table."""
+
+    def of(get: Callable[[Any], Any], *kinds: type) -> Callable[[Any], Any]:
+        return lambda row: get(found) if isinstance(found := read(row), kinds or TESTED) else None
+
+    def interval(one: Any) -> str:
+        ends = difference_interval(one.interval or one.within, metric, digits)
+        return ends if one.interval else f"{ends} in each seed"
+
+    def p(one: Any) -> str:
+        return f"{p_value(one.p)}{' (t)' if one.kind == 'seeds' else ''}"
+
+    def verdict(one: Any) -> str:
+        return f"refused: {one.reason}" if isinstance(one, Refusal) else str(one.verdict.word)
+
+    figures, words = (partial(Column, "", kind, missing="", group=group) for kind in ("number", "text"))
+    delta, fisher = f"Δ {metric.unit}", "Fisher p" if unpaired else ""
+    write = partial(difference, metric=metric, digits=digits)
+    return (
+        figures(f"{delta}{whose}", write, of(lambda one: one.delta), heading=delta, css="arm", element="strong"),
+        figures(f"95 % interval{whose}", interval, of(lambda one: one), heading="95 % interval",
+                template="results/_difference_interval.html"),
+        figures("Δ drawn", str, of(lambda one: one), hidden_heading=True, template="results/_drawn.html"),
+        figures(f"{fisher} (unpaired)" if unpaired else "p", p, of(lambda one: None if one.p is None else one),
+                heading=fisher, template="results/_p_value.html"),
+        figures("Holm p", p_value, of(lambda one: one.adjusted_p)),
+        figures(GAINED_LOST, "{0.counts.gained} / {0.counts.lost}".format, of(lambda one: one, Comparison),
+                template="results/_gained_lost.html"),
+        words("verdict", verdict, read, heading="Verdict", template="results/_verdict_or_why_not.html"),
+    )  # fmt: skip

@@ -1,0 +1,162 @@
+"""The stage table and the detail metrics as sheets: rows for programs, and what people read in files and on the page."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from webapp.comparison.cells import Cell
+from webapp.comparison.columns import (
+    COLUMNS,
+    COUNTED,
+    DETAILS,
+    GAINED_LOST,
+    Found,
+    Record,
+    chosen,
+    comparison,
+    rate,
+    to_the_second,
+)
+from webapp.comparison.table import SeedRow, StageRow, StageTable
+from webapp.files.number_text import percent
+from webapp.files.table import Column, Sheet, View
+
+OF_DETAILS = (
+    "experiment", "code_version", "benchmark", "problems_sha256", "stage", "condition", "seed", "correct", "problems",
+    "accuracy", *(column.name for column in COUNTED), "imported", "exported_at",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the table to read: a stage with one seed, or its mean over the seeds."""
+
+    row: StageRow
+    seed: SeedRow | None  # None: the mean
+    several: bool
+    first: bool  # of its stage
+
+    @property
+    def stage(self) -> str:
+        """As it is called in a file, where no line above says which stage it is."""
+        if self.seed is None:
+            return f"{self.row.stage}, mean"
+        name = f"{self.row.stage}, seed {self.seed.seed}" if self.several else self.row.stage
+        return f"{name}: {self.row.label}" if self.row.label else name
+
+    @property
+    def missing(self) -> str:
+        """Why it lacks a comparison."""
+        return self.row.missing if self.seed is None else "not finished"
+
+    @property
+    def css(self) -> str:
+        """Classes of the line on a page."""
+        if self.seed is None:
+            return "mean alone" if self.first else "mean"
+        return "seed" if self.several else ""
+
+
+def _cell(place: int, line: Line) -> Cell | float | None:
+    """Of the condition at this place."""
+    return line.row.means[place] if line.seed is None else line.seed.cells[place]
+
+
+def _compared(place: int, line: Line) -> Found:
+    """The comparison of one of the others."""
+    return line.row.over_seeds[place] if line.seed is None else line.seed.comparisons[place]
+
+
+def lines(table: StageTable, *, together: bool = False) -> list[Line]:
+    """A line a stage and seed, and the mean of several; `together`: the means alone."""
+    several, mean = table.several_seeds, [None] * table.several_seeds
+    return [
+        Line(row, seed, several, not place)
+        for row in table.rows
+        for place, seed in enumerate(mean if together and several else [*row.seeds, *mean])
+    ]
+
+
+def stage_sheet(table: StageTable, exported_at: datetime | None = None, *, together: bool = False) -> Sheet:
+    """The stage table; `together`: of several seeds the means alone."""
+    together = together and table.several_seeds
+    unit = "mean" if table.metric.kind == "mean" else "mean, %" if together else "%"
+    below = unit if together else f"{unit} (95 % interval)"
+    stage = Column("stage", "text", "Stage", template="results/_stage_name.html")
+    seed = Column("seed", "text", "Seed", value=lambda line: str(line.seed.seed) if line.seed else "mean")
+    rates = [
+        rate(partial(_cell, i), table.metric, table.digits, title=name, swatch=table.positions[name], subheading=below)
+        for i, name in enumerate(table.conditions)
+    ]  # fmt: skip
+    compared: list[Column] = []
+    for place, name in enumerate(table.others):
+        group = f"{name} − {table.baseline}{', unpaired' if table.imported else ''}"
+        whose = f" ({name})" if len(table.others) > 1 else ""
+        read = partial(_compared, place)
+        compared += comparison(
+            read, table.metric, table.digits, whose=whose, group=group, unpaired=table.imported
+        )
+    in_files = [
+        one
+        for one in compared
+        if not one.hidden_heading and not (table.imported and one.title == GAINED_LOST)
+    ]
+    on_page = [one for one in compared if table.counts_pairs or one.title != GAINED_LOST]
+    every = lines(table, together=together)
+    to_read = [
+        line
+        for line in every
+        if any(one.complete or one.empty for seed in line.row.seeds for one in seed.cells)
+    ]
+    return Sheet(
+        "stages",
+        "Stage table",
+        COLUMNS,
+        [one for one in records(table, exported_at) if one.over_seeds or not together],
+        View([stage, *rates, *in_files], to_read),
+        View(
+            [stage, *([seed] if table.several_seeds else []), *rates, *on_page], every, lambda line: line.css
+        ),
+    )
+
+
+def detail_sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
+    """The detail metrics of every finished evaluation."""
+    whose = [Column("stage", "text", "Stage"), Column("condition", "text", "Condition")]
+    whose += [Column("seed", "integer", "Seed", left=True)] if table.several_seeds else []
+    accuracy = Column("accuracy", "number", "Accuracy", partial(percent, digits=table.digits), unit="%")
+    cells = [cell for cell in table.cells() if cell.complete]
+    return Sheet(
+        "details",
+        "Detail metrics",
+        chosen(OF_DETAILS),
+        [one for one in records(table, exported_at) if not one.over_seeds],
+        View([*whose, *DETAILS], cells),
+        View([*whose, accuracy, *DETAILS], cells),
+    )
+
+
+def records(table: StageTable, exported_at: datetime | None = None) -> Iterator[Record]:
+    """One for each stage, seed and condition with an evaluation that is finished or asked no problem, and one for each mean."""
+    at, versions = to_the_second(exported_at), table.versions
+    for line in lines(table):
+        for place, condition in enumerate(table.conditions):
+            found = _cell(place, line)
+            cell, mean = (found, None) if isinstance(found, Cell) else (None, found)
+            if mean is not None or (cell is not None and (cell.complete or cell.empty)):
+                yield Record(
+                    table.experiment,
+                    table.benchmark,
+                    table.metric,
+                    line.row.stage,
+                    condition,
+                    line.seed.seed if line.seed else None,
+                    at,
+                    versions.of_run(cell.run) if cell else versions.short,
+                    cell if cell and cell.complete else None,
+                    cell is not None and not cell.complete,
+                    mean,
+                    table.baseline if place else None,
+                    _compared(place - 1, line) if place else None,
+                )

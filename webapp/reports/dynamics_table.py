@@ -1,0 +1,78 @@
+"""The dynamics of GRPO runs as a table: a row a metric and run, for pages, the report and files."""
+
+from typing import NamedTuple
+
+from webapp.diagnosis import readings
+from webapp.diagnosis.dynamics import SLOPE_STEPS, TABLE, Row
+from webapp.diagnosis.finding import figure
+from webapp.experiments.models import Experiment
+from webapp.files.table import Column, Sheet, View
+from webapp.runs.code_versions import Versions
+from webapp.runs.models import StageRun
+
+
+class RunTrend(NamedTuple):
+    """The course of one metric in one run."""
+
+    run: StageRun
+    row: Row
+
+
+METRIC = Column("", "text", "Metric", str, "row.measure.title", link="#chart-{0.row.measure.chart}".format)
+CONDITION = Column("condition", "text", "Condition", value="run.condition.name")
+STAGE = Column("stage", "text", "Stage", value="run.stage.name")
+SEED = Column("seed", "integer", "Seed", value="run.seed", left=True)
+START = Column("start", "number", "Start", figure, "row.trend.start")
+END = Column("end", "number", "End", figure, "row.trend.end")
+COURSE = (
+    START,
+    END,
+    Column("", "number", f"Slope per {SLOPE_STEPS} steps", figure, "row.slope"),
+    Column("", "number", "95 % interval", lambda ends: " to ".join(map(figure, ends)), "row.interval"),
+    Column("", "text", "Trend", value="row.said", css="trend"),
+)
+TO_READ = (METRIC, CONDITION, STAGE, SEED, *COURSE)
+OF_RUN = (
+    STAGE,
+    CONDITION,
+    SEED,
+    Column("run", "integer", value="run.pk"),
+    Column("metric", "text", value="row.measure.name"),
+    Column("points", "integer", value="row.trend.points"),
+    Column("first_step", "integer", value="row.trend.first_step"),
+    Column("last_step", "integer", value="row.trend.last_step"),
+    START,
+    END,
+    Column("slope_per_step", "number", value="row.trend.line.slope"),
+    Column("slope_low", "number", value="row.trend.line.interval.low"),
+    Column("slope_high", "number", value="row.trend.line.interval.high"),
+    Column("trend", "text", value="row.trend.word"),
+)
+
+
+def dynamics_sheet(found: list[RunTrend], versions: Versions) -> Sheet:
+    """The sheet of these trends of an experiment, whose runs were computed by `versions` of the code."""
+    columns = [
+        Column("experiment", "text", value="run.experiment.name"),
+        Column("code_version", "text", value=lambda one: versions.of_run(one.run.pk)),
+        *OF_RUN,
+    ]
+    return Sheet("dynamics", "Training dynamics", columns, found, View(TO_READ, found))
+
+
+def page_view(found: list[RunTrend]) -> View:
+    """What the page of a run shows of its trends, without saying whose they are."""
+    return View((METRIC, *COURSE), found)
+
+
+def of_run(run: StageRun) -> list[RunTrend]:
+    """Each metric of a run."""
+    return [RunTrend(run, row) for row in readings.of_run(run).dynamics]
+
+
+def of_experiment(experiment: Experiment) -> list[RunTrend]:
+    """Each metric of each GRPO run, in the order of the metrics, then of the runs."""
+    runs = StageRun.objects.filter(experiment=experiment).select_related("condition", "stage", "experiment")
+    every = readings.readings(experiment)
+    found = [RunTrend(run, row) for run in runs if run.pk in every for row in every[run.pk].dynamics]
+    return sorted(found, key=lambda one: TABLE.index(one.row.measure.name))
