@@ -129,9 +129,10 @@ def exported(at: datetime | None) -> Column:
     return Column("exported_at", "time", value=lambda row: moment)
 
 
-def _temperature(record: Record) -> float | None:
-    temperature = record.cell and record.cell.result.settings.get("temperature")
-    return temperature if isinstance(temperature, float) else None
+def temperature(cell: Cell | None) -> float | None:
+    """What an evaluation's samples were drawn at."""
+    found = cell.tally.settings.get("temperature") if cell and cell.tally else None
+    return found if isinstance(found, float) else None
 
 
 def _of_cell(read: Callable[[Cell], Any]) -> Callable[[Record], Any]:
@@ -173,7 +174,7 @@ COLUMNS = (
     Column("refused", "text", value="refusal.reason"),
     *(replace(column, title="", value=_of_cell(column.of)) for column in COUNTED),
     Column("samples", "integer", value=_of_cell(lambda cell: planned_samples(cell.result) or None)),
-    Column("temperature", "number", value=_temperature),  # of the samples
+    Column("temperature", "number", value=lambda record: temperature(record.cell)),
     Column("imported", "text", value=lambda record: "counts only" if record.experiment.imported else None),
     Column("exported_at", "time"),
 )  # fmt: skip
