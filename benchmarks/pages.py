@@ -35,7 +35,7 @@ CURVE = "#charts .js-line"
 
 
 def main() -> int:
-    """Print a line a page and a line a form of download; 1 when the median of one is over its limit, or a page has a fault."""
+    """Print a line a page and a line a format of download; 1 when the median of one is over its limit, or a page has a fault."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rollouts", type=int, default=1_000_000)
     parser.add_argument("--points", type=int, default=20_000_000)
@@ -159,19 +159,19 @@ def _seconds(page: Page, url: str, *, curve: bool) -> float:
 
 
 def _download(stack: RunningStack) -> None:
-    """Take every rollout of the experiment in each form, and say how far the web's memory rises meanwhile."""
+    """Take every rollout of the experiment in each format, and say how far the web's memory rises meanwhile."""
     session = {"sessionid": (stack.home / "cookie").read_text()}
     experiment = stack.rows("SELECT name FROM experiments_experiment WHERE NOT imported")[0][0]
     web = stack.web()
-    for form in ("csv", "jsonl", "parquet"):
+    for format in ("csv", "jsonl", "parquet"):
         before, most, size, began = _memory(web), 0, 0, time.perf_counter()
-        url = f"{stack.address}/experiments/{experiment}/rollouts.{form}"
+        url = f"{stack.address}/experiments/{experiment}/rollouts.{format}"
         for part in _parts(url, session):
             size += len(part)
             most = max(most, _memory(web))
         took = time.perf_counter() - began
         print(
-            f"{form}: {size / 1e6:,.0f} MB in {took:.0f} s, the web's memory rises by {(most - before) / 1e6:.0f} MB"
+            f"{format}: {size / 1e6:,.0f} MB in {took:.0f} s, the web's memory rises by {(most - before) / 1e6:.0f} MB"
         )
 
 

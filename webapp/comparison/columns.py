@@ -40,32 +40,29 @@ def _equations_right(cell: Cell) -> float | None:
     return right / written if written and right is not None else None
 
 
-# The detail metrics of a finished evaluation: a row is a Cell. A new one goes into the tuples below, and nowhere else.
-MUL_TOKENS = Column(
-    "mul_tokens_per_response", "number", "Mul-tokens per response", "{:.3f}".format, _mean("mul_tokens")
-)
-REPETITION = Column("repetition_rate", "number", "Repetition", percent, _mean("repeats"), unit="%")
-HIT_LIMIT = Column("hit_limit_rate", "number", "Hit limit", percent, _mean("hit_limit"), unit="%")
-TOKENS = Column("mean_tokens", "number", "Tokens per response", "{:.1f}".format, _mean("tokens"))
-STEPS_RIGHT = Column(
-    "steps_right_rate", "number", "All steps right", percent, _mean("all_steps_right"), unit="%"
-)
-EQUATIONS = Column("equations_right", "number", "Equations right", percent, _equations_right, unit="%",
-                   note="{0.result.steps_right}/{0.result.steps_written}".format)  # fmt: skip
-DETAILS = (MUL_TOKENS, REPETITION, HIT_LIMIT, TOKENS, STEPS_RIGHT, EQUATIONS)
-COUNTED = (  # what programs get of them
-    *(MUL_TOKENS, REPETITION, HIT_LIMIT, TOKENS, STEPS_RIGHT),
+# The detail metrics of a finished evaluation: a row is a Cell. One more line here stands on the page, in files and report.
+DETAILS = (
+    Column("mul_tokens_per_response", "number", "Mul-tokens per response", "{:.3f}".format, _mean("mul_tokens")),
+    Column("repetition_rate", "number", "Repetition", percent, _mean("repeats"), unit="%"),
+    Column("hit_limit_rate", "number", "Hit limit", percent, _mean("hit_limit"), unit="%"),
+    Column("mean_tokens", "number", "Tokens per response", "{:.1f}".format, _mean("tokens")),
+    Column("steps_right_rate", "number", "All steps right", percent, _mean("all_steps_right"), unit="%"),
+    Column("equations_right", "number", "Equations right", percent, _equations_right, unit="%",
+           note="{0.result.steps_right}/{0.result.steps_written}".format),
+)  # fmt: skip
+COUNTED = (  # what programs get of them: counts in place of the share of equations
+    *(column for column in DETAILS if column.name != "equations_right"),
     Column("steps_written", "integer", value="result.steps_written"),
     Column("steps_right", "integer", value="result.steps_right"),
 )
-IN_REPORT = (  # where they are the rows, with means over seeds
-    replace(MUL_TOKENS, write="{:.2f}".format),
-    replace(REPETITION, title="Repetition rate"),
-    replace(HIT_LIMIT, title="Hit token limit"),
-    TOKENS,
-    replace(STEPS_RIGHT, title="All written steps right"),
-    replace(EQUATIONS, title="Written equations right"),
-)
+OTHERWISE: dict[str, dict[str, Any]] = {  # in the report, where they are the rows, with means over seeds
+    "mul_tokens_per_response": {"write": "{:.2f}".format},
+    "repetition_rate": {"title": "Repetition rate"},
+    "hit_limit_rate": {"title": "Hit token limit"},
+    "steps_right_rate": {"title": "All written steps right"},
+    "equations_right": {"title": "Written equations right"},
+}
+IN_REPORT = tuple(replace(column, **OTHERWISE.get(column.name, {})) for column in DETAILS)
 
 
 @dataclass(frozen=True)
@@ -132,9 +129,10 @@ def exported(at: datetime | None) -> Column:
     return Column("exported_at", "time", value=lambda row: moment)
 
 
-def _temperature(record: Record) -> float | None:
-    temperature = record.cell and record.cell.result.settings.get("temperature")
-    return temperature if isinstance(temperature, float) else None
+def temperature(cell: Cell | None) -> float | None:
+    """What an evaluation's samples were drawn at."""
+    found = cell.tally.settings.get("temperature") if cell and cell.tally else None
+    return found if isinstance(found, float) else None
 
 
 def _of_cell(read: Callable[[Cell], Any]) -> Callable[[Record], Any]:
@@ -181,7 +179,7 @@ COLUMNS = (
     Column("refused", "text", value="refusal.reason"),
     *(replace(column, title="", value=_of_cell(column.of)) for column in COUNTED),
     Column("samples", "integer", value=_of_cell(lambda cell: planned_samples(cell.result) or None)),
-    Column("temperature", "number", value=_temperature),  # of the samples
+    Column("temperature", "number", value=lambda record: temperature(record.cell)),
     Column("imported", "text", value=lambda record: "counts only" if record.experiment.imported else None),
     Column("exported_at", "time"),
 )  # fmt: skip

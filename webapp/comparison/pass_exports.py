@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 from webapp.charts.figures import COLOURS
-from webapp.comparison.columns import exported, of_the_table
+from webapp.comparison.columns import exported, of_the_table, temperature
 from webapp.comparison.pass_curves import Curve, changes, curves
 from webapp.comparison.table import StageTable
 from webapp.files.number_text import percent, points, points_interval
@@ -42,7 +42,7 @@ def curve_sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet
         Column("high", "number", value="interval.high"),
         Column("problems", "integer", value="curve.cell.tally.problems"),
         Column("samples", "integer", value="curve.samples"),
-        Column("temperature", "number", value=lambda one: temperature(one.curve)),
+        Column("temperature", "number", value=lambda one: temperature(one.curve.cell)),
         exported(exported_at),
     ]  # fmt: skip
     to_read = [
@@ -96,12 +96,6 @@ def change_sheet(table: StageTable, exported_at: datetime | None = None) -> Shee
 
 def _seed(table: StageTable, path: str) -> list[Column]:
     return [Column("seed", "integer", "Seed", value=path, left=True)] if table.several_seeds else []
-
-
-def temperature(curve: Curve) -> float | None:
-    """What its samples were drawn at."""
-    value = curve.cell.tally.settings.get("temperature") if curve.cell.tally else None
-    return value if isinstance(value, float) else None
 
 
 def charts(table: StageTable, found: Sequence[Curve]) -> list[dict[str, Any]]:

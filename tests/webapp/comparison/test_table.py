@@ -18,7 +18,7 @@ from tests.factories import (
 )
 from tests.histories import make_history
 from webapp.comparison.cells import Comparison, Refusal
-from webapp.comparison.columns import EQUATIONS, STEPS_RIGHT
+from webapp.comparison.columns import DETAILS
 from webapp.comparison.metrics import METRICS
 from webapp.comparison.table import stage_table
 from webapp.comparison.wording import answers
@@ -28,6 +28,7 @@ from webapp.results.outcome_counts import latest_accuracies
 from webapp.runs.models import State
 
 pytestmark = pytest.mark.django_db
+DETAIL = {column.name: column for column in DETAILS}
 ONE_STAGE = (("drills", "sft"),)
 
 
@@ -127,8 +128,8 @@ def test_the_written_steps_are_counted_apart_from_the_answer():
     table = stage_table(experiment, metric="steps_right_rate")
     first, second = table.rows[0].seeds[0].cells
     assert (first.count, second.count) == (2, 3)
-    assert STEPS_RIGHT.of(first) == pytest.approx(2 / 5)
-    assert EQUATIONS.of(first) == pytest.approx(6 / 9)
+    assert DETAIL["steps_right_rate"].of(first) == pytest.approx(2 / 5)
+    assert DETAIL["equations_right"].of(first) == pytest.approx(6 / 9)
     assert first.accuracy == 1.0
     counts = one_comparison(table).counts
     assert (counts.both, counts.gained, counts.lost, counts.neither) == (2, 1, 0, 2)
@@ -138,8 +139,8 @@ def test_choices_have_no_steps():
     experiment = make_experiment(stages=ONE_STAGE)
     evaluate(experiment, "baseline", "drills", [True] * 5)  # steps are null: nobody looked for any
     cell = stage_table(experiment).rows[0].seeds[0].cells[0]
-    assert STEPS_RIGHT.of(cell) is None
-    assert EQUATIONS.of(cell) is None
+    assert DETAIL["steps_right_rate"].of(cell) is None
+    assert DETAIL["equations_right"].of(cell) is None
     assert not stage_table(experiment, metric="steps_right_rate").rows[0].seeds[0].cells[0].complete
 
 

@@ -237,7 +237,7 @@ MACHINES = {"csv": of_csv, "json": of_json, "xlsx": of_xlsx, "parquet": of_parqu
 PEOPLE = {"md": of_md, "tex": of_tex}
 
 
-def test_every_form_has_its_reader() -> None:
+def test_every_format_has_its_reader() -> None:
     assert set(FORMATS) == {*MACHINES, *PEOPLE}
 
 

@@ -204,7 +204,7 @@ def hostile_table_named(name, number):
     return stage_table(experiment)
 
 
-def test_every_form_is_downloaded_with_the_pages_choices(client, table):
+def test_every_format_is_downloaded_with_the_pages_choices(client, table):
     client.force_login(table.experiment.owner)
     page = client.get("/experiments/demo-1/comparison/?metric=hit_limit_rate").content.decode()
     for format, kind in FORMATS.items():

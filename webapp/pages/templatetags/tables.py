@@ -41,7 +41,7 @@ def table(context: template.Context, view: View, *, as_text: bool = False, **nam
 
 def _css(column: Column, place: int, as_text: bool) -> str:
     words = "text" if column.is_words and (place or as_text) else ""
-    return words if as_text else f"{column.css} {words}".strip()
+    return words if as_text else f"{words} {column.css}".strip()
 
 
 def _head(single: Sequence[Heading], as_text: bool) -> list[Sequence[Heading]]:
