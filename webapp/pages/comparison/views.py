@@ -18,7 +18,6 @@ from django.views.decorators.vary import vary_on_headers
 from webapp.comparison import exports, groups, pass_exports
 from webapp.comparison.cells import Refusal, SeedsComparison
 from webapp.comparison.decisions import decisions
-from webapp.comparison.forest_plot import forest_plot
 from webapp.comparison.pass_curves import MEANINGS, curves
 from webapp.comparison.stage_sheets import detail_sheet, stage_sheet
 from webapp.comparison.table import StageTable, stage_table
@@ -27,6 +26,7 @@ from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
 from webapp.files.formats import FORMATS
 from webapp.pages import file_responses
+from webapp.pages.comparison.forest_plot import forest_plot
 from webapp.reports import report as reports
 from webapp.reports.experiment_tables import SEEDS, TABLES, Choices, build
 from webapp.reports.report_formats import REPORT_FORMATS

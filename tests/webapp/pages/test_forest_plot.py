@@ -3,8 +3,8 @@
 import pytest
 
 from tests.factories import add_evaluation, make_attempt, make_experiment, make_user
-from webapp.comparison.forest_plot import _axis, forest_plot
 from webapp.comparison.table import stage_table
+from webapp.pages.comparison.forest_plot import _axis, forest_plot
 from webapp.runs.models import State
 
 pytestmark = pytest.mark.django_db
