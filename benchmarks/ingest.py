@@ -161,7 +161,7 @@ def rollout(draw: random.Random, group: int) -> dict[str, Any]:
     return {
         "group": group, "prompt": f"User: Mia has {a} bags with {b} apples each. How many apples?\nAssistant:",
         "completion": " ".join(f"{a} × {b} = {a * b}" for _ in range(draw.randint(1, 20))) + f"\n#### {a * b}",
-        "reference": str(a * b), "answer": str(a * b), "tokens": 20, "reward": 1.0,
+        "reference": str(a * b), "final_answer": str(a * b), "tokens": 20, "reward": 1.0,
         "components": {"correct": 1.0, "shows_steps": 0.0, "short_response": 0.0}, "advantage": draw.gauss(0, 1),
         "correct": True, "mul_tokens": 0, "repeats": False, "hit_limit": False,
     }  # fmt: skip

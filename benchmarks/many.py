@@ -128,7 +128,7 @@ def _make(experiments: int, problems: int) -> None:
     )  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO results_outcome (evaluation_id, problem, sample, prompt, response, reference, answer, tokens,"
+            "INSERT INTO results_outcome (evaluation_id, problem, sample, prompt, completion, reference, final_answer, tokens,"
             " correct, mul_tokens, repeats, hit_limit)"
             " SELECT e.id, 'p' || n, 0, repeat('How many apples? ', 10), ' #### 42', '42', '42', 9,"
             " mod(hashint4(n * 31 + e.id::int), 3) = 0, 0, false, false FROM results_evaluation e, generate_series(1, %s) n",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from training.process.journal import LEFT_OUT, OutcomeRow, Record, RolloutRow
+from training.process.journal import LEFT_OUT, RENAMED, OutcomeRow, Record, RolloutRow
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL and lone surrogates
 ROLLOUT = tuple(
@@ -112,8 +112,17 @@ def storable_json(value: Any) -> Any:
             return value
 
 
+def _renamed(kind: type[Any], row: dict[str, Any]) -> dict[str, Any]:
+    """The row with today's names of its fields; a row that has a field under both names keeps both, and is refused."""
+    for old, new in RENAMED[kind].items():
+        if old in row and new not in row:
+            row = {new if name == old else name: value for name, value in row.items()}
+    return row
+
+
 def _columns(kind: type[Any], row: dict[str, Any]) -> list[Any]:
     """The values of a row of this TypedDict, in its order. Raises KeyError for one that is missing, or that it does not have."""
+    row = _renamed(kind, row)
     if missing := kind.__required_keys__ - row.keys():
         raise KeyError(f"{kind.__name__} without {', '.join(sorted(missing))}")
     if unknown := row.keys() - kind.__annotations__.keys():

@@ -44,7 +44,7 @@ class Sampling:
     def _row(self, number: int) -> RolloutRow:
         return RolloutRow(
             group=self.step, prompt=f"User: {self.step} × {number}?", completion=f" {self.step * number}",
-            reference=str(self.step * number), answer=str(self.step * number), tokens=3, reward=1.0,
+            reference=str(self.step * number), final_answer=str(self.step * number), tokens=3, reward=1.0,
             components={"correct": 1.0}, advantage=0.0, correct=True, mul_tokens=0, repeats=False, hit_limit=False,
         )  # fmt: skip
 

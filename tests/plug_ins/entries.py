@@ -51,10 +51,10 @@ ENTRIES: dict[str, dict[str, list[tuple[str, str]]]] = {
             ("    correct: int", "    counts: int"),
             (
                 '            right=Count("greedy", filter=Q(greedy__correct=True)),',
-                '            counts=Count("greedy", filter=Q(greedy__response__contains="1")),',
+                '            counts=Count("greedy", filter=Q(greedy__completion__contains="1")),',
             ),
             ('            "right",', '            "counts",'),
-            ('    "correct": "{row}.correct",', '    "counts": "({row}.response LIKE \'%%1%%\')",'),
+            ('    "correct": "{row}.correct",', '    "counts": "({row}.completion LIKE \'%%1%%\')",'),
         ],
     },
     "a chart of a metric": {

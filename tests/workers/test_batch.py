@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.db.models import Model
 
-from training.process.journal import LEFT_OUT, OutcomeRow, Record, RolloutRow
+from training.process.journal import LEFT_OUT, RENAMED, OutcomeRow, Record, RolloutRow
 from webapp.results.models import Outcome
 from webapp.telemetry.models import Rollout
 from workers.batch import OUTCOME, ROLLOUT, Batch
@@ -62,3 +62,15 @@ def test_what_may_be_left_out_is_null_or_what_the_journal_says() -> None:
     assert {name: found[name] for name in OutcomeRow.__optional_keys__} == {
         "labels": None, "steps_written": None, "steps_right": None, "sample": 0
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", [RolloutRow, OutcomeRow])
+def test_a_field_under_its_old_name_is_read_and_under_both_refused(kind: Any) -> None:
+    new = {
+        name: f"its {name}" if name in RENAMED[kind].values() else value for name, value in row(kind).items()
+    }
+    old_of = {new_name: old for old, new_name in RENAMED[kind].items()}
+    assert batch(kind, {old_of.get(name, name): value for name, value in new.items()}) == batch(kind, new)
+    for old in RENAMED[kind]:
+        with pytest.raises(KeyError, match=f"{kind.__name__} has no {old}"):
+            batch(kind, new | {old: "its"})

@@ -39,21 +39,21 @@ def journal(tmp_path: Path) -> Journal:
 
 def rollout(**fields: Any) -> dict[str, Any]:
     return row_of(
-        RolloutRow, prompt="User: 6 × 9?", completion=" 54", reference="54", answer="54", tokens=3, reward=1.0,
+        RolloutRow, prompt="User: 6 × 9?", completion=" 54", reference="54", final_answer="54", tokens=3, reward=1.0,
         components={"correct": 1.0}, advantage=0.5, correct=True,
     ) | fields  # fmt: skip
 
 
 def outcome(problem: str, **fields: Any) -> dict[str, Any]:
     return row_of(
-        OutcomeRow, problem=problem, prompt="p", response="r", reference="1", answer=None, tokens=1, hit_limit=True
+        OutcomeRow, problem=problem, prompt="p", completion="r", reference="1", final_answer=None, tokens=1, hit_limit=True
     ) | fields  # fmt: skip
 
 
 def test_every_kind_of_record_arrives(run: StageRun, attempt: Attempt, journal: Journal) -> None:
     journal.append("started", attempt=1, step=40, pid=1)
     journal.metrics(41, {"loss": 2.5, "kl": 0.25})
-    journal.append("rollouts", step=41, rows=[rollout(), rollout(answer=None, correct=False)])
+    journal.append("rollouts", step=41, rows=[rollout(), rollout(final_answer=None, correct=False)])
     journal.progress(41, 150, "steps", "training")
     journal.log("careful", level="warning")
     journal.append("checkpoint", step=50, path="/s/50", final=False, manifest_sha256="ab", bytes=7)
@@ -62,7 +62,7 @@ def test_every_kind_of_record_arrives(run: StageRun, attempt: Attempt, journal: 
         "evaluation", evaluation="gsm8k@50", benchmark="gsm8k", step=50, problems=2, settings=settings
     )
     journal.append(
-        "outcomes", evaluation="gsm8k@50", rows=[outcome("a"), outcome("b", correct=True, answer="1")]
+        "outcomes", evaluation="gsm8k@50", rows=[outcome("a"), outcome("b", correct=True, final_answer="1")]
     )
     journal.append("finished", status="succeeded", reason="", hint="")
     ingest = Ingest(attempt.pk)
@@ -73,7 +73,7 @@ def test_every_kind_of_record_arrives(run: StageRun, attempt: Attempt, journal: 
     assert attempt.journal_offset == journal.path.stat().st_size
     assert series([run.pk])[run.pk, "kl"].values.tolist() == [0.25]
     rows = Rollout.objects.filter(attempt=attempt).order_by("index")
-    assert [(r.seq, r.index, r.step, r.answer, r.correct) for r in rows] == [
+    assert [(r.seq, r.index, r.step, r.final_answer, r.correct) for r in rows] == [
         (3, 0, 41, "54", True),
         (3, 1, 41, None, False),
     ]
@@ -113,6 +113,27 @@ def test_the_identity_of_the_data_and_what_only_some_benchmarks_know_arrive(
     ]
 
 
+def test_a_journal_is_read_in_which_fields_change_to_their_new_names(
+    attempt: Attempt, journal: Journal
+) -> None:
+    old_rollout, old_outcome = rollout(completion=" 6 × 9 = 54"), outcome("a", correct=True)
+    old_rollout["answer"] = old_rollout.pop("final_answer")
+    old_outcome |= {"response": " #### 1", "answer": "1"}
+    del old_outcome["completion"], old_outcome["final_answer"]
+    journal.append("evaluation", evaluation="x@1", benchmark="x", step=5, problems=2, settings={})
+    journal.append("rollouts", step=1, rows=[old_rollout])
+    journal.append("outcomes", evaluation="x@1", rows=[old_outcome])
+    journal.append("rollouts", step=2, rows=[old_rollout, rollout(completion=" 55", final_answer="55")])
+    journal.append("outcomes", evaluation="x@1", rows=[outcome("b", completion=" #### 2", final_answer="2")])
+    Ingest(attempt.pk).drain()
+    rollouts = Rollout.objects.order_by("seq", "index").values_list("step", "completion", "final_answer")
+    assert list(rollouts) == [(1, " 6 × 9 = 54", "54"), (2, " 6 × 9 = 54", "54"), (2, " 55", "55")]
+    outcomes = Outcome.objects.order_by("problem").values_list(
+        "problem", "completion", "final_answer", "correct"
+    )
+    assert list(outcomes) == [("a", " #### 1", "1", True), ("b", " #### 2", "2", False)]
+
+
 def test_samples_of_one_problem_arrive_beside_its_greedy_response(attempt: Attempt, journal: Journal) -> None:
     journal.append("evaluation", evaluation="x@1", benchmark="x", step=5, problems=1, settings={"samples": 2})
     journal.append("outcomes", evaluation="x@1", rows=[outcome("a")])
@@ -125,7 +146,7 @@ def test_samples_of_one_problem_arrive_beside_its_greedy_response(attempt: Attem
         (2, False),
     ]
     journal.append("outcomes", evaluation="x@1", rows=[outcome("a", sample=2)])
-    with pytest.raises(UnfitRecord, match="response_once"):
+    with pytest.raises(UnfitRecord, match="outcome_once"):
         Ingest(attempt.pk).flush()
 
 

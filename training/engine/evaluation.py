@@ -124,7 +124,7 @@ class _Evaluation:
             yield [row for i, drawn in batch.items() for row in outcomes.samples(problems[i], drawn)]
 
     def _chosen(self) -> Iterator[list[OutcomeRow]]:
-        """Yield the outcomes of choices, batch by batch: the response is the choice that is likeliest per token."""
+        """Yield the outcomes of choices, batch by batch: the completion is the choice that is likeliest per token."""
         outcomes, mine = _Outcomes(self.benchmark, self.tokenizer), self._mine
         for batch in likelihood.choices(
             self.model,
@@ -157,41 +157,41 @@ class _Evaluation:
 
 
 class _Outcomes:
-    """Responses → outcome rows."""
+    """Completions → outcome rows."""
 
     def __init__(self, benchmark: Benchmark, tokenizer: PreTrainedTokenizerFast) -> None:
         self.benchmark, self.tokenizer = benchmark, tokenizer
         self.first_mul_token = mul_token_ids(tokenizer).start
 
     def row(self, problem: Problem, sample: Sample) -> OutcomeRow:
-        """Grade one response, and the equations that it writes."""
-        response = self.tokenizer.decode(sample.ids, skip_special_tokens=True)
-        written = written_equations.check(response)
+        """Grade one completion, and the equations that it writes."""
+        completion = self.tokenizer.decode(sample.ids, skip_special_tokens=True)
+        written = written_equations.check(completion)
         return {
-            **self._graded(problem, response, len(sample.ids)),
+            **self._graded(problem, completion, len(sample.ids)),
             "mul_tokens": mul_tokens.count(sample.ids, self.first_mul_token),
-            "repeats": repeats(response),
+            "repeats": repeats(completion),
             "hit_limit": not sample.ended,
             "steps_written": written.written,
             "steps_right": written.right,
         }
 
     def samples(self, problem: Problem, drawn: list[Sample]) -> list[OutcomeRow]:
-        """Grade several responses to one problem, numbered from 1."""
+        """Grade several completions of one problem, numbered from 1."""
         return [{**self.row(problem, sample), "sample": place} for place, sample in enumerate(drawn, 1)]
 
     def choice(self, problem: Problem, choice: likelihood.Choice) -> OutcomeRow:
         """Grade one choice."""
         return self._graded(problem, problem.choices[choice.number], choice.tokens)
 
-    def _graded(self, problem: Problem, response: str, tokens: int) -> OutcomeRow:
-        answer, correct = self.benchmark.grade(problem, response)
+    def _graded(self, problem: Problem, completion: str, tokens: int) -> OutcomeRow:
+        final_answer, correct = self.benchmark.grade(problem, completion)
         return {
             "problem": problem.id,
             "prompt": problem.prompt,
-            "response": response,
+            "completion": completion,
             "reference": problem.reference,
-            "answer": answer,
+            "final_answer": final_answer,
             "tokens": tokens,
             "correct": correct,
             "mul_tokens": 0,

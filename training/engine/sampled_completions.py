@@ -211,7 +211,7 @@ class _Grader:
             "prompt": problem.prompt,
             "completion": answer.text,
             "reference": problem.answer,
-            "answer": found,
+            "final_answer": found,
             "tokens": answer.tokens_out,
             "reward": 0.0,
             "components": {"kept": 0.0},

@@ -50,7 +50,7 @@ class RolloutRow(TypedDict):
     prompt: str
     completion: str
     reference: str  # the right final answer
-    answer: str | None  # what was extracted from the completion
+    final_answer: str | None  # what was read from the completion
     tokens: int
     reward: float
     components: dict[str, float]
@@ -64,25 +64,30 @@ class RolloutRow(TypedDict):
 
 
 class OutcomeRow(TypedDict):
-    """One response to a problem in an evaluation."""
+    """One completion of a problem's prompt in an evaluation."""
 
     problem: str  # stable id within the benchmark: what pairs are formed by
     prompt: str
-    response: str
+    completion: str
     reference: str
-    answer: str | None
+    final_answer: str | None
     tokens: int
     correct: bool
     mul_tokens: int
     repeats: bool
     hit_limit: bool
     labels: NotRequired[list[str]]  # groups of problems that it belongs to
-    steps_written: NotRequired[int]  # equations in the response, and those that are right
+    steps_written: NotRequired[int]  # equations in the completion, and those that are right
     steps_right: NotRequired[int]
-    sample: NotRequired[int]  # from 1: drawn at a temperature; left out or 0: the greedy response
+    sample: NotRequired[int]  # from 1: drawn at a temperature; left out or 0: the greedy completion
 
 
 LEFT_OUT = {"sample": 0}  # what a column that may be left out then means, where that is not null
+# Names that fields had in journals, and in files of rounds, that were written before they were renamed: old → new.
+RENAMED: dict[type[Any], dict[str, str]] = {
+    RolloutRow: {"answer": "final_answer"},
+    OutcomeRow: {"response": "completion", "answer": "final_answer"},
+}
 
 
 @dataclass(frozen=True)

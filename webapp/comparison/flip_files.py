@@ -1,4 +1,4 @@
-"""A list of flips as a long table: one row a problem, with both responses and its way through the stages."""
+"""A list of flips as a long table: one row a problem, with both completions and its way through the stages."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,8 +8,8 @@ from webapp.files.long_tables import CHUNK, Rows
 from webapp.runs.origin import origin
 
 OF_A_SIDE = {
-    "condition": "text", "stage": "text", "evaluation": "integer", "yes": "truth", "answer": "text",
-    "response": "text", "tokens": "integer", "mul_tokens": "integer",
+    "condition": "text", "stage": "text", "evaluation": "integer", "yes": "truth", "final_answer": "text",
+    "completion": "text", "tokens": "integer", "mul_tokens": "integer",
 }  # fmt: skip
 COLUMNS = {
     "experiment": "text", "benchmark": "text", "metric": "text", "seed": "integer", "problem": "text",
@@ -46,8 +46,8 @@ def _row(flips: Flips, problem: Problem, texts: tuple[Any, Any]) -> tuple[Any, .
     row: tuple[Any, ...] = (problem.id, problem.kind, first.prompt, first.reference)
     said = (problem.kind in ("lost", "both"), problem.kind in ("gained", "both"))
     for side, yes, one in zip((flips.first, flips.second), said, texts, strict=True):
-        row += (side.condition.name, side.stage.name, one.evaluation_id, yes, one.answer)
-        row += (one.response, one.tokens, one.mul_tokens)
+        row += (side.condition.name, side.stage.name, one.evaluation_id, yes, one.final_answer)
+        row += (one.completion, one.tokens, one.mul_tokens)
     for place in (0, len(flips.ways) - 1):
         row += (_way(flips, problem, place), problem.patterns[place])
     return row

@@ -28,26 +28,26 @@ class Evaluation(models.Model):
 
 
 class Outcome(models.Model):
-    """A response to one problem in an evaluation, with its text: the greedy one, or one of several samples."""
+    """A completion of one problem's prompt in an evaluation, with its text: the greedy one, or one of several samples."""
 
     evaluation = models.ForeignKey(Evaluation, on_delete=models.CASCADE, related_name="outcomes")
     problem = models.CharField(max_length=100, help_text="stable id within the benchmark; forms the pairs")
     sample = models.PositiveSmallIntegerField(
         default=GREEDY,
         db_default=GREEDY,
-        help_text="0: the greedy response, which is what counts; else a sample",
+        help_text="0: the greedy completion, which is what counts; else a sample",
     )
     prompt = models.TextField()
-    response = models.TextField()
+    completion = models.TextField()
     reference = models.TextField()
-    answer = models.TextField(null=True)
+    final_answer = models.TextField(null=True)
     tokens = models.PositiveIntegerField()
     correct = models.BooleanField()
     mul_tokens = models.PositiveIntegerField()
     repeats = models.BooleanField()
     hit_limit = models.BooleanField()
     labels = models.JSONField(null=True, help_text="groups of problems that it belongs to")
-    steps_written = models.PositiveIntegerField(null=True, help_text="equations in the response")
+    steps_written = models.PositiveIntegerField(null=True, help_text="equations in the completion")
     steps_right = models.PositiveIntegerField(null=True, help_text="of them, those that hold")
 
     class Meta:
@@ -55,7 +55,7 @@ class Outcome(models.Model):
             models.UniqueConstraint(
                 fields=["evaluation", "sample", "problem"],  # so that the greedy ones lie together
                 include=["correct"],  # pass@k is counted without reading texts
-                name="response_once",
+                name="outcome_once",
             )
         ]
 

@@ -62,7 +62,7 @@ class Rollout(models.Model):
     prompt = models.TextField()
     completion = models.TextField()
     reference = models.TextField()
-    answer = models.TextField(null=True)
+    final_answer = models.TextField(null=True)
     tokens = models.PositiveIntegerField()
     reward = models.FloatField()
     components = models.JSONField()

@@ -130,7 +130,7 @@ def _rollouts(attempt: Attempt, count: int) -> Iterator[tuple[Any, ...]]:
         components = {"correct": 1.0} if right else {"shows_steps": 0.1, "partial_credit": 0.3}
         reward = sum(components.values())
         row: RolloutRow = {
-            "group": group, "prompt": prompt, "completion": text, "reference": str(a * b), "answer": str(answer),
+            "group": group, "prompt": prompt, "completion": text, "reference": str(a * b), "final_answer": str(answer),
             "tokens": draw.randint(20, 90), "reward": reward, "components": components,
             "advantage": round(reward - 0.6, 4), "correct": right, "mul_tokens": int(uses), "repeats": repeats,
             "hit_limit": limit,
@@ -160,7 +160,7 @@ def _add_outcomes(attempt: Attempt, run: StageRun) -> None:
     rows: list[OutcomeRow] = [
         {
             "problem": f"synthetic-{number:05d}", "prompt": prompt, "reference": str(a * b),
-            "response": f" #### {a * b if right else a * b + 1}", "answer": str(a * b if right else a * b + 1),
+            "completion": f" #### {a * b if right else a * b + 1}", "final_answer": str(a * b if right else a * b + 1),
             "tokens": 9, "correct": right, "mul_tokens": 0, "repeats": False, "hit_limit": False,
         }
         for number, (prompt, a, b, _) in enumerate(problems)

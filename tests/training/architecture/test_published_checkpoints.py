@@ -135,7 +135,7 @@ def test_a_published_model_is_evaluated_as_it_is(
     ids = torch.tensor([words.encode(first["prompt"])])
     with torch.no_grad():
         likeliest = int(made.eval()(ids).logits[0, -1].argmax())
-    assert first["response"].startswith(words.decode([likeliest]))
+    assert first["completion"].startswith(words.decode([likeliest]))
     assert stage.journal.records("checkpoint") == []  # nothing of its own
 
 

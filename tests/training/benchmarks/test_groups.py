@@ -190,11 +190,11 @@ def test_a_stage_is_evaluated_on_choices_and_records_groups_and_steps(stages, fi
     chosen, written = rows[:6], rows[6:]
     assert sorted(row["problem"] for row in chosen) == [f"val-{i:05d}" for i in range(6)]
     for row in chosen:
-        assert row["response"] == f" {SCENE['endings'][int(row['answer'])]}"
-        assert row["correct"] == (row["answer"] == row["reference"])
+        assert row["completion"] == f" {SCENE['endings'][int(row['final_answer'])]}"
+        assert row["correct"] == (row["final_answer"] == row["reference"])
         assert row["labels"] == ["activitynet"]
         assert row["tokens"] > 0
-    assert len({row["answer"] for row in chosen}) == 1  # one scene, one choice
+    assert len({row["final_answer"] for row in chosen}) == 1  # one scene, one choice
     assert sum(row["correct"] for row in chosen) in (1, 2)
     assert {row["labels"][0] for row in written} <= {"table", "product", "sum"}
     assert all(0 <= row["steps_right"] <= row["steps_written"] for row in written)

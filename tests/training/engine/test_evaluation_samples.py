@@ -51,7 +51,7 @@ def test_every_sample_is_an_outcome_beside_the_greedy_one(stages: Stages, finish
         assert {(row["prompt"], row["reference"]) for row in mine} == {
             (problem["prompt"], problem["reference"])
         }
-    assert len({row["response"] for row in drawn}) > 3
+    assert len({row["completion"] for row in drawn}) > 3
     assert all(row["tokens"] <= 4 and row["steps_written"] >= 0 for row in drawn)
 
     (first,), (second,) = (one.journal.records("evaluation") for one in (plain, sampled))

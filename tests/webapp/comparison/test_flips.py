@@ -138,7 +138,9 @@ def test_the_list_is_narrowed_and_paged(experiment, signed_in):
 
 
 def test_texts_are_escaped_and_mul_tokens_marked(experiment, signed_in):
-    Outcome.objects.filter(problem="p0004").update(response="<script>x</script> <MUL_6_9_54>", answer="<b>")
+    Outcome.objects.filter(problem="p0004").update(
+        completion="<script>x</script> <MUL_6_9_54>", final_answer="<b>"
+    )
     page = signed_in.get(f"{URL}/?only=lost").content.decode()
     assert "<script>x" not in page
     assert "<b>" not in page
@@ -146,15 +148,19 @@ def test_texts_are_escaped_and_mul_tokens_marked(experiment, signed_in):
 
 
 def test_files_have_the_whole_list(experiment, signed_in):
-    Outcome.objects.filter(problem="p0004").update(response='=HYPERLINK("x")')
+    Outcome.objects.filter(problem="p0004").update(completion='=HYPERLINK("x")')
     lines = list(csv.DictReader(io.StringIO(content(signed_in.get(f"{URL}.csv?only=lost")).decode())))
     assert [one["problem"] for one in lines] == [f"p{i:04d}" for i in range(0, 60, 4) if i % 7]
     assert {one["flip"] for one in lines} == {"lost"}
-    assert lines[0]["first_response"] == '\'=HYPERLINK("x")'
+    assert lines[0]["first_completion"] == '\'=HYPERLINK("x")'
     objects = [json.loads(line) for line in content(signed_in.get(f"{URL}.jsonl")).decode().splitlines()]
     assert len(objects) == 60
     four = objects[4]
-    assert (four["first_yes"], four["second_yes"], four["first_response"]) == (True, False, '=HYPERLINK("x")')
+    assert (four["first_yes"], four["second_yes"], four["first_completion"]) == (
+        True,
+        False,
+        '=HYPERLINK("x")',
+    )
     assert four["first_way"] == ["first: yes", "second: no", "grpo: yes"]
     assert four["first_pattern"] == "regained"
     table = pq.read_table(io.BytesIO(content(signed_in.get(f"{URL}.parquet?only=gained"))))

@@ -81,7 +81,7 @@ def test_pairs_are_formed_by_problem_not_by_order():
             evaluation=second,
             problem=f"p{i:04d}",
             prompt="",
-            response="",
+            completion="",
             reference="",
             tokens=1,
             correct=other[i],
@@ -207,7 +207,7 @@ def test_a_comparison_of_other_problems_is_refused_even_under_one_hash():
         evaluation=Outcome.objects.last().evaluation,
         problem="elsewhere",
         prompt="",
-        response="",
+        completion="",
         reference="",
         tokens=1,
         correct=True,
@@ -296,7 +296,7 @@ def test_five_queries_whatever_the_size(django_assert_num_queries):
         table = stage_table(experiment)
     assert table.complete
     assert len(list(table.cells())) == 12
-    assert not any("response" in query["sql"] for query in queries.captured_queries)  # no text is loaded
+    assert not any("completion" in query["sql"] for query in queries.captured_queries)  # no text is loaded
 
 
 def test_the_means_in_the_answer_are_of_the_seeds_that_are_compared():

@@ -158,8 +158,8 @@ def test_the_problems_can_be_filtered_and_paged(signed_in, evaluation):
 
 def test_texts_are_shown_as_text(signed_in, evaluation):
     outcome = evaluation.outcomes.get(problem="p0000")
-    outcome.response = "<script>alert(1)</script> <MUL_6_9_54>"
-    outcome.answer = None
+    outcome.completion = "<script>alert(1)</script> <MUL_6_9_54>"
+    outcome.final_answer = None
     outcome.save()
     page = signed_in.get(f"/evaluations/{evaluation.pk}/").content.decode()
     assert "<script>alert" not in page

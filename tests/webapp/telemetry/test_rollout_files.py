@@ -50,7 +50,7 @@ def two_attempts():
     for step in range(4, 7):
         add_rollouts(second, step=step, count=8)
     one = Rollout.objects.order_by("pk").first()
-    one.completion, one.answer, one.reward = FORMULA, None, 0.1 + 0.2
+    one.completion, one.final_answer, one.reward = FORMULA, None, 0.1 + 0.2
     one.save()
     return run
 
@@ -106,7 +106,7 @@ def test_downloads_equal_the_database(address):
     run = two_attempts()
     evaluation = add_evaluation(run.attempts.last(), [True, False, True])
     add_samples(evaluation, [[True], [False], [True]])
-    Outcome.objects.filter(evaluation=evaluation, problem="p0001").update(response=FORMULA)
+    Outcome.objects.filter(evaluation=evaluation, problem="p0001").update(completion=FORMULA)
     while search.index_texts():
         pass
     with httpx.Client(base_url=where, cookies=session(), timeout=120) as client:
@@ -124,7 +124,7 @@ def test_downloads_equal_the_database(address):
                 components = json.loads(row["components"]) if format == "csv" else dict(row["components"])
                 assert components == mine.components
                 assert str(row["correct"]) == str(mine.correct) and int(row["tokens"]) == mine.tokens
-                assert (row["answer"] or None) == mine.answer
+                assert (row["final_answer"] or None) == mine.final_answer
                 assert (row["condition"], row["code_version"]) == ("mul_tokens", "abc")
             assert b"abc" in answer.content
 
@@ -139,7 +139,7 @@ def test_downloads_equal_the_database(address):
             assert [(row["problem"], int(row["sample"])) for row in found] == [
                 (f"p000{i}", sample) for sample in (0, 1) for i in range(3)
             ]
-            assert found[1]["response"].removeprefix("'" * (format == "csv")) == FORMULA
+            assert found[1]["completion"].removeprefix("'" * (format == "csv")) == FORMULA
             same = client.get(f"/experiments/{run.experiment.name}/outcomes.{format}").content
             assert read(format, same) == found
             wrong = read(

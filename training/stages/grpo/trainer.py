@@ -300,18 +300,18 @@ class GrpoTrainer(Engine, GRPOTrainer):
         parts, text = self.grader.components[number], self.grader.texts[number]
         rows = len(self.grader.components)
         before = self.state.global_step // self.num_iterations * ranks.count() + ranks.index()
-        answer = extract_answer(text)
+        final_answer = extract_answer(text)
         return {
             "group": (before * rows + number) // self.num_generations,
             "prompt": given["prompt"],
             "completion": text,
             "reference": given["reference"],
-            "answer": answer,
+            "final_answer": final_answer,
             "tokens": len(ids),
             "reward": total(parts),
             "components": parts,
             "advantage": advantage,
-            "correct": same_number(answer, given["reference"]),
+            "correct": same_number(final_answer, given["reference"]),
             "mul_tokens": self.grader.count(ids),
             "repeats": repeats(text),
             "hit_limit": ids[-1] != self.eos_id,
