@@ -61,11 +61,11 @@ ENTRIES: dict[str, dict[str, list[tuple[str, str]]]] = {
         "webapp/charts/kinds.py": [("CURATED = (", '    Kind("counted", "Numbers counted", "so far"),')]
     },
     "an export format": {
-        "webapp/reports/experiment_tables.py": [
-            ("from training.did_you_mean import nearest", "from webapp.files.counting import counting"),
+        "webapp/files/formats.py": [
+            ("from typing import TYPE_CHECKING, NamedTuple", "from webapp.files.counting import counting"),
             (
-                '    "csv": Form("CSV", "text/csv; charset=utf-8", _csv),',
-                '    "counting": Form("Counting", "text/plain; charset=utf-8", counting),',
+                '    "csv": Format("CSV", "text/csv; charset=utf-8", _csv),',
+                '    "counting": Format("Counting", "text/plain; charset=utf-8", counting),',
             ),
         ]
     },
