@@ -6,7 +6,7 @@ let cursor = document.body.dataset.cursor ?? "";
 let source = null;
 let again = null;
 
-// What a person has folded or unfolded stays so when news comes in; a form's groups open where something is to be mended.
+// What a person has folded or unfolded stays so when news comes in; a form's groups open where something is to be fixed.
 htmx.registerExtension("folds", {
   htmx_before_morph_attr: (element, { attrName }) => attrName !== "open" || !element.matches("details:not(form details)"),
 });

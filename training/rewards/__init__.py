@@ -58,7 +58,7 @@ def components(
     for name, score in scores.items():
         if not math.isfinite(score):
             raise ValueError(
-                f"reward {name!r} gave {score} for the completion {completion!r}; mend its score()"
+                f"reward {name!r} gave {score} for the completion {completion!r}; fix its score()"
             )
     if scores.get("correct", 0.0) > 0:
         return {name: score if name == "correct" else 0.0 for name, score in scores.items()}

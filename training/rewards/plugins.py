@@ -48,7 +48,7 @@ def _read(point: EntryPoint, own: Collection[str], packages: list[str]) -> Plugi
         return Plugin(point.name, package, _checked(found, point))
     # Whatever another package raises while it is imported must not keep Mulberry from starting.
     except Exception as error:
-        text = f"{point.value} cannot be used: {type(error).__name__}: {error}; mend or uninstall it"
+        text = f"{point.value} cannot be used: {type(error).__name__}: {error}; fix or uninstall it"
         return Plugin(point.name, package, problem=text)
 
 

@@ -72,7 +72,7 @@ def _refused(said: Said, key_variable: str | None, model: str) -> None:
         case 402 | 429 if said.status == 402 or code in NO_CREDIT:
             raise TeacherError(f"has no credit left ({said.status}: {text}); top the account up")
         case 404:
-            raise TeacherError(f"knows no such page or model {model!r} (404: {text}); mend base_url or model")
+            raise TeacherError(f"knows no such page or model {model!r} (404: {text}); fix base_url or model")
         case 429:
             advice = "lower concurrency, or wait until its limit is over"
             raise TryAgain(f"limits requests (429: {text})", advice, _retry_after(said.headers), limited=True)
@@ -82,7 +82,7 @@ def _refused(said: Said, key_variable: str | None, model: str) -> None:
         case status if 200 <= status < 400:
             raise TeacherError(f"answers {status} and not 200: {text}; {RUBBISH}")
         case status:
-            raise TeacherError(f"refuses the request ({status}: {text}); mend the teacher's settings")
+            raise TeacherError(f"refuses the request ({status}: {text}); fix the teacher's settings")
 
 
 def _error(text: str) -> tuple[str, str]:

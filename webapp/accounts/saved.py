@@ -53,7 +53,7 @@ def check_address(address: str) -> str:
 
 
 def save(*, owner: User, name: str, address: str, shared: bool) -> SavedView:
-    """Keep a view; the same name again replaces the address. Raises ValueError with what to mend."""
+    """Keep a view; the same name again replaces the address. Raises ValueError with what to fix."""
     name = _named(name)
     view, _ = SavedView.objects.update_or_create(
         owner=owner, name=name, defaults={"address": check_address(address), "shared": shared}
@@ -62,7 +62,7 @@ def save(*, owner: User, name: str, address: str, shared: bool) -> SavedView:
 
 
 def change(*, view: SavedView, name: str, shared: bool) -> None:
-    """Another name, or shared with everybody or no longer. Raises ValueError with what to mend."""
+    """Another name, or shared with everybody or no longer. Raises ValueError with what to fix."""
     view.name, view.shared = _named(name), shared
     try:
         with transaction.atomic():

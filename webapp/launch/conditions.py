@@ -53,7 +53,7 @@ class Table:
 
     @property
     def has_errors(self) -> bool:
-        """Whether what some condition has must be mended."""
+        """Whether what some condition has must be fixed."""
         return any(column.errors for column in self.columns)
 
 
@@ -71,7 +71,7 @@ SHARED = (
 
 
 def table(form: RecipeForm) -> Table:
-    """What a form says of its conditions; also while something in it must be mended."""
+    """What a form says of its conditions; also while something in it must be fixed."""
     every = {one.path: one for one in form.fields()}
     columns, texts = [], {}
     for name in (condition.name for condition in form.base.conditions):

@@ -79,12 +79,12 @@ class Group:
 
     @property
     def has_errors(self) -> bool:
-        """True when something in it must be mended, so that it is shown unfolded."""
+        """True when something in it must be fixed, so that it is shown unfolded."""
         return any(g.errors for g in self.every_group()) or any(f.errors for f in self.every_field())
 
     @property
     def is_open(self) -> bool:
-        """Whether it is shown unfolded: what a person changed, or must mend, is to be seen."""
+        """Whether it is shown unfolded: what a person changed, or must fix, is to be seen."""
         return self.opened or self.has_errors or any(one.changed for one in self.every_field())
 
     @property

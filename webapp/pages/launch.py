@@ -40,7 +40,7 @@ def new_experiment(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def new_from_recipe(request: HttpRequest, recipe: str, part: str = "form") -> HttpResponse:
-    """A recipe's settings with their plan; a POST launches it, or shows what to mend and queues nothing.
+    """A recipe's settings with their plan; a POST launches it, or shows what to fix and queues nothing.
 
     ?scale= and ?set=path=value fill it in, ?as=yaml shows it as text. A plan that asks something is launched with
     `confirmed` alone. The other parts are fragments that create nothing: the fields, and what a launch would take.
@@ -141,7 +141,7 @@ def _edited(request: HttpRequest, draft: Draft) -> Edited:
 
 
 def _as_wished(request: HttpRequest, form: Edited, draft: Draft) -> Edited:
-    """The form as text or the text as form, as the address has it; what must be mended first stays what it is."""
+    """The form as text or the text as form, as the address has it; what must be fixed first stays what it is."""
     as_text = request.GET.get("as") == "yaml"
     if as_text == form.as_text or form.problems:
         return form
@@ -161,7 +161,7 @@ def _shown(form: Edited) -> dict[str, object]:
 
 
 def _plan_of(request: HttpRequest, draft: Draft, form: Edited) -> dict[str, object]:
-    """The plan of what the page holds, and what is reused; without one where something must be mended first."""
+    """The plan of what the page holds, and what is reused; without one where something must be fixed first."""
     posted = request.method == "POST"
     reuse = request.POST.getlist("reuse")[-1:] != ["false"]
     wishes = PlanWishes.read(request.POST)

@@ -179,7 +179,7 @@ def test_the_form_shows_a_plug_ins_help_and_settings(site: Site) -> None:
     [
         (
             "import nothing_like_this",
-            "ModuleNotFoundError: No module named 'nothing_like_this'; mend or uninstall",
+            "ModuleNotFoundError: No module named 'nothing_like_this'; fix or uninstall",
         ),
         ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
         ("", "AttributeError"),

@@ -128,5 +128,5 @@ def test_a_score_that_is_no_number_is_refused_by_name():
         def score(self, completion: str, reference: str, *, mul_tokens: int) -> float:
             return float("nan")
 
-    with pytest.raises(ValueError, match="reward 'loose' gave nan for the completion '7'; mend its score"):
+    with pytest.raises(ValueError, match="reward 'loose' gave nan for the completion '7'; fix its score"):
         components("7", "7", mul_tokens=0, rewards=[LooseReward()])

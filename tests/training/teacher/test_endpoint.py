@@ -157,7 +157,7 @@ FAILURES: dict[str, tuple[Reply, dict[str, Any], list[str], int]] = {
         1,
     ),
     "no key": ((401, {}, "{}"), {}, ["asks for a key (401)", "MULBERRY_KEY_…"], 1),
-    "no model": ((404, {}, '{"detail": "no model m"}'), {}, ["no such page or model 'm'", "mend"], 1),
+    "no model": ((404, {}, '{"detail": "no model m"}'), {}, ["no such page or model 'm'", "fix"], 1),
     "refused": ((400, {}, '{"error": {"message": "no max_tokens"}}'), {}, ["refuses", "no max_tokens"], 1),
     "moved": ((301, {"Location": "/v2"}, ""), {}, ["answers 301"], 1),
 }

@@ -67,7 +67,7 @@ def test_collapse_by_repetition() -> None:
 def test_repetition_from_the_start_is_a_habit_and_no_collapse() -> None:
     run = grpo(LOST | {"repetition": course(0.85, 0.84, 0.01)})
     assert kinds(run) == {"mode_collapse": Severity.WARNING}
-    assert "did not mend" in findings(run)[0].reading
+    assert "did not fix" in findings(run)[0].reading
 
 
 def test_collapse_into_one_text() -> None:

@@ -59,7 +59,7 @@ def _of_rollouts(records: RunRecords) -> Finding | None:
         reading=(
             "Consistent with a policy that gathers on few texts, which the reward or the KL term does not prevent."
             if critical
-            else "Consistent with a habit of the model that the stage started from, which reinforcement did not mend."
+            else "Consistent with a habit of the model that the stage started from, which reinforcement did not fix."
             if not rose
             else "Consistent with a policy that gathers on few texts."
         ),

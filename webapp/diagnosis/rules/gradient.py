@@ -50,7 +50,7 @@ def groups_without_gradient(records: RunRecords) -> Iterator[Finding]:
             + f" So {why}."
         ),
         reading=reading,
-        not_shown="Not shown: that larger groups alone would mend it.",
+        not_shown="Not shown: that larger groups alone would fix it.",
         links=(records.chart("groups_without_gradient"), *records.texts(start)),
         advice=advice,
         onset=start,

@@ -39,7 +39,7 @@ def read_all(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def settings_(request: HttpRequest) -> HttpResponse:
-    """Save the settings, or show what to mend; a first webhook gets its secret, which is shown once.
+    """Save the settings, or show what to fix; a first webhook gets its secret, which is shown once.
 
     The page may stand at this address, so that whoever opens it again is led to the notifications.
     """
