@@ -12,7 +12,7 @@ class DataFile:
 
     path: str
     parts: tuple[str, ...]
-    form: Literal["as_it_is", "json_lines", "json_array", "text"] = "as_it_is"
+    format: Literal["as_it_is", "json_lines", "json_array", "text"] = "as_it_is"
     columns: tuple[str, ...] = ()  # that json_lines and json_array take, in this order
     rows: int | None = None  # there must be so many
     sha256: str | None = (

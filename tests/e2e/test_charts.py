@@ -148,16 +148,16 @@ def test_a_chart_is_saved_as_png_svg_and_csv(page: Page, address: str, run: Stag
     expect(lines(page, "reward").first).to_be_attached()
     chart(page, "reward").get_by_text("Save", exact=True).click()
     saved = {}
-    for role, name, form in (
+    for role, name, format in (
         ("button", "PNG", "png"),
         ("button", "SVG", "svg"),
         ("link", "CSV, every point", "csv"),
     ):
         with page.expect_download() as waiting:
             chart(page, "reward").get_by_role(role, name=name).click()  # type: ignore[arg-type]
-        assert waiting.value.suggested_filename == f"demo-1-run-{run.pk}-reward.{form}"
-        saved[form] = tmp_path / form
-        waiting.value.save_as(saved[form])
+        assert waiting.value.suggested_filename == f"demo-1-run-{run.pk}-reward.{format}"
+        saved[format] = tmp_path / format
+        waiting.value.save_as(saved[format])
     png = saved["png"].read_bytes()
     assert png.startswith(b"\x89PNG")
     width, height = struct.unpack(">II", png[16:24])

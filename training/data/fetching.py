@@ -67,7 +67,7 @@ def _made(data_set: DataSet, file: DataFile, commit: str, work: Path) -> Path:
         raise _unreachable(data_set, error) from None
     made = work / file.path
     made.parent.mkdir(parents=True, exist_ok=True)
-    if file.form == "as_it_is":
+    if file.format == "as_it_is":
         shutil.move(parts[0], made)
         rows = None if file.rows is None else _parquet(made).num_rows
     else:
@@ -95,13 +95,13 @@ def _parquet(part: Path) -> Any:
 
 def _written(data_set: DataSet, file: DataFile, rows: list[dict[str, Any]]) -> str:
     """The rows as the published file has them."""
-    columns = ("text",) if file.form == "text" else file.columns
+    columns = ("text",) if file.format == "text" else file.columns
     if missing := [name for name in columns if rows and name not in rows[0]]:
         raise ValueError(_not_right(data_set, f"its rows have no column {missing[0]!r}"))
-    if file.form == "text":
+    if file.format == "text":
         return "".join(row["text"] for row in rows)
     taken = [{name: row[name] for name in columns} for row in rows]
-    if file.form == "json_lines":
+    if file.format == "json_lines":
         return "".join(f"{json.dumps(row)}\n" for row in taken)
     for row in taken:
         row["Answer"] = float(row["Answer"])  # published as numbers

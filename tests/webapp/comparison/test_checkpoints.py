@@ -109,10 +109,10 @@ def test_published_counts_are_compared_unpaired(signed_in):
     assert "unpaired" in page
     row = re.findall(r"<tr>.*?</tr>", page, re.S)[2]
     assert len(re.findall(r"<t[dh]", row)) == 9
-    for form in ("md", "tex", "csv"):
-        text = signed_in.get(f"/compare.{form}?experiment1=a-1&experiment2=b-1").content.decode()
-        assert "40/500" in text or ",40,500," in text, form
-        assert "unpaired" in text and "b-1" in text, form
+    for format in ("md", "tex", "csv"):
+        text = signed_in.get(f"/compare.{format}?experiment1=a-1&experiment2=b-1").content.decode()
+        assert "40/500" in text or ",40,500," in text, format
+        assert "unpaired" in text and "b-1" in text, format
 
 
 def test_an_unfinished_checkpoint_is_shown_and_not_compared():

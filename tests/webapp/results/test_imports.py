@@ -115,12 +115,12 @@ def test_the_headline_is_not_distinguishable_and_no_benefit(experiment):
 
 
 @pytest.mark.parametrize(
-    "form", ["report.md", "report.html", "table.md", "table.json", "table.tex", "table.xlsx"]
+    "file", ["report.md", "report.html", "table.md", "table.json", "table.tex", "table.xlsx"]
 )
-def test_every_file_says_what_is_not_supported(experiment, client, form):
+def test_every_file_says_what_is_not_supported(experiment, client, file):
     client.force_login(experiment.owner)
-    written = client.get(f"/experiments/{experiment.name}/{form}").content
-    if form == "table.xlsx":
+    written = client.get(f"/experiments/{experiment.name}/{file}").content
+    if file == "table.xlsx":
         book = openpyxl.load_workbook(io.BytesIO(written))
         text = "\n".join(str(cell.value) for sheet in book for line in sheet.iter_rows() for cell in line)
     else:
