@@ -12,7 +12,9 @@ from webapp.results.outcome_counts import PairCounts, Tally
 from webapp.results.samples import Sampled
 from webapp.results.token_counts import Measured
 from webapp.statistics import amounts, proportions
-from webapp.statistics.proportions import Interval, OverSeeds, Verdict
+from webapp.statistics.intervals import Interval
+from webapp.statistics.seeds import OverSeeds
+from webapp.statistics.verdicts import Verdict
 
 SHARED = {
     "problems_sha256": "the problems",

@@ -15,9 +15,11 @@ from webapp.comparison.cells import (
 )
 from webapp.comparison.metrics import Metric
 from webapp.results.outcome_counts import PairCounts, pair_counts
-from webapp.statistics import amounts, proportions
+from webapp.statistics import amounts, intervals, proportions, verdicts
 from webapp.statistics.amounts import FEWEST
-from webapp.statistics.proportions import Interval, PairedMeans
+from webapp.statistics.intervals import Interval
+from webapp.statistics.proportions import PairedMeans
+from webapp.statistics.seeds import over_seeds
 
 Tested = Comparison | MeansComparison | UnpairedComparison
 Compared = Tested | Refusal
@@ -91,7 +93,7 @@ class Comparisons:
                 paired = [one for one in seeds if isinstance(one, Comparison | MeansComparison)]
                 if len(paired) > 1:
                     found[name, stage] = paired
-        results = {key: proportions.over_seeds([one.delta for one in seeds]) for key, seeds in found.items()}
+        results = {key: over_seeds([one.delta for one in seeds]) for key, seeds in found.items()}
         adjusted = proportions.holm([result.p for result in results.values()], self.tests)
         return {
             key: SeedsComparison(
@@ -99,8 +101,8 @@ class Comparisons:
                 tuple(one.delta for one in found[key]),
                 result,
                 adjusted_p,
-                proportions.conditions_verdict(result, adjusted_p, len(found[key]), self.alpha),
-                proportions.hull([one.interval for one in found[key]]),
+                verdicts.conditions_verdict(result, adjusted_p, len(found[key]), self.alpha),
+                intervals.hull([one.interval for one in found[key]]),
             )
             for (key, result), adjusted_p in zip(results.items(), adjusted, strict=True)
         }
@@ -132,7 +134,7 @@ class Comparisons:
             adjusted = proportions.holm([p for _, p in results], self.tests)
             for key, (interval, p), adjusted_p in zip(keys, results, adjusted, strict=True):
                 assert adjusted_p is not None
-                verdict = proportions.checkpoints_verdict(adjusted_p, interval, self.alpha)
+                verdict = verdicts.checkpoints_verdict(adjusted_p, interval, self.alpha)
                 found = evidence[key]
                 if isinstance(found, PairCounts):
                     comparisons[key] = Comparison(*key, found, interval, p, adjusted_p, verdict)

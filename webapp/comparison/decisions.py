@@ -7,8 +7,8 @@ from webapp.comparison.cells import Comparison, SeedsComparison
 from webapp.comparison.table import StageRow, StageTable
 from webapp.files.number_text import points, points_interval
 from webapp.files.table import Statement
-from webapp.statistics import proportions
-from webapp.statistics.proportions import Interval
+from webapp.statistics import power
+from webapp.statistics.intervals import Interval
 
 Word = Literal["go", "no-go", "not decided"]
 
@@ -82,14 +82,14 @@ def _evidence(table: StageTable, row: StageRow, position: int) -> Comparison | S
 def _more(found: Comparison | SeedsComparison, threshold: float) -> str:
     """What would decide it, were everything to stay as it is."""
     if isinstance(found, SeedsComparison):
-        seeds = proportions.needed_seeds(found.differences, threshold)
+        seeds = power.needed_seeds(found.differences, threshold)
         if seeds is None:
             return "These seeds do not tell how many more would decide."
         return f"If mean and spread stayed as they are, about {seeds} seeds would decide (80 % power)."
     if found.delta == threshold:
         return "The difference is the threshold itself: if it stayed so, no number of problems would decide."
     discordant = max(found.discordant, abs(threshold), abs(found.delta))
-    needed = proportions.needed_problems(found.delta, discordant, threshold=threshold)
+    needed = power.needed_problems(found.delta, discordant, threshold=threshold)
     more = max(needed - found.counts.problems, 1)
     return (
         f"If the difference and the disagreements stayed as they are, about {more:,} problems more would decide "

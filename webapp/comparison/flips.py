@@ -17,7 +17,7 @@ from webapp.results.models import GREEDY, Outcome
 from webapp.results.outcome_counts import YES_OR_NO, PairCounts, Tally, latest_tallies
 from webapp.runs.models import StageRun
 from webapp.statistics import proportions
-from webapp.statistics.proportions import Interval
+from webapp.statistics.intervals import Interval
 
 KINDS = ("gained", "lost", "both", "neither")
 _KIND_OF = {(False, True): "gained", (True, False): "lost", (True, True): "both", (False, False): "neither"}

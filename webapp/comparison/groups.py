@@ -14,7 +14,7 @@ from webapp.files.number_text import percent, points, points_interval
 from webapp.files.table import Column, Sheet, View
 from webapp.results.outcome_counts import PairCounts, pair_counts_by_label
 from webapp.statistics import proportions
-from webapp.statistics.proportions import Interval
+from webapp.statistics.intervals import Interval
 
 CAPTION = "each group’s own 95 % interval over its problems, not adjusted for how many groups are looked at"
 

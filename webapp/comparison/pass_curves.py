@@ -8,7 +8,8 @@ from webapp.comparison.metrics import sizes
 from webapp.comparison.table import StageTable
 from webapp.results.samples import Sampled, sampled
 from webapp.statistics import proportions
-from webapp.statistics.proportions import Interval, PairedMeans
+from webapp.statistics.intervals import Interval
+from webapp.statistics.proportions import PairedMeans
 
 MEANINGS = {
     "reaches more": "with all its samples it solves problems that it did not before",

@@ -11,7 +11,7 @@ from webapp.comparison.pass_curves import Curve, changes, curves
 from webapp.comparison.table import StageTable
 from webapp.files.number_text import percent, points, points_interval
 from webapp.files.table import Column, Sheet, View
-from webapp.statistics.proportions import Interval
+from webapp.statistics.intervals import Interval
 
 
 class Point(NamedTuple):

@@ -6,7 +6,7 @@ from webapp.comparison.cells import Cell, why_not_comparable
 from webapp.comparison.table import StageTable
 from webapp.results.outcome_counts import PairCounts, pair_counts
 from webapp.statistics import proportions
-from webapp.statistics.proportions import Interval
+from webapp.statistics.intervals import Interval
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ from webapp.comparison.metrics import Metric
 from webapp.comparison.table import StageRow, StageTable
 from webapp.files.number_text import UNBROKEN, p_is, percent, points, points_interval, signed
 from webapp.files.table import Statement
-from webapp.statistics import proportions
-from webapp.statistics.proportions import Interval, Verdict
+from webapp.statistics import power
+from webapp.statistics.intervals import Interval
+from webapp.statistics.verdicts import Verdict
 
 
 def value(of: float, metric: Metric, digits: int = 1) -> str:
@@ -156,7 +157,7 @@ def _needed(first: float, second: float, alpha: float) -> str:
     """How many problems a difference of this size takes; nothing where there is none."""
     if first == second:
         return ""
-    needed = proportions.needed_problems_unpaired(first, second, alpha)
+    needed = power.needed_problems_unpaired(first, second, alpha)
     about = f"about {50 * round(needed / 50):,}" if needed > 100 else str(needed)
     return f"; {about} problems a condition would be needed to see this difference (80 % power)"
 
@@ -179,7 +180,7 @@ def mixed_sizes(table: StageTable) -> str:
 def _missing(comparison: Comparison | MeansComparison, alpha: float) -> str:
     if comparison.verdict.positive or isinstance(comparison, MeansComparison):
         return ""
-    smallest = proportions.detectable(comparison.counts.problems, comparison.discordant, alpha)
+    smallest = power.detectable(comparison.counts.problems, comparison.discordant, alpha)
     return (
         f" {comparison.counts.problems} problems would have shown a difference of about "
         f"{points(smallest).lstrip('+')} points (80 % power)."
@@ -230,7 +231,7 @@ def _limits_over_seeds(table: StageTable, together: SeedsComparison) -> str:
     if count < 3:
         limits.append("Two seeds can suggest a difference between conditions, not support one.")
     if together.verdict.word == "not distinguishable" and together.result.interval is not None:
-        smallest = proportions.detectable_over_seeds(together.differences, table.alpha)
+        smallest = power.detectable_over_seeds(together.differences, table.alpha)
         limits.append(
             f"{count} seeds with this spread would have shown a difference of about "
             f"{difference(smallest, table.metric).lstrip('+')} {table.metric.unit} (80 % power)."

@@ -8,7 +8,7 @@ from webapp.comparison.metrics import METRICS
 from webapp.files.number_text import p_is, percent, points, points_interval
 from webapp.results.outcome_counts import PairCounts, Tally, pair_counts
 from webapp.statistics import proportions
-from webapp.statistics.proportions import Interval
+from webapp.statistics.intervals import Interval
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from training.recipes.plan import problems
 from training.recipes.recipe import Recipe
-from webapp.statistics import proportions
+from webapp.statistics.power import detectable, detectable_by_seeds, needed_problems
 
 ASSUMED_DISCORDANT = 0.1
 WISHED = 0.05  # a difference that is worth knowing, unless somebody wishes another one
@@ -26,20 +26,20 @@ class Power:
     @property
     def checkpoints(self) -> float:
         """Smallest difference that the paired test of two checkpoints sees."""
-        return proportions.detectable(self.problems, self.discordant, self.alpha, CHANCE)
+        return detectable(self.problems, self.discordant, self.alpha, CHANCE)
 
     @property
     def conditions(self) -> float | None:
         """Smallest difference of two conditions that the test over seeds sees; None with one seed."""
         if self.seeds < 2:
             return None
-        return proportions.detectable_by_seeds(self.problems, self.discordant, self.seeds, self.alpha, CHANCE)
+        return detectable_by_seeds(self.problems, self.discordant, self.seeds, self.alpha, CHANCE)
 
     @property
     def needed(self) -> int:
         """Problems at which two checkpoints that differ as wished are told apart."""
         share = max(self.discordant, self.wished)
-        return proportions.needed_problems(self.wished, share, self.alpha, CHANCE)
+        return needed_problems(self.wished, share, self.alpha, CHANCE)
 
     @property
     def sentences(self) -> list[str]:

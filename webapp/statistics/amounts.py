@@ -5,7 +5,8 @@ from math import sqrt
 import numpy as np
 from numpy.typing import ArrayLike
 
-from webapp.statistics.proportions import Interval, PairedMeans
+from webapp.statistics.intervals import Interval
+from webapp.statistics.proportions import PairedMeans
 
 FEWEST = 20  # problems that differ: with fewer the paired interval covers more than it says
 

@@ -1,32 +1,13 @@
-"""Intervals, tests, power and verdicts: pure functions over counts and arrays.
-
-The import of scipy takes 0.8 CPU seconds, so the functions that use it import it themselves: the web and the commands
-start without it.
-"""
+"""Proportions, alone and in pairs: intervals, tests, pass@k, and the correction for several tests."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from math import ceil, sqrt
-from typing import Literal, NamedTuple
+from math import sqrt
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-
-class Interval(NamedTuple):
-    """Both ends of an interval, in the unit of what it is about (proportions: 0…1)."""
-
-    low: float
-    high: float
-
-    def excludes_zero(self) -> bool:
-        """True when zero lies outside."""
-        return self.low > 0 or self.high < 0
-
-
-def hull(intervals: Sequence[Interval]) -> Interval:
-    """The shortest interval that holds them all."""
-    return Interval(min(one.low for one in intervals), max(one.high for one in intervals))
+from webapp.statistics.intervals import Interval, z_quantile
 
 
 def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
@@ -36,7 +17,7 @@ def wilson(successes: int, trials: int, level: float = 0.95) -> Interval:
 
 
 def _wilson(p: float, n: float, level: float) -> Interval:
-    z2 = _z(level) ** 2
+    z2 = z_quantile(level) ** 2
     centre = (p + z2 / (2 * n)) / (1 + z2 / n)
     half = sqrt(z2 * (p * (1 - p) + z2 / (4 * n)) / n) / (1 + z2 / n)
     return Interval(0.0 if p == 0 else centre - half, 1.0 if p == 1 else centre + half)
@@ -83,7 +64,7 @@ def paired_means(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Pa
     added = float((differences**2).sum()) / total if total else 1.0
     values = np.append(differences, [added, -added])
     centre, error = float(values.mean()), float(values.std()) / sqrt(values.size)
-    half = _z(level) * error
+    half = z_quantile(level) * error
     interval = Interval(max(-1.0, centre - half), min(1.0, centre + half))
     p = float(2 * stats.norm.sf(abs(centre) / error))
     return PairedMeans(float(differences.mean()), interval, p, differences.size)
@@ -95,7 +76,7 @@ def tango(gained: int, lost: int, problems: int, level: float = 0.95) -> Interva
     `gained` and `lost` are the discordant pairs: only the second, only the first right.
     """
     _check_counts(gained + lost, problems)
-    z2, difference = _z(level) ** 2, (gained - lost) / problems
+    z2, difference = z_quantile(level) ** 2, (gained - lost) / problems
 
     def excess(delta: float) -> float:
         """(Score)² − z² × its variance under `delta`: negative inside the interval."""
@@ -170,37 +151,6 @@ def holm(p_values: Sequence[float | None], planned: int | None = None) -> list[f
     return adjusted
 
 
-class OverSeeds(NamedTuple):
-    """A mean over seeds; interval and p are None where the seeds show no spread to judge it by."""
-
-    mean: float
-    interval: Interval | None
-    p: float | None
-
-
-def over_seeds(differences: Sequence[float], level: float = 0.95) -> OverSeeds:
-    """Student's t on one paired difference of shares per seed: what two conditions are compared by.
-
-    The interval ends at ±1, where differences do: with two seeds t alone reaches far beyond. Needs 2 seeds or more. Equal differences give no interval: two seeds that happen to agree to the last
-    problem prove nothing about the spread.
-    """
-    from scipy import stats
-
-    values = np.asarray(differences, dtype=float)
-    if values.size < 2:
-        raise ValueError("a comparison over seeds needs 2 seeds or more; add seeds to the recipe")
-    mean, error = float(values.mean()), float(stats.sem(values))
-    if error < 1e-12:
-        return OverSeeds(mean, None, None)
-    freedom = values.size - 1
-    half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
-    return OverSeeds(
-        mean,
-        Interval(max(-1.0, mean - half), min(1.0, mean + half)),
-        float(2 * stats.t.sf(abs(mean) / error, freedom)),
-    )
-
-
 def pass_at_k(samples: ArrayLike, correct: ArrayLike, k: int) -> NDArray[np.float64]:
     """Chance that one of k samples is right, a problem each, without bias (Chen et al. 2021, eq. 1).
 
@@ -214,163 +164,6 @@ def pass_at_k(samples: ArrayLike, correct: ArrayLike, k: int) -> NDArray[np.floa
     drawn = np.arange(k)
     wrong_left = np.clip(n[..., None] - c[..., None] - drawn, 0, None) / (n[..., None] - drawn)
     return np.asarray(1.0 - wrong_left.prod(axis=-1), dtype=np.float64)
-
-
-def needed_problems(
-    difference: float, discordant: float, alpha: float = 0.05, power: float = 0.8, *, threshold: float = 0.0
-) -> int:
-    """Problems at which a paired difference is told from a threshold (Connor 1987; McNemar's test where that is 0).
-
-    `discordant` is the share of problems that only one of the two solves; at least |difference| and |threshold|.
-    """
-    if difference == threshold or not max(abs(difference), abs(threshold)) <= discordant <= 1:
-        raise ValueError(
-            f"the discordant share must be at least the difference, which must not be {threshold:g}"
-        )
-    root = _z(1 - alpha) * sqrt(discordant - threshold**2)
-    root += _z_power(power) * sqrt(discordant - difference**2)
-    return ceil(root**2 / (difference - threshold) ** 2)
-
-
-def needed_problems_unpaired(first: float, second: float, alpha: float = 0.05, power: float = 0.8) -> int:
-    """Problems *each* at which two independent proportions are told apart (Fleiss 1981, no correction)."""
-    if first == second:
-        raise ValueError("two equal proportions cannot be told apart; wish for a difference")
-    mean = (first + second) / 2
-    root = _z(1 - alpha) * sqrt(2 * mean * (1 - mean)) + _z_power(power) * sqrt(
-        first * (1 - first) + second * (1 - second)
-    )
-    return ceil(root**2 / (first - second) ** 2)
-
-
-def detectable(problems: int, discordant: float, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Smallest paired difference that McNemar's test sees with this many problems (Connor 1987, inverted).
-
-    Where even a difference as large as the discordant share would not be seen (few or no discordant pairs),
-    the share is taken to be as large as the difference itself.
-    """
-    from scipy import optimize
-
-    def excess(difference: float) -> float:
-        share = max(discordant, difference)
-        root = _z(1 - alpha) * sqrt(share) + _z_power(power) * sqrt(max(share - difference**2, 0.0))
-        return root - difference * sqrt(problems)
-
-    if excess(1.0) > 0:
-        return 1.0
-    return float(optimize.brentq(excess, 1e-9, 1.0))
-
-
-def detectable_over_seeds(differences: Sequence[float], alpha: float = 0.05, power: float = 0.8) -> float:
-    """Smallest mean difference that the t test sees with this many seeds and this spread (approximate)."""
-    from scipy import stats
-
-    freedom = len(differences) - 1
-    reach = float(stats.t.ppf(1 - alpha / 2, freedom)) + float(stats.t.ppf(power, freedom))
-    return reach * float(stats.sem(np.asarray(differences, dtype=float)))
-
-
-def detectable_by_seeds(
-    problems: int, discordant: float, seeds: int, alpha: float = 0.05, power: float = 0.8
-) -> float:
-    """Smallest difference of two conditions that the t test over seeds sees, were the problems its only noise.
-
-    A seed's difference then varies by (discordant − difference²) / problems; power as in statsmodels' TTestPower.
-    Seeds that differ by themselves, as they do, need more. The discordant share is taken to be as large as the
-    difference where it is smaller.
-    """
-    from scipy import optimize, stats
-
-    if seeds < 2:
-        raise ValueError("a comparison over seeds needs 2 seeds or more; add seeds to the recipe")
-    freedom = seeds - 1
-    reach = float(stats.t.ppf(1 - alpha / 2, freedom))
-
-    # the noncentral t as a normal over the spread's own distribution: scipy's nct gives nan at few seeds
-    spreads = np.sqrt(stats.chi2.ppf((np.arange(4000) + 0.5) / 4000, freedom) / freedom)
-
-    def missed(shift: float) -> float:
-        seen = stats.norm.sf(reach * spreads - shift) + stats.norm.cdf(-reach * spreads - shift)
-        return power - float(seen.mean())
-
-    enough = reach + 1.0
-    while missed(enough) > 0:
-        enough *= 2
-    effect = float(optimize.brentq(missed, 0.0, enough)) / sqrt(seeds)  # in standard deviations of a seed
-    found = effect * sqrt(discordant / (problems + effect**2))
-    return found if found <= discordant else effect**2 / (problems + effect**2)
-
-
-def needed_seeds(
-    differences: Sequence[float],
-    threshold: float = 0.0,
-    alpha: float = 0.05,
-    power: float = 0.8,
-    most: int = 1000,
-) -> int | None:
-    """Seeds at which the t test tells a mean difference like this from a threshold (approximate).
-
-    None without spread, without distance from the threshold, or when `most` seeds would not do.
-    """
-    from scipy import stats
-
-    values = np.asarray(differences, dtype=float)
-    spread, distance = float(values.std(ddof=1)), abs(float(values.mean()) - threshold)
-    if spread < 1e-12 or distance < 1e-12:
-        return None
-    for seeds in range(2, most + 1):
-        reach = float(stats.t.ppf(1 - alpha / 2, seeds - 1)) + float(stats.t.ppf(power, seeds - 1))
-        if reach * spread / sqrt(seeds) <= distance:
-            return seeds
-    return None
-
-
-Word = Literal["differ", "supported", "suggestive", "not distinguishable", "not tested"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a comparison allows to say, and on which level."""
-
-    word: Word
-    level: Literal["checkpoints", "conditions"]
-
-    @property
-    def positive(self) -> bool:
-        """True when a difference is more than noise on its level."""
-        return self.word in ("differ", "supported")
-
-
-def checkpoints_verdict(adjusted_p: float, interval: Interval, alpha: float) -> Verdict:
-    """Two checkpoints on the same problems: says nothing about what made them differ."""
-    differ = adjusted_p < alpha and interval.excludes_zero()
-    return Verdict("differ" if differ else "not distinguishable", "checkpoints")
-
-
-def conditions_verdict(result: OverSeeds, adjusted_p: float | None, seeds: int, alpha: float) -> Verdict:
-    """Two conditions over several seeds: three are the least that support anything.
-
-    The same difference in every seed, but for 0, has no spread for the t test: it is not tested, which is not to say
-    that the conditions cannot be told apart.
-    """
-    if result.interval is None or result.p is None:
-        return Verdict("not tested" if result.mean else "not distinguishable", "conditions")
-    if result.p >= alpha or not result.interval.excludes_zero():
-        return Verdict("not distinguishable", "conditions")
-    supported = seeds >= 3 and adjusted_p is not None and adjusted_p < alpha
-    return Verdict("supported" if supported else "suggestive", "conditions")
-
-
-def _z(level: float) -> float:
-    from scipy import stats
-
-    return float(stats.norm.ppf((1 + level) / 2))
-
-
-def _z_power(power: float) -> float:
-    from scipy import stats
-
-    return float(stats.norm.ppf(power))
 
 
 def _check_counts(successes: int, trials: int) -> None:

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.statistics.proportions import Interval
+from webapp.statistics.intervals import Interval
 
 Word = Literal["rising", "falling", "flat", "not decided"]
 Values = NDArray[np.float64]

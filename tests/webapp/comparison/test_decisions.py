@@ -15,7 +15,9 @@ from webapp.files import text_formats
 from webapp.files.number_text import plain
 from webapp.reports.report import report
 from webapp.runs.models import State
-from webapp.statistics.proportions import Interval, needed_seeds, over_seeds
+from webapp.statistics.intervals import Interval
+from webapp.statistics.power import needed_seeds
+from webapp.statistics.seeds import over_seeds
 
 pytestmark = pytest.mark.django_db
 STAGE = (("existing", "evaluate"),)

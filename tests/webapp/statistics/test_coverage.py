@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from webapp.statistics.proportions import Interval, hull, newcombe_unpaired, over_seeds, tango, wilson
+from webapp.statistics.intervals import Interval, hull
+from webapp.statistics.proportions import newcombe_unpaired, tango, wilson
+from webapp.statistics.seeds import over_seeds
 
 SIZES = [150, 500, 1319]
 RATES = [0.02, 0.1, 0.5, 0.9]

@@ -17,28 +17,28 @@ from statsmodels.stats.proportion import (
     samplesize_proportions_2indep_onetail,
 )
 
-from webapp.statistics.proportions import (
-    Interval,
-    OverSeeds,
-    checkpoints_verdict,
-    conditions_verdict,
+from webapp.statistics.intervals import Interval
+from webapp.statistics.power import (
     detectable,
     detectable_by_seeds,
     detectable_over_seeds,
+    needed_problems,
+    needed_problems_unpaired,
+)
+from webapp.statistics.proportions import (
     fisher,
     holm,
     mcnemar,
     mean_share,
-    needed_problems,
-    needed_problems_unpaired,
     newcombe_paired,
     newcombe_unpaired,
-    over_seeds,
     paired_means,
     pass_at_k,
     tango,
     wilson,
 )
+from webapp.statistics.seeds import OverSeeds, over_seeds
+from webapp.statistics.verdicts import checkpoints_verdict, conditions_verdict
 
 
 @pytest.mark.parametrize(

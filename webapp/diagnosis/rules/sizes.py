@@ -12,7 +12,7 @@ from webapp.comparison.wording import mixed_sizes
 from webapp.diagnosis.finding import Advice, Finding, Link, Severity
 from webapp.diagnosis.hypotheses import D
 from webapp.files.number_text import points
-from webapp.statistics import proportions
+from webapp.statistics import power
 
 CLAIMED = 0.01  # the report read differences of 1.4 and 1.8 points as benefits; smaller ones nobody claims
 ASKED = 1_000
@@ -80,7 +80,7 @@ def _detectable(pairs: list[Comparison], delta: float, alpha: float) -> str | No
     All seeds' problems together are the most that could help: a bound, not a test.
     """
     total = sum(one.counts.problems for one in pairs)
-    smallest = proportions.detectable(total, fmean(one.discordant for one in pairs), alpha)
+    smallest = power.detectable(total, fmean(one.discordant for one in pairs), alpha)
     if abs(delta) >= smallest:
         return None
     seeds = f", all {len(pairs)} seeds together," if len(pairs) > 1 else ""
@@ -90,7 +90,7 @@ def _detectable(pairs: list[Comparison], delta: float, alpha: float) -> str | No
 def _needed_unpaired(one: UnpairedComparison, alpha: float) -> str | None:
     """How many problems the difference takes; None where there were as many."""
     rates = one.first / one.first_problems, one.second / one.second_problems
-    needed = proportions.needed_problems_unpaired(*rates, alpha)
+    needed = power.needed_problems_unpaired(*rates, alpha)
     if needed <= min(one.first_problems, one.second_problems):
         return None
     return f"unpaired, about {50 * round(needed / 50):,} a condition would be needed to show it (80 % power)"

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from webapp.comparison.cells import Refusal, SeedsComparison
 from webapp.comparison.comparisons import Tested
 from webapp.comparison.table import StageRow, StageTable
-from webapp.statistics.proportions import Interval, Verdict
+from webapp.statistics.intervals import Interval
+from webapp.statistics.verdicts import Verdict
 
 Shown = Tested | SeedsComparison
 TICKS = 6  # about as many as an axis has

@@ -12,7 +12,7 @@ from webapp.experiments.models import Experiment
 from webapp.files.number_text import points
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import NO_PROBLEMS
-from webapp.statistics.proportions import Verdict
+from webapp.statistics.verdicts import Verdict
 
 SHOWN = 5
 LOOKED_AT = 80  # newest evaluations: one experiment of many seeds has a dozen of its last stages

@@ -9,7 +9,7 @@ from webapp.comparison.cells import Comparison
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.trying import to_try
 from webapp.files import number_text
-from webapp.statistics.proportions import Interval
+from webapp.statistics.intervals import Interval
 
 register = template.Library()
 register.filter("points", number_text.points)

@@ -1,0 +1,123 @@
+"""Power: the difference that problems and seeds can detect, and how many of them a wished difference takes."""
+
+from collections.abc import Sequence
+from math import ceil, sqrt
+
+import numpy as np
+
+from webapp.statistics.intervals import z_quantile
+
+
+def needed_problems(
+    difference: float, discordant: float, alpha: float = 0.05, power: float = 0.8, *, threshold: float = 0.0
+) -> int:
+    """Problems at which a paired difference is told from a threshold (Connor 1987; McNemar's test where that is 0).
+
+    `discordant` is the share of problems that only one of the two solves; at least |difference| and |threshold|.
+    """
+    if difference == threshold or not max(abs(difference), abs(threshold)) <= discordant <= 1:
+        raise ValueError(
+            f"the discordant share must be at least the difference, which must not be {threshold:g}"
+        )
+    root = z_quantile(1 - alpha) * sqrt(discordant - threshold**2)
+    root += _z_power(power) * sqrt(discordant - difference**2)
+    return ceil(root**2 / (difference - threshold) ** 2)
+
+
+def needed_problems_unpaired(first: float, second: float, alpha: float = 0.05, power: float = 0.8) -> int:
+    """Problems *each* at which two independent proportions are told apart (Fleiss 1981, no correction)."""
+    if first == second:
+        raise ValueError("two equal proportions cannot be told apart; wish for a difference")
+    mean = (first + second) / 2
+    root = z_quantile(1 - alpha) * sqrt(2 * mean * (1 - mean)) + _z_power(power) * sqrt(
+        first * (1 - first) + second * (1 - second)
+    )
+    return ceil(root**2 / (first - second) ** 2)
+
+
+def detectable(problems: int, discordant: float, alpha: float = 0.05, power: float = 0.8) -> float:
+    """Smallest paired difference that McNemar's test sees with this many problems (Connor 1987, inverted).
+
+    Where even a difference as large as the discordant share would not be seen (few or no discordant pairs),
+    the share is taken to be as large as the difference itself.
+    """
+    from scipy import optimize
+
+    def excess(difference: float) -> float:
+        share = max(discordant, difference)
+        root = z_quantile(1 - alpha) * sqrt(share) + _z_power(power) * sqrt(max(share - difference**2, 0.0))
+        return root - difference * sqrt(problems)
+
+    if excess(1.0) > 0:
+        return 1.0
+    return float(optimize.brentq(excess, 1e-9, 1.0))
+
+
+def detectable_over_seeds(differences: Sequence[float], alpha: float = 0.05, power: float = 0.8) -> float:
+    """Smallest mean difference that the t test sees with this many seeds and this spread (approximate)."""
+    from scipy import stats
+
+    freedom = len(differences) - 1
+    reach = float(stats.t.ppf(1 - alpha / 2, freedom)) + float(stats.t.ppf(power, freedom))
+    return reach * float(stats.sem(np.asarray(differences, dtype=float)))
+
+
+def detectable_by_seeds(
+    problems: int, discordant: float, seeds: int, alpha: float = 0.05, power: float = 0.8
+) -> float:
+    """Smallest difference of two conditions that the t test over seeds sees, were the problems its only noise.
+
+    A seed's difference then varies by (discordant − difference²) / problems; power as in statsmodels' TTestPower.
+    Seeds that differ by themselves, as they do, need more. The discordant share is taken to be as large as the
+    difference where it is smaller.
+    """
+    from scipy import optimize, stats
+
+    if seeds < 2:
+        raise ValueError("a comparison over seeds needs 2 seeds or more; add seeds to the recipe")
+    freedom = seeds - 1
+    reach = float(stats.t.ppf(1 - alpha / 2, freedom))
+
+    # the noncentral t as a normal over the spread's own distribution: scipy's nct gives nan at few seeds
+    spreads = np.sqrt(stats.chi2.ppf((np.arange(4000) + 0.5) / 4000, freedom) / freedom)
+
+    def missed(shift: float) -> float:
+        seen = stats.norm.sf(reach * spreads - shift) + stats.norm.cdf(-reach * spreads - shift)
+        return power - float(seen.mean())
+
+    enough = reach + 1.0
+    while missed(enough) > 0:
+        enough *= 2
+    effect = float(optimize.brentq(missed, 0.0, enough)) / sqrt(seeds)  # in standard deviations of a seed
+    found = effect * sqrt(discordant / (problems + effect**2))
+    return found if found <= discordant else effect**2 / (problems + effect**2)
+
+
+def needed_seeds(
+    differences: Sequence[float],
+    threshold: float = 0.0,
+    alpha: float = 0.05,
+    power: float = 0.8,
+    most: int = 1000,
+) -> int | None:
+    """Seeds at which the t test tells a mean difference like this from a threshold (approximate).
+
+    None without spread, without distance from the threshold, or when `most` seeds would not do.
+    """
+    from scipy import stats
+
+    values = np.asarray(differences, dtype=float)
+    spread, distance = float(values.std(ddof=1)), abs(float(values.mean()) - threshold)
+    if spread < 1e-12 or distance < 1e-12:
+        return None
+    for seeds in range(2, most + 1):
+        reach = float(stats.t.ppf(1 - alpha / 2, seeds - 1)) + float(stats.t.ppf(power, seeds - 1))
+        if reach * spread / sqrt(seeds) <= distance:
+            return seeds
+    return None
+
+
+def _z_power(power: float) -> float:
+    from scipy import stats
+
+    return float(stats.norm.ppf(power))
