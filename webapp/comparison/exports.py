@@ -7,7 +7,7 @@ from webapp.comparison import groups, pass_exports
 from webapp.comparison.decisions import decisions
 from webapp.comparison.stage_sheets import detail_sheet, stage_sheet
 from webapp.comparison.table import StageTable
-from webapp.comparison.wording import answers, mixed_sizes
+from webapp.comparison.wording import mixed_sizes, verdict_sentences
 from webapp.files.table import Sheet, Table, Value
 from webapp.runs.origin import origin
 
@@ -61,7 +61,7 @@ def _table(
         sheet=sheet,
         provenance=provenance(table, exported_at),
         more=more,
-        said={"decisions": decisions(table), "answers": answers(table)} if told else {},
+        said={"decisions": decisions(table), "answers": verdict_sentences(table)} if told else {},
         warnings=[text for text in (mixed_sizes(table),) if text],
     )
 

@@ -1,4 +1,4 @@
-"""How results are written: numbers for people, and the sentence that answers the experiment's question."""
+"""How results are written: numbers for people, and the verdict sentence that stands above a table."""
 
 from dataclasses import dataclass
 from statistics import fmean
@@ -36,30 +36,30 @@ def difference_interval(interval: Interval, metric: Metric, digits: int = 1) -> 
 
 
 @dataclass(frozen=True)
-class Answer(Statement):
-    """What one comparison says after a last stage."""
+class VerdictSentence(Statement):
+    """What one comparison says after a last stage, in words, with its verdict."""
 
     verdict: Verdict | None  # None: not decided yet
 
 
-def answers(table: StageTable) -> list[Answer]:
-    """One answer for each last stage and each condition that is compared with the baseline."""
+def verdict_sentences(table: StageTable) -> list[VerdictSentence]:
+    """One verdict sentence for each last stage and each condition that is compared with the baseline."""
     return [
-        _answer(table, row, position)
+        _verdict_sentence(table, row, position)
         for row in table.rows
         if row.last
         for position in range(len(table.others))
     ]
 
 
-def _answer(table: StageTable, row: StageRow, position: int) -> Answer:
+def _verdict_sentence(table: StageTable, row: StageRow, position: int) -> VerdictSentence:
     if table.several_seeds and (together := row.over_seeds[position]):
         return _over_seeds(table, row, position, together)
     finished = [(seed, seed.comparisons[position]) for seed in row.seeds if seed.comparisons[position]]
     name = table.others[position]
     if not finished:
         so_far = _so_far(table, row, position)
-        return Answer(
+        return VerdictSentence(
             f"After {row.stage}, {name} against {table.baseline} is not decided yet.",
             f"So far: {so_far.headline} {so_far.numbers}" if so_far else "",
             so_far.limits if so_far else f"Both need a finished evaluation on {table.benchmark}.",
@@ -67,7 +67,7 @@ def _answer(table: StageTable, row: StageRow, position: int) -> Answer:
         )
     seed, comparison = finished[0]
     if isinstance(comparison, Refusal):
-        return Answer(
+        return VerdictSentence(
             f"After {row.stage}, {name} and {table.baseline} cannot be compared.",
             "",
             f"Refused because {comparison.reason}.",
@@ -79,19 +79,19 @@ def _answer(table: StageTable, row: StageRow, position: int) -> Answer:
     return _one_seed(table, seed.cells[0], seed.cells[position + 1], comparison)
 
 
-def _so_far(table: StageTable, row: StageRow, position: int) -> Answer | None:
-    """The answer of the nearest stage before this one that has a comparison."""
+def _so_far(table: StageTable, row: StageRow, position: int) -> VerdictSentence | None:
+    """The verdict sentence of the nearest stage before this one that has a comparison."""
     by_name = {one.stage: one for one in table.rows}
     while (before := by_name.get(row.after or "")) is not None:
         if any(seed.comparisons[position] for seed in before.seeds):
-            return _answer(table, before, position)
+            return _verdict_sentence(table, before, position)
         row = before
     return None
 
 
 def _one_seed(
     table: StageTable, first: Cell, second: Cell, comparison: Comparison | MeansComparison
-) -> Answer:
+) -> VerdictSentence:
     metric = table.metric
     if comparison.verdict.positive:
         side = "ahead of" if comparison.delta > 0 else "behind"
@@ -119,14 +119,14 @@ def _one_seed(
     )
     if table.several_seeds:
         limits = f"Of {len(table.seeds)} seeds only seed {comparison.seed} is finished. {limits}"
-    return Answer(headline, numbers, limits, comparison.verdict)
+    return VerdictSentence(headline, numbers, limits, comparison.verdict)
 
 
 def _tests(table: StageTable) -> str:
     return f"{table.tests} test{'s' if table.tests != 1 else ''}"
 
 
-def _unpaired(table: StageTable, one: UnpairedComparison) -> Answer:
+def _unpaired(table: StageTable, one: UnpairedComparison) -> VerdictSentence:
     first, second = one.first / one.first_problems, one.second / one.second_problems
     size = f"n = {one.sizes}".replace(" ", UNBROKEN)
     if one.verdict.positive:
@@ -150,7 +150,7 @@ def _unpaired(table: StageTable, one: UnpairedComparison) -> Answer:
     )
     if one.first_problems != one.second_problems:
         limits += " The two were not asked the same number of problems."
-    return Answer(headline, numbers, limits, one.verdict)
+    return VerdictSentence(headline, numbers, limits, one.verdict)
 
 
 def _needed(first: float, second: float, alpha: float) -> str:
@@ -187,7 +187,9 @@ def _missing(comparison: Comparison | MeansComparison, alpha: float) -> str:
     )
 
 
-def _over_seeds(table: StageTable, row: StageRow, position: int, together: SeedsComparison) -> Answer:
+def _over_seeds(
+    table: StageTable, row: StageRow, position: int, together: SeedsComparison
+) -> VerdictSentence:
     metric = table.metric
     name, count = together.condition, len(together.differences)
     words = {
@@ -216,7 +218,7 @@ def _over_seeds(table: StageTable, row: StageRow, position: int, together: Seeds
             ", the same in every seed, so there is no spread between seeds to test it by; over their problems the "
             f"seeds’ own 95 % intervals lie within {difference_interval(together.within, metric)}."
         )
-    return Answer(headline, numbers, _limits_over_seeds(table, together), together.verdict)
+    return VerdictSentence(headline, numbers, _limits_over_seeds(table, together), together.verdict)
 
 
 def _limits_over_seeds(table: StageTable, together: SeedsComparison) -> str:

@@ -22,7 +22,7 @@ from webapp.comparison.exports import IMPORTED, provenance
 from webapp.comparison.stage_changes import Gain, last_gains
 from webapp.comparison.stage_sheets import stage_sheet
 from webapp.comparison.table import StageRow, StageTable, stage_table
-from webapp.comparison.wording import answers, mixed_sizes
+from webapp.comparison.wording import mixed_sizes, verdict_sentences
 from webapp.diagnosis.readings import of_experiment
 from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import lower_bool
@@ -158,8 +158,8 @@ def _stage_line(stage: Mapping[str, Any]) -> list[str]:
 
 
 def results(table: StageTable) -> Section:
-    """The answer and the stage table."""
-    every: list[Statement] = [*decisions(table), *answers(table)]
+    """The verdict sentences and the stage table."""
+    every: list[Statement] = [*decisions(table), *verdict_sentences(table)]
     said = [one.text for one in every]
     if warning := mixed_sizes(table):
         said.append(warning)
@@ -244,7 +244,7 @@ def published_tables(experiment: Experiment) -> Section:
 
 def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) -> Section:
     """What the data supports and what it does not, each line computed."""
-    said = answers(table)
+    said = verdict_sentences(table)
     section = Section("What is supported, and what is not")
     section.items += [one.headline for one in decisions(table)]
     for one in said:

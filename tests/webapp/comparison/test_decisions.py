@@ -9,7 +9,7 @@ from tests.factories import add_evaluation, make_attempt, make_experiment, make_
 from webapp.comparison import exports
 from webapp.comparison.decisions import decisions, word
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import answers
+from webapp.comparison.wording import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files import text_formats
 from webapp.files.number_text import plain
@@ -133,34 +133,34 @@ def test_page_report_and_exports_tell_the_decision() -> None:
 
 def test_two_seeds_give_a_verdict_with_an_interval() -> None:
     """Hypothesis D with two seeds: never a number alone."""
-    (answer,) = answers(stage_table(experiment_of(110, 30, threshold=None)))
-    assert answer.verdict is not None
-    assert answer.verdict.word == "not distinguishable"
-    numbers = plain(answer.numbers)
+    (sentence,) = verdict_sentences(stage_table(experiment_of(110, 30, threshold=None)))
+    assert sentence.verdict is not None
+    assert sentence.verdict.word == "not distinguishable"
+    numbers = plain(sentence.numbers)
     assert "Mean over 2 seeds" in numbers
     assert "paired difference +7.0 points, 95 % t interval -43.8 to +57.8" in numbers  # 7 ± 12.706 × 4
-    assert "Two seeds can suggest a difference between conditions, not support one." in answer.limits
+    assert "Two seeds can suggest a difference between conditions, not support one." in sentence.limits
     Experiment.objects.all().delete()
-    (agreeing,) = answers(stage_table(experiment_of(110, 111, threshold=None)))
+    (agreeing,) = verdict_sentences(stage_table(experiment_of(110, 111, threshold=None)))
     assert agreeing.verdict is not None
     assert agreeing.verdict.word == "suggestive"
 
 
 def test_two_equal_seeds_show_their_own_intervals() -> None:
-    (answer,) = answers(stage_table(experiment_of(0, 0, threshold=None, problems=60, right=0)))
-    assert answer.verdict is not None
-    assert answer.verdict.word == "not distinguishable"
-    assert "own 95 % intervals lie within" in answer.numbers
+    (sentence,) = verdict_sentences(stage_table(experiment_of(0, 0, threshold=None, problems=60, right=0)))
+    assert sentence.verdict is not None
+    assert sentence.verdict.word == "not distinguishable"
+    assert "own 95 % intervals lie within" in sentence.numbers
 
 
 def test_the_same_difference_in_every_seed_is_not_tested_and_not_called_equal() -> None:
     experiment = experiment_of(100, 100, threshold=None)
     table = stage_table(experiment)
-    assert f"Not tested: {plain(answers(table)[0].headline)}" in report(experiment)
-    (answer,) = answers(table)
-    assert answer.verdict is not None
-    assert answer.verdict.word == "not tested"
-    assert "not distinguishable" not in str(answer)
-    assert "differ by the same in every seed, which is not tested" in answer.headline
+    assert f"Not tested: {plain(verdict_sentences(table)[0].headline)}" in report(experiment)
+    (sentence,) = verdict_sentences(table)
+    assert sentence.verdict is not None
+    assert sentence.verdict.word == "not tested"
+    assert "not distinguishable" not in str(sentence)
+    assert "differ by the same in every seed, which is not tested" in sentence.headline
     assert {seed.comparisons[0].verdict.word for seed in table.rows[0].seeds} == {"differ"}  # type: ignore[union-attr]
-    assert "Add seeds to test it" in answer.limits
+    assert "Add seeds to test it" in sentence.limits

@@ -11,7 +11,7 @@ from tests.factories import EVALUATION_SETTINGS, add_evaluation, make_attempt, m
 from tests.histories import make_history
 from webapp.comparison import exports
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import answers
+from webapp.comparison.wording import verdict_sentences
 from webapp.files import text_formats
 from webapp.files.grid import Grid
 from webapp.files.number_text import p_value, points
@@ -178,7 +178,7 @@ def test_a_refused_comparison_says_why_in_every_export():
         text_formats.json(exports.stages(table)),
     ):
         assert "the token limit differs (28 against 64)" in text
-    assert answers(table)[0].verdict is None
+    assert verdict_sentences(table)[0].verdict is None
 
 
 def test_an_empty_experiment_exports_its_header():

@@ -24,7 +24,7 @@ from webapp.comparison.cells import MeansComparison, Refusal
 from webapp.comparison.metrics import sizes
 from webapp.comparison.pass_curves import changes, curves
 from webapp.comparison.table import StageTable, stage_table
-from webapp.comparison.wording import answers
+from webapp.comparison.wording import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files import text_formats
 from webapp.files.number_text import plain
@@ -95,10 +95,10 @@ def test_the_table_compares_pass_at_k_problem_by_problem(experiment: Experiment)
     (equal,) = made.rows[0].seeds[0].comparisons
     assert isinstance(equal, MeansComparison)
     assert (equal.delta, equal.verdict.word) == (0, "not distinguishable")
-    (answer,) = answers(made)
-    assert answer.headline == "After grpo, the mul_tokens checkpoint is above baseline’s."
-    assert "McNemar" not in answer.numbers
-    assert "mul_tokens 90.0 % (60 × 6 samples)" in plain(answer.numbers)
+    (sentence,) = verdict_sentences(made)
+    assert sentence.headline == "After grpo, the mul_tokens checkpoint is above baseline’s."
+    assert "McNemar" not in sentence.numbers
+    assert "mul_tokens 90.0 % (60 × 6 samples)" in plain(sentence.numbers)
 
 
 def test_unfinished_samples_have_no_number(experiment: Experiment) -> None:

@@ -21,7 +21,7 @@ from webapp.comparison.cells import Comparison, Refusal
 from webapp.comparison.columns import DETAILS
 from webapp.comparison.metrics import METRICS
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import answers
+from webapp.comparison.wording import verdict_sentences
 from webapp.files.number_text import plain
 from webapp.results.models import Evaluation, Outcome
 from webapp.results.outcome_counts import latest_accuracies
@@ -299,15 +299,15 @@ def test_five_queries_whatever_the_size(django_assert_num_queries):
     assert not any("completion" in query["sql"] for query in queries.captured_queries)  # no text is loaded
 
 
-def test_the_means_in_the_answer_are_of_the_seeds_that_are_compared():
+def test_the_means_in_the_verdict_sentence_are_of_the_seeds_that_are_compared():
     experiment = seeded([12, 9, 14])
     Evaluation.objects.filter(
         attempt__stage_run__seed=2, attempt__stage_run__condition__name="mul_tokens"
     ).delete()
-    (answer,) = answers(stage_table(experiment))
-    assert "Mean over 2 seeds: mul_tokens 50.5 %, baseline 40.0 %" in plain(answer.numbers)
+    (sentence,) = verdict_sentences(stage_table(experiment))
+    assert "Mean over 2 seeds: mul_tokens 50.5 %, baseline 40.0 %" in plain(sentence.numbers)
     Evaluation.objects.filter(attempt__stage_run__seed=1).delete()
     evaluate(experiment, "baseline", "drills", [False] * 100, seed=1)  # alone: it must not lower the mean
     evaluate(experiment, "mul_tokens", "drills", [i < 50 for i in range(100)], seed=2)
-    (answer,) = answers(stage_table(experiment))
-    assert "Mean over 2 seeds: mul_tokens 51.0 %, baseline 40.0 %" in plain(answer.numbers)
+    (sentence,) = verdict_sentences(stage_table(experiment))
+    assert "Mean over 2 seeds: mul_tokens 51.0 %, baseline 40.0 %" in plain(sentence.numbers)

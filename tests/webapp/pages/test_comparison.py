@@ -1,4 +1,4 @@
-"""The results pages: answer first, every number opens its problems, bad choices are explained."""
+"""The results pages: the verdict sentence first, every number opens its problems, bad choices are explained."""
 
 import csv
 import io

@@ -17,7 +17,7 @@ from tests.factories import make_experiment, make_user
 from webapp.comparison import exports
 from webapp.comparison.cells import Refusal, UnpairedComparison
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import answers
+from webapp.comparison.wording import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files import text_formats
 from webapp.files.number_text import points
@@ -102,7 +102,7 @@ def test_the_reports_three_tables_stand_in_the_report(experiment):
 
 
 def test_the_headline_is_not_distinguishable_and_no_benefit(experiment):
-    headline = answers(stage_table(experiment))[-1].headline.replace("\u00a0", " ")
+    headline = verdict_sentences(stage_table(experiment))[-1].headline.replace("\u00a0", " ")
     assert headline == (
         "After grpo_20x_shaped, mul_tokens and baseline are not distinguishable at n = 500, unpaired; "
         "about 1,450 problems a condition would be needed to see this difference (80 % power)."
@@ -303,9 +303,9 @@ def minimal():
 def test_json_and_unlike_sizes_in_one_row(tmp_path):
     publication = published.read(write(tmp_path, minimal(), "small.json"))
     table = stage_table(import_history(publication=publication, owner=make_user()).experiment)
-    (answer,) = answers(table)
-    assert "n\u00a0=\u00a010\u00a0and\u00a012" in answer.headline
-    assert "not asked the same number of problems" in answer.limits
+    (sentence,) = verdict_sentences(table)
+    assert "n\u00a0=\u00a010\u00a0and\u00a012" in sentence.headline
+    assert "not asked the same number of problems" in sentence.limits
     only_one = minimal() | {"name": "half"}
     del only_one["stages"][0]["results"]["gsm8k"]["b"]
     made = import_history(publication=published.read(write(tmp_path, only_one)), owner=make_user())
@@ -317,8 +317,8 @@ def test_equal_counts_ask_for_no_number_of_problems(tmp_path):
     equal = minimal()
     equal["stages"][0]["results"]["gsm8k"]["b"] = {"correct": 3, "problems": 10}
     made = import_history(publication=published.read(write(tmp_path, equal)), owner=make_user())
-    (answer,) = answers(stage_table(made.experiment))
-    assert "would be needed" not in answer.headline  # no difference, no number of problems for it
+    (sentence,) = verdict_sentences(stage_table(made.experiment))
+    assert "would be needed" not in sentence.headline  # no difference, no number of problems for it
 
 
 def broken(path, value):

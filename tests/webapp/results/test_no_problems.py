@@ -12,7 +12,7 @@ from django.urls import reverse
 from tests import factories, histories, pages
 from tests.webapp.comparison.test_flips import content
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import answers
+from webapp.comparison.wording import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files.formats import FORMATS
 from webapp.reports.experiment_tables import TABLES
@@ -126,11 +126,11 @@ def test_an_evaluation_that_asked_something_counts_before_it() -> None:
     run = factories.run_of(experiment, "mul_tokens", "grpo")
     again = factories.make_attempt(run, state=State.SUCCEEDED)
     factories.add_evaluation(again, [True] * 30 + [False] * 10)
-    (answer,) = answers(stage_table(experiment))
-    assert "75.0" in answer.numbers
+    (sentence,) = verdict_sentences(stage_table(experiment))
+    assert "75.0" in sentence.numbers
     third = factories.make_attempt(run, state=State.SUCCEEDED)
     factories.add_evaluation(third, [])
-    assert answers(stage_table(experiment)) == [answer]
+    assert verdict_sentences(stage_table(experiment)) == [sentence]
 
 
 def test_it_is_not_taken_over() -> None:

@@ -11,7 +11,7 @@ from tests.factories import add_evaluation, make_attempt, make_experiment, make_
 from webapp.comparison import exports
 from webapp.comparison.cells import MeansComparison
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import answers
+from webapp.comparison.wording import verdict_sentences
 from webapp.files import text_formats
 from webapp.results.models import Evaluation, Outcome
 from webapp.results.token_counts import measured
@@ -117,7 +117,7 @@ def test_the_table_compares_the_same_problems(experiment):
     differences = [3.0 if i % 3 == 0 else 0.0 for i in range(90)]
     assert one.interval == paired_amounts([0.0] * 90, differences).interval
     assert one.verdict.word == "differ"
-    said = answers(table)[0]
+    said = verdict_sentences(table)[0]
     assert "10.0 (900 in 90), baseline 9.0 (810 in 90): +1.0 tokens" in said.numbers
     assert "%" not in said.numbers.replace("95 %", "")
 

@@ -21,7 +21,7 @@ from webapp.comparison.decisions import decisions
 from webapp.comparison.pass_curves import MEANINGS, curves
 from webapp.comparison.stage_sheets import detail_sheet, stage_sheet
 from webapp.comparison.table import StageTable, stage_table
-from webapp.comparison.wording import answers, mixed_sizes
+from webapp.comparison.wording import mixed_sizes, verdict_sentences
 from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
 from webapp.files.formats import FORMATS
@@ -51,7 +51,7 @@ SHARED_LABELS = {
 @require_GET
 @vary_on_headers("HX-Request")
 def comparison(request: HttpRequest, name: str) -> HttpResponse:
-    """The stage table with its answer; ?benchmark=, ?baseline=, ?metric=, ?seeds=. For htmx only what changes."""
+    """The stage table with its verdict sentences; ?benchmark=, ?baseline=, ?metric=, ?seeds=. For htmx only what changes."""
     experiment = get_object_or_404(Experiment, name=name)
     try:
         wanted = _choices(request, experiment)
@@ -67,7 +67,7 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
         "together": together,
         "plot": forest_plot(table, together),
         "decisions": decisions(table),
-        "answers": answers(table),
+        "verdict_sentences": verdict_sentences(table),
         "stages": stage_sheet(table, together=together).page_view,
         "reach": _reach(table),
         "warning": mixed_sizes(table),
@@ -130,7 +130,7 @@ def evaluation_file(request: HttpRequest, evaluation_id: int, format: str) -> Ht
 
 @require_GET
 def outcomes_file(request: HttpRequest, name: str, format: str) -> HttpResponseBase:
-    """Every response that the stage tables are made of, streamed; ?benchmark= for those of one."""
+    """Every completion that the stage tables are made of, streamed; ?benchmark= for those of one."""
     file_responses.check(format)
     experiment = get_object_or_404(Experiment, name=name)
     found = outcome_files.that_count(experiment, request.GET.get("benchmark", ""))
@@ -141,12 +141,12 @@ def outcomes_file(request: HttpRequest, name: str, format: str) -> HttpResponseB
 
 @require_GET
 def findings(request: HttpRequest, name: str) -> HttpResponse:
-    """The answer so far and the findings of an experiment, the worst first, as a fragment."""
+    """The verdict sentences so far and the findings of an experiment, the worst first, as a fragment."""
     experiment = get_object_or_404(Experiment, name=name)
     table = stage_table(experiment)
     context = {
         "findings": readings.grouped(readings.of_experiment(experiment, table)),
-        "answers": [answer for answer in answers(table) if answer.numbers],
+        "verdict_sentences": [sentence for sentence in verdict_sentences(table) if sentence.numbers],
         "experiment": experiment,
     }
     return render(request, "results/_findings.html", context)
@@ -201,7 +201,7 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
 
 @require_GET
 def samples(request: HttpRequest, evaluation_id: int) -> HttpResponse:
-    """Every response to one problem, ?problem=: the greedy one, then the samples."""
+    """Every completion of one problem, ?problem=: the greedy one, then the samples."""
     related = ("attempt__stage_run__condition", "attempt__stage_run__stage", "attempt__stage_run__experiment")
     found = get_object_or_404(Evaluation.objects.select_related(*related), pk=evaluation_id)
     outcomes = list(found.outcomes.filter(problem=request.GET.get("problem", "")).order_by("sample"))

@@ -123,7 +123,7 @@ def show_results(experiment: Experiment, folder: Path, say: Callable[[str], None
     """Print the primary benchmark's table, write the report into `folder`, and say where it lies."""
     built = table.stage_table(experiment)
     say(stage_sheet(built).grid.markdown(aligned=True))
-    said: list[Statement] = [*decisions(built), *wording.answers(built)]
+    said: list[Statement] = [*decisions(built), *wording.verdict_sentences(built)]
     for one in said:
         say(f"\n{one.text}")
     folder.mkdir(parents=True, exist_ok=True)
