@@ -3,7 +3,7 @@
 python -m benchmarks.gpu [--data FOLDER] [--work build/gpu]
 
 The stages run as under a worker, `python -m training` from run directory to journal, on texts that lie beside the
-project in place of those from the hub. The model is nearly random after so little, so that almost every response goes
+project in place of those from the hub. The model is nearly random after so little, so that almost every completion goes
 on to its limit: rollouts a second are the least that GRPO reaches. Each figure is the median of the records of steps.
 """
 

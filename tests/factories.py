@@ -309,7 +309,7 @@ def add_evaluation(
 def add_samples(
     evaluation: Evaluation, correct: Sequence[Sequence[bool]], *, temperature: float = 0.8
 ) -> Evaluation:
-    """Sampled responses beside the greedy ones: for each problem in order one a bool."""
+    """Sampled completions beside the greedy ones: for each problem in order one a bool."""
     evaluation.settings |= {"samples": len(correct[0]), "temperature": temperature}
     evaluation.save(update_fields=["settings"])
     greedy = evaluation.outcomes.filter(sample=0).order_by("problem")

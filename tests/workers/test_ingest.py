@@ -134,7 +134,9 @@ def test_a_journal_is_read_in_which_fields_change_to_their_new_names(
     assert list(outcomes) == [("a", " #### 1", "1", True), ("b", " #### 2", "2", False)]
 
 
-def test_samples_of_one_problem_arrive_beside_its_greedy_response(attempt: Attempt, journal: Journal) -> None:
+def test_samples_of_one_problem_arrive_beside_its_greedy_completion(
+    attempt: Attempt, journal: Journal
+) -> None:
     journal.append("evaluation", evaluation="x@1", benchmark="x", step=5, problems=1, settings={"samples": 2})
     journal.append("outcomes", evaluation="x@1", rows=[outcome("a")])
     drawn = [outcome("a", sample=1, correct=True), outcome("a", sample=2)]

@@ -28,9 +28,9 @@ class ProblemsFunction(Protocol):
 
 
 class GradeFunction(Protocol):
-    """Returns (extracted answer or None, whether it is right); of choices the response is the chosen one."""
+    """Returns (extracted answer or None, whether it is right); of choices the completion is the chosen one."""
 
-    def __call__(self, problem: Problem, response: str) -> tuple[str | None, bool]: ...
+    def __call__(self, problem: Problem, completion: str) -> tuple[str | None, bool]: ...
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Benchmark:
     size: int  # problems there are in all
     tokens: int  # of a prompt on average, in GPT-2's tokens; of choices, of all of them with the prompt before each
     kind: Literal["answer", "choice"] = (
-        "answer"  # the model writes a response, or its likeliest choice counts
+        "answer"  # the model writes a completion, or its likeliest choice counts
     )
 
     def asked(self, count: int | None, *, data_dir: Path) -> list[Problem]:

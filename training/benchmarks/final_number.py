@@ -6,7 +6,7 @@ from training.text.answers import extract_answer, same_number
 GRADER = "final_number/1"
 
 
-def grade(problem: Problem, response: str) -> tuple[str | None, bool]:
-    """Return the response's final number and whether it equals the reference."""
-    answer = extract_answer(response)
+def grade(problem: Problem, completion: str) -> tuple[str | None, bool]:
+    """Return the completion's final number and whether it equals the reference."""
+    answer = extract_answer(completion)
     return answer, same_number(answer, problem.reference)

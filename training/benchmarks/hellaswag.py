@@ -45,9 +45,9 @@ def _problem(place: int, row: rows.Row) -> Problem:
     return Problem(f"val-{place:05d}", context, str(int(label)), choices, labels=(source,) if source else ())
 
 
-def grade(problem: Problem, response: str) -> tuple[str | None, bool]:
+def grade(problem: Problem, completion: str) -> tuple[str | None, bool]:
     """Return the number of the chosen ending and whether it is the right one."""
-    answer = str(problem.choices.index(response)) if response in problem.choices else None
+    answer = str(problem.choices.index(completion)) if completion in problem.choices else None
     return answer, answer == problem.reference
 
 

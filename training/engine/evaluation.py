@@ -75,7 +75,7 @@ class _Evaluation:
         return f"{self.benchmark.name}@{len(self.problems)}"
 
     def _append(self, batches: Iterator[list[OutcomeRow]], total: int, unit: str) -> int:
-        """Record batches with progress; return how many of their responses are correct."""
+        """Record batches with progress; return how many of their completions are correct."""
         done = correct = 0
         for rows in ranks.together(batches):
             self.run.journal.append("outcomes", evaluation=self._key, rows=rows)
@@ -86,7 +86,7 @@ class _Evaluation:
         return correct
 
     def _written(self) -> Iterator[list[OutcomeRow]]:
-        """Yield the outcomes of greedy responses, batch by batch."""
+        """Yield the outcomes of greedy completions, batch by batch."""
         outcomes = _Outcomes(self.benchmark, self.tokenizer)
         problems, prompts, too_long = self._prompts(self._mine)
         if everywhere := int(ranks.total(len(too_long))[0]):
@@ -102,7 +102,7 @@ class _Evaluation:
             yield [outcomes.row(problems[i], sample) for i, sample in batch.items()]
 
     def _sampled(self) -> Iterator[list[OutcomeRow]]:
-        """Yield the outcomes of responses drawn at the temperature: the same ones whenever this is run again.
+        """Yield the outcomes of completions drawn at the temperature: the same ones whenever this is run again.
 
         The first of several processes draws them all, as draws depend on what is drawn together.
         """

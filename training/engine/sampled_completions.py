@@ -1,4 +1,4 @@
-"""Sampled solutions: ask problems, grade the responses, keep the right ones, learn them; once or in several rounds."""
+"""Sampled solutions: ask problems, grade the completions, keep the right ones, learn them; once or in several rounds."""
 
 import json
 import os
@@ -172,7 +172,7 @@ def _problems(
 
 
 class _Grader:
-    """Responses → rollouts, and examples of those that are kept."""
+    """Completions → rollouts, and examples of those that are kept."""
 
     def __init__(
         self, run: Run, settings: SolutionSettings, tokenizer: PreTrainedTokenizerFast, first_group: int
@@ -182,7 +182,7 @@ class _Grader:
     def judge(
         self, number: int, problem: Example, answers: Sequence[Answer]
     ) -> tuple[list[RolloutRow], list[Example]]:
-        """Grade a problem's responses; keep the first right ones that differ, ended by themselves, and fit."""
+        """Grade a problem's completions; keep the first right ones that differ, ended by themselves, and fit."""
         rows, kept = [], dict[str, Example]()
         for answer in answers:
             row = self._row(number, problem, answer)
@@ -196,7 +196,7 @@ class _Grader:
         return rows, list(kept.values())
 
     def _example(self, problem: Example, answer: Answer) -> Example:
-        """The response as a source would have it; where the condition has no mul-tokens, a teacher's are taken out."""
+        """The completion as a source would have it; where the condition has no mul-tokens, a teacher's are taken out."""
         text = answer.text.strip()
         if not self.run.spec.mul_tokens.inject:
             text = mul_tokens.expand(text)
@@ -254,7 +254,7 @@ def _enough(run: Run, settings: SolutionSettings, sampled: Round, number: int) -
     """Tell what a round kept. Raises ValueError when it is too little to learn from."""
     kept, rows = len(sampled.kept), sampled.rows
     right = sum(row["correct"] for row in rows)
-    text = f"{right:,} of {len(rows):,} responses are right, {kept:,} were kept"
+    text = f"{right:,} of {len(rows):,} completions are right, {kept:,} were kept"
     run.journal.log(f"round {number}: {text}; cost {sampled.metrics.get('cost', 0):.2f}")
     if kept < settings.least_kept:
         advice = "ask a better teacher or easier problems, or sample more"

@@ -217,7 +217,7 @@ def plan(
 
 
 def evaluation_work(benchmarks: Sequence[BenchmarkSettings]) -> Work:
-    """What the benchmarks of one checkpoint compute; every response is taken to go to its token limit."""
+    """What the benchmarks of one checkpoint compute; every completion is taken to go to its token limit."""
     total = Work()
     for settings in benchmarks:
         benchmark = BENCHMARKS[settings.benchmark]

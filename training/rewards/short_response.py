@@ -1,4 +1,4 @@
-"""Short response: fewer than 150 words."""
+"""Short completion: fewer than 150 words."""
 
 from typing import Literal
 

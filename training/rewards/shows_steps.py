@@ -1,4 +1,4 @@
-"""Shows steps: the response has an equation or the answer's mark."""
+"""Shows steps: the completion has an equation or the answer's mark."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from training.settings.shared import Reward
 
 
 class ShowsStepsReward(Reward):
-    """0.1 when the response has = or ####."""
+    """0.1 when the completion has = or ####."""
 
     reward: Literal["shows_steps"]
 

@@ -1,4 +1,4 @@
-"""Uses mul-tokens: the response has at least one."""
+"""Uses mul-tokens: the completion has at least one."""
 
 from typing import Literal
 

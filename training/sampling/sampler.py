@@ -1,4 +1,4 @@
-"""Greedy and drawn responses of a GPT-2, for rollouts and evaluation; training/sampling/decoding.py reads and remembers the tokens.
+"""Greedy and drawn completions of a GPT-2, for rollouts and evaluation; training/sampling/decoding.py reads and remembers the tokens.
 
 It is written over the model's weights instead of its forward: transformers' `generate` takes two to three times as long on a
 small model (its cache grows by copying, every prompt of a group is read group_size times, finished rows go on). On a
@@ -19,7 +19,7 @@ from training.settings.shared import SamplingSettings
 
 @dataclass(frozen=True)
 class Sample:
-    """One decoded response."""
+    """One decoded completion."""
 
     ids: list[int]  # the end-of-text token included when it came
     ended: bool  # whether it ended by itself, not at the limit
@@ -76,7 +76,7 @@ class Sampler:
         part: tuple[int, int] = (0, 1),
         sampling: SamplingSettings | None = None,
     ) -> list[Sample]:
-        """Draw group_size responses to each prompt; the rows of a group are consecutive.
+        """Draw group_size completions of each prompt; the rows of a group are consecutive.
 
         The generator is all the randomness there is: one number a row and token, whatever the model's device. The
         prompts may be a part (its number, of how many equal ones) of a larger batch; each part, given a generator in

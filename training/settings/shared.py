@@ -143,16 +143,16 @@ class BenchmarkSettings(Settings):
 
     benchmark: str = Field(..., description="Name in the benchmark registry")
     problems: int | None = Field(None, ge=1, description="First so many problems; empty: all of them")
-    max_new_tokens: int = Field(256, ge=1, description="Token limit of a response")
+    max_new_tokens: int = Field(256, ge=1, description="Token limit of a completion")
     batch_size: int = Field(100, ge=1, description="Prompts decoded together")
-    decoding: Literal["greedy"] = Field("greedy", description="How the response is decoded")
+    decoding: Literal["greedy"] = Field("greedy", description="How the completion is decoded")
     samples: int = Field(
         0,
         ge=0,
         le=1000,
-        description="Responses drawn to each problem beside the greedy one, for pass@k; 0: none",
+        description="Completions drawn for each problem beside the greedy one, for pass@k; 0: none",
     )
-    temperature: float = Field(0.8, gt=0, description="Sampling temperature of these responses")
+    temperature: float = Field(0.8, gt=0, description="Sampling temperature of these completions")
 
 
 class SamplingSettings(Settings):
@@ -174,7 +174,7 @@ class SamplingSettings(Settings):
     repetition_penalty: float = Field(
         1.0,
         gt=0,
-        description="Above 1, tokens that stand in the prompt or the response already become less likely; 1: off",
+        description="Above 1, tokens that stand in the prompt or the completion already become less likely; 1: off",
     )
 
     @property
@@ -236,7 +236,7 @@ class Reward(Settings):
         raise NotImplementedError
 
 
-Learns = Literal["nothing", "text", "responses", "rewards"]  # what a stage's loss is about
+Learns = Literal["nothing", "text", "completions", "rewards"]  # what a stage's loss is about
 
 
 def epochs_text(count: int) -> str:

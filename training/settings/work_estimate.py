@@ -17,8 +17,8 @@ class Work:
     generated: int = 0  # tokens that are sampled
     decoding_steps: int = 0  # forward passes that wait for each other, each giving a batch one token
     problems: int = 0  # of benchmarks
-    outcomes: int = 0  # responses to them: the greedy one, and samples
-    kept: int = 0  # tokens that are kept as text: of prompts, completions and responses
+    outcomes: int = 0  # completions of them: the greedy one, and samples
+    kept: int = 0  # tokens that are kept as text: of prompts and completions
     records: int = 0  # metrics records in the journal
 
     def __add__(self, other: "Work") -> "Work":

@@ -13,7 +13,7 @@ class TeacherError(ValueError):
 
 @dataclass(frozen=True)
 class Answer:
-    """One sampled response to a problem."""
+    """One sampled completion of a problem."""
 
     text: str
     ended: bool  # by itself, not at the token limit

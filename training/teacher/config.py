@@ -111,22 +111,22 @@ class SolutionSettings(TrainingStageSettings):
     """Sample solutions, keep the right ones, learn them: what distillation and rejection sampling share."""
 
     records_rollouts: ClassVar[bool] = True
-    learns: ClassVar[Learns] = "responses"
+    learns: ClassVar[Learns] = "completions"
     same_speed: ClassVar[tuple[str, ...]] = ("precision",)
     data: list[AnySource] = Field(..., min_length=1, description="Sources of problems and their weights")
     problems: int = Field(
         ..., ge=1, description="Different problems with a known answer, at most as many as the sources have"
     )
-    samples: int = Field(4, ge=1, description="Responses sampled to each problem")
-    keep: int = Field(4, ge=1, description="Right and different responses kept of a problem, at most")
-    least_kept: int = Field(1, ge=1, description="With fewer kept responses in all the stage fails")
+    samples: int = Field(4, ge=1, description="Completions sampled for each problem")
+    keep: int = Field(4, ge=1, description="Right and different completions kept of a problem, at most")
+    least_kept: int = Field(1, ge=1, description="With fewer kept completions in all the stage fails")
     temperature: float = Field(0.7, gt=0, le=2, description="Sampling temperature")
     max_new_tokens: int = Field(
-        256, ge=1, description="Token limit of a response; those cut off are not kept"
+        256, ge=1, description="Token limit of a completion; those cut off are not kept"
     )
     sampling_batch: int = Field(32, ge=1, description="Problems that a local model answers together")
-    epochs: int = Field(1, ge=1, description="Passes over the kept responses")
-    max_length: int = Field(128, ge=8, description="Longest prompt + response that is kept, in tokens")
+    epochs: int = Field(1, ge=1, description="Passes over the kept completions")
+    max_length: int = Field(128, ge=8, description="Longest prompt + completion that is kept, in tokens")
 
     @model_validator(mode="after")
     def _keeps_what_is_sampled(self) -> Self:
@@ -144,40 +144,40 @@ class SolutionSettings(TrainingStageSettings):
         return f"{self.problems:,} problems, {kept} at most, {epochs_text(self.epochs)}"
 
     def planned_steps(self) -> int:
-        """The most there can be; how many there are shows when the responses are graded."""
+        """The most there can be; how many there are shows when the completions are graded."""
         return self.most_steps()
 
     def work(self) -> Work:
-        """Every response is taken to fill max_new_tokens, and as many to be kept as may be: the most there can be."""
+        """Every completion is taken to fill max_new_tokens, and as many to be kept as may be: the most there can be."""
         return self.work_of(rounds=1, generates=True)
 
     def work_of(self, *, rounds: int, generates: bool) -> Work:
         """The work of so many rounds; an endpoint's own generation is not this machine's."""
-        responses = rounds * self.problems * self.samples
+        completions = rounds * self.problems * self.samples
         prompt = round(mean_tokens(self.data)[0])
         kept = rounds * self.problems * self.keep * self.epochs
         return Work(
             steps=rounds * self.most_steps(),
-            rollouts=responses,
+            rollouts=completions,
             learnt=kept * min(prompt + self.max_new_tokens, self.max_length),
             scored=rounds * self.problems * prompt if generates else 0,
-            generated=responses * self.max_new_tokens if generates else 0,
+            generated=completions * self.max_new_tokens if generates else 0,
             decoding_steps=rounds * -(-self.problems // self.sampling_batch) * self.max_new_tokens
             if generates
             else 0,
-            kept=responses * (prompt + self.max_new_tokens),
+            kept=completions * (prompt + self.max_new_tokens),
             records=rounds * self.most_steps() // self.log_every,
         )
 
     def assumptions(self) -> list[str]:
         """How much is kept, and how long it is."""
         return [
-            f"{self.name}: every response is taken to reach its limit of {self.max_new_tokens} tokens, and {self.keep} of "
+            f"{self.name}: every completion is taken to reach its limit of {self.max_new_tokens} tokens, and {self.keep} of "
             f"{self.samples} to be kept; less of either is less work"
         ]
 
     def context_needed(self) -> dict[str, int]:
-        """Prompt and response stand in it."""
+        """Prompt and completion stand in it."""
         return {"max_length": self.max_length}
 
     def mixtures(self) -> Mapping[str, Sequence[Source]]:

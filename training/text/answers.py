@@ -1,4 +1,4 @@
-"""The final answer of a response: finding it, and comparing it with the reference (no torch)."""
+"""The final answer of a completion: finding it, and comparing it with the reference (no torch)."""
 
 import re
 from decimal import Decimal, InvalidOperation

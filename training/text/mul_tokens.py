@@ -90,7 +90,7 @@ def expand(text: str) -> str:
 
 
 def as_results(text: str) -> str:
-    """Replace each mul-token by its result's digits: what reading a number off a response needs."""
+    """Replace each mul-token by its result's digits: what reading a number off a completion needs."""
     return TOKEN.sub(lambda found: found[3], text)
 
 

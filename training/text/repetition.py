@@ -1,4 +1,4 @@
-"""Repetition in a response (no torch)."""
+"""Repetition in a completion (no torch)."""
 
 import re
 from collections import Counter

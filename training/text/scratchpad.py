@@ -1,4 +1,4 @@
-"""The scratchpad format: a response opens with its working out between marks, and the answer stands behind (no torch).
+"""The scratchpad format: a completion opens with its working out between marks, and the answer stands behind (no torch).
 
 The working out is learnt like any other text and can be graded by itself; the answer is read behind the marks only.
 """
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 OPEN, CLOSE = "[[", "]]"
 
 _WORKED = re.compile(r"(\s*)(\S.*?)\s*(\n####[^\n]*)\Z", re.DOTALL)
-_RESPONSE = re.compile(  # at the very start: brackets within ordinary text are no scratchpad
+_COMPLETION = re.compile(  # at the very start: brackets within ordinary text are no scratchpad
     rf"\A\s*{re.escape(OPEN)}(?P<working>.*?)(?:(?P<close>{re.escape(CLOSE)})(?P<answer>.*))?\Z", re.DOTALL
 )
 
 
 @dataclass(frozen=True)
 class Parts:
-    """A response taken apart."""
+    """A completion taken apart."""
 
     working: str | None  # what stands between the marks; None: there is no scratchpad
     answer: str  # what is left; empty where the scratchpad was never closed
@@ -31,9 +31,9 @@ def wrapped(completion: str) -> str:
     return f"{before}{OPEN} {working} {CLOSE}{answer}"
 
 
-def parts(response: str) -> Parts:
-    """Take a response apart; one without a scratchpad is all answer."""
-    found = _RESPONSE.match(response)
+def parts(completion: str) -> Parts:
+    """Take a completion apart; one without a scratchpad is all answer."""
+    found = _COMPLETION.match(completion)
     if found is None:
-        return Parts(None, response)
+        return Parts(None, completion)
     return Parts(found["working"].strip(), found["answer"] or "")

@@ -1,4 +1,4 @@
-"""Whether the written steps of a response are right: each equation in it checked, apart from its final answer.
+"""Whether the written steps of a completion are right: each equation in it checked, apart from its final answer.
 
 What counts is what can be read as arithmetic on both sides of a `=`: `bags = 3 × 7 = 21` holds one equation. In
 doubt nothing is counted: units between operators, algebra, percentages, parts `of` something are left alone.

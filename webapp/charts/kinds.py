@@ -47,7 +47,7 @@ class Kind:
 
 CURATED = (
     Kind("accuracy", "Accuracy of rollouts", "share correct", percent=True),
-    Kind("kept", "Kept responses", "share of responses", percent=True),
+    Kind("kept", "Kept completions", "share of completions", percent=True),
     Kind("reward", "Reward", "mean per rollout"),
     Kind("components", "Reward by component", "this run, mean per rollout, stacked", metric=COMPONENTS),
     Kind("kl", "KL divergence from the reference", "nats per token"),

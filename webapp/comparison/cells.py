@@ -63,7 +63,7 @@ class Cell:
 
     @property
     def count(self) -> int | None:
-        """Responses that the metric counts; None where only their share was published, for pass@k and an amount."""
+        """Completions that the metric counts; None where only their share was published, for pass@k and an amount."""
         return self.result.count(self.metric.column) if self.metric.kind == "share" else None
 
     @property
@@ -162,7 +162,7 @@ class MeansComparison:
 
 @dataclass(frozen=True)
 class UnpairedComparison:
-    """The same of which only counts are known, so that no problem's two responses can be paired."""
+    """The same of which only counts are known, so that no problem's two completions can be paired."""
 
     kind: ClassVar[str] = "counts"
     pairing: ClassVar[str | None] = "unpaired"

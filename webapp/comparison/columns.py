@@ -30,7 +30,7 @@ GAINED_LOST = "gained / lost"  # title of a column that not every table has
 
 
 def _mean(column: str) -> Callable[[Cell], float | None]:
-    """The mean of one of Tally's columns over the responses; None: not published."""
+    """The mean of one of Tally's columns over the completions; None: not published."""
     return lambda cell: cell.result.mean(column)
 
 
@@ -42,10 +42,10 @@ def _equations_right(cell: Cell) -> float | None:
 
 # The detail metrics of a finished evaluation: a row is a Cell. One more line here stands on the page, in files and report.
 DETAILS = (
-    Column("mul_tokens_per_response", "number", "Mul-tokens per response", "{:.3f}".format, _mean("mul_tokens")),
+    Column("mul_tokens_per_response", "number", "Mul-tokens per completion", "{:.3f}".format, _mean("mul_tokens")),
     Column("repetition_rate", "number", "Repetition", percent, _mean("repeats"), unit="%"),
     Column("hit_limit_rate", "number", "Hit limit", percent, _mean("hit_limit"), unit="%"),
-    Column("mean_tokens", "number", "Tokens per response", "{:.1f}".format, _mean("tokens")),
+    Column("mean_tokens", "number", "Tokens per completion", "{:.1f}".format, _mean("tokens")),
     Column("steps_right_rate", "number", "All steps right", percent, _mean("all_steps_right"), unit="%"),
     Column("equations_right", "number", "Equations right", percent, _equations_right, unit="%",
            note="{0.result.steps_right}/{0.result.steps_written}".format),

@@ -230,7 +230,7 @@ def _problems(sides: Sequence[Side], ways: Sequence[Way], metric: Metric) -> tup
 
 
 def _answers(evaluations: Iterable[int], column: str) -> dict[int, dict[str, bool]]:
-    """What each greedy response says by one of YES_OR_NO, by evaluation and problem. One query, no texts."""
+    """What each greedy completion says by one of YES_OR_NO, by evaluation and problem. One query, no texts."""
     sql = f"""
         SELECT evaluation_id, array_agg(problem), array_agg({YES_OR_NO[column].format(row="one")})
         FROM results_outcome one WHERE evaluation_id = ANY(%s) AND sample = {GREEDY}

@@ -21,7 +21,7 @@ CAPTION = "each group’s own 95 % interval over its problems, not adjusted for 
 
 @dataclass(frozen=True)
 class Group:
-    """One group of problems in one comparison; counts are of responses that the metric counts."""
+    """One group of problems in one comparison; counts are of completions that the metric counts."""
 
     name: str
     stage: str

@@ -1,4 +1,4 @@
-"""What the stage table can be about: shares of the responses, pass@k, amounts in a response.
+"""What the stage table can be about: shares of the completions, pass@k, amounts in a completion.
 
 The command line names them before there is Django: nothing of it is imported here.
 """
@@ -9,19 +9,19 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class Metric:
-    """What is said yes or no of each problem's greedy response; or pass@k, a chance for each problem; or an amount."""
+    """What is said yes or no of each problem's greedy completion; or pass@k, a chance for each problem; or an amount."""
 
     name: str
     title: str
     column: str  # of Tally, and of querysets.YES_OR_NO or amounts.COLUMNS
-    positive: str = ""  # what the counted responses do
+    positive: str = ""  # what the counted completions do
     k: int | None = None  # of pass@k
     unit: str = "points"  # of a difference
     digits: int = 1  # decimals of a value as it is written
 
     @property
     def kind(self) -> Literal["share", "pass@k", "mean"]:
-        """Share of the responses, mean of a chance, or mean of an amount in each response."""
+        """Share of the completions, mean of a chance, or mean of an amount in each completion."""
         if self.k is not None:
             return "pass@k"
         return "share" if self.positive else "mean"
@@ -45,15 +45,15 @@ AMOUNTS = {
     metric.name: metric
     for metric in (
         Metric(
-            "mul_tokens_per_response", "Mul-tokens per response", "mul_tokens", unit="mul-tokens", digits=3
+            "mul_tokens_per_response", "Mul-tokens per completion", "mul_tokens", unit="mul-tokens", digits=3
         ),
-        Metric("tokens_per_response", "Tokens per response", "tokens", unit="tokens"),
+        Metric("tokens_per_response", "Tokens per completion", "tokens", unit="tokens"),
     )
 }
 
 
 def metrics(samples: int) -> dict[str, Metric]:
-    """The metrics of a benchmark to which so many responses are drawn, by name."""
+    """The metrics of a benchmark for which so many completions are drawn, by name."""
     return (
         METRICS
         | AMOUNTS

@@ -31,7 +31,7 @@ class Curve:
 
     @property
     def samples(self) -> int:
-        """How many were drawn to each problem."""
+        """How many were drawn for each problem."""
         return self.ks[-1]
 
     def rate(self, k: int) -> float | None:

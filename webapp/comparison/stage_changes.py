@@ -28,7 +28,7 @@ class Gain:
 def last_gains(table: StageTable) -> list[Gain]:
     """What each last stage changed against the stage that it started from, in pairs where there are any.
 
-    By a metric that counts responses, so not by pass@k or an amount.
+    By a metric that counts completions, so not by pass@k or an amount.
     """
     assert table.metric.kind == "share"
     pairs = [

@@ -64,7 +64,7 @@ class StageTable:
     benchmarks: tuple[str, ...]  # that the experiment runs
     metric: Metric
     metrics: tuple[Metric, ...]  # that the benchmark has
-    samples: int  # most that are drawn to a problem; 0: greedy responses alone
+    samples: int  # most that are drawn for a problem; 0: greedy completions alone
     conditions: tuple[str, ...]  # the baseline first
     positions: Mapping[str, int]  # of the conditions at launch, which decide their colours
     seeds: tuple[int, ...]

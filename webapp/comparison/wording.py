@@ -145,7 +145,7 @@ def _unpaired(table: StageTable, one: UnpairedComparison) -> VerdictSentence:
         f"{_tests(table)}."
     )
     limits = (
-        "Imported, counts only: without each problem’s outcome the responses cannot be paired. "
+        "Imported, counts only: without each problem’s outcome the completions cannot be paired. "
         "One run a condition: this compares two checkpoints, not two conditions."
     )
     if one.first_problems != one.second_problems:

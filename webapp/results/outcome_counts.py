@@ -55,7 +55,7 @@ RATES = {
     "tokens": "tokens_per_response",
     "mul_tokens": "mul_tokens_per_response",
     "all_steps_right": "steps_right_rate",
-}  # what a tally counts → the name of its mean over the responses, where only that was published
+}  # what a tally counts → the name of its mean over the completions, where only that was published
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,11 @@ class Tally:
     hit_limit: int
     tokens: int
     mul_tokens: int
-    steps_written: int | None  # equations in the responses; None: none was looked for, as among given endings
+    steps_written: (
+        int | None
+    )  # equations in the completions; None: none was looked for, as among given endings
     steps_right: int | None  # of them, those that hold
-    all_steps_right: int | None  # responses with an equation or more, all of which hold
+    all_steps_right: int | None  # completions with an equation or more, all of which hold
     published: Mapping[str, float] | None = None
 
     @property
@@ -88,14 +90,14 @@ class Tally:
         return self.published is not None or (not self.empty and self.counted == self.problems)
 
     def count(self, what: str) -> int | None:
-        """How many there are in all responses of one of RATES; None where that was not published."""
+        """How many there are in all completions of one of RATES; None where that was not published."""
         if self.published is None:
             counted: int | None = getattr(self, what)
             return counted
         return int(self.published[what]) if what in self.published else None
 
     def mean(self, what: str) -> float | None:
-        """The same for each response; None where neither count nor rate was published, or no problem was asked."""
+        """The same for each completion; None where neither count nor rate was published, or no problem was asked."""
         count = self.count(what)
         if count is not None:
             return count / self.problems if self.problems else None

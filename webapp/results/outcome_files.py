@@ -1,4 +1,4 @@
-"""Outcomes of evaluations as a long table: one row a response, the greedy ones of an evaluation first."""
+"""Outcomes of evaluations as a long table: one row a completion, the greedy ones of an evaluation first."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
@@ -36,7 +36,7 @@ def that_count(experiment: Experiment, benchmark: str = "") -> list[Evaluation]:
 
 
 def rows(experiment: Experiment, evaluations: Iterable[Evaluation], only: Q | None = None) -> Rows:
-    """Every response of these evaluations of one experiment; of the greedy ones those that `only` holds, if given."""
+    """Every completion of these evaluations of one experiment; of the greedy ones those that `only` holds, if given."""
     evaluations = list(evaluations)
     hashes = sorted({str(one.settings.get("problems_sha256", "not recorded")) for one in evaluations})
     provenance = origin(experiment, {"Problems (SHA-256)": ", ".join(hashes) or "none yet"})

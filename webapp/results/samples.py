@@ -1,4 +1,4 @@
-"""Sampled responses added up problem by problem: what pass@k is estimated from."""
+"""Sampled completions added up problem by problem: what pass@k is estimated from."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -58,7 +58,7 @@ def sampled(tallies: Iterable[Tally]) -> dict[int, Sampled]:
 
 
 def planned_samples(tally: Tally) -> int:
-    """How many responses are drawn to each problem; 0: none but the greedy one."""
+    """How many completions are drawn for each problem; 0: none but the greedy one."""
     samples = tally.settings.get("samples", 0)
     assert isinstance(samples, int)
     return samples

@@ -1,4 +1,4 @@
-"""What each greedy response has an amount of, problem by problem: tokens, mul-tokens."""
+"""What each greedy completion has an amount of, problem by problem: tokens, mul-tokens."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

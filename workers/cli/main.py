@@ -189,7 +189,7 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     table.set_defaults(run_command=_files("table"))
 
     export = commands.add_parser(
-        "export", help="write every response, rollout or point of an experiment to a file"
+        "export", help="write every completion, rollout or point of an experiment to a file"
     )
     export.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
     export.add_argument("--what", choices=[*EXPORTS], default="outcomes")

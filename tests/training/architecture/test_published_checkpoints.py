@@ -170,4 +170,4 @@ def test_a_published_model_can_be_asked_as_a_teacher(
     stage = stages.make("taught", "distill", changes=changes, data=SOLVED)
     assert stage.run() == 1
     (finished,) = stage.journal.records("finished")  # it knows nothing, but was asked
-    assert "responses are right, 0 were kept" in finished["hint"], finished
+    assert "completions are right, 0 were kept" in finished["hint"], finished

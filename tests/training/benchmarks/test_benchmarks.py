@@ -1,4 +1,4 @@
-"""Benchmarks: stable problems, and a grader that reads responses."""
+"""Benchmarks: stable problems, and a grader that reads completions."""
 
 import hashlib
 import re
@@ -82,7 +82,7 @@ def test_gsm8k_without_files_is_explained(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("response", "answer", "correct"),
+    ("completion", "answer", "correct"),
     [
         (" 7 × 8 = 56\n#### 56", "56", True),
         (" <MUL_7_8_56>\n#### 56", "56", True),
@@ -91,11 +91,11 @@ def test_gsm8k_without_files_is_explained(tmp_path):
         ("", None, False),
     ],
 )
-def test_responses_are_graded_by_their_final_number(response, answer, correct):
+def test_completions_are_graded_by_their_final_number(completion, answer, correct):
     problem = Problem("x", "User: ?\nAssistant:", "56")
     for benchmark in BENCHMARKS.values():
         if benchmark.kind == "choice":
             continue
-        assert benchmark.grade(problem, response) == (answer, correct)
+        assert benchmark.grade(problem, completion) == (answer, correct)
         assert re.fullmatch(r"\w+/\d+", benchmark.grader)
         assert benchmark.prompt_format.format(question="?") == problem.prompt

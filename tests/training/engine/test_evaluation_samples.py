@@ -1,4 +1,4 @@
-"""Several responses to a problem beside the greedy one: what is recorded, and that it can be had again."""
+"""Several completions of a problem beside the greedy one: what is recorded, and that it can be had again."""
 
 from collections import Counter
 from typing import Any

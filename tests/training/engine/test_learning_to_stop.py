@@ -1,4 +1,4 @@
-"""A model that was fine-tuned on drills ends its responses by itself, whatever id the padding has."""
+"""A model that was fine-tuned on drills ends its completions by itself, whatever id the padding has."""
 
 from itertools import islice
 from pathlib import Path
@@ -52,9 +52,9 @@ def test_responses_to_drills_end_by_end_of_text(
     trained = model.load(made.checkpoints / "final")
     sampler = Sampler(trained, **ids)
     prompts = never_read(made, 400)
-    responses = sampler.greedy([tokens(prompt).input_ids for prompt in prompts], LIMIT, 100)
-    ended = sum(response.ended for response in responses)
-    assert ended / len(responses) > 0.95
+    completions = sampler.greedy([tokens(prompt).input_ids for prompt in prompts], LIMIT, 100)
+    ended = sum(completion.ended for completion in completions)
+    assert ended / len(completions) > 0.95
 
 
 def never_read(made: Stage, count: int) -> list[str]:

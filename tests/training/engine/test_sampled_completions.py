@@ -159,7 +159,7 @@ def test_too_little_that_is_right_fails_the_stage(endpoint: Endpoint, stages: St
     changes = [*at_endpoint(endpoint), ("stages.distill.least_kept", 2)]
     stage = stages.make("run", "distill", parent=adds, changes=changes, data=RECIPE)
     assert stage.run() == 1
-    assert "1 of 90 responses are right, 1 were kept, fewer than least_kept 2; ask a better" in hint(stage)
+    assert "1 of 90 completions are right, 1 were kept, fewer than least_kept 2; ask a better" in hint(stage)
 
 
 def test_a_spent_budget_ends_the_asking_and_what_is_there_is_learnt(

@@ -175,7 +175,7 @@ def test_an_evaluation_alone_has_work_too() -> None:
     assert evaluation_work([BenchmarkSettings(benchmark="gsm8k", problems=9_999)]).problems == 1_319
 
 
-def test_samples_are_work_beside_the_greedy_responses() -> None:
+def test_samples_are_work_beside_the_greedy_completions() -> None:
     greedy = evaluation_work([BenchmarkSettings(benchmark="gsm8k", problems=500)])
     drawn = evaluation_work([BenchmarkSettings(benchmark="gsm8k", problems=500, samples=16)])
     assert (drawn.problems, drawn.outcomes, drawn.generated) == (500, 17 * 500, 17 * greedy.generated)

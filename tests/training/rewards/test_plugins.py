@@ -21,7 +21,7 @@ from training.settings import Reward
 
 
 class BrevityReward(Reward):
-    """0.5 for a response of few words."""
+    """0.5 for a completion of few words."""
 
     reward: Literal["brevity"]
     words: int = Field(8, ge=1, description="Fewest words that no longer count as few")
@@ -167,7 +167,7 @@ def test_the_form_shows_a_plug_ins_help_and_settings(site: Site) -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
     said = json.loads(site.python("-c", FORM, json.dumps(with_rewards([{"reward": "brevity"}]))))
     assert said == [
-        "0.5 for a response of few words.",
+        "0.5 for a completion of few words.",
         "8",
         "Fewest words that no longer count as few",
         ["brevity", "brevity"],
@@ -187,7 +187,7 @@ def test_the_form_shows_a_plug_ins_help_and_settings(site: Site) -> None:
         (BREVITY.replace('"brevity"', '"short"'), 'it lacks the line `reward: Literal["brevity"]`'),
         (BREVITY.replace("def score", "def points"), "it has no score()"),
         (BREVITY.replace("8, ge=1", "..., ge=1"), "its setting 'words' needs a default and a description"),
-        (BREVITY.replace('"""0.5 for a response of few words."""', ""), "it has no docstring"),
+        (BREVITY.replace('"""0.5 for a completion of few words."""', ""), "it has no docstring"),
     ],
 )
 def test_a_broken_plug_in_is_named_with_its_package(site: Site, source: str, text: str) -> None:

@@ -36,7 +36,7 @@ def test_working_out_goes_between_marks(plain: str, expected: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("response", "expected"),
+    ("completion", "expected"),
     [
         (" [[ 2 × 4 = 8 ]]\n#### 8", Parts("2 × 4 = 8", "\n#### 8")),
         (" [[ 2 × 4 = 8", Parts("2 × 4 = 8", "")),
@@ -45,12 +45,12 @@ def test_working_out_goes_between_marks(plain: str, expected: str) -> None:
         (" The matrix [[1, 2], [3, 4]] has 4 entries", Parts(None, " The matrix [[1, 2], [3, 4]] has 4 entries")),
     ],
 )  # fmt: skip
-def test_a_response_is_taken_apart(response: str, expected: Parts) -> None:
-    assert parts(response) == expected
+def test_a_completion_is_taken_apart(completion: str, expected: Parts) -> None:
+    assert parts(completion) == expected
 
 
 @pytest.mark.parametrize(
-    ("response", "answer"),
+    ("completion", "answer"),
     [
         (" [[ 2 × 4 = 8 ]]\n#### 9", "9"),
         (" [[ #### 8 ]] so 9", "9"),
@@ -58,9 +58,9 @@ def test_a_response_is_taken_apart(response: str, expected: Parts) -> None:
         (" [[ 2 × 4 = 8 ]]", None),
     ],
 )
-def test_what_stands_in_the_scratchpad_is_no_answer(response: str, answer: str | None) -> None:
-    assert extract_answer(response) == answer
-    found = components(response, "8", mul_tokens=0, rewards=[REWARDS["correct"](reward="correct")])
+def test_what_stands_in_the_scratchpad_is_no_answer(completion: str, answer: str | None) -> None:
+    assert extract_answer(completion) == answer
+    found = components(completion, "8", mul_tokens=0, rewards=[REWARDS["correct"](reward="correct")])
     assert found == {"correct": 0.0}
 
 

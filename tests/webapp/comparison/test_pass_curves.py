@@ -86,7 +86,7 @@ def test_the_table_compares_pass_at_k_problem_by_problem(experiment: Experiment)
     assert second.rate == pytest.approx(by_hand(0.5, 0.9, 4))
     assert second.interval and second.interval.low < second.rate < second.interval.high
     assert second.count is None
-    assert second.accuracy == pytest.approx(20 / 60)  # of the greedy responses
+    assert second.accuracy == pytest.approx(20 / 60)  # of the greedy completions
     (comparison,) = made.rows[1].seeds[0].comparisons
     assert isinstance(comparison, MeansComparison)
     assert comparison.delta == pytest.approx(second.rate - first.rate)

@@ -107,7 +107,7 @@ def test_greedy_responses_collapse_while_sampled_ones_do_not() -> None:
     evaluation.outcomes.update(repeats=True)
     (found,) = findings(run)
     assert (found.kind, found.severity) == ("mode_collapse", Severity.CRITICAL)
-    assert "100.0\u00a0% of the 100 responses" in found.evidence
+    assert "100.0\u00a0% of the 100 completions" in found.evidence
     assert "before the stage 0.0\u00a0%" in found.evidence
 
 
@@ -225,7 +225,7 @@ def test_a_loss_that_diverged(loss: list[float], kind: str, severity: Severity |
         )
 
 
-def test_an_sft_stage_that_never_ends_a_response() -> None:
+def test_an_sft_stage_that_never_ends_a_completion() -> None:
     run = stages([False] * 100, [False] * 100)
     assert kinds(run) == {}
     evaluation = run.attempts.get().evaluations.get()

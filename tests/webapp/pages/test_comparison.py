@@ -167,7 +167,7 @@ def test_texts_are_shown_as_text(signed_in, evaluation):
     assert "none found" in page
 
 
-def test_the_samples_of_a_problem_stand_beside_its_greedy_response(signed_in, evaluation):
+def test_the_samples_of_a_problem_stand_beside_its_greedy_completion(signed_in, evaluation):
     add_samples(evaluation, [[i == 0, True, i == 0] for i in range(120)])
     page = signed_in.get(f"/evaluations/{evaluation.pk}/")
     assert shown(page) == [f"p{i:04d}" for i in range(50)]  # a problem each, whatever its samples

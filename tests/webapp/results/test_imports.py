@@ -86,7 +86,7 @@ def test_the_reports_three_tables_stand_in_the_report(experiment):
     detail = text[text.index("### After grpo_20x_shaped") :]
     for line in (
         "| Accuracy | 2.2 % (11/500) | 4.0 % (20/500) |",
-        "| Mul-tokens per response | 0.00 | 1.24 |",
+        "| Mul-tokens per completion | 0.00 | 1.24 |",
         "| Repetition rate | 84.2 % | 83.5 % |",
         "| Hit token limit | 19.3 % | 17.5 % |",
     ):

@@ -23,7 +23,7 @@ TIMES = 1000  # the standard error of a coverage is then 0.7 points
 
 
 def lengths(draw, n, shift=0.0):
-    """Two responses a problem, as long as problems of unlike difficulty make them, cut at a limit."""
+    """Two completions a problem, as long as problems of unlike difficulty make them, cut at a limit."""
     difficulty = draw.normal(4.3, 0.4, n)
     return (np.minimum(np.exp(difficulty + add + draw.normal(0, 0.2, n)).round(), 256) for add in (0, shift))
 
@@ -97,7 +97,7 @@ def test_nothing_that_differs_is_no_certainty():
 
 @pytest.fixture
 def experiment(db):
-    """One stage; the second condition writes mul-tokens and longer responses in every third problem."""
+    """One stage; the second condition writes mul-tokens and longer completions in every third problem."""
     made = make_experiment(stages=(("drills", "sft"),))
     for run in made.runs.select_related("condition"):
         one = add_evaluation(make_attempt(run, state=State.SUCCEEDED), [True] * 90)
@@ -149,7 +149,7 @@ def test_page_and_exports_write_it_in_its_unit(experiment, client):
 
 def test_only_amounts_are_measured(experiment):
     with pytest.raises(ValueError, match="there is no amount"):
-        measured([1], "response")
+        measured([1], "completion")
 
 
 @pytest.mark.parametrize(("differ", "compared"), [(19, False), (20, True), (0, False)])

@@ -309,9 +309,9 @@ def solved(generator, kind, problems, samples, k, runs):
 def test_pass_at_k_equals_all_ways_to_draw_k():
     for samples in range(1, 8):
         for right in range(samples + 1):
-            responses = [i < right for i in range(samples)]
+            completions = [i < right for i in range(samples)]
             for k in range(1, samples + 1):
-                drawn = list(combinations(responses, k))
+                drawn = list(combinations(completions, k))
                 expected = sum(any(one) for one in drawn) / len(drawn)
                 assert pass_at_k(samples, right, k) == pytest.approx(expected)
 

@@ -26,7 +26,7 @@ class CurriculumSettings(TrainingStageSettings):
     """Steps follow each other with the same model; each has a schedule of its own."""
 
     kind: Literal["curriculum"]
-    learns: ClassVar[Learns] = "responses"
+    learns: ClassVar[Learns] = "completions"
     same_speed: ClassVar[tuple[str, ...]] = ("precision",)
     several_processes: ClassVar[bool] = True
     steps: list[CurriculumStep] = Field(..., min_length=1, description="The steps, in order")

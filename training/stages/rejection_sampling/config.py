@@ -27,5 +27,5 @@ class RejectionSamplingSettings(SolutionSettings):
         return self.work_of(rounds=self.rounds, generates=True)
 
     def context_needed(self) -> dict[str, int]:
-        """A response and at least one token of its prompt stand in it too."""
+        """A completion and at least one token of its prompt stand in it too."""
         return {**super().context_needed(), "max_new_tokens": self.max_new_tokens + 1}

@@ -14,7 +14,7 @@ class SftSettings(TrainingStageSettings):
     """Loss on the completion and its end-of-text token only."""
 
     kind: Literal["sft"]
-    learns: ClassVar[Learns] = "responses"
+    learns: ClassVar[Learns] = "completions"
     same_speed: ClassVar[tuple[str, ...]] = ("precision",)
     several_processes: ClassVar[bool] = True
     data: list[AnySource] = Field(..., min_length=1, description="Sources of examples and their weights")

@@ -1,4 +1,4 @@
-"""Mode collapse: responses that repeat themselves or each other, measured by repetition, entropy, distinct bigrams."""
+"""Mode collapse: completions that repeat themselves or each other, measured by repetition, entropy, distinct bigrams."""
 
 from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
@@ -7,17 +7,17 @@ from webapp.diagnosis.finding import Advice, Finding, Severity, figure, share
 from webapp.diagnosis.hypotheses import C, D
 from webapp.diagnosis.records import RunRecords
 
-MOST = 0.5  # of the responses: the report's models repeated themselves in 84 %
+MOST = 0.5  # of the completions: the report's models repeated themselves in 84 %
 ROSE = 0.1  # from start to end: more than a benchmark's noise at 600 problems, twice over
-MANY = 0.2  # of the responses, when the share is rising
+MANY = 0.2  # of the completions, when the share is rising
 ENTROPY_LEFT = 0.2  # of the start's: a healthy sharpening leaves about a third (docs/findings.md)
 DISTINCT_LEFT = 0.5  # of the start's: half of the variety in bigrams gone
 FEWEST_TEXTS = 50  # at either end, for distinct bigrams
-TRAINED_TO_STOP = ("responses", "rewards")  # of whole responses, their end included
+TRAINED_TO_STOP = ("completions", "rewards")  # of whole completions, their end included
 
 
 def mode_collapse(records: RunRecords) -> Iterator[Finding]:
-    """In the rollouts, where there are any; else, or where these look well, in the responses to the benchmark."""
+    """In the rollouts, where there are any; else, or where these look well, in the completions of the benchmark."""
     found = _of_rollouts(records) or _of_responses(records)
     if found is not None:
         yield found
@@ -45,11 +45,13 @@ def _of_rollouts(records: RunRecords) -> Finding | None:
         evidence += f"; distinct bigrams {share(before)} → {share(after)}"
     critical = poorer if not repeats else rose and repetition.end >= MOST
     if repeats:
-        grows = "more and more responses repeat themselves" if rose else "most responses repeat themselves"
+        grows = (
+            "more and more completions repeat themselves" if rose else "most completions repeat themselves"
+        )
         headline, metric = f"Mode collapse: {grows}", "repetition"
         start = records.left_start("repetition") if rose else records.since("repetition", MOST)
     else:
-        headline, metric = "Mode collapse: the responses become alike", "entropy"
+        headline, metric = "Mode collapse: the completions become alike", "entropy"
         start = records.left_start("entropy", 0.5)
     return Finding(
         kind="mode_collapse",
@@ -78,7 +80,7 @@ def _of_rollouts(records: RunRecords) -> Finding | None:
 
 
 def _of_responses(records: RunRecords) -> Finding | None:
-    """Most responses to the primary benchmark repeat themselves; greedy decoding does so before sampling does."""
+    """Most completions of the primary benchmark repeat themselves; greedy decoding does so before sampling does."""
     tally = records.tallies.get(records.primary)
     rate = tally.mean("repeats") if tally else None
     if records.learns not in TRAINED_TO_STOP or tally is None or rate is None or rate < MOST:
@@ -89,9 +91,9 @@ def _of_responses(records: RunRecords) -> Finding | None:
     return Finding(
         kind="mode_collapse",
         severity=Severity.CRITICAL if arose and records.learns == "rewards" else Severity.WARNING,
-        headline="Mode collapse: most responses repeat themselves",
+        headline="Mode collapse: most completions repeat themselves",
         evidence=(
-            f"{share(rate)} of the {tally.problems:,} responses to {records.primary} repeat a phrase of three words"
+            f"{share(rate)} of the {tally.problems:,} completions of {records.primary} repeat a phrase of three words"
             + (f"; before the stage {share(before)}." if before is not None else ".")
         ),
         reading=(
@@ -100,7 +102,7 @@ def _of_responses(records: RunRecords) -> Finding | None:
             else "Consistent with a model that falls into loops where it does not know how to go on."
         ),
         not_shown="Not shown: whether it repeats in what it was trained on.",
-        links=(records.problems(tally, "repeats", "responses that repeat"),),
+        links=(records.problems(tally, "repeats", "completions that repeat"),),
         advice=(
             Advice("Teach whole solutions, with their end.", C),
             Advice("Ask for less: one step.", D),

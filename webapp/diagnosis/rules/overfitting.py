@@ -8,7 +8,7 @@ from webapp.diagnosis.finding import Advice, Finding, Severity, figure
 from webapp.diagnosis.hypotheses import C
 from webapp.diagnosis.records import RunRecords
 
-SUPERVISED = ("text", "responses")
+SUPERVISED = ("text", "completions")
 ROSE_FROM_LOWEST = 0.1  # of the validation loss: more than it wobbles by between two evaluations
 
 

@@ -1,4 +1,4 @@
-"""Responses that do not end: cut at the token limit, or end-of-text never learnt."""
+"""Completions that do not end: cut at the token limit, or end-of-text never learnt."""
 
 from collections.abc import Iterator
 
@@ -8,7 +8,7 @@ from webapp.diagnosis.records import RunRecords
 from webapp.diagnosis.rules.collapse import TRAINED_TO_STOP
 from webapp.diagnosis.rules.loss import course_of
 
-MANY = 0.2  # of the responses: the report's 17 to 19 % were tolerable; a fifth is not
+MANY = 0.2  # of the completions: the report's 17 to 19 % were tolerable; a fifth is not
 NEARLY_ALL = 0.95  # a model that has learnt to stop ends over 95 % of its drills
 
 ADVICE = (
@@ -18,9 +18,9 @@ ADVICE = (
 
 
 def no_end(records: RunRecords) -> Iterator[Finding]:
-    """In the rollouts, where there are any; else, or where these look well, in the responses to benchmarks.
+    """In the rollouts, where there are any; else, or where these look well, in the completions of benchmarks.
 
-    Not of a stage that ends worse than guessing: it has learnt nothing, the end of a response neither.
+    Not of a stage that ends worse than guessing: it has learnt nothing, the end of a completion neither.
     """
     course = course_of(records)
     if course is not None and course.worse_than_guessing:
@@ -48,7 +48,7 @@ def _of_rollouts(records: RunRecords) -> Finding | None:
         common="" if never else "Many rollouts are cut at the token limit",
         evidence=f"Cut at the limit: {share(limit.start)} at the start, {share(limit.end)} at the end.",
         reading=_reading(never),
-        not_shown="Not shown: that the cut responses would have been right with more tokens.",
+        not_shown="Not shown: that the cut completions would have been right with more tokens.",
         links=(records.chart("hit_limit"), *records.texts(limit.last_step, "hit_limit")),
         advice=ADVICE,
         onset=start,
@@ -56,7 +56,7 @@ def _of_rollouts(records: RunRecords) -> Finding | None:
 
 
 def _of_responses(records: RunRecords) -> Finding | None:
-    """Many responses to the primary benchmark are cut, or nearly all of every benchmark's."""
+    """Many completions of the primary benchmark are cut, or nearly all of every benchmark's."""
     if records.learns not in TRAINED_TO_STOP:
         return None
     rates = {
@@ -76,18 +76,18 @@ def _of_responses(records: RunRecords) -> Finding | None:
         kind="end_of_text" if never else "hit_limit",
         severity=Severity.CRITICAL if never else Severity.WARNING,
         headline=(
-            "End-of-text was never learnt: nearly every response runs into the limit"
+            "End-of-text was never learnt: nearly every completion runs into the limit"
             if never
-            else f"{share(rates[shown])} of the responses are cut at the token limit"
+            else f"{share(rates[shown])} of the completions are cut at the token limit"
         ),
-        common="" if never else "Many responses are cut at the token limit",
+        common="" if never else "Many completions are cut at the token limit",
         evidence="; ".join(
             f"{name}: {share(rate)} of {records.tallies[name].problems:,}" for name, rate in rates.items()
         )
         + ".",
         reading=_reading(never),
-        not_shown="Not shown: that the cut responses would have been right with more tokens.",
-        links=(records.problems(tally, "hit_limit", "responses that were cut"),),
+        not_shown="Not shown: that the cut completions would have been right with more tokens.",
+        links=(records.problems(tally, "hit_limit", "completions that were cut"),),
         advice=ADVICE,
     )
 
@@ -95,4 +95,4 @@ def _of_responses(records: RunRecords) -> Finding | None:
 def _reading(never: bool) -> str:
     if never:
         return "Consistent with an end-of-text label that was masked away, so that no example ever ended."
-    return "Consistent with a limit that is too short for the solutions, or with responses that do not come to an end."
+    return "Consistent with a limit that is too short for the solutions, or with completions that do not come to an end."

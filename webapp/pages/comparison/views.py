@@ -112,7 +112,7 @@ def pass_charts(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_GET
 def evaluation_file(request: HttpRequest, evaluation_id: int, format: str) -> HttpResponseBase:
-    """The responses of an evaluation, streamed; ?only= as on its page, else every one with its samples."""
+    """The completions of an evaluation, streamed; ?only= as on its page, else every one with its samples."""
     file_responses.check(format)
     found = get_object_or_404(Evaluation.objects.select_related(*outcome_files.RELATED), pk=evaluation_id)
     only = request.GET.get("only", "")
