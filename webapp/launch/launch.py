@@ -9,10 +9,10 @@ from django.db import connection, transaction
 from training.code_version import code_version
 from training.recipes.availability import check_data
 from training.recipes.identity import Key, key
-from training.recipes.recipe import Recipe, resolve
+from training.recipes.recipe import Recipe
 from webapp.celery import announce
 from webapp.experiments.models import Condition, Experiment, Stage
-from webapp.launch.reuse import Fork, Plan, planned
+from webapp.launch.reuse import Fork, LaunchPlan, plan_launch
 from webapp.runs import lifecycle
 from webapp.runs.models import StageRun, State
 from webapp.runs.reuse import take_over
@@ -25,14 +25,16 @@ def launch(
     reuse: bool = True,
     fork: Fork | None = None,
     origin: Experiment | None = None,
+    plan: LaunchPlan | None = None,
 ) -> Experiment:
     """Freeze a recipe as an experiment, queue its first runs and announce them on commit. Raises RecipeError.
 
     With `reuse`, runs of an identity that is finished elsewhere take that over, and what conditions share is computed
     once. A fork takes over what stands above it. `origin` is the experiment whose settings were cloned.
+    `plan` is what `plan_launch` made of the recipe with this `reuse` and `fork`, where the caller has it already.
     """
-    check_data(recipe, settings.MULBERRY_DATA)
-    plan = planned(resolve(recipe), reuse=reuse, fork=fork)
+    plan = plan or plan_launch(recipe, reuse=reuse, fork=fork)
+    check_data(recipe, settings.MULBERRY_DATA, plan.specs)
     code = code_version()  # asked before the lock on the name is held: it may run git
     with transaction.atomic():
         experiment = Experiment.objects.create(
@@ -92,7 +94,7 @@ def _create_stages(experiment: Experiment, recipe: Recipe) -> dict[str, Stage]:
 
 def _create_runs(
     experiment: Experiment,
-    plan: Plan,
+    plan: LaunchPlan,
     queue: str,
     conditions: dict[str, Condition],
     stages: dict[str, Stage],
