@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -12,8 +13,10 @@ from tests import factories
 from training.recipes import identity, recipe as recipes
 from training.recipes.identity import Key
 from training.recipes.recipe import Recipe, StageSpec
+from webapp.experiments.models import Experiment
+from webapp.launch.launch import launch
 from webapp.launch.text import write
-from webapp.runs.models import StageRun
+from webapp.runs.models import StageRun, State
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
 SMOKE = "/experiments/new/smoke/"
@@ -65,3 +68,17 @@ def test_the_panel_asks_as_often_whatever_the_number_of_runs(ada: Client) -> Non
     assert queries(lambda: ada.post(f"{SMOKE}panel/", few)) == queries(
         lambda: ada.post(f"{SMOKE}panel/", many)
     )
+
+
+def test_a_launch_asks_as_often_whatever_the_number_of_runs(tmp_path: Path) -> None:
+    owner = factories.make_user()
+    one, three = recipe_of_six_stages(1), recipe_of_six_stages(3)
+
+    def asked(recipe: Recipe) -> int:
+        return queries(lambda: launch(recipe=recipe, owner=owner))
+
+    assert asked(one) == asked(three), "where everything is computed"
+    for run in Experiment.objects.latest("pk").runs.order_by("stage__position", "pk"):
+        factories.finish(StageRun.objects.get(pk=run.pk), tmp_path)
+    assert asked(one) == asked(three), "where everything is reused"
+    assert set(Experiment.objects.latest("pk").runs.values_list("state", flat=True)) == {State.SUCCEEDED}
