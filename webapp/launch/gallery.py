@@ -99,9 +99,7 @@ def _choice(name: str, written: int, hardware: Hardware, newest: int) -> Choice:
     """A recipe and its sizes; `written` (of the file) and `newest` only say how long the answer holds."""
     recipe = recipes.build(recipes.shipped(name))
     known = _speeds(hardware, newest) if newest else plans.NoExperience()
-    sized = {FULL: recipe} | {
-        size: recipes.build(recipe.model_dump(mode="json"), [("scale", size)]) for size in recipe.scales
-    }
+    sized = {FULL: recipe} | {size: recipes.build(recipe, [("scale", size)]) for size in recipe.scales}
     return Choice(recipe, [Size(size, one, _cost(one, hardware, known), []) for size, one in sized.items()])
 
 

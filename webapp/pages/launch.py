@@ -152,9 +152,8 @@ def _as_wished(request: HttpRequest, form: Edited, draft: Draft) -> Edited:
     if as_text == form.as_text or form.problems:
         return form
     if isinstance(form, RecipeForm):
-        return RecipeText(form.text, shipped=draft.data)
-    opened = draft.fork.stage if draft.fork else None
-    return RecipeForm(form.base.model_dump(mode="json"), shipped=draft.data, opened=opened)
+        return RecipeText(form.text, draft.original, recipe=form.base)
+    return draft.view(form.base)
 
 
 def _shown(form: Edited) -> dict[str, object]:
