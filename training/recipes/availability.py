@@ -1,7 +1,7 @@
 """Whether the real data that a recipe asks for is there: looked at before anything is queued (no torch)."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,16 +14,16 @@ from training.recipes.recipe import Recipe, RecipeError, StageSpec, resolve
 from training.settings.shared import Source
 
 
-def check_data(recipe: Recipe, data_dir: Path) -> None:
+def check_data(recipe: Recipe, data_dir: Path, specs: Sequence[StageSpec] | None = None) -> None:
     """Read the first item of every source, and every problem that a benchmark asks.
 
     Raises RecipeError with the path of each that is missing, broken or empty; the text names file and line.
 
-    What comes from the hub is not looked at: that takes a network.
+    What comes from the hub is not looked at: that takes a network. `specs` is the resolved recipe, where it is known.
     """
     problems: dict[str, str] = {}
     looked: set[str] = set()
-    specs = resolve(recipe)
+    specs = resolve(recipe) if specs is None else specs
     asked = {benchmark.benchmark for spec in specs for benchmark in spec.benchmarks}
     for spec in specs:
         for path, source in _sources(spec):
@@ -54,10 +54,10 @@ def check_data(recipe: Recipe, data_dir: Path) -> None:
         raise RecipeError(list(problems.items()))
 
 
-def missing_data(recipe: Recipe, data_dir: Path) -> list[str]:
+def missing_data(recipe: Recipe, data_dir: Path, specs: Sequence[StageSpec] | None = None) -> list[str]:
     """What keeps a recipe from being launched here, a sentence for each source or benchmark without its data."""
     try:
-        check_data(recipe, data_dir)
+        check_data(recipe, data_dir, specs)
     except RecipeError as error:
         return [text for _, text in error.problems]
     return []

@@ -197,15 +197,17 @@ def plan(
     hardware: Hardware,
     experience: Experience | None = None,
     reused: Mapping[Key, Collection[str]] | None = None,
+    specs: Sequence[StageSpec] | None = None,
 ) -> Plan:
-    """Plan every stage run of a recipe on one kind of device.
+    """Plan every stage run of a recipe on one kind of device. `specs` is the resolved recipe, where it is known.
 
     `reused` are the runs (condition, stage, seed) whose result is there already, each with the benchmarks that are
     missing: it costs these alone. Raises RecipeError, also for sizes beyond what a computer counts with.
     """
     known = experience or NoExperience()
+    specs = resolve(recipe) if specs is None else specs
     try:
-        runs = [_run(spec, hardware, known, (reused or {}).get(key(spec))) for spec in resolve(recipe)]
+        runs = [_run(spec, hardware, known, (reused or {}).get(key(spec))) for spec in specs]
         whole = sum(run.seconds + run.flops + float(run.disk) for run in runs)
     except OverflowError:
         whole = inf
@@ -313,7 +315,8 @@ def _cautions(runs: Sequence[RunPlan], known: Experience) -> list[Caution]:
     ]
 
 
-def elsewhere(recipe: Recipe) -> dict[str, float]:
+def elsewhere(recipe: Recipe, specs: Sequence[StageSpec] | None = None) -> dict[str, float]:
     """Name of each GPU that a guess knows → seconds that the whole recipe would take on one."""
+    specs = resolve(recipe) if specs is None else specs
     gpus = [one for one in HARDWARE.values() if one.is_gpu]
-    return {gpu.name: plan(recipe, hardware=gpu).seconds for gpu in gpus}
+    return {gpu.name: plan(recipe, hardware=gpu, specs=specs).seconds for gpu in gpus}

@@ -251,23 +251,26 @@ class RunSpec(Settings):
     threads: int = Field(1, ge=1, description="CPU threads")
 
 
-def build(data: Mapping[str, Any], changes: Iterable[tuple[str, Any]] = ()) -> Recipe:
+def build(data: Mapping[str, Any] | Recipe, changes: Iterable[tuple[str, Any]] = ()) -> Recipe:
     """Check a recipe and apply changes (dotted path, value) to it, all before the check. Raises RecipeError.
 
     The change `scale` takes a size and comes first, whatever its place; the others are made to the recipe of that size.
+    A Recipe, which was built before, is not checked again.
     """
-    recipe = _validate(Recipe, data)
+    recipe = data if isinstance(data, Recipe) else _validate(Recipe, data)
     changes = list(changes)
     for value in [value for path, value in changes if path == "scale"][-1:]:
         recipe = _with_scale(recipe, value)
+    recipe = _scaled(recipe)
     others = [(path, value) for path, value in changes if path != "scale"]
-    if others or recipe.scale in recipe.scales:
-        changed = _scaled(recipe)
+    if others:
+        changed = recipe.model_dump(mode="json")
         for path, value in others:
             changed = replaced(changed, path, value)
         recipe = _validate(Recipe, changed)  # at once: two changes may be right only together
-    for condition in recipe.conditions:
-        _conditioned(recipe, condition)
+    if recipe is not data:
+        for condition in recipe.conditions:
+            _conditioned(recipe, condition)
     return recipe
 
 
@@ -282,11 +285,11 @@ def _with_scale(recipe: Recipe, scale: Any) -> Recipe:
     return _validate(Recipe, {**recipe.model_dump(mode="json"), "scale": scale})
 
 
-def _scaled(recipe: Recipe) -> dict[str, Any]:
-    """The recipe's settings with its scale applied; a taken scale leaves no others to take."""
-    data: dict[str, Any] = recipe.model_dump(mode="json")
+def _scaled(recipe: Recipe) -> Recipe:
+    """The recipe with its scale applied; a taken scale leaves no others to take."""
     if recipe.scale not in recipe.scales:
-        return data
+        return recipe
+    data: dict[str, Any] = recipe.model_dump(mode="json")
     for path, value in recipe.scales[recipe.scale].items():
         where = f"scales.{recipe.scale}.{path}"
         if path.split(".")[0] in ("name", "scale", "scales"):
@@ -296,7 +299,7 @@ def _scaled(recipe: Recipe) -> dict[str, Any]:
         except RecipeError as error:
             raise RecipeError([(where, text) for _, text in error.problems]) from None
     # checked, so that what a scale puts in place has all its settings too, for the changes that follow
-    return _validate(Recipe, {**data, "scales": {}}).model_dump(mode="json")
+    return _validate(Recipe, {**data, "scales": {}})
 
 
 def resolve(recipe: Recipe) -> list[StageSpec]:

@@ -1,14 +1,16 @@
 """Drafts: the settings that a launch page starts from: a recipe's or an experiment's, and what a link asks to change."""
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from django.http import QueryDict
 
 from training.recipes import recipe as recipes
-from training.recipes.recipe import RecipeError
+from training.recipes.recipe import Recipe, RecipeError
 from webapp.experiments.models import Experiment
 from webapp.launch import text as recipe_text
+from webapp.launch.edited_recipe import EditedRecipe, Original
 from webapp.launch.forms import RecipeForm, RecipeText
 from webapp.launch.reuse import Fork, refuse_imported
 from webapp.launch.text import TextError
@@ -28,6 +30,11 @@ class Draft:
     changes: list[tuple[str, Any]] = field(default_factory=list)  # dotted path → value
     problems: list[tuple[str, str]] = field(default_factory=list)  # with what the link asks
 
+    @cached_property
+    def original(self) -> Original:
+        """What the settings are edited from."""
+        return Original(self.data)
+
     def asked(self, query: QueryDict) -> "Draft":
         """The draft with what a link's query asks: ?scale=tiny&set=stages.grpo.beta=0.1&set=seeds=[0,1,2]."""
         changes, problems = [], []
@@ -45,14 +52,13 @@ class Draft:
 
     def form(self) -> RecipeForm:
         """The form as it is opened, with what is wrong with the link's wishes. Raises RecipeError for the data's own faults."""
-        opened = self.fork.stage if self.fork else None
-        problems, data = list(self.problems), self.data
+        problems, recipe = list(self.problems), self.original.recipe
         if self.scale:
             try:
-                data = recipes.build(data, [("scale", self.scale)]).model_dump(mode="json")
+                recipe = self.original.of_size(self.scale)
             except RecipeError as error:
                 problems += error.problems
-        form = RecipeForm(data, shipped=self.data, opened=opened)
+        form = self.view(recipe)
         if self.changes:
             form.prefill(self.changes)
         if problems:
@@ -62,15 +68,18 @@ class Draft:
     def read(self, posted: QueryDict) -> RecipeForm | RecipeText:
         """What was posted: a text, or the fields of a form. Raises RecipeError, TextError when it is of no form of ours."""
         if "yaml" in posted:
-            return RecipeText(str(posted["yaml"]), shipped=self.data)
-        opened = self.fork.stage if self.fork else None
+            return RecipeText(str(posted["yaml"]), self.original)
         if "working" in posted:
-            shipped = recipes.build(self.data)
             working = recipe_text.read(str(posted["working"])).data
-            data = recipe_text.with_sizes(working, shipped.scales)
-            return RecipeForm(data, posted, shipped=self.data, opened=opened)
-        data = self.form().base.model_dump(mode="json")
-        return RecipeForm(data, posted, shipped=self.data, opened=opened)
+            recipe = recipes.build(recipe_text.with_sizes(working, self.original.scales))
+        else:
+            recipe = self.form().base
+        return self.view(recipe, posted)
+
+    def view(self, recipe: Recipe, posted: QueryDict | None = None) -> RecipeForm:
+        """The form of settings that were edited from the draft's, with what was posted."""
+        opened = self.fork.stage if self.fork else None
+        return RecipeForm(EditedRecipe(self.original, recipe), posted, opened=opened)
 
 
 def draft_from(experiment: Experiment, stage: str | None, *, more_seeds: bool = False) -> Draft:

@@ -1,11 +1,12 @@
 """What a plan can know from this installation's earlier experiments: speeds, accuracies, how often two checkpoints differ."""
 
+from collections.abc import Sequence
 from statistics import fmean
 
 from django.db.models import Q
 
 from training.recipes.hardware import Hardware
-from training.recipes.recipe import Recipe, StageSpec, resolve
+from training.recipes.recipe import Recipe, StageSpec
 from training.settings.shared import BenchmarkSettings, ModelSettings
 from webapp.experiments.models import Experiment
 from webapp.launch import speeds
@@ -13,11 +14,10 @@ from webapp.results.outcome_counts import latest_accuracies, pair_counts
 from webapp.runs.models import StageRun, State
 
 
-class Experience:
-    """training.recipes.plan.Experience from the database; everything is asked once."""
+class Speeds:
+    """Speeds of this installation's earlier runs, each asked of the database once; accuracies are not asked."""
 
-    def __init__(self, recipe: Recipe, hardware: Hardware, *, timed: bool = True) -> None:
-        self.recipe = recipe
+    def __init__(self, hardware: Hardware, *, timed: bool = True) -> None:
         self.timed = timed  # False: for a device that is not this installation's
         self.device = "cuda" if hardware.is_gpu else "cpu"
         self._known: dict[tuple[object, ...], float | None] = {}
@@ -56,19 +56,37 @@ class Experience:
         return self._known[key]
 
     def accuracy(self, spec: StageSpec) -> float | None:
+        """Not asked."""
+        return None
+
+
+class Experience(Speeds):
+    """training.recipes.plan.Experience from the database, for one recipe; everything is asked once."""
+
+    def __init__(
+        self, recipe: Recipe, specs: Sequence[StageSpec], hardware: Hardware, *, timed: bool = True
+    ) -> None:
+        """`specs` is the resolved recipe."""
+        super().__init__(hardware, timed=timed)
+        self.recipe = recipe
+        self._parents = {
+            (spec.condition, spec.stage): spec for spec in reversed(specs)
+        }  # any seed's is as good
+
+    def accuracy(self, spec: StageSpec) -> float | None:
         """Of the stage's parent in the newest experiment that evaluated it, mean over seeds.
 
         Any experiment of the recipe counts at this model's size, and any other one whose stage has the same settings.
         """
         if spec.parent is None:
             return None
+        parent = self._parents[spec.condition, spec.parent]
         key = ("accuracy", spec.condition, spec.parent, *_shape(spec.model))
         if key not in self._known:
-            self._known[key] = self._accuracy(spec)
+            self._known[key] = self._accuracy(spec, parent)
         return self._known[key]
 
-    def _accuracy(self, spec: StageSpec) -> float | None:
-        parent = next(one for one in resolve(self.recipe) if _names(one) == (spec.condition, spec.parent))
+    def _accuracy(self, spec: StageSpec, parent: StageSpec) -> float | None:
         same = Q(experiment__recipe_name=spec.recipe) | Q(
             spec__settings=parent.settings.model_dump(mode="json")
         )
@@ -114,10 +132,6 @@ def discordant_share(recipe: Recipe) -> tuple[float, str] | None:
         if share:  # with none at all nothing could be planned: two models that solve nothing, or everything
             return share, experiment.name
     return None
-
-
-def _names(spec: StageSpec) -> tuple[str, str]:
-    return spec.condition, spec.stage
 
 
 def _shape(model: ModelSettings) -> tuple[object, ...]:

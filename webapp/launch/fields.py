@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
@@ -170,17 +170,14 @@ def groups(recipe: Recipe, sizes: Sequence[tuple[str, str]] = ()) -> Iterator[Gr
     yield _named(recipe, "benchmarks", "Benchmarks")
 
 
-def sizes_of(recipe: Recipe) -> list[tuple[str, str]]:
-    """The sizes that a recipe comes in, each with its words; none where there is one only."""
-    if not recipe.scales:
+def sizes(title: str, scales: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """The sizes that a recipe of this title comes in, each with its words; none where there is one only."""
+    if not scales:
         return []
-    titles = {name: settings["title"] for name, settings in recipe.scales.items() if "title" in settings}
+    titles = {name: settings["title"] for name, settings in scales.items() if "title" in settings}
     if titles:  # a size with a title of its own is a preset; what tells them apart is shown
-        titles[recipes.FULL] = recipe.title
-    return [
-        (name, f"{name}: {titles[name]}" if name in titles else name)
-        for name in (recipes.FULL, *recipe.scales)
-    ]
+        titles[recipes.FULL] = title
+    return [(name, f"{name}: {titles[name]}" if name in titles else name) for name in (recipes.FULL, *scales)]
 
 
 def digest(stage: StageSettings) -> str:

@@ -1,43 +1,45 @@
 """A recipe as a form or as text: what was entered is read, checked, and shown again beside what the recipe has."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Any
 
 from django.http import QueryDict
 
 from training.recipes import recipe as recipes
 from training.recipes.recipe import Recipe, RecipeError
-from training.settings.errors import LISTED_BY
 from webapp.launch import fields, text as recipe_text
-from webapp.launch.edits import Edit, applied, edits
+from webapp.launch.edited_recipe import EditedRecipe, Original
+from webapp.launch.edits import Edit
 from webapp.launch.fields import Field, Group, parsed
 from webapp.launch.text import TextError
 
 
 class RecipeForm:
-    """The form of one recipe; `recipe` is set when what was posted can be launched, and is what then is shown."""
+    """The form of edited settings; `recipe` is set when what was posted can be launched, and is what then is shown."""
 
     as_text = False
 
     def __init__(
         self,
-        data: Mapping[str, Any],
+        settings: Mapping[str, Any] | EditedRecipe,
         posted: QueryDict | None = None,
         *,
         opened: str | None = None,
-        shipped: Mapping[str, Any] | None = None,
     ) -> None:
-        """Make the form of a recipe with one stage unfolded, and read what was posted. Raises RecipeError.
+        """Make the form of settings with one stage unfolded, and read what was posted.
 
-        `shipped` is what the settings are compared with, and where other sizes come from; none: `data`.
+        A mapping is a recipe in which nothing is edited yet. Raises RecipeError when it is none.
         """
+        if not isinstance(settings, EditedRecipe):
+            original = Original(settings)
+            settings = EditedRecipe(original, original.recipe)
         self.opened = opened
-        self.shipped = recipes.build(data if shipped is None else shipped)
         self.problems: list[tuple[str, str]] = []  # (where: id of a field or group, or "", what)
         self.lost: list[Edit] = []  # what was changed and has no place in the size that was chosen
         self.rows: list[str] = []  # settings that conditions are to differ in, beside those that they do
         self.recipe: Recipe | None = None
-        self._show(recipes.build(data))
+        self._show(settings)
         if posted is not None:
             self.rows = posted.getlist("row")
             self._read(posted)
@@ -56,9 +58,9 @@ class RecipeForm:
     def prefill(self, changes: list[tuple[str, Any]]) -> None:
         """Make changes as if a person had entered them; those that cannot be are shown with what is wrong."""
         try:
-            self._show(recipes.build(self.base.model_dump(mode="json"), _names_last(changes)))
+            self._show(self.edited.changed(changes))
         except RecipeError as error:
-            by_path = {one.path: one for one in self.fields()}
+            by_path = {one.path: one for one in self._entries()}
             for path, value in changes:
                 if path in by_path:
                     by_path[path].value = fields.shown(value, by_path[path].kind)
@@ -66,43 +68,61 @@ class RecipeForm:
 
     def replace(self, data: Mapping[str, Any]) -> None:
         """Show other settings of the same recipe. Raises RecipeError."""
-        self._show(recipes.build(data))
+        self._show(self.edited.with_settings(data))
         self.recipe = self.base
 
     @property
-    def sizes(self) -> list[tuple[str, str]]:
-        """The sizes that can be chosen."""
-        return fields.sizes_of(self.shipped)
+    def base(self) -> Recipe:
+        """The settings that are shown."""
+        return self.edited.recipe
 
     @property
     def changes(self) -> list[Edit]:
         """What is not as the recipe has it."""
-        return _changes(self.pristine, self.base)
+        return self.edited.edits
 
     @property
     def text(self) -> str:
         """The settings as they are shown, in YAML: what the next post is compared with."""
-        return recipe_text.write(self.base)
+        return self.edited.text
+
+    @cached_property
+    def groups(self) -> list[Group]:
+        """The fields in their groups, each beside what the recipe has."""
+        pristine = fields.groups(self.edited.pristine)
+        was = {one.path: one.value for group in pristine for one in group.every_field()}
+        for one in self._entries():
+            one.was = None if one.path == "scale" else was.get(one.path)
+        return self._groups
 
     def fields(self) -> Iterator[Field]:
         """Every field."""
         for group in self.groups:
             yield from group.every_field()
 
-    def _show(self, recipe: Recipe) -> None:
-        self.base, self.pristine = recipe, _of_size(self.shipped, recipe.scale)
-        self.groups = list(fields.groups(recipe, self.sizes))
-        was = {one.path: one.value for group in fields.groups(self.pristine) for one in group.every_field()}
-        for one in self.fields():
-            one.was = None if one.path == "scale" else was.get(one.path)
-        for group in (group for top in self.groups for group in top.every_group()):
+    def _entries(self) -> Iterator[Field]:
+        """Every field, maybe not yet beside what the recipe has: to read a post takes the settings shown alone."""
+        for group in self._groups:
+            yield from group.every_field()
+
+    @cached_property
+    def _groups(self) -> list[Group]:
+        original = self.edited.original
+        groups = list(fields.groups(self.base, fields.sizes(original.title, original.scales)))
+        for group in (group for top in groups for group in top.every_group()):
             group.opened = group.path == f"stages.{self.opened}"
+        return groups
+
+    def _show(self, edited: EditedRecipe) -> None:
+        self.edited = edited
+        for made in ("groups", "_groups"):  # of what was shown before
+            self.__dict__.pop(made, None)
 
     def _read(self, posted: QueryDict) -> None:
         changes: list[tuple[str, Any]] = []
         problems: list[tuple[str, str]] = []
         size = self.base.scale
-        for one in self.fields():
+        for one in self._entries():
             text = _entered(one, posted)
             if text.replace("\r\n", "\n") == one.value:
                 continue
@@ -118,48 +138,48 @@ class RecipeForm:
             self.refuse(problems)
             return
         try:
-            self.recipe = recipes.build(self.base.model_dump(mode="json"), _names_last(changes))
-            if size != self.base.scale:
-                self.recipe = self._resized(self.recipe, size)
+            edited = self.edited.changed(changes)
+            if size != edited.recipe.scale:
+                edited, self.lost = edited.resized(size)
         except RecipeError as error:
             self.refuse(error.problems)
         else:
-            self._show(self.recipe)
-
-    def _resized(self, recipe: Recipe, size: str) -> Recipe:
-        """The recipe of another size with what a person changed. Raises RecipeError."""
-        other = recipes.build(self.shipped.model_dump(mode="json"), [("scale", size)])
-        data, self.lost = applied(other.model_dump(mode="json"), _changes(self.pristine, recipe))
-        return recipes.build(data)
+            self.recipe = edited.recipe
+            if edited is not self.edited:
+                self._show(edited)
 
     def _place(self, path: str) -> Field | Group | None:
         """The field of a path, or the nearest field or group above it."""
         places: dict[str, Field | Group] = {}
-        for group in self.groups:
+        for group in self._groups:
             places |= {g.path: g for g in group.every_group() if g.path}
-        places |= {f.path: f for f in self.fields()}
+        places |= {f.path: f for f in self._entries()}
         keys = path.split(".")
         above = (".".join(keys[:length]) for length in range(len(keys), 0, -1))
         return next((places[p] for p in above if p in places), None)
 
 
 class RecipeText:
-    """One recipe as YAML text; `recipe` is set when it can be launched."""
+    """Edited settings as YAML text; `recipe` is set when it can be launched."""
 
     as_text = True
 
-    def __init__(self, text: str, *, shipped: Mapping[str, Any]) -> None:
-        """Read a text; `shipped` is where other sizes come from."""
+    def __init__(self, text: str, original: Original, *, recipe: Recipe | None = None) -> None:
+        """Read a text of settings that were edited from a recipe, which brings the other sizes.
+
+        `recipe` is what the text says, where that is known: then it is not checked again.
+        """
         self.text = text.replace("\r\n", "\n")
-        self.shipped = recipes.build(shipped)
+        self.original = original
         self.problems: list[tuple[str, str]] = []
         self.marks: list[tuple[int, str, str]] = []  # (line, dotted path, what is wrong)
         self.lost: list[Edit] = []
-        self.recipe: Recipe | None = None
+        self.recipe = recipe
         self._read = recipe_text.Text({})
         try:
             self._read = recipe_text.read(self.text)
-            self.recipe = recipes.build(recipe_text.with_sizes(self._read.data, self.shipped.scales))
+            if recipe is None:
+                self.recipe = recipes.build(recipe_text.with_sizes(self._read.data, original.scales))
         except TextError as error:
             self.problems.append(("", str(error)))
             self.marks.append((error.line, "", str(error)))
@@ -174,9 +194,14 @@ class RecipeText:
             self.marks.append((self._read.line(path) if path else 0, path, text))
 
     @property
+    def edited(self) -> EditedRecipe:
+        """What the text says; the recipe as it is written while it says nothing that can be launched."""
+        return EditedRecipe(self.original, self.recipe or self.original.recipe)
+
+    @property
     def base(self) -> Recipe:
         """What the page's title and sizes come from."""
-        return self.recipe or self.shipped
+        return self.edited.recipe
 
     @property
     def lines(self) -> range:
@@ -186,21 +211,7 @@ class RecipeText:
     @property
     def changes(self) -> list[Edit]:
         """What is not as the recipe has it."""
-        return _changes(_of_size(self.shipped, self.base.scale), self.base)
-
-
-def _of_size(shipped: Recipe, size: str) -> Recipe:
-    """A recipe of one of its sizes; of a size that it does not know, it stays as it is."""
-    if size == shipped.scale or size not in shipped.scales:
-        return shipped
-    return recipes.build(shipped.model_dump(mode="json"), [("scale", size)])
-
-
-def _changes(before: Recipe, after: Recipe) -> list[Edit]:
-    without = {"scale", "scales"}
-    return list(
-        edits(before.model_dump(mode="json", exclude=without), after.model_dump(mode="json", exclude=without))
-    )
+        return self.edited.edits
 
 
 def _entered(one: Field, posted: QueryDict) -> str:
@@ -213,8 +224,3 @@ def _entered(one: Field, posted: QueryDict) -> str:
             start = len(one.path) + 1
             return "\n".join(f"{name[start:]} = {text}" for name, text in below.items() if text)
     return one.value
-
-
-def _names_last(changes: list[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """Renaming comes last: the other changes go by the old names."""
-    return sorted(changes, key=lambda change: change[0].rpartition(".")[2] in LISTED_BY)

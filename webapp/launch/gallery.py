@@ -10,8 +10,8 @@ from training.recipes import plan as plans, recipe as recipes
 from training.recipes.availability import missing_data
 from training.recipes.files import RECIPES
 from training.recipes.hardware import CONSUMER, HARDWARE, Hardware
-from training.recipes.recipe import FULL, Recipe, StageSpec
-from webapp.launch.experience import Experience
+from training.recipes.recipe import FULL, Recipe
+from webapp.launch.experience import Speeds
 from webapp.launch.planning import own_hardware, site
 from webapp.runs.models import Attempt, State
 
@@ -75,14 +75,6 @@ class Choice:
         ).lower()
 
 
-class Speeds(Experience):
-    """Speeds of earlier runs, asked once for all recipes; a cost needs no accuracies."""
-
-    def accuracy(self, spec: StageSpec) -> float | None:
-        """Not asked."""
-        return None
-
-
 def choices() -> list[Choice]:
     """Every shipped recipe, what can run here at once first, then by the work that it takes."""
     hardware = own_hardware(site())
@@ -107,15 +99,13 @@ def _choice(name: str, written: int, hardware: Hardware, newest: int) -> Choice:
     """A recipe and its sizes; `written` (of the file) and `newest` only say how long the answer holds."""
     recipe = recipes.build(recipes.shipped(name))
     known = _speeds(hardware, newest) if newest else plans.NoExperience()
-    sized = {FULL: recipe} | {
-        size: recipes.build(recipe.model_dump(mode="json"), [("scale", size)]) for size in recipe.scales
-    }
+    sized = {FULL: recipe} | {size: recipes.build(recipe, [("scale", size)]) for size in recipe.scales}
     return Choice(recipe, [Size(size, one, _cost(one, hardware, known), []) for size, one in sized.items()])
 
 
 @lru_cache(maxsize=2)
 def _speeds(hardware: Hardware, newest: int) -> Speeds:
-    return Speeds(recipes.build(recipes.shipped("smoke")), hardware)
+    return Speeds(hardware)
 
 
 def _cost(recipe: Recipe, hardware: Hardware, known: plans.Experience) -> Cost:

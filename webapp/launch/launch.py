@@ -9,10 +9,10 @@ from django.db import connection, transaction
 from training.code_version import code_version
 from training.recipes.availability import check_data
 from training.recipes.identity import Key, key
-from training.recipes.recipe import Recipe, resolve
+from training.recipes.recipe import Recipe
 from webapp.celery import announce
 from webapp.experiments.models import Condition, Experiment, Stage
-from webapp.launch.reuse import Fork, Plan, planned
+from webapp.launch.reuse import Fork, LaunchPlan, plan_launch
 from webapp.runs import lifecycle
 from webapp.runs.models import StageRun, State
 from webapp.runs.reuse import take_over
@@ -25,14 +25,16 @@ def launch(
     reuse: bool = True,
     fork: Fork | None = None,
     origin: Experiment | None = None,
+    plan: LaunchPlan | None = None,
 ) -> Experiment:
     """Freeze a recipe as an experiment, queue its first runs and announce them on commit. Raises RecipeError.
 
     With `reuse`, runs of an identity that is finished elsewhere take that over, and what conditions share is computed
     once. A fork takes over what stands above it. `origin` is the experiment whose settings were cloned.
+    `plan` is what `plan_launch` made of the recipe with this `reuse` and `fork`, where the caller has it already.
     """
-    check_data(recipe, settings.MULBERRY_DATA)
-    plan = planned(resolve(recipe), reuse=reuse, fork=fork)
+    plan = plan or plan_launch(recipe, reuse=reuse, fork=fork)
+    check_data(recipe, settings.MULBERRY_DATA, plan.specs)
     code = code_version()  # asked before the lock on the name is held: it may run git
     with transaction.atomic():
         experiment = Experiment.objects.create(
@@ -92,48 +94,57 @@ def _create_stages(experiment: Experiment, recipe: Recipe) -> dict[str, Stage]:
 
 def _create_runs(
     experiment: Experiment,
-    plan: Plan,
+    plan: LaunchPlan,
     queue: str,
     conditions: dict[str, Condition],
     stages: dict[str, Stage],
 ) -> None:
-    """One row a spec, parents first; what is ready is announced on commit."""
+    """One row a spec, parents first; what is ready is announced on commit. Nine queries, whatever their number."""
     made: dict[Key, StageRun] = {}
+    before: dict[Key, Key] = {}  # what a run waits for
     for spec in plan.specs:
         place = key(spec)
-        twin = plan.twins.get(place)
+        twin, offered = plan.twins.get(place), plan.offers.get(place)
         # What another condition computes is waited for like a parent: it ends, fails and is retried before this one.
-        before = twin or ((spec.condition, spec.parent, spec.seed) if spec.parent else None)
-        parent = made[before] if before else None
-        offered = plan.offers.get(place)
+        if first := twin or ((spec.condition, spec.parent, spec.seed) if spec.parent else None):
+            before[place] = first
         if offered is not None and not offered.missing:
             state = State.SUCCEEDED
         else:
-            state = State.READY if parent is None or parent.state == State.SUCCEEDED else State.WAITING
+            state = State.READY if not first or made[first].state == State.SUCCEEDED else State.WAITING
         steps = spec.settings.planned_steps() or 0
-        run = made[place] = StageRun.objects.create(
+        made[place] = StageRun(
             experiment=experiment,
             condition=conditions[spec.condition],
             stage=stages[spec.stage],
             seed=spec.seed,
-            parent=parent,
             spec=spec.model_dump(mode="json"),
             identity=plan.identities[place].sha256,
-            reused_from=made[twin] if twin else None,
             planned_steps=0 if offered or twin else steps,
             progress_total=steps,
             progress_unit="steps",
             queue=queue,
             **lifecycle.first(state),
         )
-        text = "launched"
-        if twin is not None:
-            text = f"waits for {spec.stage} of {twin[0]}, which is the same"
-        if offered is not None:
-            take_over(run, offered)
-            text = f"reused from {run.reused_note}"
-            if offered.missing:
-                text += f"; still to evaluate: {', '.join(offered.missing)}"
-        lifecycle.record(run, "", state, text)
         if state is State.READY:
             transaction.on_commit(lambda: announce(queue))
+    StageRun.objects.bulk_create(made.values())
+    for place, first in before.items():
+        made[place].parent = made[first]
+    for place, twin in plan.twins.items():
+        made[place].reused_from = made[twin]
+    StageRun.objects.bulk_update(made.values(), ["parent", "reused_from"])
+    take_over([(made[place], offered) for place, offered in plan.offers.items()])
+    lifecycle.record_new([(run, _first_words(plan, place, run)) for place, run in made.items()])
+
+
+def _first_words(plan: LaunchPlan, place: Key, run: StageRun) -> str:
+    """What the first event of a run says."""
+    if place in plan.twins:
+        return f"waits for {place[1]} of {plan.twins[place][0]}, which is the same"
+    if place not in plan.offers:
+        return "launched"
+    missing = plan.offers[place].missing
+    return f"reused from {run.reused_note}" + (
+        f"; still to evaluate: {', '.join(missing)}" if missing else ""
+    )

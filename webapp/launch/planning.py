@@ -1,7 +1,7 @@
 """The plan of an experiment on this installation: its own speeds, its queue, its disk, and what to ask before launching."""
 
 import shutil
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
@@ -12,12 +12,12 @@ from training.did_you_mean import nearest
 from training.recipes import plan as plans
 from training.recipes.availability import missing_data
 from training.recipes.hardware import CONSUMER, HARDWARE, Hardware, named
-from training.recipes.identity import Key
-from training.recipes.recipe import Recipe
+from training.recipes.recipe import Recipe, resolve
 from training.settings.work_estimate import Work
 from webapp.experiments.templatetags.humane import duration, size
 from webapp.launch.experience import Experience, discordant_share
 from webapp.launch.power import Power, power
+from webapp.launch.reuse import LaunchPlan
 from webapp.runs.models import OVER, StageRun
 from webapp.runs.querysets import served_queues, willing_workers
 
@@ -111,7 +111,7 @@ class Proposal:
     @property
     def elsewhere(self) -> dict[str, float]:
         """Name of each other GPU → seconds that all of it would take there."""
-        every = plans.elsewhere(self.plan.recipe)
+        every = plans.elsewhere(self.plan.recipe, [run.spec for run in self.plan.runs])
         return {name: seconds for name, seconds in every.items() if name != self.plan.hardware.name}
 
     @property
@@ -153,11 +153,11 @@ class PlanWishes:
         problem = f"{wrong[0]!r} is no share: give a number between 0 and 100" if wrong else ""
         return replace(wishes, problem=problem)
 
-    def proposal(self, recipe: Recipe, reused: Mapping[Key, Collection[str]] | None = None) -> Proposal:
+    def proposal(self, recipe: Recipe, launch_plan: LaunchPlan | None = None) -> Proposal:
         """The recipe's plan as wished."""
         return propose(
             recipe,
-            reused=reused,
+            launch_plan=launch_plan,
             device=self.device or None,
             wished=_share(self.difference),
             discordant=_share(self.discordant),
@@ -179,21 +179,23 @@ def propose(
     device: str | None = None,
     discordant: float | None = None,
     wished: float | None = None,
-    reused: Mapping[Key, Collection[str]] | None = None,
+    launch_plan: LaunchPlan | None = None,
     database: bool = True,
 ) -> Proposal:
     """Plan a recipe for this installation, or for a named device, whose times are then guessed.
 
-    `reused` are the stage runs whose result is there already, with the benchmarks that are missing. Without the database nothing is known of earlier runs
-    and of the queue. Creates nothing. Raises RecipeError, and ValueError for a device that is not known.
+    `launch_plan` says what is reused; without it nothing is. Without the database nothing is known of earlier runs and of
+    the queue. Creates nothing. Raises RecipeError, and ValueError for a device that is not known.
     """
     if device is not None and device not in HARDWARE:
         raise ValueError(f"there is no device {device!r}{nearest(device, HARDWARE)}")
     here = site(recipe.queue, database=database)
     hardware = HARDWARE[device] if device else own_hardware(here)
-    experience = Experience(recipe, hardware, timed=device is None) if database else None
+    specs = resolve(recipe) if launch_plan is None else launch_plan.specs
+    reused = None if launch_plan is None else launch_plan.reused
+    experience = Experience(recipe, specs, hardware, timed=device is None) if database else None
     return Proposal(
-        plan=plans.plan(recipe, hardware=hardware, experience=experience, reused=reused),
+        plan=plans.plan(recipe, hardware=hardware, experience=experience, reused=reused, specs=specs),
         site=here,
         power=power(
             recipe,
@@ -201,7 +203,7 @@ def propose(
             discordant=discordant,
             wished=wished,
         ),
-        missing=missing_data(recipe, settings.MULBERRY_DATA),
+        missing=missing_data(recipe, settings.MULBERRY_DATA, specs),
     )
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from training.did_you_mean import nearest
 from training.recipes import identity
 from training.recipes.identity import Identity, Key, key
-from training.recipes.recipe import RecipeError, StageSpec
+from training.recipes.recipe import Recipe, RecipeError, StageSpec, resolve
 from webapp.experiments.models import Experiment
 from webapp.runs import reuse as runs
 from webapp.runs.models import StageRun, State
@@ -27,8 +27,11 @@ class Fork:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """What becomes of the runs of a launch: taken over, computed by another condition, or computed."""
+class LaunchPlan:
+    """The runs of a launch with their identities: each is taken over, computed by another condition, or computed.
+
+    It is made once for a recipe; the proposal, its panel and the launch itself read it.
+    """
 
     specs: Sequence[StageSpec]
     identities: Mapping[Key, Identity]
@@ -36,25 +39,27 @@ class Plan:
     twins: Mapping[Key, Key] = field(default_factory=dict)  # run → the one that computes the same
 
     @property
-    def spared(self) -> dict[Key, tuple[str, ...]]:
+    def reused(self) -> dict[Key, tuple[str, ...]]:
         """The runs that are not computed, each with the benchmarks that are left to run on what it takes over."""
         return {place: offer.missing for place, offer in self.offers.items()} | dict.fromkeys(self.twins, ())
 
 
-def planned(specs: Sequence[StageSpec], *, reuse: bool = True, fork: Fork | None = None) -> Plan:
-    """The plan of resolved specs; a fork has what stands above it from its experiment in any case.
+def plan_launch(recipe: Recipe, *, reuse: bool = True, fork: Fork | None = None) -> LaunchPlan:
+    """Resolve a recipe, tell each spec's identity once, and ask the database once what can be reused.
 
-    Raises RecipeError when that is not all there, or not what the specs ask for.
+    A fork has what stands above it from its experiment, also without `reuse`. Raises RecipeError when that is not all
+    there, or not what the recipe asks for.
     """
+    specs: Sequence[StageSpec] = resolve(recipe)
     taken: dict[Key, Offer] = {}
     if fork is not None:
         specs, taken = _forked(specs, fork)
     known = {place: Identity(offer.source.run.identity, "") for place, offer in taken.items()}
     identities = identity.of_specs(specs, settings.MULBERRY_DATA, known)
     if not reuse:
-        return Plan(specs, identities, taken)
+        return LaunchPlan(specs, identities, taken)
     offers = reusable([spec for spec in specs if key(spec) not in taken], identities) | taken
-    return Plan(specs, identities, offers, _twins(specs, identities, offers))
+    return LaunchPlan(specs, identities, offers, _twins(specs, identities, offers))
 
 
 def reusable(
@@ -117,7 +122,7 @@ class Line(NamedTuple):
     text: str
 
 
-def lines(plan: Plan) -> list[Line]:
+def lines(plan: LaunchPlan) -> list[Line]:
     """Every run of a plan that is not computed, in the plan's order."""
     found = []
     for spec in plan.specs:
@@ -135,7 +140,7 @@ def lines(plan: Plan) -> list[Line]:
     return found
 
 
-def gathered(plan: Plan) -> dict[tuple[str, str], list[Line]]:
+def gathered(plan: LaunchPlan) -> dict[tuple[str, str], list[Line]]:
     """The runs that are not computed, those of a stage together that have the same to say."""
     by_text: dict[tuple[str, str], list[Line]] = {}
     for line in lines(plan):

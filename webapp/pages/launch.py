@@ -20,7 +20,7 @@ from webapp.launch.forms import RecipeForm, RecipeText
 from webapp.launch.gallery import choices
 from webapp.launch.launch import launch
 from webapp.launch.planning import PlanWishes, Proposal, own_hardware, site
-from webapp.launch.reuse import Fork, Plan, check_fork, gathered, planned
+from webapp.launch.reuse import Fork, LaunchPlan, check_fork, gathered, plan_launch
 from webapp.launch.stage_tree import tree
 from webapp.launch.text import TextError
 from webapp.runs.models import OVER
@@ -74,14 +74,20 @@ def _page(request: HttpRequest, draft: Draft) -> HttpResponse:
     context = _plan_of(request, draft, form)
     proposal = context["proposal"]
     assert proposal is None or isinstance(proposal, Proposal)
+    launch_plan = context["launch_plan"]
+    assert launch_plan is None or isinstance(launch_plan, LaunchPlan)
     launches = request.method == "POST" and not {"review", "do"} & request.POST.keys()
     asked = launches and proposal is not None and bool(proposal.questions) and "confirmed" not in request.POST
     if launches and not asked and form.recipe is not None:
         try:
             assert isinstance(request.user, User)  # LoginRequiredMiddleware lets nobody else through
-            reuse = bool(context["reuse"])
             made = launch(
-                recipe=form.recipe, owner=request.user, reuse=reuse, fork=draft.fork, origin=draft.origin
+                recipe=form.recipe,
+                owner=request.user,
+                reuse=bool(context["reuse"]),
+                fork=draft.fork,
+                origin=draft.origin,
+                plan=launch_plan,
             )
         except RecipeError as error:
             form.refuse(error.problems)
@@ -146,9 +152,8 @@ def _as_wished(request: HttpRequest, form: Edited, draft: Draft) -> Edited:
     if as_text == form.as_text or form.problems:
         return form
     if isinstance(form, RecipeForm):
-        return RecipeText(form.text, shipped=draft.data)
-    opened = draft.fork.stage if draft.fork else None
-    return RecipeForm(form.base.model_dump(mode="json"), shipped=draft.data, opened=opened)
+        return RecipeText(form.text, draft.original, recipe=form.base)
+    return draft.view(form.base)
 
 
 def _shown(form: Edited) -> dict[str, object]:
@@ -167,6 +172,7 @@ def _plan_of(request: HttpRequest, draft: Draft, form: Edited) -> dict[str, obje
     wishes = PlanWishes.read(request.POST)
     context: dict[str, object] = {
         "proposal": None,
+        "launch_plan": None,
         "wishes": wishes,
         "hardware": HARDWARE.values(),
         "reuse": reuse,
@@ -177,11 +183,10 @@ def _plan_of(request: HttpRequest, draft: Draft, form: Edited) -> dict[str, obje
         return context
     try:
         # a page does not wait for the hub, which tells what a source holds: its panel is fetched again at once
-        known: Plan | None = (
-            planned(recipes.resolve(recipe), reuse=reuse, fork=draft.fork) if posted else None
-        )
-        context["proposal"] = wishes.proposal(recipe, known.spared if known else None)
-        context["offers"] = gathered(known) if known else None
+        launch_plan = plan_launch(recipe, reuse=reuse, fork=draft.fork) if posted else None
+        context["launch_plan"] = launch_plan
+        context["proposal"] = wishes.proposal(recipe, launch_plan)
+        context["offers"] = gathered(launch_plan) if launch_plan else None
     except RecipeError as error:
         form.refuse(error.problems)
     return context

@@ -1,7 +1,7 @@
 """The states of a StageRun: every allowed move, and the one function that makes it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -40,8 +40,13 @@ def first(state: State) -> dict[str, Any]:
 
 def notify(**ids: int | str) -> None:
     """Tell listening web processes on commit of the current transaction; ids only, 8,000 bytes at most."""
+    _notify([ids])
+
+
+def _notify(messages: Sequence[Mapping[str, int | str]]) -> None:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_notify(%s, %s)", [CHANNEL, json.dumps(ids)])
+        texts = [json.dumps(ids) for ids in messages]
+        cursor.execute("SELECT pg_notify(%s, message) FROM unnest(%s::text[]) AS message", [CHANNEL, texts])
 
 
 def move(
@@ -73,7 +78,7 @@ def _release(child: int, parent: StageRun) -> None:
     spec = StageSpec.model_validate(waiting.spec)
     source = reuse.left_by([StageRun.objects.select_related("experiment").get(pk=parent.pk)])[parent.pk]
     offer = reuse.offer(source, [], spec.benchmarks, reuse.Benchmarks())
-    reuse.take_over(waiting, offer)
+    reuse.take_over([(waiting, offer)])
     to = State.READY if offer.missing else State.SUCCEEDED
     move(child, State.WAITING, to, text=f"reused from {source.name}")
 
@@ -108,10 +113,20 @@ def past(state: State) -> str:
 
 def record(run: StageRun, from_: State | str, to: State, text: str = "") -> None:
     """Write the event of a move and tell the web, in the current transaction."""
-    Event.objects.create(
-        stage_run=run, attempt_number=run.attempt_number, from_state=from_, to_state=to, text=text
+    _record([(run, from_, to, text)])
+
+
+def record_new(runs: Sequence[tuple[StageRun, str]]) -> None:
+    """Write the first event of each new run, with its text, and tell the web. Two queries, whatever their number."""
+    _record([(run, "", State(run.state), text) for run, text in runs])
+
+
+def _record(moves: Sequence[tuple[StageRun, State | str, State, str]]) -> None:
+    Event.objects.bulk_create(
+        Event(stage_run=run, attempt_number=run.attempt_number, from_state=from_, to_state=to, text=text)
+        for run, from_, to, text in moves
     )
-    notify(experiment=run.experiment_id, run=run.pk, state=str(to))
+    _notify([{"experiment": run.experiment_id, "run": run.pk, "state": str(to)} for run, _, to, _ in moves])
 
 
 def reopen(run: int, from_: State, *, text: str) -> bool:

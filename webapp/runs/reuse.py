@@ -138,23 +138,29 @@ def _last(found: list[Checkpoint]) -> Checkpoint | None:
     return found[-1] if found else None
 
 
-def take_over(run: StageRun, offered: Offer) -> None:
-    """Copy the reference to the checkpoint, and the results, so that nothing is missing when the source is deleted."""
-    source = offered.source
+def take_over(offers: Sequence[tuple[StageRun, Offer]]) -> None:
+    """Copy references to checkpoints, and results, so that nothing is missing when the sources are deleted.
+
+    Each run gets what it is offered as attempt 0. Five queries, whatever the number of runs.
+    """
+    if not offers:
+        return
     now = timezone.now()
-    attempt = Attempt.objects.create(
-        stage_run=run,
-        number=0,
-        started_at=now,
-        ended_at=now,
-        outcome=REUSED,
-        code_version=source.code_version or None,
-        data=source.data[-1] if source.data else None,
-        journal_seq=1 + len(offered.evaluations),
+    attempts = Attempt.objects.bulk_create(
+        Attempt(
+            stage_run=run,
+            number=0,
+            started_at=now,
+            ended_at=now,
+            outcome=REUSED,
+            code_version=offered.source.code_version or None,
+            data=offered.source.data[-1] if offered.source.data else None,
+            journal_seq=1 + len(offered.evaluations),
+        )
+        for run, offered in offers
     )
-    if source.checkpoint is not None:
-        saved = source.checkpoint
-        Checkpoint.objects.create(
+    Checkpoint.objects.bulk_create(
+        Checkpoint(
             attempt=attempt,
             seq=1,
             step=saved.step,
@@ -164,32 +170,46 @@ def take_over(run: StageRun, offered: Offer) -> None:
             bytes=saved.bytes,
             saved_at=saved.saved_at,
         )
-    for seq, evaluation in enumerate(offered.evaluations.values(), start=2):
-        _copy(evaluation, attempt, seq)
-    taken = source.run.reused_from_id  # who took it over itself names the run that computed it
-    run.reused_from_id = taken or source.run.pk
-    run.reused_note = source.run.reused_note if taken else source.name
-    run.progress_done = run.progress_total
-    run.save(update_fields=["reused_from", "reused_note", "progress_done"])
+        for attempt, (_, offered) in zip(attempts, offers, strict=True)
+        if (saved := offered.source.checkpoint) is not None
+    )
+    _copy(
+        [
+            (evaluation, attempt, seq)
+            for attempt, (_, offered) in zip(attempts, offers, strict=True)
+            for seq, evaluation in enumerate(offered.evaluations.values(), start=2)
+        ]
+    )
+    for run, offered in offers:
+        source = offered.source.run
+        taken = source.reused_from_id  # who took it over itself names the run that computed it
+        run.reused_from_id = taken or source.pk
+        run.reused_note = source.reused_note if taken else offered.source.name
+        run.progress_done = run.progress_total
+    StageRun.objects.bulk_update([run for run, _ in offers], ["reused_from", "reused_note", "progress_done"])
 
 
-def _copy(evaluation: Evaluation, attempt: Attempt, seq: int) -> None:
-    """The evaluation with all its outcomes, copied within the database."""
-    made = Evaluation.objects.create(
-        attempt=attempt,
-        seq=seq,
-        key=evaluation.key,
-        benchmark=evaluation.benchmark,
-        step=evaluation.step,
-        problems=evaluation.problems,
-        settings=evaluation.settings,
-        at=evaluation.at,
+def _copy(evaluations: Sequence[tuple[Evaluation, Attempt, int]]) -> None:
+    """Each evaluation with all its outcomes, for an attempt at a place in its journal; copied within the database."""
+    made = Evaluation.objects.bulk_create(
+        Evaluation(
+            attempt=attempt,
+            seq=seq,
+            key=evaluation.key,
+            benchmark=evaluation.benchmark,
+            step=evaluation.step,
+            problems=evaluation.problems,
+            settings=evaluation.settings,
+            at=evaluation.at,
+        )
+        for evaluation, attempt, seq in evaluations
     )
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO results_outcome (evaluation_id, {COPIED}) "  # noqa: S608 - names of columns
-            f"SELECT %s, {COPIED} FROM results_outcome WHERE evaluation_id = %s",
-            [made.pk, evaluation.pk],
+            f"SELECT pairs.made_id, {COPIED} FROM unnest(%s::bigint[], %s::bigint[]) AS pairs (made_id, source_id) "
+            "JOIN results_outcome ON results_outcome.evaluation_id = pairs.source_id",
+            [[one.pk for one in made], [evaluation.pk for evaluation, _, _ in evaluations]],
         )
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from training.recipes import recipe as recipes
 from webapp.launch import text as recipe_text
+from webapp.launch.edited_recipe import Original
 from webapp.launch.forms import RecipeText
 from webapp.launch.text import TextError, read, with_sizes, write
 
@@ -50,7 +51,7 @@ def test_what_is_no_recipe_is_refused_with_its_line(text: str, line: int, says: 
 
 def test_an_error_stands_at_the_line_of_its_setting() -> None:
     text = write(recipes.build(recipes.read("smoke"))).replace("  group_size:", "  groupsize:")
-    found = RecipeText(text, shipped=recipes.read("smoke"))
+    found = RecipeText(text, Original(recipes.read("smoke")))
     assert found.recipe is None
     (mark,) = [one for one in found.marks if one[1].endswith("groupsize")]
     assert text.splitlines()[mark[0] - 1].strip().startswith("groupsize:")

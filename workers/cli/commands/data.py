@@ -70,7 +70,7 @@ def _wanted_by() -> tuple[dict[str, set[str]], dict[str, set[str]]]:
     for name in recipes.names():
         recipe = recipes.build(recipes.shipped(name))
         for scale in (FULL, *recipe.scales):
-            sized = recipes.build(recipe.model_dump(mode="json"), [("scale", scale)] if scale != FULL else [])
+            sized = recipes.build(recipe, [("scale", scale)] if scale != FULL else [])
             for places, reads in zip((local, streamed), wanted(sized), strict=True):
                 for one in reads:
                     if name not in places[one]:

@@ -34,10 +34,10 @@ def launch(options: argparse.Namespace) -> int:
     if options.dry_run:
         return plan.show(recipe, fork, options)
     database.connect()
-    if not options.yes:
-        plan.ask(recipe, fork, reuse=not options.no_reuse)
+    reuse = not options.no_reuse
+    launch_plan = None if options.yes else plan.ask(recipe, fork, reuse=reuse)
     experiment = launch_experiment(
-        recipe=recipe, owner=access.person(options.user), reuse=not options.no_reuse, fork=fork
+        recipe=recipe, owner=access.person(options.user), reuse=reuse, fork=fork, plan=launch_plan
     )
     if unserved := site(recipe.queue).unserved:
         print(f"mulberry: warning: {unserved}", file=sys.stderr)

@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from training.recipes.identity import Key
-from training.recipes.recipe import Recipe, resolve
+from training.recipes.recipe import Recipe
 from training.settings.queue_names import DEFAULT
 from webapp.experiments.templatetags.humane import duration, short, size
 from webapp.launch.planning import Proposal, Row, propose
-from webapp.launch.reuse import Fork, planned
+from webapp.launch.reuse import Fork, LaunchPlan, plan_launch
 from workers.cli.commands import CommandError, database
 
 HEADER = (
@@ -32,8 +31,8 @@ LEFT = 2  # columns of words
 def show(recipe: Recipe, fork: Fork | None, options: argparse.Namespace) -> int:
     """Print what launching the recipe would do. Works without a database, then by guesses alone."""
     reached = _reached()
-    reused = _spared(recipe, fork, reuse=not options.no_reuse) if reached else None
-    proposal = propose(recipe, device=options.device, reused=reused, database=reached)
+    launch_plan = plan_launch(recipe, reuse=not options.no_reuse, fork=fork) if reached else None
+    proposal = propose(recipe, device=options.device, launch_plan=launch_plan, database=reached)
     if options.json:
         print(json.dumps(as_json(proposal), indent=1))
     else:
@@ -41,14 +40,12 @@ def show(recipe: Recipe, fork: Fork | None, options: argparse.Namespace) -> int:
     return 0
 
 
-def ask(recipe: Recipe, fork: Fork | None, *, reuse: bool) -> None:
-    """Raise CommandError with what must be confirmed before this recipe is launched."""
-    if questions := propose(recipe, reused=_spared(recipe, fork, reuse=reuse)).questions:
+def ask(recipe: Recipe, fork: Fork | None, *, reuse: bool) -> LaunchPlan:
+    """The launch's plan, to be handed on. Raises CommandError with what must be confirmed before it is launched."""
+    launch_plan = plan_launch(recipe, reuse=reuse, fork=fork)
+    if questions := propose(recipe, launch_plan=launch_plan).questions:
         raise CommandError("\n".join([*questions, "Nothing was launched: lower it, or confirm with --yes."]))
-
-
-def _spared(recipe: Recipe, fork: Fork | None, *, reuse: bool) -> dict[Key, tuple[str, ...]]:
-    return planned(resolve(recipe), reuse=reuse, fork=fork).spared
+    return launch_plan
 
 
 def lines(proposal: Proposal) -> list[str]:
