@@ -41,7 +41,7 @@ def test_programs_get_values_and_people_texts() -> None:
 
 def test_a_page_has_headings_links_and_notes() -> None:
     html = drawn(SHEET.page_view, 'id="some-table" title="some-title"')
-    assert 'role="region" aria-labelledby="some-title"' in html and 'id="some-table"' in html
+    assert 'role="group" aria-labelledby="some-title"' in html and 'id="some-table"' in html
     assert '<th scope="col" rowspan="2">Stage</th>' in html
     assert '<span class="swatch" data-condition="2"></span>a&lt;b, %' in html
     assert '<th scope="colgroup" colspan="2" class="arm spanning">b − a</th>' in html
