@@ -171,7 +171,7 @@ def test_the_servers_memory_stays_flat_while_many_rollouts_are_downloaded(addres
     with httpx.Client(base_url=where, cookies=session(), timeout=240) as client:
         for format in long_tables.FORMATS:
             url = f"/runs/{attempt.stage_run_id}/rollouts.{format}"
-            with client.stream("GET", url) as answer:  # what a whole file takes once, the threads' memory pools included
+            with client.stream("GET", url) as answer:  # what takes memory once, as threads do
                 assert sum(len(part) for part in answer.iter_bytes())
             before, most, size, lines = server.memory_info().rss, 0, 0, 0
             with client.stream("GET", url) as answer:
