@@ -1,6 +1,6 @@
 """Server-sent events: what PostgreSQL notifies, brought to the open pages, each from its own cursor.
 
-A notification carries ids only and may be lost with its connection; it is never more than a reason to look (live_news.py).
+A notification carries ids only and may be lost with its connection; it is never more than a reason to look (news.py).
 Pages wait in the event loop; they look in a few threads that all of them share (looks.py).
 """
 

@@ -1,6 +1,6 @@
 """The embedded PostgreSQL 18: a private cluster on a Unix socket.
 
-One process at a time may start it: whoever holds the home's lock (embedded.py).
+One process at a time may start it: whoever holds the home's lock (supervisor.py).
 """
 
 import contextlib
