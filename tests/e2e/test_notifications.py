@@ -13,6 +13,7 @@ from tests.axe import violations, without_policy
 from tests.receiver import receiving
 from webapp.notifications import news
 from webapp.notifications.models import Delivery, Notification
+from webapp.notifications.outbox import deliver_due
 from webapp.runs import lifecycle
 from webapp.runs.models import StageRun, State
 from workers import messenger
@@ -21,12 +22,19 @@ pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture
-def working(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The messenger of a worker, at work."""
+def looks(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    """The messenger of a worker, at work: a list that grows with every look of it."""
+    ended: list[float] = []
+
+    def look(*, seconds: float) -> None:
+        deliver_due(seconds=seconds)
+        ended.append(time.monotonic())
+
     monkeypatch.setattr(messenger, "LOOK", 0.2)
+    monkeypatch.setattr(messenger, "deliver_due", look)
     thread = messenger.Messenger()
     thread.start()
-    yield
+    yield ended
     thread.stop()
     assert not thread.is_alive()
 
@@ -66,7 +74,7 @@ def test_a_message_is_put_away_and_does_not_come_back(page: Page, address: str) 
 
 
 def test_a_webhook_set_up_in_the_browser_gets_the_failure_once(
-    page: Page, address: str, working: None
+    page: Page, address: str, looks: list[float]
 ) -> None:
     run = factories.run_of(factories.make_experiment("demo-1"), "baseline", "pretrain")
     with receiving(503) as receiver:
@@ -82,7 +90,8 @@ def test_a_webhook_set_up_in_the_browser_gets_the_failure_once(
         expect(page.locator("main")).to_contain_text("1 try: 127.0.0.1 answered 503")
         Delivery.objects.update(due_at=Now())
         _until(lambda: Delivery.objects.exclude(sent_at=None).exists())
-        time.sleep(1)  # some more looks of the messenger
+        before = len(looks)
+        _until(lambda: len(looks) >= before + 3)
         page.reload()
         expect(page.locator(".told")).to_contain_text("Webhook: sent")
     assert [json.loads(body)["event"] for _, body in receiver.came] == ["failed", "failed"]

@@ -10,11 +10,16 @@ FINDING = "Reward rises while correctness "
 COMPONENTS = {"shows_steps", "uses_mul_tokens", "short_response", "partial_credit", "repetition"}
 
 
-FEWER = "benchmarks.one_step_multiplication.problems=100"  # than the recipe's: the finding is about rollouts
+FEWER = (  # than the recipe has: fewer problems, since the finding is about rollouts, and 60 steps of GRPO instead of 150
+    "--set",
+    "benchmarks.one_step_multiplication.problems=100",
+    "--set",
+    "stages.grpo.prompts=480",
+)
 
 
 @pytest.mark.timeout(1500)
-@pytest.mark.launches("report_in_miniature", "--set", FEWER)
+@pytest.mark.launches("report_in_miniature", *FEWER)
 def test_a_reward_that_is_hacked_is_found_with_what_pays_for_it(
     stack: RunningStack, launched: list[str]
 ) -> None:
