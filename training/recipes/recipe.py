@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
+from functools import cached_property
+from typing import Any, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -202,6 +203,17 @@ class Recipe(Settings):
                 raise error_at(path, f"does not fit the model's context; model.n_positions is {context}")
         return self
 
+    @cached_property
+    def by_condition(self) -> Mapping[str, "Recipe"]:
+        """The name of each condition → the recipe as that condition has it, checked once. Raises RecipeError."""
+        return {condition.name: _conditioned(self, condition) for condition in self.conditions}
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's; the copy, whose settings may be others, makes `by_condition` anew."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("by_condition", None)
+        return copied
+
     def _benchmarks_by_path(self) -> list[tuple[str, BenchmarkSettings]]:
         every = [(f"benchmarks.{b.benchmark}", b) for b in self.benchmarks]
         for stage in self.stages:
@@ -255,7 +267,7 @@ def build(data: Mapping[str, Any] | Recipe, changes: Iterable[tuple[str, Any]] =
     """Check a recipe and apply changes (dotted path, value) to it, all before the check. Raises RecipeError.
 
     The change `scale` takes a size and comes first, whatever its place; the others are made to the recipe of that size.
-    A Recipe, which was built before, is not checked again.
+    A Recipe, which was built before, is not checked again; neither are its conditions by `resolve`.
     """
     recipe = data if isinstance(data, Recipe) else _validate(Recipe, data)
     changes = list(changes)
@@ -269,8 +281,7 @@ def build(data: Mapping[str, Any] | Recipe, changes: Iterable[tuple[str, Any]] =
             changed = replaced(changed, path, value)
         recipe = _validate(Recipe, changed)  # at once: two changes may be right only together
     if recipe is not data:
-        for condition in recipe.conditions:
-            _conditioned(recipe, condition)
+        _ = recipe.by_condition  # every condition is checked
     return recipe
 
 
@@ -306,14 +317,13 @@ def resolve(recipe: Recipe) -> list[StageSpec]:
     """One spec for each condition × seed × stage, parents before children. Raises RecipeError."""
     specs = []
     corpus = [list(data) for stage in recipe.stages for data in stage.mixtures().values()]
-    for condition in recipe.conditions:
-        own = _conditioned(recipe, condition)
+    for condition, own in recipe.by_condition.items():
         for seed in own.seeds:
             for stage in _parents_first(own.stages):
                 specs.append(
                     StageSpec(
                         recipe=own.name,
-                        condition=condition.name,
+                        condition=condition,
                         stage=stage.name,
                         seed=seed,
                         parent=stage.after,

@@ -90,6 +90,14 @@ def test_a_stage_has_its_own_benchmarks_or_the_recipes(demo):
     assert specs[2].benchmarks[0].problems == 600
 
 
+def test_a_changed_copy_of_a_recipe_resolves_to_its_own_settings(demo):
+    recipe = build(demo)
+    assert {spec.seed for spec in resolve(recipe)} == set(recipe.seeds)
+    copied = recipe.model_copy(update={"seeds": [5], "conditions": recipe.conditions[:1]})
+    assert {(spec.condition, spec.seed) for spec in resolve(copied)} == {("baseline", 5)}
+    assert copied == build(copied.model_dump(mode="json"))
+
+
 def test_a_spec_is_frozen(demo):
     spec = resolve(build(demo))[0]
     with pytest.raises(ValidationError):

@@ -144,3 +144,35 @@ def checks_of(monkeypatch: pytest.MonkeyPatch, act: Callable[[], object]) -> int
     monkeypatch.setattr(recipes, "build", counted)
     act()
     return calls["build"]
+
+
+@pytest.fixture
+def validations(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """The settings of every recipe that is validated, as it is written or as a condition has it."""
+    found: list[object] = []
+    validate = Recipe.model_validate
+
+    def counted(data: Any) -> Recipe:
+        found.append(data)
+        return validate(data)
+
+    monkeypatch.setattr(Recipe, "model_validate", counted)
+    return found
+
+
+@pytest.mark.parametrize("part", ["panel/", ""])
+def test_each_condition_is_validated_once(ada: Client, validations: list[object], part: str) -> None:
+    working = text_of("smoke")
+    validations.clear()
+    ada.post(f"{SMOKE}{part}", {"working": working})
+    assert len(validations) == 1 + len(("baseline", "mul_tokens"))
+    assert StageRun.objects.count() == (0 if part else 8)
+
+
+def test_a_launch_validates_nothing_that_was_built(validations: list[object]) -> None:
+    recipe = recipes.build(recipes.read("smoke"), [("seeds", [0, 1])])
+    owner = factories.make_user()
+    validations.clear()
+    launch(recipe=recipe, owner=owner)
+    assert validations == []
+    assert StageRun.objects.count() == 16
