@@ -26,6 +26,7 @@ def bar(request: HttpRequest) -> dict[str, Callable[[], Any]]:
         )
         return {"unread": found["unread"], "newest": found["newest"] or 0}
 
+    @cache  # the bar has them twice, for wide and for narrow screens
     def saved_views() -> list[SavedView]:
         return list(saved.visible_to(person)[:VIEWS_SHOWN])
 

@@ -103,7 +103,7 @@ class Overview:
 
 
 def overview(user_id: int) -> Overview:
-    """The page's contents for a person. A dozen queries, and some for each result that changed."""
+    """The page's contents for a person. Fourteen queries at most, and some for each result that changed."""
     counts = StageRun.objects.filter(
         experiment__imported=False, state__in=(State.RUNNING, State.READY, State.WAITING)
     ).aggregate(
@@ -120,8 +120,9 @@ def overview(user_id: int) -> Overview:
         *_failed(),
         *_unreachable(running),
     ]
+    results = last_results()
     return Overview(
-        empty=not Experiment.objects.exists(),
+        empty=not results and not Experiment.objects.exists(),
         concerns=sorted(concerns, key=lambda one: one.severity != "critical"),
         running=running,
         running_count=counts["running"],
@@ -129,7 +130,7 @@ def overview(user_id: int) -> Overview:
         ready_count=counts["ready"],
         waiting_count=counts["waiting"],
         workers=workers,
-        results=last_results(),
+        results=results,
     )
 
 
