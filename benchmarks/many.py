@@ -146,7 +146,7 @@ def _ask(repeats: int, *, explain: bool) -> bool:
     client, over = Client(headers={"host": "localhost"}), False
     client.force_login(User.objects.get(username="ada"))
     print(
-        f"{'page':20} queries  first  median  slowest      CPU   in the database   load {os.getloadavg()[0]:.1f}"
+        f"{'page':20} queries  first  fastest  median  slowest      CPU   in the database   load {os.getloadavg()[0]:.1f}"
     )
     for name, path in PAGES.items():
         times, computed = [], []
@@ -162,7 +162,7 @@ def _ask(repeats: int, *, explain: bool) -> bool:
         beyond = name in LIMITED and (len(queries) >= QUERIES or took >= SECONDS)
         over |= beyond
         print(
-            f"{name:20} {len(queries):7} {first:5.2f}s {took:6.3f}s {max(times):7.3f}s {statistics.median(computed):7.3f}s {sum(asked):10.3f}s"
+            f"{name:20} {len(queries):7} {first:5.2f}s {min(times):7.3f}s {took:6.3f}s {max(times):7.3f}s {statistics.median(computed):7.3f}s {sum(asked):10.3f}s"
             f"{'  over the limit' if beyond else ''}",
             flush=True,
         )

@@ -12,6 +12,7 @@ from django.db import connection
 from tests.factories import make_attempt, make_experiment, row_of, run_of
 from training.process.journal import Journal, OutcomeRow, RolloutRow, read
 from webapp.results.models import Evaluation, Outcome
+from webapp.results.outcome_counts import Accuracy, latest_accuracies
 from webapp.runs.models import Attempt, Checkpoint, StageRun
 from webapp.telemetry.models import LogLine, MetricChunk, Rollout
 from webapp.telemetry.series import series
@@ -93,6 +94,7 @@ def test_every_kind_of_record_arrives(run: StageRun, attempt: Attempt, journal: 
         ("a", False),
         ("b", True),
     ]
+    assert latest_accuracies([run.pk], "gsm8k") == {run.pk: Accuracy(evaluation.pk, 1, 2, 2)}
 
 
 def test_the_identity_of_the_data_and_what_only_some_benchmarks_know_arrive(

@@ -68,6 +68,23 @@ class Outcome(models.Model):
         return str(self.sample)
 
 
+class KeptCounts(models.Model):
+    """How many greedy outcomes an evaluation has, and how many of them are right.
+
+    A trigger of the outcomes' table writes it with every change of them, in its transaction (migration 0005); nothing
+    else may. An evaluation that has no outcome yet may have no row.
+    """
+
+    evaluation = models.OneToOneField(
+        Evaluation, on_delete=models.CASCADE, primary_key=True, related_name="kept_counts"
+    )
+    counted = models.PositiveIntegerField()
+    correct = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.correct} of {self.counted}"
+
+
 class KeptReading(models.Model):
     """What the diagnosis read from a stage run's records, as long as nothing new came in."""
 

@@ -5,6 +5,7 @@ Samples are counted in samples.py alone.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from django.db import connection
 from django.db.models import Count, Exists, F, FilteredRelation, OuterRef, Q, QuerySet, Subquery, Sum
@@ -12,6 +13,9 @@ from django.db.models.functions import Coalesce
 
 from webapp.results.models import GREEDY, Evaluation, Outcome
 
+PRIMARY = F(
+    "attempt__stage_run__experiment__primary_metric"
+)  # the benchmark that decides an evaluation's experiment
 NO_PROBLEMS = "no problems"  # stands where an accuracy would, of an evaluation that asked none
 
 
@@ -98,10 +102,13 @@ class Tally:
 
     def mean(self, what: str) -> float | None:
         """The same for each completion; None where neither count nor rate was published, or no problem was asked."""
+        if self.published is not None:
+            return _published_mean(self.published, what, self.problems)
         count = self.count(what)
-        if count is not None:
-            return count / self.problems if self.problems else None
-        return self.published.get(RATES[what]) if self.published is not None else None
+        return count / self.problems if count is not None and self.problems else None
+
+
+Result = TypeVar("Result", Accuracy, Tally)
 
 
 @dataclass(frozen=True)
@@ -159,29 +166,57 @@ def latest_tallies(stage_run_ids: Iterable[int], benchmark: str) -> dict[int, Ta
             "published",
         )
     )
-    latest: dict[int, Tally] = {}
-    for row in evaluations:
-        tally = Tally(*row)
-        if tally.steps_written is None:
-            tally = replace(tally, all_steps_right=None)
-        known = latest.get(tally.stage_run)
-        if known is None or tally.complete or not known.complete:
-            latest[tally.stage_run] = tally
-    return latest
+    tallies = [Tally(*row) for row in evaluations]
+    return _latest(
+        (one.stage_run, one if one.steps_written is not None else replace(one, all_steps_right=None))
+        for one in tallies
+    )
 
 
-def latest_accuracies(stage_run_ids: Iterable[int], benchmark: str) -> dict[int, Accuracy]:
-    """Return the accuracy that counts for each stage run that has one (see latest_tallies). One query."""
-    return {
-        run: Accuracy(
-            tally.evaluation,
-            tally.count("correct"),
-            tally.problems,
-            tally.problems if tally.published is not None else tally.counted,
-            tally.mean("correct") if tally.published is not None else None,
+def latest_accuracies(stage_run_ids: Iterable[int], benchmark: str | F) -> dict[int, Accuracy]:
+    """Return the accuracy that counts for each stage run that has one (see latest_tallies). One query.
+
+    It reads the kept counts and no outcome, so it takes as long for few problems as for many. The benchmark may be a
+    field of the evaluation's experiment: PRIMARY.
+    """
+    evaluations = (
+        Evaluation.objects.filter(attempt__stage_run_id__in=list(stage_run_ids), benchmark=benchmark)
+        .order_by("attempt__number", "seq")
+        .values_list(
+            "attempt__stage_run_id",
+            "id",
+            "problems",
+            "published",
+            Coalesce("kept_counts__counted", 0),
+            Coalesce("kept_counts__correct", 0),
         )
-        for run, tally in latest_tallies(stage_run_ids, benchmark).items()
-    }
+    )
+    return _latest((run, _accuracy(*row)) for run, *row in evaluations)
+
+
+def _accuracy(
+    evaluation: int, problems: int, published: Mapping[str, float] | None, counted: int, correct: int
+) -> Accuracy:
+    if published is None:
+        return Accuracy(evaluation, correct, problems, counted)
+    known = int(published["correct"]) if "correct" in published else None
+    rate = _published_mean(published, "correct", problems)
+    return Accuracy(evaluation, known, problems, problems, rate)
+
+
+def _published_mean(published: Mapping[str, float], what: str, problems: int) -> float | None:
+    if what in published:
+        return int(published[what]) / problems if problems else None
+    return published.get(RATES[what])
+
+
+def _latest(found: Iterable[tuple[int, Result]]) -> dict[int, Result]:
+    """The newest complete result of each stage run, else the newest; they come in the order in which they were made."""
+    latest: dict[int, Result] = {}
+    for run, result in found:
+        if run not in latest or result.complete or not latest[run].complete:
+            latest[run] = result
+    return latest
 
 
 YES_OR_NO = {

@@ -21,6 +21,7 @@ from webapp.launch import reuse
 from webapp.launch.launch import launch
 from webapp.launch.reuse import Fork
 from webapp.results.models import Outcome
+from webapp.results.outcome_counts import latest_accuracies
 from webapp.runs import services
 from webapp.runs.models import Attempt, Checkpoint, Event, StageRun
 
@@ -74,6 +75,8 @@ def test_their_results_stand_in_the_table_and_outlive_the_source(finish: Callabl
     second = start()
     table = stage_table(second)
     assert [(c.stage, c.condition, c.count, c.result.problems) for c in table.cells()] == before
+    accuracies = latest_accuracies([c.run for c in table.cells() if c.run], table.benchmark)
+    assert [accuracies[c.run].correct for c in table.cells() if c.run] == [c.count for c in table.cells()]
     assert table.rows[0].seeds[0].comparisons[0] is not None
     assert f"pretrain of baseline from {first.name} / run" in provenance(table)["Reused"]
     assert (

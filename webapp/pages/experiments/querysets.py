@@ -11,7 +11,7 @@ from django.utils import timezone
 from webapp.experiments.models import Condition, Experiment, Stage
 from webapp.pages.experiments.estimate import Work, seconds_left
 from webapp.results.models import Evaluation
-from webapp.results.outcome_counts import Accuracy, latest_accuracies
+from webapp.results.outcome_counts import PRIMARY, Accuracy, latest_accuracies
 from webapp.runs import querysets as runs
 from webapp.runs.models import OVER, StageRun, State
 
@@ -146,7 +146,7 @@ def overall(states: Counter[str]) -> str:
 
 
 def summaries(experiments: Iterable[Experiment]) -> list[Summary]:
-    """A line of the list for each experiment. Four queries and one for each primary metric."""
+    """A line of the list for each experiment. Four queries, whatever their number."""
     experiments = list(experiments)
     states: dict[int, Counter[str]] = defaultdict(Counter)
     every = StageRun.objects.filter(experiment__in=[one.pk for one in experiments]).order_by()
@@ -161,34 +161,21 @@ def summaries(experiments: Iterable[Experiment]) -> list[Summary]:
 
 def _furthest_results(experiments: list[Experiment]) -> dict[int, tuple[str, float | None, bool]]:
     """Condition → (stage, mean accuracy over seeds, whether no problem was asked) of the furthest stage with a result on the primary metric."""
-    metrics = {e.pk: e.primary_metric for e in experiments}
-    found = (
-        Evaluation.objects.filter(attempt__stage_run__experiment__in=experiments)
-        .order_by("attempt__stage_run__stage__position")
-        .values_list(
-            "benchmark",
-            "attempt__stage_run__experiment_id",
-            "attempt__stage_run__condition_id",
-            "attempt__stage_run__stage__name",
-            "attempt__stage_run_id",
-        )
-        .distinct()
-    )
-    furthest: dict[int, tuple[str, str, set[int]]] = {}
-    for benchmark, experiment, condition, stage, run in found:
-        if benchmark == metrics[experiment]:
-            known = furthest.get(condition)
-            same = known is not None and known[1] == stage
-            furthest[condition] = (benchmark, stage, {run, *(known[2] if known and same else ())})
-    accuracies: dict[int, Accuracy] = {}
-    for metric in set(metrics.values()):
-        wanted = {run for benchmark, _, runs_ in furthest.values() if benchmark == metric for run in runs_}
-        accuracies |= latest_accuracies(wanted, metric)
+    furthest: dict[int, tuple[str, set[int]]] = {}  # condition → stage, and its runs with a result
+    evaluated = Evaluation.objects.filter(
+        attempt__stage_run__experiment__in=experiments, benchmark=PRIMARY
+    ).order_by("attempt__stage_run__stage__position")
+    for condition, stage, run in evaluated.values_list(
+        "attempt__stage_run__condition_id", "attempt__stage_run__stage__name", "attempt__stage_run_id"
+    ):
+        known = furthest.get(condition)
+        furthest[condition] = (stage, {run} | (known[1] if known and known[0] == stage else set()))
+    accuracies = latest_accuracies({run for _, runs_ in furthest.values() for run in runs_}, PRIMARY)
     results = {}
-    for condition, (_, stage, runs_) in furthest.items():
-        found_ = [accuracies[run] for run in runs_ if run in accuracies]
-        rates = [one.rate for one in found_ if one.rate is not None]
-        empty = not rates and any(one.empty for one in found_)
+    for condition, (stage, runs_) in furthest.items():
+        found = [accuracies[run] for run in runs_ if run in accuracies]
+        rates = [one.rate for one in found if one.rate is not None]
+        empty = not rates and any(one.empty for one in found)
         results[condition] = (stage, sum(rates) / len(rates) if rates else None, empty)
     return results
 

@@ -11,7 +11,7 @@ from webapp.comparison.table import StageRow, StageTable, stage_table
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import points
 from webapp.results.models import Evaluation
-from webapp.results.outcome_counts import NO_PROBLEMS
+from webapp.results.outcome_counts import NO_PROBLEMS, PRIMARY
 from webapp.statistics.verdicts import Verdict
 
 SHOWN = 5
@@ -46,7 +46,7 @@ def last_results() -> list[LastResult]:
     newest = Evaluation.objects.filter(
         attempt__stage_run__stage__followers=None,
         attempt__stage_run__experiment__imported=False,
-        benchmark=F("attempt__stage_run__experiment__primary_metric"),
+        benchmark=PRIMARY,
     ).order_by("-pk")
     found: dict[int, datetime] = {}
     for experiment, at in newest.values_list("attempt__stage_run__experiment", "at")[:LOOKED_AT]:
