@@ -43,7 +43,7 @@ os.environ.setdefault(
 
 
 @dataclass
-class Stage:
+class StageProcess:
     """A running child; its pid is also its session's id."""
 
     pid: int
@@ -80,7 +80,7 @@ class Server:
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
-        self.stages: dict[int, Stage] = {}
+        self.stages: dict[int, StageProcess] = {}
         self.received = b""
         self.ended = False
         self.waker, self.woken = os.pipe()
@@ -127,7 +127,7 @@ class Server:
         pid = os.fork()
         if pid == 0:
             _become_stage(Path(run_dir), env, processes, server)
-        self.stages[pid] = Stage(pid, run_dir)
+        self.stages[pid] = StageProcess(pid, run_dir)
         start_time = psutil.Process(pid).create_time()  # not reaped yet, so it exists even when it has ended
         self._send({"event": "started", "run_dir": run_dir, "pid": pid, "start_time": start_time})
 

@@ -20,7 +20,7 @@ from training.data.encoding import Tick
 from training.data.example import Example
 from training.data.files import FilesSource
 from training.data.identity import DataIdentity
-from training.data.shards import Folder, Part, Rows, Writer, key
+from training.data.shards import Folder, Part, TokenRows, Writer, key
 from training.data.token_mixture import TokenMixture
 from training.settings.shared import Source
 
@@ -34,8 +34,8 @@ class Pretokenized:
     """Rows to learn from, and rows to validate on that no training text repeats."""
 
     key: str
-    training: Rows
-    validation: Rows | None
+    training: TokenRows
+    validation: TokenRows | None
     made: int  # tokens that this call made; 0: all were there
 
 
@@ -83,12 +83,14 @@ def rows(
                 _make(
                     folder, making, count * length, lambda done: tick(min(done, needed), needed), shard_tokens
                 )
-    validation = Rows(folder, "validation", length) if making.validation_tokens else None
+    validation = TokenRows(folder, "validation", length) if making.validation_tokens else None
     if validation is not None and not len(validation):
         raise ValueError(
             f"validation_tokens {making.validation_tokens} hold no row of {length} tokens; raise them"
         )
-    return Pretokenized(name, Rows(folder, "training", length, count), validation, _held(folder) - before)
+    return Pretokenized(
+        name, TokenRows(folder, "training", length, count), validation, _held(folder) - before
+    )
 
 
 def _made_of(making: Making) -> dict[str, object]:

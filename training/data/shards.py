@@ -157,7 +157,7 @@ class Writer:
         self._partial.unlink(missing_ok=True)
 
 
-class Rows:
+class TokenRows:
     """Rows of `length` tokens by their number, from the mapped shards of one part."""
 
     def __init__(self, folder: Folder, part: Part, length: int, count: int | None = None) -> None:

@@ -23,7 +23,7 @@ SKIPPED = 1_000  # held-out texts in a row beyond their number, after which a so
 
 
 @dataclass(frozen=True)
-class Text:
+class MixtureText:
     """One text of a mixture."""
 
     ids: list[int]  # as it is learnt, with its end-of-text
@@ -59,7 +59,7 @@ class TokenMixture:
             for place, (source, skip) in enumerate(zip(sources, drawn, strict=True))
         ]
 
-    def take(self, held_out: set[int]) -> Text:
+    def take(self, held_out: set[int]) -> MixtureText:
         """The next text whose key is not held out. Raises ValueError when a source has no others."""
         place = min(range(len(self.sources)), key=lambda i: self.sizes[i] / self.shares[i])
         for text in islice(self._streams[place], len(held_out) + SKIPPED):
@@ -71,7 +71,7 @@ class TokenMixture:
             f"validation_tokens take every text of the source {self.sources[place].source}; lower them, or give more text"
         )
 
-    def _texts(self, examples: Iterator[Example]) -> Iterator[Text]:
+    def _texts(self, examples: Iterator[Example]) -> Iterator[MixtureText]:
         for plain in _together(examples):
             written = [self.written(example) for example in plain]
             ids = encoding.whole_texts(self.tokenizer, written)
@@ -82,7 +82,7 @@ class TokenMixture:
                 for place, tokens in zip(other, encoded, strict=True):
                     sizes[place] = len(tokens)
             for example, tokens, size in zip(plain, ids, sizes, strict=True):
-                yield Text(tokens, size, _key(example))
+                yield MixtureText(tokens, size, _key(example))
 
 
 def _key(example: Example) -> int:

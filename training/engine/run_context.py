@@ -10,7 +10,7 @@ from training.data import identity
 from training.data.identity import DataIdentity
 from training.folders import data_folder
 from training.process import checkpoints, ranks, torchrun
-from training.process.checkpoints import Checkpoint
+from training.process.checkpoints import VerifiedCheckpoint
 from training.process.journal import Journal
 from training.recipes.recipe import RunSpec, StageSpec
 
@@ -39,8 +39,8 @@ class Run:
     cache_dir: Path  # what runs share and can make again, a folder a kind: cache_dir / "shards"
     device: str  # torch's name of this process's own: cpu or cuda:N
     journal: Journal
-    resume: Checkpoint | None  # newest valid point to resume from
-    done: Checkpoint | None  # the stage's final checkpoint, when training is over already
+    resume: VerifiedCheckpoint | None  # newest valid point to resume from
+    done: VerifiedCheckpoint | None  # the stage's final checkpoint, when training is over already
     data: list[DataIdentity]  # of the mixtures; empty when there is nothing left to train
     terminated: bool = False  # set by the TERM handler
     _deadline: float | None = field(default=None, repr=False)
@@ -114,7 +114,7 @@ class Run:
         return self._deadline is not None and time.time() > self._deadline
 
 
-def _done(folder: Path, taken_over: str | None) -> Checkpoint | None:
+def _done(folder: Path, taken_over: str | None) -> VerifiedCheckpoint | None:
     """The stage's result: its own, or one that it takes over. Raises ValueError when that is not whole any more."""
     if taken_over is None:
         return checkpoints.final(folder)

@@ -22,7 +22,7 @@ REPLACED = ".replaced-"
 
 
 @dataclass(frozen=True)
-class Checkpoint:
+class VerifiedCheckpoint:
     """A checkpoint whose files are as its manifest says."""
 
     path: Path
@@ -58,7 +58,7 @@ def write(folder: Path, name: str, *, step: int) -> Iterator[Path]:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def read(path: Path) -> Checkpoint | None:
+def read(path: Path) -> VerifiedCheckpoint | None:
     """Return the checkpoint in a folder when every file is as the manifest says, else None."""
     try:
         manifest_text = (path / MANIFEST).read_bytes()
@@ -69,7 +69,7 @@ def read(path: Path) -> Checkpoint | None:
                 return None
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError):
         return None
-    return Checkpoint(
+    return VerifiedCheckpoint(
         path=path,
         step=manifest["step"],
         manifest_sha256=hashlib.sha256(manifest_text).hexdigest(),
@@ -88,7 +88,7 @@ def is_there(path: Path, manifest_sha256: str) -> bool:
     return same and hashlib.sha256(manifest).hexdigest() == manifest_sha256
 
 
-def newest_valid(folder: Path) -> Checkpoint | None:
+def newest_valid(folder: Path) -> VerifiedCheckpoint | None:
     """Return the checkpoint with the highest step to resume from, passing over broken ones."""
     for path in sorted(folder.glob("step-*"), reverse=True):
         if (checkpoint := read(path)) is not None:
@@ -96,7 +96,7 @@ def newest_valid(folder: Path) -> Checkpoint | None:
     return None
 
 
-def final(folder: Path) -> Checkpoint | None:
+def final(folder: Path) -> VerifiedCheckpoint | None:
     """Return the stage's result when it is there and whole."""
     return read(folder / FINAL)
 

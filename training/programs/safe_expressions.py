@@ -16,7 +16,7 @@ LARGEST = 10**15  # of any number on the way
 LARGEST_EXPONENT = 50
 
 
-class Evaluation:
+class BoundedEvaluation:
     """Variables, and what is left of the bounds."""
 
     def __init__(self) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from training.programs import safe_calls
 from training.programs.safe_calls import Refused
-from training.programs.safe_expressions import Evaluation
+from training.programs.safe_expressions import BoundedEvaluation
 from training.programs.worked import Term
 
 __all__ = ["Refused", "Solution", "calculate", "run"]
@@ -98,7 +98,7 @@ class _Continue(Exception):
     pass
 
 
-class _Program(Evaluation):
+class _Program(BoundedEvaluation):
     """The state of one execution, and the worked lines."""
 
     def __init__(self) -> None:

@@ -40,8 +40,8 @@ MOST_STEPS = 10**15
 FULL = "full"  # the scale of a recipe as it is written
 
 
-class Condition(Settings):
-    """An arm of the experiment: the recipe with some settings replaced."""
+class ConditionSettings(Settings):
+    """What an experiment compares: the recipe with some settings replaced."""
 
     name: str = Field(
         ..., pattern=r"^[a-z][a-z0-9_]*$", max_length=40, description="Unique; small letters, digits, _"
@@ -81,7 +81,7 @@ class Recipe(Settings):
     tokenizer: TokenizerSettings = Field(TokenizerSettings(), description="Same for all conditions")
     mul_tokens: MulTokenSettings = Field(MulTokenSettings(), description="The intervention")
     text: TextSettings = Field(TextSettings(), description="How solutions are written in training text")
-    conditions: list[Condition] = Field(..., min_length=1, description="The arms; the first is the baseline")
+    conditions: list[ConditionSettings] = Field(..., min_length=1, description="The first is the baseline")
     stages: list[AnyStage] = Field(..., min_length=1, description="The steps each condition goes through")
     benchmarks: list[BenchmarkSettings] = Field(..., description="Run after every stage")
     scale: str = Field(
@@ -123,7 +123,7 @@ class Recipe(Settings):
 
     @field_validator("conditions")
     @classmethod
-    def _conditions_differ(cls, conditions: list[Condition]) -> list[Condition]:
+    def _conditions_differ(cls, conditions: list[ConditionSettings]) -> list[ConditionSettings]:
         _refuse_doubles([c.name for c in conditions], "conditions")
         return conditions
 
@@ -339,7 +339,7 @@ def resolve(recipe: Recipe) -> list[StageSpec]:
     return specs
 
 
-def _conditioned(recipe: Recipe, condition: Condition) -> Recipe:
+def _conditioned(recipe: Recipe, condition: ConditionSettings) -> Recipe:
     data: Any = recipe.model_dump(mode="json")
     for path, value in condition.overrides.items():
         where = f"conditions.{condition.name}.overrides.{path}"
@@ -382,7 +382,7 @@ def _validate(model: type[Recipe], data: Any) -> Recipe:
 
 __all__ = [
     "STAGES",
-    "Condition",
+    "ConditionSettings",
     "Recipe",
     "RecipeError",
     "RunSpec",

@@ -15,18 +15,18 @@ MILLION = 1_000_000
 
 
 @dataclass
-class Amount:
+class Expense:
     """Tokens and money."""
 
     tokens: int = 0
     money: float = 0.0
 
-    def __add__(self, other: "Amount") -> "Amount":
-        return Amount(self.tokens + other.tokens, self.money + other.money)
+    def __add__(self, other: "Expense") -> "Expense":
+        return Expense(self.tokens + other.tokens, self.money + other.money)
 
-    def times(self, number: int) -> "Amount":
+    def times(self, number: int) -> "Expense":
         """So many of it."""
-        return Amount(self.tokens * number, self.money * number)
+        return Expense(self.tokens * number, self.money * number)
 
 
 class Budget:
@@ -34,8 +34,8 @@ class Budget:
 
     def __init__(self, settings: EndpointSettings, max_new_tokens: int) -> None:
         self.settings, self.max_new_tokens = settings, max_new_tokens
-        self.used = Amount()
-        self.reserved: dict[tuple[int, int], Amount] = {}  # (problem, sample) → the most that it may take
+        self.used = Expense()
+        self.reserved: dict[tuple[int, int], Expense] = {}  # (problem, sample) → the most that it may take
 
     def price(self, tokens_in: int, tokens_out: int) -> float:
         """What an answer costs."""
@@ -48,7 +48,7 @@ class Budget:
     def reserve(self, number: int, problem: Example, samples: int) -> bool:
         """Set aside what the samples of a problem may take at most; False when that is not left."""
         tokens_in = self.most_in(problem.prompt)
-        most = Amount(tokens_in + self.max_new_tokens, self.price(tokens_in, self.max_new_tokens))
+        most = Expense(tokens_in + self.max_new_tokens, self.price(tokens_in, self.max_new_tokens))
         wanted = sum(self.reserved.values(), self.used) + most.times(samples)
         tokens, money = self.settings.budget_tokens, self.settings.budget_money
         if (tokens is not None and wanted.tokens > tokens) or (money is not None and wanted.money > money):
@@ -59,7 +59,7 @@ class Budget:
     def settle(self, number: int, sample: int, answer: Answer) -> None:
         """Replace what was set aside for a sample by what it took."""
         del self.reserved[number, sample]
-        self.used += Amount(answer.tokens_in + answer.tokens_out, answer.cost)
+        self.used += Expense(answer.tokens_in + answer.tokens_out, answer.cost)
 
     def __str__(self) -> str:
         """`2.50 in money`, `1,000,000 tokens`."""

@@ -6,7 +6,7 @@ from typing import Any
 from django.http import QueryDict
 
 from training.did_you_mean import nearest
-from training.recipes.recipe import Condition, Recipe, RecipeError, replaced
+from training.recipes.recipe import ConditionSettings, Recipe, RecipeError, replaced
 from webapp.launch.edits import edits
 from webapp.launch.fields import Field, shown
 from webapp.launch.forms import RecipeForm
@@ -175,7 +175,7 @@ def _lines(text: str) -> dict[str, str]:
     return {path.strip(): value.strip() for path, _, value in pairs}
 
 
-def _of(recipe: Recipe, condition: Condition) -> dict[str, Any]:
+def _of(recipe: Recipe, condition: ConditionSettings) -> dict[str, Any]:
     """The settings of one condition."""
     data: dict[str, Any] = recipe.model_dump(mode="json", exclude={"conditions", "scales"})
     for path, value in condition.overrides.items():

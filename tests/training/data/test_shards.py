@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from training.data.shards import Folder, Rows, Writer, key
+from training.data.shards import Folder, TokenRows, Writer, key
 
 
 def folder(path, vocabulary=648):
@@ -35,7 +35,7 @@ def test_rows_by_number_are_the_texts_one_after_the_other(tmp_path, vocabulary, 
     found = folder(tmp_path, vocabulary)
     found.load()
     flat = [token for shard in texts for ids in shard for token in ids]
-    rows = Rows(found, "training", 16)
+    rows = TokenRows(found, "training", 16)
     assert len(rows) == len(flat) // 16
     for row in np.random.default_rng(1).permutation(len(rows)).tolist():  # in any order, as ranks would ask
         assert rows[row].tolist() == flat[row * 16 : (row + 1) * 16]
@@ -48,9 +48,9 @@ def test_rows_by_number_are_the_texts_one_after_the_other(tmp_path, vocabulary, 
 def test_a_row_may_be_longer_than_a_shard(tmp_path):
     found = folder(tmp_path)
     fill(found, [[[1, 2]], [[3]], [[4, 5, 6]], [[7, 8]]])
-    assert Rows(found, "training", 7)[0].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert TokenRows(found, "training", 7)[0].tolist() == [1, 2, 3, 4, 5, 6, 7]
     with pytest.raises(ValueError, match="holds 1 rows"):
-        Rows(found, "training", 7, count=2)
+        TokenRows(found, "training", 7, count=2)
 
 
 @pytest.mark.parametrize(
