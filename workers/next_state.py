@@ -28,7 +28,7 @@ class Ending:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class NextState:
     """What becomes of the run, and what the attempt's outcome is called."""
 
     state: State
@@ -42,7 +42,7 @@ def conclude(*, run: int, number: int, attempt: int, ending: Ending) -> State | 
     with transaction.atomic():
         held = StageRun.objects.select_for_update().filter(pk=run, attempt_number=number, state=State.RUNNING)
         row = held.first()
-        verdict = Verdict(State.READY, "lost", "another attempt took the run over")
+        verdict = NextState(State.READY, "lost", "another attempt took the run over")
         if row is not None:
             cancelled = row.cancel_requested_at is not None
             verdict = judge(
@@ -58,40 +58,42 @@ def conclude(*, run: int, number: int, attempt: int, ending: Ending) -> State | 
     return verdict.state if row is not None else None
 
 
-def judge(ending: Ending, *, cancelled: bool, crashes: int, losses: int) -> Verdict:
+def judge(ending: Ending, *, cancelled: bool, crashes: int, losses: int) -> NextState:
     """Decide the next state; crashes and losses count the earlier attempts since a person's last retry."""
     finished = ending.finished or {}
     status, reason, hint = (finished.get(key, "") for key in ("status", "reason", "hint"))
     if status == "succeeded":
-        return Verdict(State.SUCCEEDED, "succeeded")
+        return NextState(State.SUCCEEDED, "succeeded")
     if cancelled:
-        return Verdict(State.CANCELLED, "cancelled")
+        return NextState(State.CANCELLED, "cancelled")
     if status == "failed" and reason in AT_ONCE:
-        return Verdict(State.FAILED, "failed", hint or reason)
+        return NextState(State.FAILED, "failed", hint or reason)
     if ending.stopped and status != "failed":
-        return Verdict(State.READY, "stopped")
+        return NextState(State.READY, "stopped")
     if status == "stopped" and reason == "terminated" and not ending.lost:  # its worker lives and did not ask
         if losses + 1 >= LOSSES:
-            return Verdict(
+            return NextState(
                 State.FAILED,
                 "lost",
                 f"training was told to end by something other than its worker, or lost, {LOSSES} times: see what sends "
                 "SIGTERM on that machine, then retry; it goes on from its newest checkpoint",
             )
         back_off = BACK_OFF[min(losses, len(BACK_OFF) - 1)]
-        return Verdict(
+        return NextState(
             State.READY, "lost", "training was told to end by something other than its worker", back_off
         )
     if status == "stopped":
-        return Verdict(State.READY, "stopped")
+        return NextState(State.READY, "stopped")
     if ending.lost and status != "failed":
         if losses + 1 >= LOSSES:
-            return Verdict(State.FAILED, "lost", f"its worker was lost {LOSSES} times; see the workers' logs")
-        return Verdict(State.READY, "lost", "its worker is gone")
+            return NextState(
+                State.FAILED, "lost", f"its worker was lost {LOSSES} times; see the workers' logs"
+            )
+        return NextState(State.READY, "lost", "its worker is gone")
     error = hint if status == "failed" else _crash(ending)
     if crashes + 1 >= CRASHES:
-        return Verdict(State.FAILED, "failed", f"{error} (attempt failed {CRASHES} times)")
-    return Verdict(State.READY, "failed", error, BACK_OFF[crashes])
+        return NextState(State.FAILED, "failed", f"{error} (attempt failed {CRASHES} times)")
+    return NextState(State.READY, "failed", error, BACK_OFF[crashes])
 
 
 def _crash(ending: Ending) -> str:

@@ -5,14 +5,14 @@ import pytest
 from tests.factories import make_attempt, make_experiment, run_of
 from webapp.runs.models import StageRun, State
 from webapp.runs.services import cancel, retry
-from workers.next_state import BACK_OFF, CRASHES, LOSSES, Ending, Verdict, conclude, judge
+from workers.next_state import BACK_OFF, CRASHES, LOSSES, Ending, NextState, conclude, judge
 
 
 def finished(status: str, reason: str = "", hint: str = "") -> dict[str, str]:
     return {"status": status, "reason": reason, "hint": hint}
 
 
-def verdict(ending: Ending, *, cancelled: bool = False, crashes: int = 0, losses: int = 0) -> Verdict:
+def verdict(ending: Ending, *, cancelled: bool = False, crashes: int = 0, losses: int = 0) -> NextState:
     return judge(ending, cancelled=cancelled, crashes=crashes, losses=losses)
 
 
@@ -31,7 +31,7 @@ def test_cancelled_stands_over_every_other_end() -> None:
         Ending(None, None, lost=True),
         Ending(finished("failed", "error", "KeyError"), 1),
     ):
-        assert verdict(ending, cancelled=True) == Verdict(State.CANCELLED, "cancelled")
+        assert verdict(ending, cancelled=True) == NextState(State.CANCELLED, "cancelled")
 
 
 @pytest.mark.parametrize("reason", ["bad_setting", "out_of_memory"])

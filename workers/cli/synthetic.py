@@ -40,14 +40,14 @@ THINGS = ("apples", "pens", "shells", "coins", "cards", "books", "seeds", "eggs"
 
 
 @dataclass(frozen=True)
-class Amount:
+class SyntheticSize:
     """How much is made in all; spread evenly over the runs that record it."""
 
     rollouts: int
     points: int
 
 
-def make(amount: Amount, owner: User, say: Callable[[str], None]) -> Experiment:
+def make(amount: SyntheticSize, owner: User, say: Callable[[str], None]) -> Experiment:
     """The demo recipe, launched and over in the same transaction, so that no worker takes it."""
     recipe = recipes.build(recipes.read("demo")).model_copy(
         update={"name": "seeded", "title": TITLE, "seeds": list(SEEDS)}

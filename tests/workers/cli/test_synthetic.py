@@ -14,7 +14,7 @@ from workers.cli import synthetic
 @pytest.mark.django_db(transaction=True)  # VACUUM runs in no transaction
 def test_a_seeded_experiment_has_what_was_asked_for(client: Client) -> None:
     ada = factories.make_user("ada")
-    made = synthetic.make(synthetic.Amount(rollouts=1_992, points=109_440), ada, lambda text: None)
+    made = synthetic.make(synthetic.SyntheticSize(rollouts=1_992, points=109_440), ada, lambda text: None)
     runs = list(made.runs.all())
     assert {run.state for run in runs} == {State.SUCCEEDED}
     assert Rollout.objects.count() == 1_992

@@ -12,7 +12,7 @@ def seed(options: argparse.Namespace) -> int:
     """Make one experiment of so many rollouts and points."""
     database.connect()
     began = time.monotonic()
-    amount = synthetic.Amount(options.rollouts, options.points)
+    amount = synthetic.SyntheticSize(options.rollouts, options.points)
     made = synthetic.make(amount, access.operator(), lambda text: print(text, file=sys.stderr, flush=True))
     print(
         f"{made.name}: {options.rollouts:,} rollouts, {options.points:,} points, {time.monotonic() - began:.0f} s"
