@@ -18,7 +18,7 @@ UNITS = (
 
 
 @dataclass(frozen=True)
-class Mark:
+class ResumeMark:
     """Where an attempt resumed."""
 
     number: int
@@ -54,10 +54,10 @@ class Axis:
         """The x of a run's points; None where the run does not tell."""
         return self._at(run, points.steps, points.times)
 
-    def marks(self, run: int, points: Series) -> list[Mark]:
+    def marks(self, run: int, points: Series) -> list[ResumeMark]:
         """Where the run's attempts after the first went on, as far as their points count."""
         attempts = self.attempts[run]
-        lowest: list[Mark] = []
+        lowest: list[ResumeMark] = []
         for attempt in attempts[1:]:
             step = attempt.first_step or 0
             lowest = [mark for mark in lowest if mark.step < step]
@@ -65,7 +65,7 @@ class Axis:
             times = points.times[after[:1]] if len(after) else np.asarray([attempt.started_at.timestamp()])
             x = self._at(run, np.asarray([step]), times)
             if x is not None:
-                lowest.append(Mark(attempt.number, step, float(x[0])))
+                lowest.append(ResumeMark(attempt.number, step, float(x[0])))
         return lowest
 
     def _at(self, run: int, steps: np.ndarray, times: Floats) -> Floats | None:

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from webapp.charts.axes import TOKENS, Axis
-from webapp.charts.choices import Choices
+from webapp.charts.choices import ChartChoices
 from webapp.charts.curves import Band, Floats, band, smoothed
 from webapp.charts.kept_series import KEPT
 from webapp.charts.kinds import COMPONENTS, Kind
@@ -26,7 +26,7 @@ class Curve:
 
 
 @dataclass(frozen=True, eq=False)
-class Arm:
+class ConditionCurves:
     """The curves of a condition, one a seed, and what they have in common from two seeds on."""
 
     curves: Sequence[Curve]
@@ -49,7 +49,7 @@ class Chart:
     kind: Kind
     own: StageRun
     axis: Axis
-    arms: Sequence[Arm]
+    arms: Sequence[ConditionCurves]
     components: Sequence[tuple[str, Curve]] = ()
 
     @property
@@ -67,7 +67,7 @@ class Chart:
         return float(finite[-1]) if len(finite) else None
 
 
-def shown_runs(own: StageRun, choices: Choices) -> list[StageRun]:
+def shown_runs(own: StageRun, choices: ChartChoices) -> list[StageRun]:
     """This run alone, or the same stage in every condition and seed."""
     if choices.runs == "own":
         return [own]
@@ -75,7 +75,7 @@ def shown_runs(own: StageRun, choices: Choices) -> list[StageRun]:
     return list(of_stage.order_by("condition__position", "seed"))
 
 
-def charts(own: StageRun, kinds: Sequence[Kind], choices: Choices) -> list[Chart]:
+def charts(own: StageRun, kinds: Sequence[Kind], choices: ChartChoices) -> list[Chart]:
     """These charts of the run, in this order. `own` comes with condition and stage."""
     runs = shown_runs(own, choices)
     components = sorted(name for name in _recorded(own, kinds) if name.startswith(COMPONENTS))
@@ -96,7 +96,7 @@ def _chart(
     own: StageRun,
     runs: Iterable[StageRun],
     kind: Kind,
-    choices: Choices,
+    choices: ChartChoices,
     axis: Axis,
     found: dict[tuple[int, str], Series],
 ) -> Chart:
@@ -104,12 +104,14 @@ def _chart(
         of = {name: one for (run, name), one in found.items() if run == own.pk and _is_of_reward(name)}
         drawn = _curves([(own, name, one) for name, one in sorted(of.items())], axis, choices)
         parts = [(name.removeprefix(COMPONENTS), one) for name, one in drawn if name != "reward"]
-        return Chart(kind, own, axis, [Arm([one]) for name, one in drawn if name == "reward"], parts)
+        return Chart(
+            kind, own, axis, [ConditionCurves([one]) for name, one in drawn if name == "reward"], parts
+        )
     known = [(run, kind.name, found[run.pk, kind.name]) for run in runs if (run.pk, kind.name) in found]
     arms: dict[int, list[Curve]] = {}
     for _, curve in _curves(known, axis, choices):
         arms.setdefault(curve.run.condition_id, []).append(curve)
-    return Chart(kind, own, axis, [Arm(curves) for curves in arms.values()])
+    return Chart(kind, own, axis, [ConditionCurves(curves) for curves in arms.values()])
 
 
 def _is_of_reward(name: str) -> bool:
@@ -117,7 +119,7 @@ def _is_of_reward(name: str) -> bool:
 
 
 def _curves(
-    known: Sequence[tuple[StageRun, str, Series]], axis: Axis, choices: Choices
+    known: Sequence[tuple[StageRun, str, Series]], axis: Axis, choices: ChartChoices
 ) -> list[tuple[str, Curve]]:
     """All smoothed over the same length of axis, at full resolution: before anything is thinned."""
     placed = [(run, name, points, axis.of(run.pk, points)) for run, name, points in known]

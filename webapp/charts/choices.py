@@ -12,7 +12,7 @@ MOST_POINTS = 4_000
 
 
 @dataclass(frozen=True)
-class Choices:
+class ChartChoices:
     """How the charts are drawn; what is not chosen has these values."""
 
     x: str = "step"
@@ -25,9 +25,9 @@ class Choices:
     points: int = POINTS
 
 
-def read(query: Mapping[str, str]) -> Choices:
+def read(query: Mapping[str, str]) -> ChartChoices:
     """The choices in an address; raises ValueError, with what could stand there instead."""
-    return Choices(
+    return ChartChoices(
         x=_one_of("x", query.get("x", "step"), XS),
         runs=_one_of("runs", query.get("runs", "conditions"), RUNS),
         smooth=_number("smooth", query.get("smooth", "0"), 0, MOST_SMOOTHING),

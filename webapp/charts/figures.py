@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from webapp.charts import bars, curves
-from webapp.charts.charts import Arm, Chart, Curve
-from webapp.charts.choices import Choices
+from webapp.charts.charts import Chart, ConditionCurves, Curve
+from webapp.charts.choices import ChartChoices
 from webapp.charts.curves import Band, Floats
 from webapp.runs.models import StageRun
 
@@ -20,12 +20,12 @@ DASHES = ("solid", "dash", "dot", "dashdot")  # for components, and for nothing 
 TITLE = {"standoff": 4}
 
 
-def as_json(chart: Chart, choices: Choices) -> dict[str, Any]:
+def as_json(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
     """What charts.js reads of a chart that it draws."""
     return chart.kind.as_json() | {"latest": chart.latest, "figure": figure(chart, choices)}
 
 
-def figure(chart: Chart, choices: Choices) -> dict[str, Any]:
+def figure(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
     """The figure for Plotly.react."""
     traces = _stack(chart, choices) if chart.kind.stacked else _arms(chart, choices)
     return {"data": traces, "layout": _layout(chart, choices, traces)}
@@ -36,7 +36,7 @@ def colour(run: StageRun) -> str:
     return f"--condition-{min(run.condition.position, COLOURS - 1)}"
 
 
-def _arms(chart: Chart, choices: Choices) -> list[dict[str, Any]]:
+def _arms(chart: Chart, choices: ChartChoices) -> list[dict[str, Any]]:
     """What lies behind first: single runs, bands, means, then this run."""
     single: list[dict[str, Any]] = []
     bands: list[dict[str, Any]] = []
@@ -58,7 +58,7 @@ def _arms(chart: Chart, choices: Choices) -> list[dict[str, Any]]:
     return [*single, *bands, *front]
 
 
-def _line(curve: Curve, name: str, choices: Choices, *, role: str) -> dict[str, Any]:
+def _line(curve: Curve, name: str, choices: ChartChoices, *, role: str) -> dict[str, Any]:
     looks = {
         "own": (2.25, 1.0, choices.points),
         "other": (1.5, 0.7, choices.points),
@@ -81,7 +81,7 @@ def _line(curve: Curve, name: str, choices: Choices, *, role: str) -> dict[str, 
     )
 
 
-def _band(arm: Arm, found: Band, choices: Choices) -> list[dict[str, Any]]:
+def _band(arm: ConditionCurves, found: Band, choices: ChartChoices) -> list[dict[str, Any]]:
     """Least, largest with the area between them, and mean."""
     part = curves.within(found.x, choices.between)
     shade = colour(arm.run)
@@ -102,7 +102,7 @@ def _band(arm: Arm, found: Band, choices: Choices) -> list[dict[str, Any]]:
     return [*edges, mean]
 
 
-def _stack(chart: Chart, choices: Choices) -> list[dict[str, Any]]:
+def _stack(chart: Chart, choices: ChartChoices) -> list[dict[str, Any]]:
     """Components as areas on the same steps: what adds above zero, what takes below it; the reward as a line."""
     if not chart.components:
         return []
@@ -171,7 +171,7 @@ def _trace(
     }
 
 
-def _layout(chart: Chart, choices: Choices, traces: list[dict[str, Any]]) -> dict[str, Any]:
+def _layout(chart: Chart, choices: ChartChoices, traces: list[dict[str, Any]]) -> dict[str, Any]:
     kind, legend = chart.kind, sum(trace.get("showlegend", True) for trace in traces) > 1
     log_y = choices.logy and not kind.stacked
     x_axis: dict[str, Any] = {"title": TITLE | {"text": chart.axis.title}, "zeroline": False}
@@ -199,7 +199,7 @@ def _layout(chart: Chart, choices: Choices, traces: list[dict[str, Any]]) -> dic
     } | _marks(chart, choices)
 
 
-def _marks(chart: Chart, choices: Choices) -> dict[str, Any]:
+def _marks(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
     """A thin line where an attempt resumed, and its words at the top of it."""
     curve = chart.own_curve or next((one for _, one in chart.components), None)
     marks = chart.axis.marks(chart.own.pk, curve.points) if curve else []

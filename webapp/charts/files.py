@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from webapp.charts.charts import Arm, Chart, Curve
-from webapp.charts.choices import Choices
-from webapp.files.long_tables import CHUNK, Rows
+from webapp.charts.charts import Chart, ConditionCurves, Curve
+from webapp.charts.choices import ChartChoices
+from webapp.files.long_tables import CHUNK, LongTable
 from webapp.runs.models import StageRun
 from webapp.runs.origin import origin
 
@@ -17,7 +17,7 @@ COLUMNS = {
 Chunk = list[tuple[Any, ...]]
 
 
-def rows(chart: Chart, choices: Choices) -> Rows:
+def rows(chart: Chart, choices: ChartChoices) -> LongTable:
     """One row for each point of each run, then one for each x of each mean; `smoothed` and x are as on the chart."""
     run = chart.own
     more = {
@@ -26,7 +26,7 @@ def rows(chart: Chart, choices: Choices) -> Rows:
         "x": chart.axis.title,
         "Smoothing": f"{choices.smooth:g}",
     }
-    return Rows(COLUMNS, _chunks(chart), origin(run.experiment, more))
+    return LongTable(COLUMNS, _chunks(chart), origin(run.experiment, more))
 
 
 def _chunks(chart: Chart) -> Iterator[Sequence[Sequence[Any]]]:
@@ -51,7 +51,7 @@ def _of_run(metric: str, curve: Curve) -> Iterator[Chunk]:
         ]
 
 
-def _of_mean(metric: str, arm: Arm) -> Iterator[Chunk]:
+def _of_mean(metric: str, arm: ConditionCurves) -> Iterator[Chunk]:
     if (band := arm.band) is None:
         return
     who = (metric, f"mean of {len(arm.curves)} seeds", arm.run.condition.name, None, None, None, None)

@@ -25,7 +25,7 @@ def context(run: StageRun, query: Mapping[str, str]) -> dict[str, object]:
     try:
         choices = chart_choices.read(query)
     except ValueError as error:
-        choices, mistake, query = chart_choices.Choices(), str(error), {}
+        choices, mistake, query = chart_choices.ChartChoices(), str(error), {}
     found = kinds(run.pk)
     first = [kind.key for kind in found if kind.main][:FIRST]
     chosen = {name: query[name] for name in NAMES if query.get(name)}

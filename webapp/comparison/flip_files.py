@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from webapp.comparison.flips import Flips, Problem, Side
-from webapp.files.long_tables import CHUNK, Rows
+from webapp.files.long_tables import CHUNK, LongTable
 from webapp.runs.origin import origin
 
 OF_A_SIDE = {
@@ -19,14 +19,14 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def rows(flips: Flips, problems: Sequence[Problem]) -> Rows:
+def rows(flips: Flips, problems: Sequence[Problem]) -> LongTable:
     """These problems of two checkpoints; a way is 'stage: yes|no|not evaluated', in the order of the stages."""
     more = {
         "First": _named(flips.first),
         "Second": _named(flips.second),
         "Test": f"exact McNemar p = {flips.p!r}, {flips.counts.gained} gained, {flips.counts.lost} lost",
     }
-    return Rows(COLUMNS, _chunks(flips, problems), origin(flips.experiment, more))
+    return LongTable(COLUMNS, _chunks(flips, problems), origin(flips.experiment, more))
 
 
 def _named(side: Side) -> str:

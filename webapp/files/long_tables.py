@@ -1,6 +1,6 @@
 """Long tables as files: rows written as CSV, JSON Lines or Parquet a chunk at a time, whatever their number.
 
-A `Rows` is read once, front to back; nothing of a chunk is kept when the next one is read. The command line reads
+A `LongTable` is read once, front to back; nothing of a chunk is kept when the next one is read. The command line reads
 FORMATS, so the functions that use pyarrow import it.
 """
 
@@ -20,7 +20,7 @@ CHUNK = 2_000  # rows read at once; a row group in Parquet
 
 
 @dataclass(frozen=True)
-class Rows:
+class LongTable:
     """A long table: column → its kind (one of arrow_types()), chunks of rows in that order, and where they come from."""
 
     columns: Mapping[str, str]
@@ -33,10 +33,10 @@ class RowsFormat(NamedTuple):
 
     title: str
     content_type: str
-    write: Callable[[Rows], Iterator[bytes]]
+    write: Callable[[LongTable], Iterator[bytes]]
 
 
-def csv(rows: Rows) -> Iterator[bytes]:
+def csv(rows: LongTable) -> Iterator[bytes]:
     """RFC 4180 with a header; text that a spreadsheet would compute gets an apostrophe in front."""
     buffer = io.StringIO()
     writer = csv_format.writer(buffer)
@@ -50,7 +50,7 @@ def csv(rows: Rows) -> Iterator[bytes]:
     yield _taken(buffer)
 
 
-def jsonl(rows: Rows) -> Iterator[bytes]:
+def jsonl(rows: LongTable) -> Iterator[bytes]:
     """One JSON object a line; every text is as it was recorded, and null where a number is none (JSON has no NaN)."""
     names = list(rows.columns)
     for chunk in rows.chunks:
@@ -66,7 +66,7 @@ def jsonl(rows: Rows) -> Iterator[bytes]:
         yield "".join(f"{line}\n" for line in lines).encode()
 
 
-def parquet(rows: Rows) -> Iterator[bytes]:
+def parquet(rows: LongTable) -> Iterator[bytes]:
     """Typed columns, a row group a chunk; the schema's metadata has the provenance as JSON under `provenance`."""
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -29,7 +29,7 @@ def table_response(table: Table, format: str) -> HttpResponse:
     )
 
 
-def rows_response(rows: long_tables.Rows, format: str, name: str) -> StreamingHttpResponse:
+def rows_response(rows: long_tables.LongTable, format: str, name: str) -> StreamingHttpResponse:
     """The rows as a file of this name and format that is sent while it is made."""
     chosen = long_tables.FORMATS[format]
     response = StreamingHttpResponse(_sent(chosen.write(rows)), content_type=chosen.content_type)

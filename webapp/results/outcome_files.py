@@ -8,7 +8,7 @@ from django.db.models import Q
 from training.process.journal import OutcomeRow
 from webapp.experiments.models import Experiment
 from webapp.files.column_kinds import kinds_of
-from webapp.files.long_tables import CHUNK, Rows
+from webapp.files.long_tables import CHUNK, LongTable
 from webapp.results.models import GREEDY, Evaluation
 from webapp.results.outcome_counts import latest_tallies
 from webapp.runs.code_versions import Versions, of_experiment
@@ -35,14 +35,14 @@ def that_count(experiment: Experiment, benchmark: str = "") -> list[Evaluation]:
     )
 
 
-def rows(experiment: Experiment, evaluations: Iterable[Evaluation], only: Q | None = None) -> Rows:
+def rows(experiment: Experiment, evaluations: Iterable[Evaluation], only: Q | None = None) -> LongTable:
     """Every completion of these evaluations of one experiment; of the greedy ones those that `only` holds, if given."""
     evaluations = list(evaluations)
     hashes = sorted({str(one.settings.get("problems_sha256", "not recorded")) for one in evaluations})
     provenance = origin(experiment, {"Problems (SHA-256)": ", ".join(hashes) or "none yet"})
     versions = of_experiment(experiment)
     chunks = (chunk for one in evaluations for chunk in _chunks(versions, experiment, one, only))
-    return Rows(OF_THE_EVALUATION | RECORDED, chunks, provenance)
+    return LongTable(OF_THE_EVALUATION | RECORDED, chunks, provenance)
 
 
 def _chunks(

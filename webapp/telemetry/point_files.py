@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from webapp.experiments.models import Experiment
-from webapp.files.long_tables import CHUNK, Rows
+from webapp.files.long_tables import CHUNK, LongTable
 from webapp.runs.code_versions import of_experiment
 from webapp.runs.models import StageRun
 from webapp.runs.origin import origin
@@ -18,13 +18,13 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def rows(experiment: Experiment, runs: Iterable[StageRun]) -> Rows:
+def rows(experiment: Experiment, runs: Iterable[StageRun]) -> LongTable:
     """Every point that counts of these runs of one experiment, with their condition and stage loaded."""
     runs = list(runs)
     provenance = origin(experiment, {"Runs": ", ".join(str(run.pk) for run in runs)})
     versions = of_experiment(experiment)
     chunks = (chunk for run in runs for chunk in _chunks(versions.of_run(run.pk), experiment, run))
-    return Rows(COLUMNS, chunks, provenance)
+    return LongTable(COLUMNS, chunks, provenance)
 
 
 def _chunks(version: str, experiment: Experiment, run: StageRun) -> Iterator[Sequence[Sequence[Any]]]:

@@ -8,7 +8,7 @@ from django.db.models import QuerySet
 from training.process.journal import RolloutRow
 from webapp.experiments.models import Experiment
 from webapp.files.column_kinds import kinds_of
-from webapp.files.long_tables import CHUNK, Rows
+from webapp.files.long_tables import CHUNK, LongTable
 from webapp.runs.code_versions import of_experiment
 from webapp.runs.models import Attempt, StageRun
 from webapp.runs.origin import origin
@@ -26,7 +26,9 @@ RECORDED = {
 Narrowing = Callable[[QuerySet[Rollout]], QuerySet[Rollout]]
 
 
-def rows(experiment: Experiment, runs: Iterable[StageRun], narrowed: Narrowing = lambda found: found) -> Rows:
+def rows(
+    experiment: Experiment, runs: Iterable[StageRun], narrowed: Narrowing = lambda found: found
+) -> LongTable:
     """What counts of these runs of one experiment and is recorded by now; `narrowed` leaves out what is not wanted."""
     runs = list(runs)
     limits = series.last_steps(run.pk for run in runs)
@@ -44,7 +46,7 @@ def rows(experiment: Experiment, runs: Iterable[StageRun], narrowed: Narrowing =
             narrowed(series.rollouts([attempts[pk].stage_run_id])),
         )
     )
-    return Rows(OF_THE_RUN | RECORDED, chunks, provenance)
+    return LongTable(OF_THE_RUN | RECORDED, chunks, provenance)
 
 
 def _chunks(

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from webapp.files.long_tables import FORMATS, Rows
+from webapp.files.long_tables import FORMATS, LongTable
 from webapp.pages import file_responses
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
@@ -25,7 +25,7 @@ def long_table(count, chunk=100, texts=tuple(HOSTILE)):
     made = (
         [row(i, texts) for i in range(start, min(count, start + chunk))] for start in range(0, count, chunk)
     )
-    return Rows(COLUMNS, made, {"Experiment": "demo-1"})
+    return LongTable(COLUMNS, made, {"Experiment": "demo-1"})
 
 
 def row(i, texts):
@@ -108,7 +108,7 @@ async def test_a_part_is_made_only_when_the_one_before_is_taken():
             made.append(i)
             yield [row(i, HOSTILE)]
 
-    parts = aiter(file_responses.rows_response(Rows(COLUMNS, chunks(), {}), "jsonl", "some"))
+    parts = aiter(file_responses.rows_response(LongTable(COLUMNS, chunks(), {}), "jsonl", "some"))
     await anext(parts)
     assert made == [0]
     await anext(parts)

@@ -10,26 +10,26 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
     from webapp.experiments.models import Experiment
-    from webapp.files.long_tables import Rows
+    from webapp.files.long_tables import LongTable
     from webapp.results.models import Evaluation
     from webapp.runs.models import StageRun
 
-    Export = Callable[[Experiment, QuerySet[StageRun], str], Rows]
+    Export = Callable[[Experiment, QuerySet[StageRun], str], LongTable]
 
 
-def _outcomes(experiment: "Experiment", runs: "QuerySet[StageRun]", benchmark: str) -> "Rows":
+def _outcomes(experiment: "Experiment", runs: "QuerySet[StageRun]", benchmark: str) -> "LongTable":
     from webapp.results import outcome_files
 
     return outcome_files.rows(experiment, _evaluations(experiment, runs, benchmark))
 
 
-def _rollouts(experiment: "Experiment", runs: "QuerySet[StageRun]", benchmark: str) -> "Rows":
+def _rollouts(experiment: "Experiment", runs: "QuerySet[StageRun]", benchmark: str) -> "LongTable":
     from webapp.telemetry import rollout_files
 
     return rollout_files.rows(experiment, runs)
 
 
-def _points(experiment: "Experiment", runs: "QuerySet[StageRun]", benchmark: str) -> "Rows":
+def _points(experiment: "Experiment", runs: "QuerySet[StageRun]", benchmark: str) -> "LongTable":
     from webapp.telemetry import point_files
 
     return point_files.rows(experiment, runs.select_related("condition", "stage"))
