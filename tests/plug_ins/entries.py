@@ -42,8 +42,8 @@ ENTRIES: dict[str, dict[str, list[tuple[str, str]]]] = {
     "a metric of the comparison": {
         "webapp/comparison/metrics.py": [
             (
-                '        Metric("accuracy", "Accuracy", "correct", "right"),',
-                '        Metric("counting_rate", "Counting rate", "counts", "counting"),',
+                '        ComparisonMetric("accuracy", "Accuracy", "correct", "right"),',
+                '        ComparisonMetric("counting_rate", "Counting rate", "counts", "counting"),',
             )
         ],
         "webapp/results/outcome_counts.py": [

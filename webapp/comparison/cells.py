@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from webapp.comparison.metrics import Metric
+from webapp.comparison.metrics import ComparisonMetric
 from webapp.results.outcome_counts import PairCounts, Tally
 from webapp.results.samples import Sampled
 from webapp.results.token_counts import Measured
@@ -33,7 +33,7 @@ class Cell:
     condition: str
     stage: str
     seed: int
-    metric: Metric
+    metric: ComparisonMetric
     run: int | None  # id of the stage run
     state: str  # of the stage run
     tally: Tally | None  # finished or not
@@ -230,7 +230,7 @@ class SeedsComparison:
         return self.result.p
 
 
-def why_not_comparable(first: Tally, second: Tally, metric: Metric) -> str:
+def why_not_comparable(first: Tally, second: Tally, metric: ComparisonMetric) -> str:
     """Say what two evaluations differ in that they must share; empty when they may be compared.
 
     Of published numbers only what was published is held against them: they are compared unpaired.

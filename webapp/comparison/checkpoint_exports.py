@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 
 from webapp.comparison.checkpoints import Across, Pick
-from webapp.comparison.columns import Record, chosen, comparison, rate, to_the_second
+from webapp.comparison.columns import ComparisonRow, chosen, comparison, rate, to_the_second
 from webapp.comparison.comparisons import Compared
 from webapp.files.table import Column, Sheet, Table, View
 from webapp.runs.code_versions import Versions, of_experiments
@@ -77,9 +77,9 @@ def _missing(found: Across, pick: Pick) -> str:
     return "not finished" if pick.cell.tally and found.picks[0].cell.tally else "not evaluated on the same"
 
 
-def _record(found: Across, line: CheckpointLine, versions: Versions, at: datetime) -> Record:
+def _record(found: Across, line: CheckpointLine, versions: Versions, at: datetime) -> ComparisonRow:
     run = line.pick.run
-    return Record(
+    return ComparisonRow(
         line.pick.experiment,
         found.benchmark,
         found.metric,

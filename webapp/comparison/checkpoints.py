@@ -10,7 +10,7 @@ from training.did_you_mean import nearest
 from webapp.comparison import settings_differences
 from webapp.comparison.cells import Cell
 from webapp.comparison.comparisons import Compared, Comparisons
-from webapp.comparison.metrics import METRICS, Metric
+from webapp.comparison.metrics import METRICS, ComparisonMetric
 from webapp.experiments.models import Experiment
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import latest_tallies
@@ -42,11 +42,11 @@ class Across:
 
     benchmark: str
     benchmarks: tuple[str, ...]
-    metric: Metric
+    metric: ComparisonMetric
     alpha: float
     picks: tuple[Pick, ...]
     comparisons: tuple[Compared | None, ...]  # one a pick; None for the first and where one is not finished
-    differences: tuple[settings_differences.Difference, ...]
+    differences: tuple[settings_differences.SettingDifference, ...]
     digits: int = 1  # as a stage table has, for the cells that are written alike
     imported: bool = False
     counts_pairs: bool = True
@@ -115,7 +115,7 @@ def _runs(experiments: Mapping[str, Experiment]) -> list[Any]:
     return list(found.select_related("experiment", "stage", "condition").order_by(*order))
 
 
-def _compared(picks: Sequence[Pick], metric: Metric, alpha: float) -> tuple[Compared | None, ...]:
+def _compared(picks: Sequence[Pick], metric: ComparisonMetric, alpha: float) -> tuple[Compared | None, ...]:
     """Each pick as if it were a condition of one experiment, whose baseline is the first pick."""
     cells = {pick.cell.condition: pick.cell for pick in picks}
     if len(cells) < 2:

@@ -15,7 +15,7 @@ from webapp.comparison.cells import (
     UnpairedComparison,
 )
 from webapp.comparison.comparisons import Compared
-from webapp.comparison.metrics import Metric
+from webapp.comparison.metrics import ComparisonMetric
 from webapp.comparison.table import StageTable
 from webapp.comparison.wording import difference, difference_interval, value
 from webapp.experiments.models import Experiment
@@ -66,12 +66,12 @@ IN_REPORT = tuple(replace(column, **OTHERWISE.get(column.name, {})) for column i
 
 
 @dataclass(frozen=True)
-class Record:
+class ComparisonRow:
     """One evaluation, or one mean over seeds, with its comparison: a row for programs."""
 
     experiment: Experiment
     benchmark: str
-    metric: Metric
+    metric: ComparisonMetric
     stage: str
     condition: str
     seed: int | None  # None: of the mean over the seeds
@@ -135,11 +135,11 @@ def temperature(cell: Cell | None) -> float | None:
     return found if isinstance(found, float) else None
 
 
-def _of_cell(read: Callable[[Cell], Any]) -> Callable[[Record], Any]:
+def _of_cell(read: Callable[[Cell], Any]) -> Callable[[ComparisonRow], Any]:
     return lambda record: None if record.cell is None else read(record.cell)
 
 
-def _counted(read: Callable[[Cell], int | None]) -> Callable[[Record], int | None]:
+def _counted(read: Callable[[Cell], int | None]) -> Callable[[ComparisonRow], int | None]:
     """Of an evaluation that asked no problem it is 0."""
     return lambda record: 0 if record.empty else _of_cell(read)(record)
 
@@ -191,7 +191,9 @@ def chosen(names: Iterable[str]) -> list[Column]:
     return [by_name[name] for name in names]
 
 
-def rate(read: Callable[[Any], Cell | float | None], metric: Metric, digits: int, **more: Any) -> Column:
+def rate(
+    read: Callable[[Any], Cell | float | None], metric: ComparisonMetric, digits: int, **more: Any
+) -> Column:
     """A condition's number after a stage: '58.2 % (349/600)', or 'no problems'; of a mean over seeds the number alone."""
 
     def write(found: Cell | float) -> str:
@@ -207,7 +209,7 @@ def rate(read: Callable[[Any], Cell | float | None], metric: Metric, digits: int
 
 def comparison(
     read: Callable[[Any], Found],
-    metric: Metric,
+    metric: ComparisonMetric,
     digits: int,
     *,
     whose: str = "",

@@ -13,7 +13,7 @@ from webapp.comparison.cells import (
     UnpairedComparison,
     why_not_comparable,
 )
-from webapp.comparison.metrics import Metric
+from webapp.comparison.metrics import ComparisonMetric
 from webapp.results.outcome_counts import PairCounts, pair_counts
 from webapp.statistics import amounts, intervals, proportions, verdicts
 from webapp.statistics.amounts import FEWEST
@@ -42,7 +42,7 @@ Evidence = PairCounts | PairedMeans | Counts
 class Comparisons:
     """Everything that a table compares: all pairs are counted in one query, then adjusted over the stages."""
 
-    metric: Metric
+    metric: ComparisonMetric
     conditions: Sequence[str]  # the baseline first
     seeds: Sequence[int]
     alpha: float

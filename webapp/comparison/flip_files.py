@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from webapp.comparison.flips import Flips, Problem, Side
+from webapp.comparison.flips import Flips, ProblemMarks, Side
 from webapp.files.long_tables import CHUNK, LongTable
 from webapp.runs.origin import origin
 
@@ -19,7 +19,7 @@ COLUMNS = {
 }  # fmt: skip
 
 
-def rows(flips: Flips, problems: Sequence[Problem]) -> LongTable:
+def rows(flips: Flips, problems: Sequence[ProblemMarks]) -> LongTable:
     """These problems of two checkpoints; a way is 'stage: yes|no|not evaluated', in the order of the stages."""
     more = {
         "First": _named(flips.first),
@@ -33,7 +33,7 @@ def _named(side: Side) -> str:
     return f"{side.condition.name} after {side.stage.name}"
 
 
-def _chunks(flips: Flips, problems: Sequence[Problem]) -> Iterator[Sequence[Sequence[Any]]]:
+def _chunks(flips: Flips, problems: Sequence[ProblemMarks]) -> Iterator[Sequence[Sequence[Any]]]:
     which = (flips.experiment.name, flips.benchmark, flips.metric.name, flips.seed)
     for start in range(0, len(problems), CHUNK):
         part = problems[start : start + CHUNK]
@@ -41,7 +41,7 @@ def _chunks(flips: Flips, problems: Sequence[Problem]) -> Iterator[Sequence[Sequ
         yield [(*which, *_row(flips, problem, texts[problem.id])) for problem in part]
 
 
-def _row(flips: Flips, problem: Problem, texts: tuple[Any, Any]) -> tuple[Any, ...]:
+def _row(flips: Flips, problem: ProblemMarks, texts: tuple[Any, Any]) -> tuple[Any, ...]:
     first, _second = texts
     row: tuple[Any, ...] = (problem.id, problem.kind, first.prompt, first.reference)
     said = (problem.kind in ("lost", "both"), problem.kind in ("gained", "both"))
@@ -53,7 +53,7 @@ def _row(flips: Flips, problem: Problem, texts: tuple[Any, Any]) -> tuple[Any, .
     return row
 
 
-def _way(flips: Flips, problem: Problem, place: int) -> list[str]:
+def _way(flips: Flips, problem: ProblemMarks, place: int) -> list[str]:
     words = {True: "yes", False: "no", None: "not evaluated"}
     stages = flips.ways[place].stages
     return [f"{name}: {words[mark]}" for name, mark in zip(stages, problem.marks[place], strict=True)]

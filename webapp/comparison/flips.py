@@ -9,7 +9,7 @@ from typing import NamedTuple
 from django.db import connection
 
 from webapp.comparison.cells import why_not_comparable
-from webapp.comparison.metrics import METRICS, Metric
+from webapp.comparison.metrics import METRICS, ComparisonMetric
 from webapp.comparison.paths_through_stages import pattern
 from webapp.comparison.table import refuse_unknown
 from webapp.experiments.models import Condition, Experiment, Stage
@@ -39,7 +39,7 @@ class Way(NamedTuple):
     evaluations: tuple[int | None, ...]  # None: not finished
 
 
-class Problem(NamedTuple):
+class ProblemMarks(NamedTuple):
     """One problem: what it is, its marks on each way, and the pattern that they make."""
 
     id: str
@@ -54,13 +54,13 @@ class Flips:
 
     experiment: Experiment
     benchmark: str
-    metric: Metric
+    metric: ComparisonMetric
     seed: int
     first: Side
     second: Side
     refusal: str  # why there is nothing to list; '' when there is
     ways: tuple[Way, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[ProblemMarks, ...]
 
     @cached_property
     def counts(self) -> PairCounts:
@@ -88,16 +88,16 @@ class Flips:
         chosen = [problem for problem in self.problems if kind in ("", problem.kind)]
         return [Counter(problem.patterns[place] for problem in chosen) for place in range(len(self.ways))]
 
-    def chosen(self, kind: str = "", pattern: str = "", way: int | None = None) -> list[Problem]:
+    def chosen(self, kind: str = "", pattern: str = "", way: int | None = None) -> list[ProblemMarks]:
         """The problems of a kind whose pattern on a way (None: on any of them) is this; '' chooses all."""
 
-        def fits(problem: Problem) -> bool:
+        def fits(problem: ProblemMarks) -> bool:
             patterns = problem.patterns if way is None else problem.patterns[way : way + 1]
             return kind in ("", problem.kind) and (not pattern or pattern in patterns)
 
         return [problem for problem in self.problems if fits(problem)]
 
-    def texts(self, problems: Iterable[Problem]) -> dict[str, tuple[Outcome, Outcome]]:
+    def texts(self, problems: Iterable[ProblemMarks]) -> dict[str, tuple[Outcome, Outcome]]:
         """Both greedy outcomes of these problems, by problem. One query."""
         assert self.first.tally is not None and self.second.tally is not None
         evaluations = self.first.tally.evaluation, self.second.tally.evaluation
@@ -185,7 +185,7 @@ def _comparable(tally: Tally, sides: Sequence[Side]) -> bool:
     )
 
 
-def _refusal(first: Side, second: Side, metric: Metric) -> str:
+def _refusal(first: Side, second: Side, metric: ComparisonMetric) -> str:
     if first[:2] == second[:2]:
         return "Both are the same checkpoint. Choose another condition or another stage for one of them."
     for side in (first, second):
@@ -213,7 +213,9 @@ def _line(stages: Mapping[str, Stage], sides: Sequence[Side]) -> list[str]:
     return lines[0] if len(lines[0]) > len(lines[1]) else lines[1]
 
 
-def _problems(sides: Sequence[Side], ways: Sequence[Way], metric: Metric) -> tuple[Problem, ...]:
+def _problems(
+    sides: Sequence[Side], ways: Sequence[Way], metric: ComparisonMetric
+) -> tuple[ProblemMarks, ...]:
     assert all(side.tally is not None for side in sides)
     pair = [side.tally.evaluation for side in sides if side.tally is not None]
     wanted = {*pair, *(one for way in ways for one in way.evaluations if one is not None)}
@@ -225,7 +227,7 @@ def _problems(sides: Sequence[Side], ways: Sequence[Way], metric: Metric) -> tup
             tuple(None if one is None else said[one].get(problem) for one in way.evaluations) for way in ways
         )
         kind = _KIND_OF[said[pair[0]][problem], said[pair[1]][problem]]
-        found.append(Problem(problem, kind, marks, tuple(pattern(one) for one in marks)))
+        found.append(ProblemMarks(problem, kind, marks, tuple(pattern(one) for one in marks)))
     return tuple(found)
 
 

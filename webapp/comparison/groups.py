@@ -20,7 +20,7 @@ CAPTION = "each group’s own 95 % interval over its problems, not adjusted for 
 
 
 @dataclass(frozen=True)
-class Group:
+class ProblemGroup:
     """One group of problems in one comparison; counts are of completions that the metric counts."""
 
     name: str
@@ -65,7 +65,7 @@ class Group:
         return proportions.tango(self.counts.gained, self.counts.lost, self.problems)
 
 
-def groups(table: StageTable) -> list[Group]:
+def groups(table: StageTable) -> list[ProblemGroup]:
     """Every group after each last stage, seed by seed; none for a mean or where problems belong to no group."""
     if table.metric.kind != "share":
         return []
@@ -79,7 +79,7 @@ def groups(table: StageTable) -> list[Group]:
     ]
     counted = pair_counts_by_label([(first, second) for first, second, _ in found], table.metric.column)
     every = [
-        Group(name, one.stage, one.condition, one.seed, counts)
+        ProblemGroup(name, one.stage, one.condition, one.seed, counts)
         for first, second, one in found
         for name, counts in counted.get((first, second), {}).items()
     ]
@@ -90,7 +90,7 @@ def groups(table: StageTable) -> list[Group]:
 def sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
     """The groups as a sheet; proportions are 0…1 in full precision."""
     several = len(table.others) > 1
-    group = Column("group", "text", "Group", value="name")
+    group = Column("group", "text", "ProblemGroup", value="name")
     stage = Column("stage", "text", "Stage")
     seed = Column("seed", "integer", "Seed" if table.several_seeds else "")
     problems = Column("problems", "integer", "Problems")

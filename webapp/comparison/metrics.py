@@ -8,7 +8,7 @@ from typing import Literal
 
 
 @dataclass(frozen=True)
-class Metric:
+class ComparisonMetric:
     """What is said yes or no of each problem's greedy completion; or pass@k, a chance for each problem; or an amount."""
 
     name: str
@@ -35,29 +35,34 @@ class Metric:
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "Accuracy", "correct", "right"),
-        Metric("repetition_rate", "Repetition rate", "repeats", "repeating"),
-        Metric("hit_limit_rate", "Hit-limit rate", "hit_limit", "cut at the token limit"),
-        Metric("steps_right_rate", "All steps right", "all_steps_right", "right in every written step"),
+        ComparisonMetric("accuracy", "Accuracy", "correct", "right"),
+        ComparisonMetric("repetition_rate", "Repetition rate", "repeats", "repeating"),
+        ComparisonMetric("hit_limit_rate", "Hit-limit rate", "hit_limit", "cut at the token limit"),
+        ComparisonMetric(
+            "steps_right_rate", "All steps right", "all_steps_right", "right in every written step"
+        ),
     )
 }
 AMOUNTS = {
     metric.name: metric
     for metric in (
-        Metric(
+        ComparisonMetric(
             "mul_tokens_per_response", "Mul-tokens per completion", "mul_tokens", unit="mul-tokens", digits=3
         ),
-        Metric("tokens_per_response", "Tokens per completion", "tokens", unit="tokens"),
+        ComparisonMetric("tokens_per_response", "Tokens per completion", "tokens", unit="tokens"),
     )
 }
 
 
-def metrics(samples: int) -> dict[str, Metric]:
+def metrics(samples: int) -> dict[str, ComparisonMetric]:
     """The metrics of a benchmark for which so many completions are drawn, by name."""
     return (
         METRICS
         | AMOUNTS
-        | {f"pass_at_{k}": Metric(f"pass_at_{k}", f"pass@{k}", "correct", "right", k) for k in sizes(samples)}
+        | {
+            f"pass_at_{k}": ComparisonMetric(f"pass_at_{k}", f"pass@{k}", "correct", "right", k)
+            for k in sizes(samples)
+        }
     )
 
 

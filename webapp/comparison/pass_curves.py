@@ -21,7 +21,7 @@ MEANINGS = {
 
 
 @dataclass(frozen=True)
-class Curve:
+class PassCurve:
     """pass@k of one evaluation, for growing k."""
 
     cell: Cell
@@ -40,7 +40,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class Change:
+class PassChange:
     """What a last stage did to the checkpoint that it started from: same problems, same seed."""
 
     before: Cell
@@ -60,14 +60,14 @@ class Change:
         return "narrowed" if narrowed else "no change shown"
 
 
-def curves(table: StageTable) -> list[Curve]:
+def curves(table: StageTable) -> list[PassCurve]:
     """The curve of every evaluation that has drawn all its samples, in the order of the table. One query."""
     cells = list(table.cells())
     drawn = _drawn(cells)
     return [_curve(cell, found) for cell in cells if (found := _of(cell, drawn))]
 
 
-def changes(table: StageTable) -> list[Change]:
+def changes(table: StageTable) -> list[PassChange]:
     """What each last stage changed, where it and the stage before it drew samples alike. One query."""
     pairs = table.last_changes()
     drawn = _drawn([cell for pair in pairs for cell in pair])
@@ -81,7 +81,7 @@ def changes(table: StageTable) -> list[Change]:
         assert before.tally is not None and after.tally is not None
         if samples < 2 or why_not_comparable(before.tally, after.tally, by_name["pass_at_1"]):
             continue
-        found.append(Change(before, after, samples, *(_difference(one, other, k) for k in (1, samples))))
+        found.append(PassChange(before, after, samples, *(_difference(one, other, k) for k in (1, samples))))
     return found
 
 
@@ -93,10 +93,10 @@ def _of(cell: Cell, drawn: Mapping[int, Sampled]) -> Sampled | None:
     return drawn.get(cell.tally.evaluation) if cell.tally is not None else None
 
 
-def _curve(cell: Cell, drawn: Sampled) -> Curve:
+def _curve(cell: Cell, drawn: Sampled) -> PassCurve:
     ks = sizes(drawn.least)
     passed = [drawn.pass_at(k) for k in ks]
-    return Curve(
+    return PassCurve(
         cell,
         ks,
         tuple(float(values.mean()) for values in passed),

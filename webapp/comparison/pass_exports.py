@@ -7,17 +7,17 @@ from typing import Any, NamedTuple
 
 from webapp.charts.figures import COLOURS
 from webapp.comparison.columns import exported, of_the_table, temperature
-from webapp.comparison.pass_curves import Curve, changes, curves
+from webapp.comparison.pass_curves import PassCurve, changes, curves
 from webapp.comparison.table import StageTable
 from webapp.files.number_text import percent, points, points_interval
 from webapp.files.table import Column, Sheet, View
 from webapp.statistics.intervals import Interval
 
 
-class Point(NamedTuple):
+class PassCurvePoint(NamedTuple):
     """A point of a curve: a row for programs."""
 
-    curve: Curve
+    curve: PassCurve
     k: int
     pass_at_k: float
     interval: Interval
@@ -51,9 +51,9 @@ def curve_sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet
         *_seed(table, "cell.seed"),
     ]
     for k in sorted({k for curve in found for k in curve.ks}):
-        to_read.append(Column("", "number", f"pass@{k}", percent, partial(Curve.rate, k=k)))
+        to_read.append(Column("", "number", f"pass@{k}", percent, partial(PassCurve.rate, k=k)))
     every = [
-        Point(curve, *point)
+        PassCurvePoint(curve, *point)
         for curve in found
         for point in zip(curve.ks, curve.rates, curve.intervals, strict=True)
     ]
@@ -98,7 +98,7 @@ def _seed(table: StageTable, path: str) -> list[Column]:
     return [Column("seed", "integer", "Seed", value=path, left=True)] if table.several_seeds else []
 
 
-def charts(table: StageTable, found: Sequence[Curve]) -> list[dict[str, Any]]:
+def charts(table: StageTable, found: Sequence[PassCurve]) -> list[dict[str, Any]]:
     """One chart for each condition and seed, a line a stage, all on one scale; as static/js/charts.js reads them."""
     stages = [row.stage for row in table.rows]
     highest = max((interval.high for curve in found for interval in curve.intervals), default=1.0)
@@ -123,7 +123,7 @@ def charts(table: StageTable, found: Sequence[Curve]) -> list[dict[str, Any]]:
     return drawn
 
 
-def _trace(curve: Curve, colour: str, stages_left: int) -> dict[str, Any]:
+def _trace(curve: PassCurve, colour: str, stages_left: int) -> dict[str, Any]:
     """The last stage is a full line, the one before it dashed, earlier ones fainter."""
     opacity = max(0.35, 1 - 0.2 * stages_left)
     return {
@@ -152,7 +152,7 @@ def _trace(curve: Curve, colour: str, stages_left: int) -> dict[str, Any]:
     }
 
 
-def _layout(own: Sequence[Curve], highest: float) -> dict[str, Any]:
+def _layout(own: Sequence[PassCurve], highest: float) -> dict[str, Any]:
     ks = sorted({k for curve in own for k in curve.ks})
     return {
         "margin": {"l": 52, "r": 12, "t": 8, "b": 36},

@@ -10,7 +10,7 @@ SHARED = ("model", "tokenizer", "mul_tokens", "text")  # of a stage's spec: the 
 ABSENT = "–"
 
 
-class Difference(NamedTuple):
+class SettingDifference(NamedTuple):
     """A setting and what it is in each checkpoint, in their order."""
 
     name: str
@@ -30,18 +30,18 @@ def of(run: StageRun, runs: Mapping[int, StageRun]) -> dict[str, dict[str, str]]
     return line
 
 
-def between(lines: Sequence[Mapping[str, Mapping[str, str]]]) -> tuple[Difference, ...]:
+def between(lines: Sequence[Mapping[str, Mapping[str, str]]]) -> tuple[SettingDifference, ...]:
     """Only what differs; a stage that not every line has is one difference."""
     found = []
     for part in dict.fromkeys(part for line in lines for part in line):
         if not all(part in line for line in lines):
             kinds = tuple(line[part]["kind"] if part in line else ABSENT for line in lines)
-            found.append(Difference(f"stage {part}", kinds))
+            found.append(SettingDifference(f"stage {part}", kinds))
             continue
         for name in dict.fromkeys(name for line in lines for name in line[part]):
             values = tuple(line[part].get(name, ABSENT) for line in lines)
             if len(set(values)) > 1:
-                found.append(Difference(f"{part}.{name}" if part else name, values))
+                found.append(SettingDifference(f"{part}.{name}" if part else name, values))
     return tuple(found)
 
 

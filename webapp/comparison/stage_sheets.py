@@ -11,8 +11,8 @@ from webapp.comparison.columns import (
     COUNTED,
     DETAILS,
     GAINED_LOST,
+    ComparisonRow,
     Found,
-    Record,
     chosen,
     comparison,
     rate,
@@ -29,7 +29,7 @@ OF_DETAILS = (
 
 
 @dataclass(frozen=True)
-class Line:
+class SheetLine:
     """A line of the table to read: a stage with one seed, or its mean over the seeds."""
 
     row: StageRow
@@ -58,21 +58,21 @@ class Line:
         return "seed" if self.several else ""
 
 
-def _cell(place: int, line: Line) -> Cell | float | None:
+def _cell(place: int, line: SheetLine) -> Cell | float | None:
     """Of the condition at this place."""
     return line.row.means[place] if line.seed is None else line.seed.cells[place]
 
 
-def _compared(place: int, line: Line) -> Found:
+def _compared(place: int, line: SheetLine) -> Found:
     """The comparison of one of the others."""
     return line.row.over_seeds[place] if line.seed is None else line.seed.comparisons[place]
 
 
-def lines(table: StageTable, *, together: bool = False) -> list[Line]:
+def lines(table: StageTable, *, together: bool = False) -> list[SheetLine]:
     """A line a stage and seed, and the mean of several; `together`: the means alone."""
     several, mean = table.several_seeds, [None] * table.several_seeds
     return [
-        Line(row, seed, several, not place)
+        SheetLine(row, seed, several, not place)
         for row in table.rows
         for place, seed in enumerate(mean if together and several else [*row.seeds, *mean])
     ]
@@ -137,7 +137,7 @@ def detail_sheet(table: StageTable, exported_at: datetime | None = None) -> Shee
     )
 
 
-def records(table: StageTable, exported_at: datetime | None = None) -> Iterator[Record]:
+def records(table: StageTable, exported_at: datetime | None = None) -> Iterator[ComparisonRow]:
     """One for each stage, seed and condition with an evaluation that is finished or asked no problem, and one for each mean."""
     at, versions = to_the_second(exported_at), table.versions
     for line in lines(table):
@@ -145,7 +145,7 @@ def records(table: StageTable, exported_at: datetime | None = None) -> Iterator[
             found = _cell(place, line)
             cell, mean = (found, None) if isinstance(found, Cell) else (None, found)
             if mean is not None or (cell is not None and (cell.complete or cell.empty)):
-                yield Record(
+                yield ComparisonRow(
                     table.experiment,
                     table.benchmark,
                     table.metric,

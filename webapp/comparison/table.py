@@ -10,7 +10,7 @@ from training.did_you_mean import nearest
 from training.stages import kind
 from webapp.comparison.cells import Cell, SeedsComparison
 from webapp.comparison.comparisons import Compared, Comparisons, Key
-from webapp.comparison.metrics import Metric, metrics
+from webapp.comparison.metrics import ComparisonMetric, metrics
 from webapp.experiments.models import Experiment
 from webapp.results.outcome_counts import NO_PROBLEMS, Tally, latest_tallies
 from webapp.results.samples import Sampled, sampled
@@ -62,8 +62,8 @@ class StageTable:
     experiment: Experiment
     benchmark: str
     benchmarks: tuple[str, ...]  # that the experiment runs
-    metric: Metric
-    metrics: tuple[Metric, ...]  # that the benchmark has
+    metric: ComparisonMetric
+    metrics: tuple[ComparisonMetric, ...]  # that the benchmark has
     samples: int  # most that are drawn for a problem; 0: greedy completions alone
     conditions: tuple[str, ...]  # the baseline first
     positions: Mapping[str, int]  # of the conditions at launch, which decide their colours
@@ -142,7 +142,7 @@ class StageTable:
         return all(cell.complete for cell in self.cells())
 
 
-class Place(NamedTuple):
+class StagePosition(NamedTuple):
     """Where a stage stands in the tree: its names, what it starts from, whether nothing follows."""
 
     stage: str
@@ -209,7 +209,7 @@ def stage_table(
     followed = {stage.after_id for stage in stages}
     name_of = {stage.id: stage.name for stage in stages}
     places = [
-        Place(
+        StagePosition(
             stage.name,
             stage.kind,
             stage.label,
@@ -239,7 +239,7 @@ def stage_table(
 class _Builder:
     """Cells first, then their comparisons, then the rows."""
 
-    metric: Metric
+    metric: ComparisonMetric
     conditions: tuple[str, ...]
     seeds: tuple[int, ...]
     alpha: float
@@ -249,7 +249,7 @@ class _Builder:
     sampled: Mapping[int, Sampled]  # by evaluation
     measured: Mapping[int, Measured]  # by evaluation
 
-    def rows(self, places: list[Place]) -> tuple[StageRow, ...]:
+    def rows(self, places: list[StagePosition]) -> tuple[StageRow, ...]:
         names = [place.stage for place in places]
         comparisons = Comparisons(
             self.metric, self.conditions, self.seeds, self.alpha, self.tests, self._cell
@@ -260,7 +260,7 @@ class _Builder:
 
     def _row(
         self,
-        place: Place,
+        place: StagePosition,
         compared: Mapping[Key, Compared],
         over_seeds: Mapping[tuple[str, str], SeedsComparison],
     ) -> StageRow:
@@ -293,7 +293,7 @@ class _Builder:
         return fmean(rates) if rates else None
 
 
-def _measured(tallies: Mapping[int, Tally], metric: Metric) -> Mapping[int, Measured]:
+def _measured(tallies: Mapping[int, Tally], metric: ComparisonMetric) -> Mapping[int, Measured]:
     """The amounts of the finished evaluations, for a metric that is one."""
     finished = [one.evaluation for one in tallies.values() if one.complete and one.published is None]
     return measured(finished, metric.column) if metric.kind == "mean" else {}

@@ -11,7 +11,7 @@ from webapp.comparison.cells import (
     SeedsComparison,
     UnpairedComparison,
 )
-from webapp.comparison.metrics import Metric
+from webapp.comparison.metrics import ComparisonMetric
 from webapp.comparison.table import StageRow, StageTable
 from webapp.files.number_text import UNBROKEN, p_is, percent, points, points_interval, signed
 from webapp.files.table import Statement
@@ -20,17 +20,17 @@ from webapp.statistics.intervals import Interval
 from webapp.statistics.verdicts import Verdict
 
 
-def value(of: float, metric: Metric, digits: int = 1) -> str:
+def value(of: float, metric: ComparisonMetric, digits: int = 1) -> str:
     """A metric's value: '88.5 %' with so many digits for a share, '12.3' with the metric's own for an amount."""
     return f"{of:.{metric.digits}f}" if metric.kind == "mean" else percent(of, digits)
 
 
-def difference(of: float, metric: Metric, digits: int = 1) -> str:
+def difference(of: float, metric: ComparisonMetric, digits: int = 1) -> str:
     """A difference of a metric in its unit: '+11.7' points, '−0.25' mul-tokens."""
     return signed(of, metric.digits) if metric.kind == "mean" else points(of, digits)
 
 
-def difference_interval(interval: Interval, metric: Metric, digits: int = 1) -> str:
+def difference_interval(interval: Interval, metric: ComparisonMetric, digits: int = 1) -> str:
     """Both ends of its interval in the same unit."""
     return " to ".join(difference(end, metric, digits) for end in interval)
 

@@ -12,7 +12,7 @@ from webapp.statistics.intervals import Interval
 
 
 @dataclass(frozen=True)
-class Change:
+class BenchmarkChange:
     """A benchmark before and after a stage, on the same problems."""
 
     benchmark: str
@@ -47,7 +47,7 @@ class Change:
 
 def paired_changes(
     before: Mapping[str, Tally], after: Mapping[str, Tally], *, alpha: float, planned: int
-) -> list[Change]:
+) -> list[BenchmarkChange]:
     """Benchmark by benchmark where both are known problem by problem; alpha is divided by `planned` (Bonferroni)."""
     pairs = {
         name: (before[name], found)
@@ -66,5 +66,5 @@ def paired_changes(
         of = counts.gained, counts.lost, counts.problems
         adjusted = proportions.tango(*of, level=1 - alpha / planned)
         p = proportions.mcnemar(counts.gained, counts.lost)
-        changes.append(Change(name, first, second, counts, proportions.tango(*of), adjusted, p))
+        changes.append(BenchmarkChange(name, first, second, counts, proportions.tango(*of), adjusted, p))
     return changes

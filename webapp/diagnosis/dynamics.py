@@ -41,7 +41,7 @@ TABLE = tuple(name for name in MEASURES if not name.endswith("loss"))  # GRPO's 
 
 
 @dataclass(frozen=True)
-class Row:
+class MetricTrend:
     """One metric of one run."""
 
     measure: Measure
@@ -69,9 +69,9 @@ class Row:
         return low * SLOPE_STEPS, high * SLOPE_STEPS
 
 
-def rows(trend_of: Callable[[str], Trend | None]) -> list[Row]:
+def rows(trend_of: Callable[[str], Trend | None]) -> list[MetricTrend]:
     """The table, in the order of TABLE, of what `trend_of` knows by name."""
-    return [Row(MEASURES[name], found) for name in TABLE if (found := trend_of(name)) is not None]
+    return [MetricTrend(MEASURES[name], found) for name in TABLE if (found := trend_of(name)) is not None]
 
 
 def trend_of(name: str, points: Series) -> Trend | None:

@@ -9,7 +9,7 @@ from webapp.diagnosis.finding import Advice, Finding, Severity
 
 
 @dataclass(frozen=True)
-class Place:
+class FindingPlace:
     """A stage and a condition, with a finding for each seed."""
 
     stage: str
@@ -62,12 +62,12 @@ class FindingGroup:
         return first.headline if len({one.headline for one in self.findings}) == 1 else first.topic
 
     @property
-    def places(self) -> list[Place]:
+    def places(self) -> list[FindingPlace]:
         """Stage by stage and condition by condition, in the order in which they were found."""
         found: dict[tuple[str, str], list[Finding]] = {}
         for one in self.findings:
             found.setdefault((one.stage, one.condition), []).append(one)
-        return [Place(*key, tuple(findings)) for key, findings in found.items()]
+        return [FindingPlace(*key, tuple(findings)) for key, findings in found.items()]
 
     @property
     def where(self) -> str:

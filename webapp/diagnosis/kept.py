@@ -28,7 +28,7 @@ READ_BY = (
 class Reading:
     """What the records of one stage run say."""
 
-    dynamics: list[dynamics.Row]  # of a GRPO run
+    dynamics: list[dynamics.MetricTrend]  # of a GRPO run
     findings: list[Finding]
 
 

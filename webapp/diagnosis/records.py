@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Max, Min, QuerySet, Sum
 
 from training.settings.shared import Learns
-from webapp.diagnosis.changes import Change, paired_changes
+from webapp.diagnosis.changes import BenchmarkChange, paired_changes
 from webapp.diagnosis.dynamics import MEASURES, trend_of
 from webapp.diagnosis.finding import Link
 from webapp.results.outcome_counts import Tally, latest_tallies
@@ -154,7 +154,7 @@ class RunRecords:
         return found
 
     @cached_property
-    def changes(self) -> list[Change]:
+    def changes(self) -> list[BenchmarkChange]:
         """What this stage changed, benchmark by benchmark, where the two can be paired."""
         experiment = self.run.experiment_id
         children = StageRun.objects.filter(experiment=experiment, parent__isnull=False).count()

@@ -9,8 +9,8 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from webapp.comparison import flip_files, paths_through_stages
-from webapp.comparison.flips import KINDS, Flips, Problem, flips
-from webapp.comparison.metrics import METRICS, Metric
+from webapp.comparison.flips import KINDS, Flips, ProblemMarks, flips
+from webapp.comparison.metrics import METRICS, ComparisonMetric
 from webapp.comparison.table import refuse_unknown
 from webapp.experiments.models import Experiment
 from webapp.pages import file_responses
@@ -72,13 +72,13 @@ def file(request: HttpRequest, name: str, format: str) -> HttpResponseBase:
     )
 
 
-def kind_labels(metric: Metric) -> dict[str, str]:
+def kind_labels(metric: ComparisonMetric) -> dict[str, str]:
     """What the four kinds of problems are called."""
     neither = "both wrong" if metric.name == "accuracy" else f"neither {metric.positive}"
     return {"gained": "gained", "lost": "lost", "both": f"both {metric.positive}", "neither": neither}
 
 
-def _solved(metric: Metric) -> str:
+def _solved(metric: ComparisonMetric) -> str:
     return "solved" if metric.name == "accuracy" else metric.positive
 
 
@@ -97,7 +97,7 @@ def _flips(request: HttpRequest, experiment: Experiment) -> Flips:
     )
 
 
-def _chosen(request: HttpRequest, found: Flips) -> list[Problem]:
+def _chosen(request: HttpRequest, found: Flips) -> list[ProblemMarks]:
     only, pattern, of = (request.GET.get(name, "") for name in ("only", "pattern", "of"))
     refuse_unknown("kind", only or KINDS[0], list(KINDS))
     refuse_unknown("pattern", pattern or "never", paths_through_stages.PATTERNS)
@@ -127,7 +127,9 @@ def _patterns(found: Flips, words: dict[str, str], only: str) -> list[dict[str, 
     ]
 
 
-def _shown(found: Flips, problem: Problem, texts: tuple[Any, Any], words: dict[str, str]) -> dict[str, Any]:
+def _shown(
+    found: Flips, problem: ProblemMarks, texts: tuple[Any, Any], words: dict[str, str]
+) -> dict[str, Any]:
     """One problem as the page draws it."""
     yes = problem.kind in ("lost", "both"), problem.kind in ("gained", "both")
     through = [

@@ -20,7 +20,7 @@ BLOCKS = 50  # points of a curve, each the mean of a block
 
 
 @dataclass(frozen=True)
-class Line:
+class ConditionLine:
     """A condition's course."""
 
     name: str
@@ -47,7 +47,7 @@ class Drawing:
     """One chart; the numbers stand in the report's tables."""
 
     title: str
-    lines: tuple[Line, ...]
+    lines: tuple[ConditionLine, ...]
     across: tuple[Tick, ...]
     up: tuple[Tick, ...]
     dots: bool = False
@@ -131,7 +131,9 @@ def _drawing(
     named = [across[0], across[-1]] if many else across
     return Drawing(
         title,
-        tuple(Line(name, place, tuple(at(*pair) for pair in points)) for name, place, points in courses),
+        tuple(
+            ConditionLine(name, place, tuple(at(*pair) for pair in points)) for name, place, points in courses
+        ),
         tuple(
             Tick(at(x, low)[0], text, "start" if x == 0 else "end" if x == furthest else "middle")
             for x, text in named

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from webapp.diagnosis import readings
-from webapp.diagnosis.dynamics import SLOPE_STEPS, TABLE, Row
+from webapp.diagnosis.dynamics import SLOPE_STEPS, TABLE, MetricTrend
 from webapp.diagnosis.finding import figure
 from webapp.experiments.models import Experiment
 from webapp.files.table import Column, Sheet, View
@@ -15,7 +15,7 @@ class RunTrend(NamedTuple):
     """The course of one metric in one run."""
 
     run: StageRun
-    row: Row
+    row: MetricTrend
 
 
 METRIC = Column("", "text", "Metric", str, "row.measure.title", link="#chart-{0.row.measure.chart}".format)

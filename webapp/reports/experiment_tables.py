@@ -19,7 +19,7 @@ SEEDS = {"apart": "apart, and their mean", "together": "together: their mean alo
 
 
 @dataclass(frozen=True)
-class Choices:
+class TableChoices:
     """What is wanted of an experiment's table."""
 
     experiment: "Experiment"
@@ -44,43 +44,43 @@ class Choices:
         )
 
 
-def _stages(wanted: Choices) -> "Table":
+def _stages(wanted: TableChoices) -> "Table":
     from webapp.comparison import exports
 
     return exports.stages(wanted.stage_table(), together=wanted.together)
 
 
-def _details(wanted: Choices) -> "Table":
+def _details(wanted: TableChoices) -> "Table":
     from webapp.comparison import exports
 
     return exports.details(wanted.stage_table())
 
 
-def _groups(wanted: Choices) -> "Table":
+def _groups(wanted: TableChoices) -> "Table":
     from webapp.comparison import exports
 
     return exports.by_group(wanted.stage_table())
 
 
-def _pass_at_k(wanted: Choices) -> "Table":
+def _pass_at_k(wanted: TableChoices) -> "Table":
     from webapp.comparison import exports
 
     return exports.pass_at_k(wanted.stage_table())
 
 
-def _dynamics(wanted: Choices) -> "Table":
+def _dynamics(wanted: TableChoices) -> "Table":
     from webapp.reports import diagnosis_exports
 
     return diagnosis_exports.dynamics(wanted.experiment, wanted.run)
 
 
-def _findings(wanted: Choices) -> "Table":
+def _findings(wanted: TableChoices) -> "Table":
     from webapp.reports import diagnosis_exports
 
     return diagnosis_exports.findings(wanted.experiment, wanted.run)
 
 
-TABLES: dict[str, Callable[[Choices], "Table"]] = {
+TABLES: dict[str, Callable[[TableChoices], "Table"]] = {
     "stages": _stages,
     "details": _details,
     "groups": _groups,
@@ -90,7 +90,7 @@ TABLES: dict[str, Callable[[Choices], "Table"]] = {
 }
 
 
-def build(what: str, wanted: Choices) -> "Table":
+def build(what: str, wanted: TableChoices) -> "Table":
     """One of TABLES. Raises ValueError for another name, or for a choice that there is not."""
     if what not in TABLES:
         raise ValueError(f"there is no table {what!r}{nearest(what, list(TABLES))}")

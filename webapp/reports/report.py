@@ -32,7 +32,7 @@ from webapp.files.table import Column, Statement, View, words
 from webapp.reports import dynamics_table, report_diagnosis
 from webapp.reports.drawings import by_stage, by_step
 from webapp.reports.report_formats import REPORT_FORMATS
-from webapp.reports.sections import Point, Section
+from webapp.reports.sections import ListItem, Section
 from webapp.results.published import Publication
 from webapp.runs import code_versions
 
@@ -308,8 +308,8 @@ def _disagreements(table: StageTable) -> Iterator[str]:
                 )
 
 
-def _point(item: str | Point) -> str:
-    point = item if isinstance(item, Point) else Point(item)
+def _point(item: str | ListItem) -> str:
+    point = item if isinstance(item, ListItem) else ListItem(item)
     return "\n".join([f"- {escaped(point.text)}", *(f"  - {escaped(text)}" for text in point.under)])
 
 

@@ -10,7 +10,7 @@ from webapp.experiments.models import Experiment
 from webapp.files.table import View
 from webapp.reports.drawings import Drawing
 from webapp.reports.dynamics_table import TO_READ, RunTrend
-from webapp.reports.sections import Point, Section
+from webapp.reports.sections import ListItem, Section
 
 CAPTION = (
     "Start and end: means over the first and the last tenth of the points; slope: a line through block means, "
@@ -31,7 +31,7 @@ def findings(found: Sequence[Finding]) -> Section:
     section = Section("Findings")
     for group in rules.grouped(found):
         line, evidence = told(group)
-        section.items.append(Point(line, tuple(evidence)))
+        section.items.append(ListItem(line, tuple(evidence)))
     if not found:
         section.paragraphs.append(
             "None of the rules found anything. That is no proof of health: they see only what is recorded."

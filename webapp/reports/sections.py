@@ -7,7 +7,7 @@ from webapp.reports.drawings import Drawing
 
 
 @dataclass(frozen=True)
-class Point:
+class ListItem:
     """A point of a list with points of its own."""
 
     text: str
@@ -20,6 +20,6 @@ class Section:
 
     title: str
     paragraphs: list[str] = field(default_factory=list)
-    items: list[str | Point] = field(default_factory=list)
+    items: list[str | ListItem] = field(default_factory=list)
     drawings: list[Drawing] = field(default_factory=list)  # of numbers that tables have; not in Markdown
     tables: list[tuple[str, View]] = field(default_factory=list)  # caption, table

@@ -34,7 +34,7 @@ TENTH_BLOCKS = 5  # batch means in a tenth, where it has the points
 PIECE, MOST_PIECES = 10, 4  # points in a piece that autocorrelation is estimated in, at least; pieces
 
 
-class Line(NamedTuple):
+class FittedLine(NamedTuple):
     """A fitted slope and its interval, in the metric's unit per step."""
 
     slope: float
@@ -50,7 +50,7 @@ class Trend:
     end: float  # mean over the last tenth
     first_step: int
     last_step: int
-    line: Line | None  # None: fewer than FEWEST_POINTS
+    line: FittedLine | None  # None: fewer than FEWEST_POINTS
     shift: Interval | None  # of end − start; None as above
     word: Word
 
@@ -85,7 +85,7 @@ def trend(steps: NDArray[np.int64], values: Values, *, negligible: float = 0.0) 
     return Trend(len(values), float(first.mean()), float(last.mean()), *ends, line, shift, word)
 
 
-def fitted(steps: NDArray[np.int64], values: Values, level: float = 0.95) -> Line | None:
+def fitted(steps: NDArray[np.int64], values: Values, level: float = 0.95) -> FittedLine | None:
     """Least squares through block means with a t interval; None for fewer than FEWEST_POINTS."""
     from scipy import stats
 
@@ -104,7 +104,7 @@ def fitted(steps: NDArray[np.int64], values: Values, level: float = 0.95) -> Lin
     upper = min(MOST_RHO, rho + UPPER * float(np.sqrt((1 - rho**2 + 1 / len(values)) / len(values))))
     variance *= _widened(len(values), count, round(upper, 2))
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * float(np.sqrt(variance / (x @ x)))
-    return Line(slope, Interval(slope - half, slope + half))
+    return FittedLine(slope, Interval(slope - half, slope + half))
 
 
 def welch(first: Values, last: Values, level: float = 0.95) -> Interval:
@@ -175,7 +175,7 @@ def autocorrelation(values: Values) -> float:
     return float(np.clip((found + 2 / length) / (1 - 4 / length), 0.0, 0.999))
 
 
-def _over(line: Line, steps: int) -> Interval:
+def _over(line: FittedLine, steps: int) -> Interval:
     return Interval(line.interval.low * steps, line.interval.high * steps)
 
 

@@ -37,7 +37,7 @@ from webapp.files.long_tables import would_be_computed
 from webapp.files.number_text import plain
 from webapp.files.table import Table
 from webapp.pages.experiments import files
-from webapp.reports.experiment_tables import TABLES, Choices, build
+from webapp.reports.experiment_tables import TABLES, TableChoices, build
 from webapp.runs.models import StageRun, State
 from webapp.telemetry.series import series
 
@@ -76,7 +76,7 @@ def made(what: str, experiment: Experiment) -> Table:
     if what == "checkpoints":
         runs = experiment.runs.order_by("-stage__position", "-seed", "condition__position")[:MOST]
         return checkpoint_exports.checkpoints(across([(experiment.name, str(run.pk)) for run in runs]))
-    return build(what, Choices(experiment))
+    return build(what, TableChoices(experiment))
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from webapp.diagnosis.changes import Change
+from webapp.diagnosis.changes import BenchmarkChange
 from webapp.diagnosis.finding import Advice, Finding, Severity, figure
 from webapp.diagnosis.hypotheses import C
 from webapp.diagnosis.records import RunRecords
@@ -58,7 +58,7 @@ def _fewer_epochs(records: RunRecords) -> tuple[tuple[str, Any], ...]:
     return (("epochs", max(1, int(epochs) // 2)),) if isinstance(epochs, int | float) and epochs > 1 else ()
 
 
-def fallen_by_repetition(records: RunRecords) -> Change | None:
+def fallen_by_repetition(records: RunRecords) -> BenchmarkChange | None:
     """The primary benchmark's fall in a supervised stage that saw its examples more than once."""
     if records.learns not in SUPERVISED or _epochs(records) < 2:
         return None

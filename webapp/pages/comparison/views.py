@@ -28,7 +28,7 @@ from webapp.files.formats import FORMATS
 from webapp.pages import file_responses
 from webapp.pages.comparison.forest_plot import forest_plot
 from webapp.reports import report as reports
-from webapp.reports.experiment_tables import SEEDS, TABLES, Choices, build
+from webapp.reports.experiment_tables import SEEDS, TABLES, TableChoices, build
 from webapp.reports.report_formats import REPORT_FORMATS
 from webapp.results import outcome_files
 from webapp.results.models import GREEDY, Evaluation
@@ -242,7 +242,7 @@ def _published(found: Evaluation) -> dict[str, Any]:
     }
 
 
-def _choices(request: HttpRequest, experiment: Experiment) -> Choices:
+def _choices(request: HttpRequest, experiment: Experiment) -> TableChoices:
     """What the query asks for; raises ValueError for a run that there is not."""
     run = None
     if number := request.GET.get("run"):
@@ -250,7 +250,7 @@ def _choices(request: HttpRequest, experiment: Experiment) -> Choices:
         run = runs.filter(experiment=experiment, pk=int(number)).first() if number.isdecimal() else None
         if run is None:
             raise ValueError(f"{experiment.name} has no run {number}")
-    return Choices(
+    return TableChoices(
         experiment,
         benchmark=request.GET.get("benchmark") or None,
         baseline=request.GET.get("baseline") or None,

@@ -20,7 +20,7 @@ def table(options: argparse.Namespace) -> int:
     """One of an experiment's tables."""
     database.connect()
     format = _format(options, list(formats.FORMATS), "md")
-    wanted = experiment_tables.Choices(
+    wanted = experiment_tables.TableChoices(
         find(options.experiment),
         benchmark=options.benchmark,
         baseline=options.baseline,
