@@ -13,7 +13,7 @@ from webapp.launch.forms import RecipeForm
 
 
 @dataclass(frozen=True)
-class Column:
+class ConditionColumn:
     """A condition."""
 
     name: str
@@ -22,7 +22,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Cell:
+class SettingCell:
     """A setting in one condition; empty text: as all have it."""
 
     condition: str
@@ -32,21 +32,21 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Row:
+class VariedSetting:
     """A setting in which conditions differ."""
 
     path: str
     help: str
     shared: str  # what those have that say nothing
-    cells: list[Cell]
+    cells: list[SettingCell]
 
 
 @dataclass(frozen=True)
-class Table:
+class ConditionTable:
     """The conditions of a form."""
 
-    columns: list[Column]
-    rows: list[Row]
+    columns: list[ConditionColumn]
+    rows: list[VariedSetting]
     same: int  # settings that all share
     warnings: list[str]
     paths: list[str]  # settings that conditions may differ in
@@ -70,18 +70,20 @@ SHARED = (
 )
 
 
-def table(form: RecipeForm) -> Table:
+def table(form: RecipeForm) -> ConditionTable:
     """What a form says of its conditions; also while something in it must be fixed."""
     every = {one.path: one for one in form.fields()}
     columns, texts = [], {}
     for name in (condition.name for condition in form.base.conditions):
         overrides = every[f"conditions.{name}.overrides"]
-        columns.append(Column(name, every[f"conditions.{name}.name"], overrides.errors))
+        columns.append(ConditionColumn(name, every[f"conditions.{name}.name"], overrides.errors))
         texts[name] = _lines(overrides.value)
     paths = list(dict.fromkeys([*(path for lines in texts.values() for path in lines), *form.rows]))
     rows = [_row(path, texts, every, form.base) for path in paths]
     free = [path for path in every if path.split(".")[0] not in (*SHARED, "conditions", "tokenizer")]
-    return Table(columns, rows, len(free) - len(rows), warnings(form.base), sorted(set(free) - set(paths)))
+    return ConditionTable(
+        columns, rows, len(free) - len(rows), warnings(form.base), sorted(set(free) - set(paths))
+    )
 
 
 def mark(form: RecipeForm) -> None:
@@ -150,7 +152,9 @@ def _known(form: RecipeForm, path: str) -> str:
     return path
 
 
-def _row(path: str, texts: dict[str, dict[str, str]], every: dict[str, Field], recipe: Recipe) -> Row:
+def _row(
+    path: str, texts: dict[str, dict[str, str]], every: dict[str, Field], recipe: Recipe
+) -> VariedSetting:
     one = every.get(path)
     choices = []
     shared = one.value if one else "as below"
@@ -161,13 +165,13 @@ def _row(path: str, texts: dict[str, dict[str, str]], every: dict[str, Field], r
             *((value, value or "nothing") for value, _ in found if value),
         ]
     cells = [
-        Cell(condition, f"conditions.{condition}.overrides.{path}", lines.get(path, ""), choices)
+        SettingCell(condition, f"conditions.{condition}.overrides.{path}", lines.get(path, ""), choices)
         for condition, lines in texts.items()
     ]
     if choices:  # what was written another way (yes, on) stays as it was written
         known = {value for value, _ in choices}
         choices.extend((cell.text, cell.text) for cell in cells if cell.text not in known)
-    return Row(path, one.help if one else "", shared or "nothing", cells)
+    return VariedSetting(path, one.help if one else "", shared or "nothing", cells)
 
 
 def _lines(text: str) -> dict[str, str]:

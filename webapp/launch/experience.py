@@ -60,7 +60,7 @@ class Speeds:
         return None
 
 
-class Experience(Speeds):
+class MeasuredExperience(Speeds):
     """training.recipes.plan.Experience from the database, for one recipe; everything is asked once."""
 
     def __init__(

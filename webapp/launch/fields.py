@@ -48,14 +48,14 @@ class Field:
 
 
 @dataclass
-class Group:
+class FieldGroup:
     """Settings that belong together: a fieldset, folded when it is a stage."""
 
     path: str
     title: str
     help: str = ""
     fields: list[Field] = field(default_factory=list)
-    groups: list["Group"] = field(default_factory=list)
+    groups: list["FieldGroup"] = field(default_factory=list)
     folded: bool = False  # most people leave it as it is
     opened: bool = False  # though it can be folded
     errors: list[str] = field(default_factory=list)
@@ -66,7 +66,7 @@ class Group:
         for group in self.groups:
             yield from group.every_field()
 
-    def every_group(self) -> Iterator["Group"]:
+    def every_group(self) -> Iterator["FieldGroup"]:
         """This group and those in it."""
         yield self
         for group in self.groups:
@@ -141,7 +141,7 @@ def _override(line: str) -> tuple[str, Any]:
     return path.strip(), _yaml(value)
 
 
-def groups(recipe: Recipe, sizes: Sequence[tuple[str, str]] = ()) -> Iterator[Group]:
+def groups(recipe: Recipe, sizes: Sequence[tuple[str, str]] = ()) -> Iterator[FieldGroup]:
     """The groups of a recipe's form; `sizes` are the scales that it comes in, with their words."""
     basics = _group(recipe, "", "Basics", keys=BASICS)
     if sizes:
@@ -190,7 +190,7 @@ def digest(stage: StageSettings) -> str:
     return " · ".join(parts)
 
 
-def _named(recipe: Recipe, key: str, title: str) -> Group:
+def _named(recipe: Recipe, key: str, title: str) -> FieldGroup:
     """The group of one of the recipe's own settings."""
     info, value = Recipe.model_fields[key], getattr(recipe, key)
     if isinstance(value, Settings):
@@ -198,11 +198,11 @@ def _named(recipe: Recipe, key: str, title: str) -> Group:
         group.help, group.folded = info.description or "", True
         return group
     folded = key == "benchmarks"
-    return Group(key, title, info.description or "", groups=_items(value, key), folded=folded)
+    return FieldGroup(key, title, info.description or "", groups=_items(value, key), folded=folded)
 
 
-def _group(settings: Settings, path: str, title: str, keys: Iterable[str] | None = None) -> Group:
-    group = Group(path, title)
+def _group(settings: Settings, path: str, title: str, keys: Iterable[str] | None = None) -> FieldGroup:
+    group = FieldGroup(path, title)
     for key in keys or _own_first(type(settings)):
         info, value = type(settings).model_fields[key], getattr(settings, key)
         if key in FIXED and len(get_args(info.annotation)) == 1:
@@ -213,14 +213,14 @@ def _group(settings: Settings, path: str, title: str, keys: Iterable[str] | None
             group.groups[-1].help = info.description or ""
         elif isinstance(value, list | tuple) and value and isinstance(value[0], Settings):
             group.groups.append(
-                Group(below, _label(key), info.description or "", groups=_items(value, below))
+                FieldGroup(below, _label(key), info.description or "", groups=_items(value, below))
             )
         else:
             group.fields.append(_field(below, key, info, value))
     return group
 
 
-def _items(items: Iterable[Settings], path: str) -> list[Group]:
+def _items(items: Iterable[Settings], path: str) -> list[FieldGroup]:
     """One group an item of a list, by its name; by its position where two have the same one."""
     items = list(items)
     names = [_item_name(item) for item in items]

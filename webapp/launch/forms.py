@@ -11,7 +11,7 @@ from training.recipes.recipe import Recipe, RecipeError
 from webapp.launch import fields, text as recipe_text
 from webapp.launch.edited_recipe import EditedRecipe, Original
 from webapp.launch.edits import Edit
-from webapp.launch.fields import Field, Group, parsed
+from webapp.launch.fields import Field, FieldGroup, parsed
 from webapp.launch.text import TextError
 
 
@@ -87,7 +87,7 @@ class RecipeForm:
         return self.edited.text
 
     @cached_property
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[FieldGroup]:
         """The fields in their groups, each beside what the recipe has."""
         pristine = fields.groups(self.edited.pristine)
         was = {one.path: one.value for group in pristine for one in group.every_field()}
@@ -106,7 +106,7 @@ class RecipeForm:
             yield from group.every_field()
 
     @cached_property
-    def _groups(self) -> list[Group]:
+    def _groups(self) -> list[FieldGroup]:
         original = self.edited.original
         groups = list(fields.groups(self.base, fields.sizes(original.title, original.scales)))
         for group in (group for top in groups for group in top.every_group()):
@@ -148,9 +148,9 @@ class RecipeForm:
             if edited is not self.edited:
                 self._show(edited)
 
-    def _place(self, path: str) -> Field | Group | None:
+    def _place(self, path: str) -> Field | FieldGroup | None:
         """The field of a path, or the nearest field or group above it."""
-        places: dict[str, Field | Group] = {}
+        places: dict[str, Field | FieldGroup] = {}
         for group in self._groups:
             places |= {g.path: g for g in group.every_group() if g.path}
         places |= {f.path: f for f in self._entries()}
@@ -175,7 +175,7 @@ class RecipeText:
         self.marks: list[tuple[int, str, str]] = []  # (line, dotted path, what is wrong)
         self.lost: list[Edit] = []
         self.recipe = recipe
-        self._read = recipe_text.Text({})
+        self._read = recipe_text.ParsedText({})
         try:
             self._read = recipe_text.read(self.text)
             if recipe is None:

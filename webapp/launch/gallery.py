@@ -40,7 +40,7 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Choice:
+class GalleryRecipe:
     """A recipe of the gallery."""
 
     recipe: Recipe  # as shipped
@@ -75,7 +75,7 @@ class Choice:
         ).lower()
 
 
-def choices() -> list[Choice]:
+def choices() -> list[GalleryRecipe]:
     """Every shipped recipe, what can run here at once first, then by the work that it takes."""
     hardware = own_hardware(site())
     newest = _newest_on(hardware)
@@ -95,12 +95,14 @@ def _newest_on(hardware: Hardware) -> int:
 
 
 @lru_cache(maxsize=64)
-def _choice(name: str, written: int, hardware: Hardware, newest: int) -> Choice:
+def _choice(name: str, written: int, hardware: Hardware, newest: int) -> GalleryRecipe:
     """A recipe and its sizes; `written` (of the file) and `newest` only say how long the answer holds."""
     recipe = recipes.build(recipes.shipped(name))
     known = _speeds(hardware, newest) if newest else plans.NoExperience()
     sized = {FULL: recipe} | {size: recipes.build(recipe, [("scale", size)]) for size in recipe.scales}
-    return Choice(recipe, [Size(size, one, _cost(one, hardware, known), []) for size, one in sized.items()])
+    return GalleryRecipe(
+        recipe, [Size(size, one, _cost(one, hardware, known), []) for size, one in sized.items()]
+    )
 
 
 @lru_cache(maxsize=2)
@@ -122,10 +124,10 @@ def _cost(recipe: Recipe, hardware: Hardware, known: plans.Experience) -> Cost:
     )
 
 
-def _with_missing(choice: Choice) -> Choice:
+def _with_missing(choice: GalleryRecipe) -> GalleryRecipe:
     """Data come and go: they are looked for each time."""
     sizes = [
         Size(one.name, one.recipe, one.cost, missing_data(one.recipe, settings.MULBERRY_DATA))
         for one in choice.sizes
     ]
-    return Choice(choice.recipe, sizes)
+    return GalleryRecipe(choice.recipe, sizes)

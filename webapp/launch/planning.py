@@ -15,7 +15,7 @@ from training.recipes.hardware import CONSUMER, HARDWARE, Hardware, named
 from training.recipes.recipe import Recipe, resolve
 from training.settings.work_estimate import Work
 from webapp.experiments.templatetags.humane import duration, size
-from webapp.launch.experience import Experience, discordant_share
+from webapp.launch.experience import MeasuredExperience, discordant_share
 from webapp.launch.power import Power, power
 from webapp.launch.reuse import LaunchPlan
 from webapp.runs.models import OVER, StageRun
@@ -23,7 +23,7 @@ from webapp.runs.querysets import served_queues, willing_workers
 
 
 @dataclass(frozen=True)
-class Row:
+class PlanRow:
     """Stage runs that cost the same: a line of the plan's table. Its figures are those of one run."""
 
     stage: str
@@ -79,10 +79,10 @@ class Proposal:
     missing: Sequence[str]  # data that is not there
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> list[PlanRow]:
         """The table: stages in order, conditions and seeds that cost the same together."""
         return [
-            Row(
+            PlanRow(
                 stage=runs[0].spec.stage,
                 kind=runs[0].spec.settings.kind,
                 conditions=list(dict.fromkeys(run.spec.condition for run in runs)),
@@ -193,7 +193,7 @@ def propose(
     hardware = HARDWARE[device] if device else own_hardware(here)
     specs = resolve(recipe) if launch_plan is None else launch_plan.specs
     reused = None if launch_plan is None else launch_plan.reused
-    experience = Experience(recipe, specs, hardware, timed=device is None) if database else None
+    experience = MeasuredExperience(recipe, specs, hardware, timed=device is None) if database else None
     return Proposal(
         plan=plans.plan(recipe, hardware=hardware, experience=experience, reused=reused, specs=specs),
         site=here,

@@ -112,7 +112,7 @@ def _twins(
     return twins
 
 
-class Line(NamedTuple):
+class ReuseLine(NamedTuple):
     """A run that is not computed, in words."""
 
     stage: str
@@ -122,7 +122,7 @@ class Line(NamedTuple):
     text: str
 
 
-def lines(plan: LaunchPlan) -> list[Line]:
+def lines(plan: LaunchPlan) -> list[ReuseLine]:
     """Every run of a plan that is not computed, in the plan's order."""
     found = []
     for spec in plan.specs:
@@ -133,16 +133,16 @@ def lines(plan: LaunchPlan) -> list[Line]:
             text = f"finished{_on(run.finished_at)} in {run.experiment.name}"
             if offered.missing:
                 text += f", still to evaluate: {', '.join(offered.missing)}"
-            found.append(Line(stage, condition, seed, run, text))
+            found.append(ReuseLine(stage, condition, seed, run, text))
         elif place in plan.twins:
             text = f"the same as {plan.twins[place][0]}, which computes it"
-            found.append(Line(stage, condition, seed, None, text))
+            found.append(ReuseLine(stage, condition, seed, None, text))
     return found
 
 
-def gathered(plan: LaunchPlan) -> dict[tuple[str, str], list[Line]]:
+def gathered(plan: LaunchPlan) -> dict[tuple[str, str], list[ReuseLine]]:
     """The runs that are not computed, those of a stage together that have the same to say."""
-    by_text: dict[tuple[str, str], list[Line]] = {}
+    by_text: dict[tuple[str, str], list[ReuseLine]] = {}
     for line in lines(plan):
         by_text.setdefault((line.stage, line.text), []).append(line)
     return by_text

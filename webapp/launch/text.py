@@ -28,7 +28,7 @@ class TextError(ValueError):
 
 
 @dataclass
-class Text:
+class ParsedText:
     """What a text says, and where."""
 
     data: dict[str, Any]
@@ -115,11 +115,11 @@ def _spoken_value(value: Any, dumped: Any) -> Any:
     return dumped
 
 
-def read(text: str) -> Text:
+def read(text: str) -> ParsedText:
     """What a text of a recipe says. Raises TextError with what to do."""
     if len(text.encode("utf-8", "replace")) > MOST_BYTES:
         raise TextError(f"the text is longer than {MOST_BYTES // 1000} kB; a recipe needs a tenth of that")
-    found = Text({})
+    found = ParsedText({})
     data = _read(text, found.lines)
     if not isinstance(data, dict):
         raise TextError("holds no mapping of settings; begin with name: …", 1)

@@ -9,7 +9,7 @@ from typing import Any
 from training.recipes.recipe import Recipe
 from training.settings.queue_names import DEFAULT
 from webapp.experiments.templatetags.humane import duration, short, size
-from webapp.launch.planning import Proposal, Row, propose
+from webapp.launch.planning import PlanRow, Proposal, propose
 from webapp.launch.reuse import Fork, LaunchPlan, plan_launch
 from workers.cli.commands import CommandError, database
 
@@ -163,7 +163,7 @@ def _padded(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     ]
 
 
-def _cells(row: Row, one_of_many: int) -> list[str]:
+def _cells(row: PlanRow, one_of_many: int) -> list[str]:
     mark = "" if row.run.measured else "~"
     return [
         row.stage,
