@@ -28,7 +28,7 @@ log = logging.getLogger("mulberry.notifications")
 
 
 @dataclass(frozen=True)
-class News:
+class NotifiableEvent:
     """Something that happened, before it is known whom to tell."""
 
     kind: Notification.Kind
@@ -53,7 +53,7 @@ def tell() -> int:
     return told
 
 
-def _news(new: QuerySet[Event]) -> Iterator[News]:
+def _news(new: QuerySet[Event]) -> Iterator[NotifiableEvent]:
     failed = new.filter(to_state=State.FAILED).order_by("pk")
     known = set(
         Notification.objects.filter(key__in=[f"failed:{pk}" for pk in failed.values_list("pk", flat=True)])
@@ -81,10 +81,10 @@ def _over(experiments: Iterable[int]) -> QuerySet[Experiment]:
     return Experiment.objects.filter(pk__in=experiments).exclude(pk__in=moving).order_by("pk")
 
 
-def _failure(event: Event) -> News:
+def _failure(event: Event) -> NotifiableEvent:
     run = event.stage_run
     where = f"{run.stage.name}, {run.condition.name}, seed {run.seed}"
-    return News(
+    return NotifiableEvent(
         Kind.FAILED,
         f"failed:{event.pk}",
         run.experiment,
@@ -95,11 +95,11 @@ def _failure(event: Event) -> News:
     )
 
 
-def _end(experiment: Experiment, key: str) -> News:
+def _end(experiment: Experiment, key: str) -> NotifiableEvent:
     states = Counter(StageRun.objects.filter(experiment=experiment).values_list("state", flat=True))
     counted = ", ".join(f"{states[state]} {state}" for state in OVER if states[state])
     done = states[State.SUCCEEDED] == states.total()
-    return News(
+    return NotifiableEvent(
         Kind.ENDED,
         key,
         experiment,
@@ -110,7 +110,7 @@ def _end(experiment: Experiment, key: str) -> News:
     )
 
 
-def _criticals(experiment: Experiment, key: str) -> Iterator[News]:
+def _criticals(experiment: Experiment, key: str) -> Iterator[NotifiableEvent]:
     """One for all critical findings of an experiment."""
     critical = readings.Severity.CRITICAL
     try:
@@ -122,7 +122,7 @@ def _criticals(experiment: Experiment, key: str) -> Iterator[News]:
         return
     if found:
         more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-        yield News(
+        yield NotifiableEvent(
             Kind.CRITICAL,
             key,
             experiment,
@@ -133,7 +133,7 @@ def _criticals(experiment: Experiment, key: str) -> Iterator[News]:
         )
 
 
-def _tell(news: News) -> int:
+def _tell(news: NotifiableEvent) -> int:
     """Write it for each recipient, with what goes out of the page, in one transaction; wakes their open pages."""
     told = 0
     with transaction.atomic():

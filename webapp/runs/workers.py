@@ -184,7 +184,7 @@ def _line(queue: str) -> list[Standing]:
 
 
 @dataclass(frozen=True)
-class Turn:
+class QueuePlace:
     """Where an experiment stands in a queue."""
 
     queue: str
@@ -205,7 +205,7 @@ class Turn:
         return self.place == self.experiments
 
 
-def turns(experiment: Experiment) -> list[Turn]:
+def turns(experiment: Experiment) -> list[QueuePlace]:
     """An experiment's place in each queue in which it has runs to come. Three queries a queue."""
     names = experiment.runs.filter(state__in=(State.READY, State.WAITING)).values_list("queue", flat=True)
     found = []
@@ -215,7 +215,7 @@ def turns(experiment: Experiment) -> list[Turn]:
             at = ids.index(experiment.pk)
             ready = StageRun.objects.filter(queue=name, state=State.READY, experiment__in=ids[:at])
             row = Queue.objects.filter(name=name).first() or Queue(name=name)
-            found.append(Turn(name, row.paused_at, row.paused_by, at + 1, len(ids), ready.count()))
+            found.append(QueuePlace(name, row.paused_at, row.paused_by, at + 1, len(ids), ready.count()))
     return found
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
-from webapp.pages.experiments.estimate import Work, seconds_left
+from webapp.pages.experiments.estimate import RunProgress, seconds_left
 
 
-def work(run: int, stage: str, **changes: object) -> Work:
+def work(run: int, stage: str, **changes: object) -> RunProgress:
     values = {"parent": None, "steps": 100, "seconds": 0.0, "share": 0.0, "over": False, "running": False}
-    return Work(run=run, stage=stage, **(values | changes))  # type: ignore[arg-type]
+    return RunProgress(run=run, stage=stage, **(values | changes))  # type: ignore[arg-type]
 
 
 def test_nothing_is_known_before_a_run_has_started() -> None:

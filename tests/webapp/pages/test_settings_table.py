@@ -10,7 +10,7 @@ from tests import factories
 from training.recipes import recipe as recipes
 from webapp.experiments.models import Experiment
 from webapp.launch.launch import launch
-from webapp.pages.experiment.settings_table import Choice, Row, SettingsTable, settings_table
+from webapp.pages.experiment.settings_table import SettingRow, SettingsFilter, SettingsTable, settings_table
 
 pytestmark = pytest.mark.django_db
 
@@ -21,10 +21,10 @@ def launched(*changes: tuple[str, Any], origin: Experiment | None = None) -> Exp
 
 
 def table(experiment: Experiment, query: str = "") -> SettingsTable:
-    return settings_table(experiment, Choice.read(QueryDict(query)))
+    return settings_table(experiment, SettingsFilter.read(QueryDict(query)))
 
 
-def rows(found: SettingsTable) -> dict[str, Row]:
+def rows(found: SettingsTable) -> dict[str, SettingRow]:
     return {row.path: row for row in found.rows}
 
 

@@ -16,7 +16,7 @@ TICKS = 6  # about as many as an axis has
 NARROWEST = 0.001  # an axis shows at least this much: rounding is not blown up to a difference
 
 
-class Tick(NamedTuple):
+class AxisTick(NamedTuple):
     """A labelled place on the axis."""
 
     x: float  # percent of the axis' width
@@ -44,7 +44,7 @@ class ForestPlot:
     """Rows on one axis; without rows there is nothing to draw."""
 
     rows: tuple[Drawn, ...]
-    ticks: tuple[Tick, ...]
+    ticks: tuple[AxisTick, ...]
     zero: float  # where no difference is, in percent
 
 
@@ -76,7 +76,7 @@ def forest_plot(table: StageTable, together: bool) -> ForestPlot:
         )
 
     count = round((high - low) / step) + 1
-    ticks = tuple(Tick(x(at := low + i * step), _tick(at * table.metric.factor)) for i in range(count))
+    ticks = tuple(AxisTick(x(at := low + i * step), _tick(at * table.metric.factor)) for i in range(count))
     return ForestPlot(tuple(drawn(one, seeds) for one, seeds in found), ticks, x(0.0))
 
 

@@ -8,7 +8,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from webapp.experiments import notes
 from webapp.experiments.models import Experiment
-from webapp.pages.experiment.settings_table import Choice, settings_table
+from webapp.pages.experiment.settings_table import SettingsFilter, settings_table
 
 
 @require_GET
@@ -16,7 +16,7 @@ from webapp.pages.experiment.settings_table import Choice, settings_table
 def experiment_settings(request: HttpRequest, name: str) -> HttpResponse:
     """The settings' table as chosen; the address of the page follows."""
     found = get_object_or_404(Experiment.objects.select_related("origin"), name=name)
-    choice = Choice.read(request.GET)
+    choice = SettingsFilter.read(request.GET)
     address = choice.address(found)
     if "HX-Request" not in request.headers:
         return redirect(f"{address}#settings")

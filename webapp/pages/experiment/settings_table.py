@@ -20,7 +20,7 @@ ORIGIN, RECIPE, NOTHING = "origin", "recipe", "nothing"
 
 
 @dataclass(frozen=True)
-class Row:
+class SettingRow:
     """One setting: its value in each condition, and in what it is compared with."""
 
     path: str
@@ -37,7 +37,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Choice:
+class SettingsFilter:
     """What the settings are looked at with, as the address says."""
 
     only_differences: bool = True
@@ -45,7 +45,7 @@ class Choice:
     against: str = ""  # empty: where they come from
 
     @classmethod
-    def read(cls, asked: Mapping[str, Any]) -> "Choice":
+    def read(cls, asked: Mapping[str, Any]) -> "SettingsFilter":
         """From only, find and against of an address; anything else means the default."""
         only = asked.getlist("only")[-1:] != ["no"]  # type: ignore[attr-defined]  # the tick comes behind a hidden no
         against = asked.get("against", "")
@@ -69,7 +69,7 @@ class SettingsTable:
     """Rows that the choice leaves, and how many there are in all."""
 
     conditions: list[str]
-    rows: list[Row]
+    rows: list[SettingRow]
     total: int
     differing: int
     against: str  # origin, recipe or nothing
@@ -78,7 +78,7 @@ class SettingsTable:
     has_recipe: bool
 
 
-def settings_table(experiment: Experiment, choice: Choice) -> SettingsTable:
+def settings_table(experiment: Experiment, choice: SettingsFilter) -> SettingsTable:
     """The settings of an experiment as the choice wants them."""
     own = _by_condition(experiment.recipe)
     origin = experiment.origin if experiment.origin and not experiment.origin.imported else None
@@ -130,7 +130,7 @@ def _shipped(experiment: Experiment) -> dict[str, Any] | None:
         return None
 
 
-def _rows(own: dict[str, dict[str, str]], reference: dict[str, dict[str, str]]) -> Iterator[Row]:
+def _rows(own: dict[str, dict[str, str]], reference: dict[str, dict[str, str]]) -> Iterator[SettingRow]:
     """Settings in the recipe's order, then those that only the reference has."""
     base = next(iter(reference.values()), {})
     beside = [reference.get(condition, base) for condition in own]
@@ -138,7 +138,7 @@ def _rows(own: dict[str, dict[str, str]], reference: dict[str, dict[str, str]]) 
     for path in paths:
         values = [found.get(path, MISSING) for found in own.values()]
         others = [found.get(path, MISSING) for found in beside]
-        yield Row(
+        yield SettingRow(
             path,
             values,
             " / ".join(dict.fromkeys(others)) if reference else "",

@@ -7,7 +7,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from webapp.experiments.models import Experiment
-from webapp.pages.experiment.settings_table import Choice, settings_table
+from webapp.pages.experiment.settings_table import SettingsFilter, settings_table
 from webapp.pages.experiments import querysets
 from webapp.runs import code_versions, services
 from webapp.runs.models import Event
@@ -20,7 +20,7 @@ EVENTS_SHOWN = 20
 def experiment(request: HttpRequest, name: str) -> HttpResponse:
     """One experiment: its grid, its settings, what happened."""
     found = get_object_or_404(Experiment.objects.select_related("owner", "origin"), name=name)
-    choice = Choice.read(request.GET)
+    choice = SettingsFilter.read(request.GET)
     context = _state(found) | {
         "settings": yaml.safe_dump(found.recipe, sort_keys=False, allow_unicode=True),
         "versions": code_versions.of_experiment(found),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Work:
+class RunProgress:
     """One stage run: what it is, how long it took or takes so far, and how far it is."""
 
     run: int
@@ -18,7 +18,7 @@ class Work:
     running: bool
 
 
-def seconds_left(work: Sequence[Work]) -> float | None:
+def seconds_left(work: Sequence[RunProgress]) -> float | None:
     """Seconds until the last run ends, were the same number of runs to go on at once; None: nothing to go by.
 
     A run's length comes from finished runs of the same stage, else from its own progress, else from the seconds
@@ -33,7 +33,7 @@ def seconds_left(work: Sequence[Work]) -> float | None:
     return max(sum(left.values()) / at_once, *chains)
 
 
-def _left(one: Work, work: Sequence[Work]) -> float | None:
+def _left(one: RunProgress, work: Sequence[RunProgress]) -> float | None:
     done = [w.seconds for w in work if w.stage == one.stage and w.over and w.seconds > 0]
     if done:
         return max(sum(done) / len(done) - one.seconds, 0.0)
@@ -46,7 +46,7 @@ def _left(one: Work, work: Sequence[Work]) -> float | None:
     return max(one.steps * sum(w.seconds for w in timed) / steps - one.seconds, 0.0)
 
 
-def _chain(one: Work, unfinished: dict[int, Work], left: dict[int, float]) -> float:
+def _chain(one: RunProgress, unfinished: dict[int, RunProgress], left: dict[int, float]) -> float:
     total = left[one.run]
     while one.parent is not None and one.parent in unfinished:
         one = unfinished[one.parent]

@@ -32,7 +32,7 @@ class ConditionRow(NamedTuple):
     """One condition of an experiment, with its newest result."""
 
     summary: querysets.Summary
-    arm: querysets.Arm
+    arm: querysets.ConditionResult
     code_version: str
 
 

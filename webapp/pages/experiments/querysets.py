@@ -9,7 +9,7 @@ from django.db.models import Count
 from django.utils import timezone
 
 from webapp.experiments.models import Condition, Experiment, Stage
-from webapp.pages.experiments.estimate import Work, seconds_left
+from webapp.pages.experiments.estimate import RunProgress, seconds_left
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import PRIMARY, Accuracy, latest_accuracies
 from webapp.runs import querysets as runs
@@ -20,7 +20,7 @@ ORDER = (State.RUNNING, State.READY, State.FAILED, State.CANCELLED, State.WAITIN
 
 
 @dataclass(frozen=True)
-class Arm:
+class ConditionResult:
     """A condition's newest result: accuracy on the primary metric, mean over seeds, after its furthest stage."""
 
     condition: Condition
@@ -35,7 +35,7 @@ class Summary:
 
     experiment: Experiment
     states: Counter[str]
-    arms: list[Arm]
+    arms: list[ConditionResult]
 
     @property
     def state(self) -> str:
@@ -64,7 +64,7 @@ class Box:
 
 
 @dataclass(frozen=True)
-class Row:
+class RunGridRow:
     """A stage with one list of boxes (one a seed) for each condition."""
 
     stage: Stage
@@ -72,11 +72,11 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Grid:
+class RunGrid:
     """Stages × conditions × seeds of one experiment, as they stand now."""
 
     conditions: list[Condition]
-    rows: list[Row]
+    rows: list[RunGridRow]
     boxes: list[Box]
     seconds_left: float | None
     seeds: Sequence[int] = field(default_factory=list)
@@ -153,9 +153,11 @@ def summaries(experiments: Iterable[Experiment]) -> list[Summary]:
     for experiment, state, count in every.values_list("experiment_id", "state").annotate(Count("pk")):
         states[experiment][state] = count
     results = _furthest_results(experiments)
-    arms: dict[int, list[Arm]] = defaultdict(list)
+    arms: dict[int, list[ConditionResult]] = defaultdict(list)
     for condition in Condition.objects.filter(experiment__in=experiments):
-        arms[condition.experiment_id].append(Arm(condition, *results.get(condition.pk, (None, None, False))))
+        arms[condition.experiment_id].append(
+            ConditionResult(condition, *results.get(condition.pk, (None, None, False)))
+        )
     return [Summary(e, states[e.pk], arms[e.pk]) for e in experiments]
 
 
@@ -180,7 +182,7 @@ def _furthest_results(experiments: list[Experiment]) -> dict[int, tuple[str, flo
     return results
 
 
-def grid(experiment: Experiment) -> Grid:
+def grid(experiment: Experiment) -> RunGrid:
     """The grid of one experiment. Four queries."""
     found = list(runs.for_pages().filter(experiment=experiment))
     accuracies = latest_accuracies([run.pk for run in found], experiment.primary_metric)
@@ -191,19 +193,21 @@ def grid(experiment: Experiment) -> Grid:
     cells: dict[tuple[int, int], list[Box]] = defaultdict(list)
     for box in boxes:
         cells[box.run.stage_id, box.run.condition_id].append(box)
-    rows = [Row(stage, [cells[stage.pk, c.pk] for c in conditions]) for stage in experiment.stages.all()]
+    rows = [
+        RunGridRow(stage, [cells[stage.pk, c.pk] for c in conditions]) for stage in experiment.stages.all()
+    ]
     left = seconds_left([_work(box) for box in boxes])
-    return Grid(conditions, rows, boxes, left, experiment.seeds)
+    return RunGrid(conditions, rows, boxes, left, experiment.seeds)
 
 
-def _work(box: Box) -> Work:
+def _work(box: Box) -> RunProgress:
     run = box.run
     share = run.progress_done / run.progress_total if run.progress_total else 0.0
     if run.preparing:
         share = 0.0
     elif run.planned_steps and run.progress_unit != "steps":
         share = TRAINED + (1 - TRAINED) * share
-    return Work(
+    return RunProgress(
         run=run.pk,
         parent=run.parent_id,
         stage=run.stage.name,

@@ -20,7 +20,7 @@ KEPT_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
-class Difference:
+class BaselineDifference:
     """A condition against the baseline after a last stage."""
 
     stage: str
@@ -38,7 +38,7 @@ class LastResult:
 
     experiment: Experiment
     at: datetime
-    differences: tuple[Difference, ...]
+    differences: tuple[BaselineDifference, ...]
 
 
 def last_results() -> list[LastResult]:
@@ -63,10 +63,10 @@ def last_results() -> list[LastResult]:
     ]
 
 
-def _differences(experiment: Experiment, news: int) -> tuple[Difference, ...]:
+def _differences(experiment: Experiment, news: int) -> tuple[BaselineDifference, ...]:
     """From the cache as long as no journal of the experiment was read on."""
     key = f"last-result:{experiment.pk}:{news}"
-    known: tuple[Difference, ...] | None = cache.get(key)
+    known: tuple[BaselineDifference, ...] | None = cache.get(key)
     if known is None:
         table = stage_table(experiment)
         known = tuple(
@@ -79,16 +79,16 @@ def _differences(experiment: Experiment, news: int) -> tuple[Difference, ...]:
     return known
 
 
-def _difference(table: StageTable, row: StageRow, place: int) -> Difference:
+def _difference(table: StageTable, row: StageRow, place: int) -> BaselineDifference:
     named = row.stage, table.others[place], place + 1, table.baseline
     if table.several_seeds and (together := row.over_seeds[place]):
-        return Difference(*named, points(together.result.mean), together.verdict, "")
+        return BaselineDifference(*named, points(together.result.mean), together.verdict, "")
     done = [one for seed in row.seeds if (one := seed.comparisons[place]) is not None]
     if not done:
-        return Difference(*named, "", None, "not decided yet")
+        return BaselineDifference(*named, "", None, "not decided yet")
     if any(cell.empty for seed in row.seeds for cell in (seed.cells[0], seed.cells[place + 1])):
-        return Difference(*named, "", None, NO_PROBLEMS)
+        return BaselineDifference(*named, "", None, NO_PROBLEMS)
     if isinstance(done[0], Refusal):
-        return Difference(*named, "", None, "cannot be compared")
+        return BaselineDifference(*named, "", None, "cannot be compared")
     alone = f"seed {done[0].seed} alone so far" if table.several_seeds else ""
-    return Difference(*named, points(done[0].delta), done[0].verdict, alone)
+    return BaselineDifference(*named, points(done[0].delta), done[0].verdict, alone)

@@ -31,7 +31,7 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Place:
+class DashboardPage:
     """A page of the dashboard by its URL name, with the words by which people look for it."""
 
     group: str
@@ -41,13 +41,13 @@ class Place:
 
 
 PLACES = (
-    Place("Do", "New experiment", "new_experiment", "launch start recipe gallery"),
-    Place("Pages", "Overview", "overview", "home start now attention"),
-    Place("Pages", "Experiments", "experiments", "list all runs"),
-    Place("Pages", "Workers", "workers", "devices gpu slots drain"),
-    Place("Pages", "Compare experiments", "compare", "across"),
-    Place("Pages", "Notifications", "notifications", "settings webhook e-mail email bell"),
-    Place("Pages", "Saved views", "saved_views", "bookmarks"),
+    DashboardPage("Do", "New experiment", "new_experiment", "launch start recipe gallery"),
+    DashboardPage("Pages", "Overview", "overview", "home start now attention"),
+    DashboardPage("Pages", "Experiments", "experiments", "list all runs"),
+    DashboardPage("Pages", "Workers", "workers", "devices gpu slots drain"),
+    DashboardPage("Pages", "Compare experiments", "compare", "across"),
+    DashboardPage("Pages", "Notifications", "notifications", "settings webhook e-mail email bell"),
+    DashboardPage("Pages", "Saved views", "saved_views", "bookmarks"),
 )
 OF_EXPERIMENT = (("Comparison", "comparison"), ("Report", "report"))
 
