@@ -26,7 +26,7 @@ SUCCEEDED, FAILED, STOPPED = 0, 1, 75  # 75: EX_TEMPFAIL of sysexits.h
 
 def main(run_dir: Path) -> int:
     """Run the stage of a run directory to its end and return the exit code; the outcome is in the journal."""
-    told = _ToldToStop()
+    stop_signals = _StopSignals()
     code_version()  # before the heavy imports, which take long enough for a checkout
     first = torchrun.rank() == 0
     journal = Journal(run_dir / "journal") if first else Silent()
@@ -40,7 +40,7 @@ def main(run_dir: Path) -> int:
             torchrun.go_alone()
         _prepare_process(run_spec)
         run = Run.open(run_dir, run_spec, journal)
-        told.passed_on_to(run)
+        stop_signals.passed_on_to(run)
         stage = importlib.import_module(f"training.stages.{run.spec.settings.kind}.train")
         stage.run(run)
     except Stopped as stopped:
@@ -118,7 +118,7 @@ def _show_gpus(numbers: str) -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
 
 
-class _ToldToStop:
+class _StopSignals:
     """The TERM and Ctrl-C handlers; what came before there is a Run is kept for it."""
 
     def __init__(self) -> None:

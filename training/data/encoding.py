@@ -15,7 +15,7 @@ Kept = TypeVar("Kept")
 Tick = Callable[[int, int], None]  # told how many are done, of how many; may raise to stop
 
 
-def _untold(done: int, total: int) -> None:
+def _no_tick(done: int, total: int) -> None:
     """Nobody wants to know."""
 
 
@@ -57,7 +57,7 @@ def supervised(
     *,
     count: int,
     max_length: int,
-    tick: Tick = _untold,
+    tick: Tick = _no_tick,
 ) -> dict[str, list[list[int]]]:
     """Columns input_ids and labels of the first `count` examples that fit max_length; only completions are learnt."""
 
@@ -70,7 +70,7 @@ def supervised(
 
 
 def first_fitting(
-    drawn: Iterable[Kept | None], count: int, limit: str, tick: Tick = _untold
+    drawn: Iterable[Kept | None], count: int, limit: str, tick: Tick = _no_tick
 ) -> Iterator[Kept]:
     """Yield the first `count` that are not None. Raises ValueError when too few of those drawn fit."""
     kept = 0

@@ -174,7 +174,7 @@ def _shard(folder: Folder, part: Part, mixture: TokenMixture) -> Iterator[Writer
     writer = Writer(folder, part)
     try:
         yield writer
-        writer.close(mixture.drawn, mixture.sizes)
+        writer.close(mixture.texts_taken, mixture.sizes)
     except BaseException:
         writer.drop()
         raise

@@ -53,7 +53,7 @@ class TokenMixture:
         """
         self.sources, self.shares, self.tokenizer, self.written = sources, shares, tokenizer, written
         self.measured = measured
-        self.drawn, self.sizes = list(drawn), list(sizes)
+        self.texts_taken, self.sizes = list(drawn), list(sizes)
         self._streams = [
             self._texts(cycled(source, place, seed, data_dir, skip))
             for place, (source, skip) in enumerate(zip(sources, drawn, strict=True))
@@ -63,7 +63,7 @@ class TokenMixture:
         """The next text whose key is not held out. Raises ValueError when a source has no others."""
         place = min(range(len(self.sources)), key=lambda i: self.sizes[i] / self.shares[i])
         for text in islice(self._streams[place], len(held_out) + SKIPPED):
-            self.drawn[place] += 1
+            self.texts_taken[place] += 1
             if text.key not in held_out:
                 self.sizes[place] += text.size
                 return text

@@ -49,7 +49,7 @@ class _Evaluation:
 
     def record(self, step: int) -> None:
         """Announce the evaluation and append its outcomes batch by batch, the samples after the one that counts."""
-        self.run.stop_if_told()
+        self.run.stop_if_asked()
         name, count = self.benchmark.name, len(self.problems)
         self.run.journal.append(
             "evaluation",
@@ -82,7 +82,7 @@ class _Evaluation:
             done += len(rows)
             correct += sum(row["correct"] for row in rows)
             self.run.journal.progress(done, total, unit, self.benchmark.name)
-            self.run.stop_if_told()
+            self.run.stop_if_asked()
         return correct
 
     def _written(self) -> Iterator[list[OutcomeRow]]:

@@ -82,8 +82,8 @@ class Run:
             data=data,
         )
 
-    def told(self) -> str | None:
-        """What this process alone was told: DEADLINE, TERMINATED, or None to go on."""
+    def own_stop_reason(self) -> str | None:
+        """What this process alone was told to stop for: DEADLINE, TERMINATED, or None to go on."""
         if self._past_deadline():
             return DEADLINE
         return TERMINATED if self.terminated else None
@@ -93,9 +93,9 @@ class Run:
 
         All processes of the stage must ask at the same point; what one of them was told counts for all.
         """
-        return REASONS[int(ranks.largest(REASONS.index(self.told())))]
+        return REASONS[int(ranks.largest(REASONS.index(self.own_stop_reason())))]
 
-    def stop_if_told(self) -> None:
+    def stop_if_asked(self) -> None:
         """Raise Stopped when the stage should end now; all processes of the stage must ask at the same point."""
         if (reason := self.stop_reason()) is not None:
             raise Stopped(reason)

@@ -138,7 +138,7 @@ def _sample(
                     _record(run, step, rows[recorded:])
                     recorded = len(rows)
                     run.journal.progress(done, len(problems), "problems", "sampling")
-                run.stop_if_told()
+                run.stop_if_asked()
         _record(run, step, rows[recorded:])
         if done < len(problems):
             text = f"the budget is spent: {done:,} of {len(problems):,} problems were asked"

@@ -76,15 +76,14 @@ class Preparation:
 
     def __init__(self, run: Run, unit: str) -> None:
         self.run, self.unit = run, unit
-        self._told = 0.0
+        self._last_record = 0.0
 
     def __call__(self, done: int, total: int) -> None:
         """Tell how far it is. Raises Stopped."""
-        if (now := time.monotonic()) - self._told >= 1:
-            self._told = now
-            if (
-                reason := self.run.told()
-            ) is not None:  # each process for itself: they are at different points
+        if (now := time.monotonic()) - self._last_record >= 1:
+            self._last_record = now
+            reason = self.run.own_stop_reason()  # each process for itself: they are at different points
+            if reason is not None:
                 raise Stopped(reason)
             self.run.journal.progress(done, total, self.unit, PREPARING)
 

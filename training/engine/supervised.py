@@ -22,7 +22,7 @@ class Part:
     """Data that is learnt with one schedule."""
 
     name: str
-    drawn: Iterable[Example]
+    stream: Iterable[Example]
     examples: int  # the first that fit
     epochs: int
     learning_rate: float
@@ -54,7 +54,7 @@ def train(
     for part in parts:
         encoded = encoding.supervised(
             tokenizer,
-            part.drawn,
+            part.stream,
             count=part.examples,
             max_length=max_length,
             tick=stage_helpers.Preparation(run, "examples"),

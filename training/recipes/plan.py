@@ -153,7 +153,7 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Of device time."""
+        """Estimated device time in seconds, summed over all stage runs that are computed."""
         return sum(run.seconds for run in self.new)
 
     @property

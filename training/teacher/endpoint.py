@@ -16,7 +16,7 @@ from training.teacher import Answer, TeacherError
 from training.teacher.budget import Budget
 from training.teacher.cache import Cache
 from training.teacher.config import EndpointSettings, SolutionSettings
-from training.teacher.replies import RUBBISH, Said, TryAgain, answer as read_answer
+from training.teacher.replies import RUBBISH, HttpReply, TryAgain, answer as read_answer
 
 MOST_WAIT = 60.0  # seconds between two tries that the endpoint did not ask for
 LOOK = 0.2  # seconds between looks at whether to stop, or at what another run is asking
@@ -33,10 +33,10 @@ class EndpointTeacher:
         endpoint: EndpointSettings,
         settings: SolutionSettings,
         cache: Cache,
-        stop_if_told: Callable[[], None],
+        stop_if_asked: Callable[[], None],
     ) -> None:
         self.endpoint, self.settings = endpoint, settings
-        self.cache, self.stop_if_told = cache, stop_if_told
+        self.cache, self.stop_if_asked = cache, stop_if_asked
         self.name = f"{endpoint.model} at {endpoint.base_url}"
         self.key = _key(endpoint.key_variable)
 
@@ -62,7 +62,7 @@ class _Asking:
         self.teacher, self.endpoint, self.settings = teacher, teacher.endpoint, teacher.settings
         self.problems = problems
         self.budget = Budget(self.endpoint, self.settings.max_new_tokens)
-        self.found: dict[tuple[int, int], Answer] = {}
+        self.answers_by_sample: dict[tuple[int, int], Answer] = {}
         self.answered = 0  # samples, for messages
         self.spent_at: int | None = None  # the first problem that the budget does not reach for
         self.failure: BaseException | None = None
@@ -85,8 +85,8 @@ class _Asking:
     async def problem(self, number: int) -> list[Answer] | None:
         """The samples of a problem; None when the budget does not reach for it and that is no failure."""
         keys = [(number, sample) for sample in range(self.settings.samples)]
-        while not all(key in self.found for key in keys):
-            self.teacher.stop_if_told()
+        while not all(key in self.answers_by_sample for key in keys):
+            self.teacher.stop_if_asked()
             if self.failure is not None:
                 raise self._explained(self.failure)
             if self.feeder.done() and (error := self.feeder.exception()) is not None:
@@ -96,7 +96,7 @@ class _Asking:
                     raise self._spent(number)
                 return None
             await self._change()
-        return [self.found.pop(key) for key in keys]
+        return [self.answers_by_sample.pop(key) for key in keys]
 
     async def end(self) -> None:
         """Give requests under way a moment to be answered and kept, and end the others."""
@@ -146,7 +146,7 @@ class _Asking:
         }
         answer = await self._answer(asked, {**asked, "sample": sample}, self.problems[number])
         self.budget.settle(number, sample, answer)
-        self.found[number, sample] = answer
+        self.answers_by_sample[number, sample] = answer
         self.answered += 1
 
     async def _answer(self, request: dict[str, Any], asked: dict[str, Any], problem: Example) -> Answer:
@@ -215,8 +215,8 @@ class _Asking:
             why = f"cannot be reached ({self._without_key(str(error)) or type(error).__name__})"
             raise TryAgain(why, "see that it runs, and that base_url is right") from None
         text = self._without_key(content.decode("utf-8", "replace"))
-        said = Said(reply.status_code, reply.headers, text)
-        return read_answer(said, key_variable=self.endpoint.key_variable, model=self.endpoint.model)
+        whole = HttpReply(reply.status_code, reply.headers, text)
+        return read_answer(whole, key_variable=self.endpoint.key_variable, model=self.endpoint.model)
 
     def _without_key(self, text: str) -> str:
         """Nothing that an endpoint says may bring the key into an answer, a message or a log."""

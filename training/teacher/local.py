@@ -30,10 +30,10 @@ class LocalTeacher:
         tokenizer: PreTrainedTokenizerFast,
         settings: SolutionSettings,
         cache: Cache,
-        stop_if_told: Callable[[], None],
+        stop_if_asked: Callable[[], None],
     ) -> None:
         self.model, self.tokenizer, self.settings = model.eval(), tokenizer, settings
-        self.cache, self.stop_if_told = cache, stop_if_told
+        self.cache, self.stop_if_asked = cache, stop_if_asked
         self.dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
         eos_id = tokenizer.eos_token_id  # pads too, as in an evaluation
         self.sampler = Sampler(model, eos_id=eos_id, pad_id=eos_id, dtype=self.dtype)
@@ -44,7 +44,7 @@ class LocalTeacher:
     def answers(self, problems: Sequence[Example]) -> Generator[list[Answer], None, None]:
         """Yield each problem's samples, in order."""
         for start in range(0, len(problems), self.settings.sampling_batch):
-            self.stop_if_told()
+            self.stop_if_asked()
             prompts = [problem.prompt for problem in problems[start : start + self.settings.sampling_batch]]
             yield from self._batch(prompts)
 
@@ -68,7 +68,7 @@ class LocalTeacher:
                 finally:
                     self.cache.release(asked)
             time.sleep(LOOK)  # another run samples the same
-            self.stop_if_told()
+            self.stop_if_asked()
         return [[replace(Answer(**one), cached=True) for one in group] for group in known]
 
     def _sampled(self, prompts: list[str], seed: int) -> list[list[Answer]]:

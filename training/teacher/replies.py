@@ -24,22 +24,22 @@ class TryAgain(Exception):
 
 
 @dataclass(frozen=True)
-class Said:
-    """One reply."""
+class HttpReply:
+    """A reply of an endpoint."""
 
     status: int
     headers: Mapping[str, str]
     text: str
 
 
-def answer(said: Said, *, key_variable: str | None, model: str) -> Answer:
+def answer(reply: HttpReply, *, key_variable: str | None, model: str) -> Answer:
     """The answer in a reply; without token counts in it they are -1. Raises TryAgain or TeacherError."""
-    if said.status != 200:
-        _refused(said, key_variable, model)
+    if reply.status != 200:
+        _refused(reply, key_variable, model)
     try:
-        body = json.loads(said.text)
+        body = json.loads(reply.text)
     except ValueError:
-        raise TryAgain(f"answers with something that is not JSON: {_shown(said.text)}", RUBBISH) from None
+        raise TryAgain(f"answers with something that is not JSON: {_shown(reply.text)}", RUBBISH) from None
     try:
         choice = body["choices"][0]
         text = choice["message"]["content"]
@@ -49,9 +49,9 @@ def answer(said: Said, *, key_variable: str | None, model: str) -> Answer:
             int(usage.get(name) or -1) for name in ("prompt_tokens", "completion_tokens")
         )
     except (KeyError, IndexError, TypeError, AttributeError, ValueError):
-        raise TryAgain(f"answers without a choice and its message: {_shown(said.text)}", RUBBISH) from None
+        raise TryAgain(f"answers without a choice and its message: {_shown(reply.text)}", RUBBISH) from None
     if not isinstance(text, str | None):
-        raise TryAgain(f"answers with a message that is no text: {_shown(said.text)}", RUBBISH)
+        raise TryAgain(f"answers with a message that is no text: {_shown(reply.text)}", RUBBISH)
     text = text or ""
     return Answer(text, ended, tokens_in, tokens_out, mul_tokens=len(TOKEN.findall(text)))
 
@@ -59,25 +59,27 @@ def answer(said: Said, *, key_variable: str | None, model: str) -> Answer:
 RUBBISH = "check that base_url is the address of an OpenAI-compatible API; it often ends in /v1"
 
 
-def _refused(said: Said, key_variable: str | None, model: str) -> None:
+def _refused(reply: HttpReply, key_variable: str | None, model: str) -> None:
     """Raise what a status other than 200 means."""
-    text, code = _error(said.text)
-    match said.status:
+    text, code = _error(reply.text)
+    match reply.status:
         case 401 | 403 if key_variable is None:
             advice = "put it into a variable MULBERRY_KEY_… of the worker and name that in key_variable"
-            raise TeacherError(f"asks for a key ({said.status}); {advice}")
+            raise TeacherError(f"asks for a key ({reply.status}); {advice}")
         case 401 | 403:
             advice = f"put a valid one into {key_variable} where the worker runs and start the worker again"
-            raise TeacherError(f"rejects the key ({said.status}: {text}); {advice}")
-        case 402 | 429 if said.status == 402 or code in NO_CREDIT:
-            raise TeacherError(f"has no credit left ({said.status}: {text}); top the account up")
+            raise TeacherError(f"rejects the key ({reply.status}: {text}); {advice}")
+        case 402 | 429 if reply.status == 402 or code in NO_CREDIT:
+            raise TeacherError(f"has no credit left ({reply.status}: {text}); top the account up")
         case 404:
             raise TeacherError(f"knows no such page or model {model!r} (404: {text}); fix base_url or model")
         case 429:
             advice = "lower concurrency, or wait until its limit is over"
-            raise TryAgain(f"limits requests (429: {text})", advice, _retry_after(said.headers), limited=True)
+            raise TryAgain(
+                f"limits requests (429: {text})", advice, _retry_after(reply.headers), limited=True
+            )
         case status if status in AGAIN:
-            wait = _retry_after(said.headers)
+            wait = _retry_after(reply.headers)
             raise TryAgain(f"answers with an error of its own ({status}: {text})", "look at its log", wait)
         case status if 200 <= status < 400:
             raise TeacherError(f"answers {status} and not 200: {text}; {RUBBISH}")

@@ -113,7 +113,7 @@ def test_weights_are_shares_of_tokens_and_conditions_read_the_same_texts(tmp_pat
         longest = max(text.size for text in read[-1])
         for size, share in zip(mixed.sizes, [3 / 8, 1 / 8, 4 / 8], strict=True):
             assert abs(size - share * sum(mixed.sizes)) <= longest
-        assert mixed.drawn[0] > 10 * mixed.drawn[1]  # the long texts are few
+        assert mixed.texts_taken[0] > 10 * mixed.texts_taken[1]  # the long texts are few
     plain, injected = read
     assert [text.key for text in plain] == [text.key for text in injected]
     assert sum(len(text.ids) for text in injected) < sum(len(text.ids) for text in plain)

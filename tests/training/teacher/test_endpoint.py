@@ -41,7 +41,7 @@ def teacher(
     cache: Cache,
     *,
     samples: int = 2,
-    stop_if_told: Callable[[], None] = lambda: None,
+    stop_if_asked: Callable[[], None] = lambda: None,
     **changes: Any,
 ) -> EndpointTeacher:
     settings = DistillationSettings.model_validate(
@@ -60,7 +60,7 @@ def teacher(
             },
         }
     )
-    return EndpointTeacher(settings.teacher.endpoint, settings, cache, stop_if_told)
+    return EndpointTeacher(settings.teacher.endpoint, settings, cache, stop_if_asked)
 
 
 def told(found: list[list[Answer]]) -> list[list[str]]:
@@ -272,7 +272,7 @@ def test_what_is_under_way_when_the_stage_is_stopped_is_kept(endpoint: Endpoint,
         stopped.wait(60 if number else 0)  # all but the first are under way when the stage is stopped
         return completion(solution(question))
 
-    def stop_if_told() -> None:
+    def stop_if_asked() -> None:
         if endpoint.requests >= 4:
             stopped.set()
             raise Stopped("terminated")
@@ -280,7 +280,7 @@ def test_what_is_under_way_when_the_stage_is_stopped_is_kept(endpoint: Endpoint,
     endpoint.answer = answer
 
     with pytest.raises(Stopped):
-        list(teacher(endpoint, cache, concurrency=4, stop_if_told=stop_if_told).answers(PROBLEMS))
+        list(teacher(endpoint, cache, concurrency=4, stop_if_asked=stop_if_asked).answers(PROBLEMS))
     paid = endpoint.requests
     assert paid < 2 * len(PROBLEMS)
     list(teacher(endpoint, cache, concurrency=4).answers(PROBLEMS))

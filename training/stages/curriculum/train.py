@@ -18,7 +18,7 @@ def run(run: Run) -> None:
     parts = [
         supervised.Part(
             name=step.name,
-            drawn=stage_helpers.examples(run, step.data, step.name),
+            stream=stage_helpers.examples(run, step.data, step.name),
             examples=step.examples,
             epochs=step.epochs,
             learning_rate=step.learning_rate,

@@ -23,14 +23,14 @@ def run(run: Run) -> None:
 
     def teacher(student: GPT2LMHeadModel, tokens: PreTrainedTokenizerFast, cache: Cache) -> Teacher:
         if settings.teacher.kind == "endpoint":
-            return EndpointTeacher(settings.teacher.endpoint, settings, cache, run.stop_if_told)
+            return EndpointTeacher(settings.teacher.endpoint, settings, cache, run.stop_if_asked)
         if settings.teacher.checkpoint is None:
-            return LocalTeacher(student, tokens, settings, cache, run.stop_if_told)
+            return LocalTeacher(student, tokens, settings, cache, run.stop_if_asked)
         where = settings.teacher.checkpoint
         loaded, own = (
             model.load(where).to(run.device),
             tokenizer.of_start(where, model.entries(where), lambda: tokens),
         )
-        return LocalTeacher(loaded, own, settings, cache, run.stop_if_told)
+        return LocalTeacher(loaded, own, settings, cache, run.stop_if_asked)
 
     sampled_completions.learn(run, settings, teacher)

@@ -345,7 +345,7 @@ class GrpoTrainer(Engine, GRPOTrainer):
             self._metrics["train"][name].append(value)
 
     def engine_state(self) -> dict[str, Any]:
-        """What moves, too: the reference and the entropy bonus."""
+        """Add what training changes beside the policy: a synced reference and the entropy bonus."""
         state = super().engine_state()
         if self.args.sync_ref_model:
             state["reference"] = self.accelerator.unwrap_model(self.ref_model).state_dict()
@@ -354,7 +354,7 @@ class GrpoTrainer(Engine, GRPOTrainer):
         return state
 
     def load_engine_state(self, state: dict[str, Any]) -> None:
-        """What moves, too."""
+        """Restore the synced reference and the entropy bonus that `engine_state` returned."""
         super().load_engine_state(state)
         if self.args.sync_ref_model:
             self.accelerator.unwrap_model(self.ref_model).load_state_dict(state["reference"])

@@ -18,6 +18,6 @@ def run(run: Run) -> None:
     stage_helpers.refuse_beyond_context(run, "max_length", settings.max_length)
 
     def itself(model: GPT2LMHeadModel, tokens: PreTrainedTokenizerFast, cache: Cache) -> LocalTeacher:
-        return LocalTeacher(model, tokens, settings, cache, run.stop_if_told)
+        return LocalTeacher(model, tokens, settings, cache, run.stop_if_asked)
 
     sampled_completions.learn(run, settings, itself, rounds=settings.rounds)
