@@ -69,7 +69,7 @@ def make_experiment(
         "owner": owner or make_user(),
     }
     experiment = Experiment.objects.create(name=name, **(values | fields))
-    arms = [
+    made = [
         Condition.objects.create(
             experiment=experiment,
             name=condition,
@@ -85,7 +85,7 @@ def make_experiment(
                 experiment=experiment, name=stage, kind=kind, position=i, after=steps[-1] if steps else None
             )
         )
-    for condition in arms:
+    for condition in made:
         for seed in seeds:
             parent = None
             for stage in steps:

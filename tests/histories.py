@@ -82,7 +82,7 @@ def make_history(
     accuracies = (0.0, 0.0, 0.03, 0.58, 0.63, 0.85)
     experiment = make_experiment(name, seeds=seeds, owner=owner)
     for run in StageRun.objects.filter(experiment=experiment).select_related("stage", "condition"):
-        place, arm = run.stage.position, run.condition.position
+        place, condition = run.stage.position, run.condition.position
         if place > done:
             continue
         over = place < done
@@ -90,11 +90,13 @@ def make_history(
         run.progress_total, run.progress_unit, run.progress_phase = 150, "steps", "train"
         run.progress_done = 150 if over else 60
         run.save()
-        train(attempt, run.stage.kind, steps=run.progress_done, seed=arm + run.seed)
+        train(attempt, run.stage.kind, steps=run.progress_done, seed=condition + run.seed)
         if over:
             draw = random.Random(f"{name} {run.pk}")
-            share = accuracies[place] + (0.04 if arm and accuracies[place] > 0.1 else 0)
-            add_evaluation(attempt, [draw.random() < share for _ in range(600)], step=150, mul_tokens=arm)
+            share = accuracies[place] + (0.04 if condition and accuracies[place] > 0.1 else 0)
+            add_evaluation(
+                attempt, [draw.random() < share for _ in range(600)], step=150, mul_tokens=condition
+            )
             add_checkpoint(attempt, step=150)
     return experiment
 

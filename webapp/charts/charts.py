@@ -44,18 +44,21 @@ class ConditionCurves:
 
 @dataclass(frozen=True)
 class Chart:
-    """What a chart shows: the arms, or the components and their total."""
+    """What a chart shows: the conditions, or the components and their total."""
 
     kind: Kind
     own: StageRun
     axis: Axis
-    arms: Sequence[ConditionCurves]
+    conditions: Sequence[ConditionCurves]
     components: Sequence[tuple[str, Curve]] = ()
 
     @property
     def own_curve(self) -> Curve | None:
         """This run's curve; of stacked components, the reward."""
-        return next((one for arm in self.arms for one in arm.curves if one.run.pk == self.own.pk), None)
+        return next(
+            (one for condition in self.conditions for one in condition.curves if one.run.pk == self.own.pk),
+            None,
+        )
 
     @property
     def latest(self) -> float | None:
@@ -108,10 +111,10 @@ def _chart(
             kind, own, axis, [ConditionCurves([one]) for name, one in drawn if name == "reward"], parts
         )
     known = [(run, kind.name, found[run.pk, kind.name]) for run in runs if (run.pk, kind.name) in found]
-    arms: dict[int, list[Curve]] = {}
+    by_condition: dict[int, list[Curve]] = {}
     for _, curve in _curves(known, axis, choices):
-        arms.setdefault(curve.run.condition_id, []).append(curve)
-    return Chart(kind, own, axis, [ConditionCurves(curves) for curves in arms.values()])
+        by_condition.setdefault(curve.run.condition_id, []).append(curve)
+    return Chart(kind, own, axis, [ConditionCurves(curves) for curves in by_condition.values()])
 
 
 def _is_of_reward(name: str) -> bool:

@@ -27,7 +27,7 @@ def as_json(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
 
 def figure(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
     """The figure for Plotly.react."""
-    traces = _stack(chart, choices) if chart.kind.stacked else _arms(chart, choices)
+    traces = _stack(chart, choices) if chart.kind.stacked else _condition_traces(chart, choices)
     return {"data": traces, "layout": _layout(chart, choices, traces)}
 
 
@@ -36,21 +36,23 @@ def colour(run: StageRun) -> str:
     return f"--condition-{min(run.condition.position, COLOURS - 1)}"
 
 
-def _arms(chart: Chart, choices: ChartChoices) -> list[dict[str, Any]]:
+def _condition_traces(chart: Chart, choices: ChartChoices) -> list[dict[str, Any]]:
     """What lies behind first: single runs, bands, means, then this run."""
     single: list[dict[str, Any]] = []
     bands: list[dict[str, Any]] = []
     front: list[dict[str, Any]] = []
-    for arm in chart.arms:
-        name = arm.run.condition.name
-        if arm.band is not None:
-            single += [_line(one, name, choices, role="single") for one in arm.curves if one.run != chart.own]
-            bands += _band(arm, arm.band, choices)
-        elif arm.run != chart.own:
-            front.append(_line(arm.curves[0], name, choices, role="other"))
+    for condition in chart.conditions:
+        name = condition.run.condition.name
+        if condition.band is not None:
+            single += [
+                _line(one, name, choices, role="single") for one in condition.curves if one.run != chart.own
+            ]
+            bands += _band(condition, condition.band, choices)
+        elif condition.run != chart.own:
+            front.append(_line(condition.curves[0], name, choices, role="other"))
     own = chart.own_curve
     if own is not None:
-        alone = sum(len(arm.curves) for arm in chart.arms if own in arm.curves) == 1
+        alone = sum(len(condition.curves) for condition in chart.conditions if own in condition.curves) == 1
         name = own.run.condition.name
         if choices.smooth:
             single.append(_line(own, f"{name}, raw", choices, role="raw"))
@@ -81,10 +83,10 @@ def _line(curve: Curve, name: str, choices: ChartChoices, *, role: str) -> dict[
     )
 
 
-def _band(arm: ConditionCurves, found: Band, choices: ChartChoices) -> list[dict[str, Any]]:
+def _band(condition: ConditionCurves, found: Band, choices: ChartChoices) -> list[dict[str, Any]]:
     """Least, largest with the area between them, and mean."""
     part = curves.within(found.x, choices.between)
-    shade = colour(arm.run)
+    shade = colour(condition.run)
     edges = []
     for values in (found.low, found.high):
         x, values = found.x[part], values[part]
@@ -95,7 +97,7 @@ def _band(arm: ConditionCurves, found: Band, choices: ChartChoices) -> list[dict
     edges[1] |= {"fill": "tonexty", "fillcolor": f"{shade}/0.16"}
     x, values = found.x[part], found.mean[part]
     places = curves.kept(x, values, choices.points)
-    name = f"{arm.run.condition.name}: mean of {len(arm.curves)}"  # the section's head says what the band is
+    name = f"{condition.run.condition.name}: mean of {len(condition.curves)}"  # the section's head says what the band is
     mean = _trace(
         *curves.written(x[places], values[places]), name, shade, width=1.5, opacity=0.9, role="mean"
     )
@@ -185,7 +187,7 @@ def _layout(chart: Chart, choices: ChartChoices, traces: list[dict[str, Any]]) -
     if log_y:
         y_axis |= {"type": "log", "rangemode": "normal"}
     if choices.clip and not kind.stacked:
-        values = [one.shown for arm in chart.arms for one in arm.curves]
+        values = [one.shown for condition in chart.conditions for one in condition.curves]
         if (ends := curves.clipped_range(values, log=log_y)) is not None:
             y_axis |= {"range": list(ends), "autorange": False}
     return {

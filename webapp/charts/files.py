@@ -33,10 +33,10 @@ def _chunks(chart: Chart) -> Iterator[Sequence[Sequence[Any]]]:
     name = "reward" if chart.kind.stacked else chart.kind.name
     for component, curve in chart.components:
         yield from _of_run(f"reward/{component}", curve)
-    for curve in (one for arm in chart.arms for one in arm.curves):
+    for curve in (one for condition in chart.conditions for one in condition.curves):
         yield from _of_run(name, curve)
-    for arm in chart.arms:
-        yield from _of_mean(name, arm)
+    for condition in chart.conditions:
+        yield from _of_mean(name, condition)
 
 
 def _of_run(metric: str, curve: Curve) -> Iterator[Chunk]:
@@ -51,10 +51,18 @@ def _of_run(metric: str, curve: Curve) -> Iterator[Chunk]:
         ]
 
 
-def _of_mean(metric: str, arm: ConditionCurves) -> Iterator[Chunk]:
-    if (band := arm.band) is None:
+def _of_mean(metric: str, condition: ConditionCurves) -> Iterator[Chunk]:
+    if (band := condition.band) is None:
         return
-    who = (metric, f"mean of {len(arm.curves)} seeds", arm.run.condition.name, None, None, None, None)
+    who = (
+        metric,
+        f"mean of {len(condition.curves)} seeds",
+        condition.run.condition.name,
+        None,
+        None,
+        None,
+        None,
+    )
     for part in _parts(len(band.x)):
         lists = (array[part].tolist() for array in (band.x, band.mean, band.low, band.high))
         yield [(*who, x, None, mean, low, high) for x, mean, low, high in zip(*lists, strict=True)]

@@ -204,7 +204,9 @@ def rate(
         return f"{value(found.rate, metric, digits)} ({found.fraction})" if found.complete else ""
 
     template = "results/_cell.html"
-    return Column("", "number", write=write, value=read, missing="", css="arm", template=template, **more)
+    return Column(
+        "", "number", write=write, value=read, missing="", css="condition", template=template, **more
+    )
 
 
 def comparison(
@@ -235,7 +237,7 @@ def comparison(
     delta, fisher = f"Δ {metric.unit}", "Fisher p" if unpaired else ""
     write = partial(difference, metric=metric, digits=digits)
     return (
-        figures(f"{delta}{whose}", write, of(lambda one: one.delta), heading=delta, css="arm", element="strong"),
+        figures(f"{delta}{whose}", write, of(lambda one: one.delta), heading=delta, css="condition", element="strong"),
         figures(f"95 % interval{whose}", interval, of(lambda one: one), heading="95 % interval",
                 template="results/_difference_interval.html"),
         figures("Δ drawn", str, of(lambda one: one), hidden_heading=True, template="results/_drawn.html"),

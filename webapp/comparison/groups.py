@@ -117,7 +117,7 @@ def sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
         Column("lost", "integer", "lost", value="counts.lost"),
         exported(exported_at),
     ]
-    share = partial(replace, unit="%", css="arm")
+    share = partial(replace, unit="%", css="condition")
     on_page = [
         group,
         replace(stage, value=lambda one: f"{one.stage}, {one.condition}" if several else one.stage),
@@ -125,7 +125,7 @@ def sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
         replace(problems, write="{:,}".format),
         share(baseline, note="{0.baseline}/{0.problems}".format),
         share(rate, title="Condition" if several else rate.title, note="{0.other}/{0.problems}".format),
-        replace(delta, element="strong", css="arm"),
+        replace(delta, element="strong", css="condition"),
         Column("interval", "number", "95 % interval", points_interval),
         Column("counts", "number", "gained / lost", "{0.gained} / {0.lost}".format),
     ]

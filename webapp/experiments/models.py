@@ -57,7 +57,7 @@ class Experiment(models.Model):
 
 
 class Condition(models.Model):
-    """An arm of an experiment."""
+    """What an experiment compares: the recipe with some settings replaced."""
 
     experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="conditions")
     name = models.CharField(max_length=100)

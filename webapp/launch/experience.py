@@ -126,7 +126,7 @@ def discordant_share(recipe: Recipe) -> tuple[float, str] | None:
         for run in runs.order_by("condition__position"):
             if run.pk in found and found[run.pk].complete:
                 evaluations.setdefault(run.seed, []).append(found[run.pk].evaluation)
-        pairs = [(arms[0], other) for arms in evaluations.values() for other in arms[1:]]
+        pairs = [(of_seed[0], other) for of_seed in evaluations.values() for other in of_seed[1:]]
         counts = [one for one in pair_counts(pairs).values() if one.problems]
         share = fmean((one.gained + one.lost) / one.problems for one in counts) if counts else 0.0
         if share:  # with none at all nothing could be planned: two models that solve nothing, or everything

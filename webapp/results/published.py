@@ -71,7 +71,7 @@ class PublishedResult(Settings):
 
 
 class PublishedCondition(Settings):
-    """An arm."""
+    """A condition of a published experiment."""
 
     name: str = Field(..., pattern=NAME, max_length=100, description="Unique; small letters, digits, _")
     overrides: dict[Text, Value] = Field(

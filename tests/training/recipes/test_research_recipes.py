@@ -188,9 +188,9 @@ def test_the_larger_model_is_the_only_change_of_hypothesis_a() -> None:
 @pytest.mark.parametrize("scale", ["full", "tiny"])
 def test_an_architecture_is_crossed_with_the_intervention(name: str, variant: Any, scale: str) -> None:
     specs = resolve(build(read(name), [("scale", scale)]))
-    arms = {spec.condition: (bool(variant(spec)), spec.mul_tokens.inject) for spec in specs}
-    assert sorted(arms.values()) == [(False, False), (False, True), (True, False), (True, True)]
-    assert arms["baseline"] == (False, False)
+    differences = {spec.condition: (bool(variant(spec)), spec.mul_tokens.inject) for spec in specs}
+    assert sorted(differences.values()) == [(False, False), (False, True), (True, False), (True, True)]
+    assert differences["baseline"] == (False, False)
 
 
 def test_the_scaled_recipes_differ_in_their_amounts() -> None:

@@ -11,7 +11,7 @@ from webapp.files.table import Column, Sheet, View
 LINK = "/stages/{0.stage}/".format
 COLUMNS = (
     Column("stage", "text", "Stage", link=LINK),
-    Column("rate", "number", "a<b", percent, note="{0.count}/8".format, unit="%", swatch=2, css="arm"),
+    Column("rate", "number", "a<b", percent, note="{0.count}/8".format, unit="%", swatch=2, css="condition"),
     Column("delta", "number", "Δ", "{:+.1f}".format, "pair.delta", group="b − a", element="strong"),
     Column("word", "text", "Word", value="pair.word", group="b − a"),
     Column("code_version", "text"),
@@ -44,12 +44,12 @@ def test_a_page_has_headings_links_and_notes() -> None:
     assert 'role="group" aria-labelledby="some-title"' in html and 'id="some-table"' in html
     assert '<th scope="col" rowspan="2">Stage</th>' in html
     assert '<span class="swatch" data-condition="2"></span>a&lt;b, %' in html
-    assert '<th scope="colgroup" colspan="2" class="arm spanning">b − a</th>' in html
+    assert '<th scope="colgroup" colspan="2" class="condition spanning">b − a</th>' in html
     assert '<th scope="row"><a href="/stages/grpo/">grpo</a></th>' in html
-    assert '<td class="arm">50.0 <span class="small muted">4/8</span></td>' in html
+    assert '<td class="condition">50.0 <span class="small muted">4/8</span></td>' in html
     assert "<td><strong>+0.2</strong></td>" in html
     assert '<td class="text">&lt;i&gt;</td>' in html
-    assert '<td class="arm">–</td>' in html
+    assert '<td class="condition">–</td>' in html
 
 
 def test_as_text_it_is_what_files_have() -> None:

@@ -19,9 +19,9 @@ COLUMNS = (
     Column("runs_done", "integer", "Runs done", value="summary.done"),
     Column("runs", "integer", "Runs", value="summary.total"),
     Column("primary_metric", "text", value="summary.experiment.primary_metric"),
-    Column("condition", "text", "Condition", value="arm.condition.name"),
-    Column("stage", "text", "After", value="arm.stage"),
-    Column("accuracy", "number", "Accuracy", percent, "arm.rate"),  # mean over the seeds
+    Column("condition", "text", "Condition", value="result.condition.name"),
+    Column("stage", "text", "After", value="result.stage"),
+    Column("accuracy", "number", "Accuracy", percent, "result.rate"),  # mean over the seeds
     Column("seeds", "text", value=lambda row: ", ".join(map(str, row.summary.experiment.seeds))),
     Column("started", "time", "Started", "{:%Y-%m-%d}".format, "summary.experiment.created_at"),
     Column("owner", "text", "By", value=lambda row: row.summary.experiment.owner.get_username()),
@@ -32,7 +32,7 @@ class ConditionRow(NamedTuple):
     """One condition of an experiment, with its newest result."""
 
     summary: querysets.Summary
-    arm: querysets.ConditionResult
+    result: querysets.ConditionResult
     code_version: str
 
 
@@ -41,9 +41,9 @@ def experiments(found: Iterable[Experiment], at: datetime | None = None) -> Tabl
     found = list(found)
     versions = of_experiments(found)
     rows = [
-        ConditionRow(one, arm, versions[one.experiment.pk].short)
+        ConditionRow(one, result, versions[one.experiment.pk].short)
         for one in querysets.summaries(found)
-        for arm in one.arms
+        for result in one.conditions
     ]
     provenance = {
         "Experiments": f"{len({row.summary.experiment.pk for row in rows}):,}",

@@ -35,7 +35,7 @@ class Summary:
 
     experiment: Experiment
     states: Counter[str]
-    arms: list[ConditionResult]
+    conditions: list[ConditionResult]
 
     @property
     def state(self) -> str:
@@ -153,12 +153,12 @@ def summaries(experiments: Iterable[Experiment]) -> list[Summary]:
     for experiment, state, count in every.values_list("experiment_id", "state").annotate(Count("pk")):
         states[experiment][state] = count
     results = _furthest_results(experiments)
-    arms: dict[int, list[ConditionResult]] = defaultdict(list)
+    results_of: dict[int, list[ConditionResult]] = defaultdict(list)
     for condition in Condition.objects.filter(experiment__in=experiments):
-        arms[condition.experiment_id].append(
+        results_of[condition.experiment_id].append(
             ConditionResult(condition, *results.get(condition.pk, (None, None, False)))
         )
-    return [Summary(e, states[e.pk], arms[e.pk]) for e in experiments]
+    return [Summary(e, states[e.pk], results_of[e.pk]) for e in experiments]
 
 
 def _furthest_results(experiments: list[Experiment]) -> dict[int, tuple[str, float | None, bool]]:

@@ -30,7 +30,7 @@ def table(context: template.Context, view: View, *, as_text: bool = False, **nam
     lines = [
         (
             "" if as_text else view.css(row),
-            [(of, column.text(row) if as_text else _drawn(context, column, row)) for of, column in zip(css, view.columns, strict=True)],
+            [(of, column.text(row) if as_text else _rendered(context, column, row)) for of, column in zip(css, view.columns, strict=True)],
         )
         for row in view.rows
     ]  # fmt: skip
@@ -51,12 +51,12 @@ def _head(single: Sequence[Heading], as_text: bool) -> list[Sequence[Heading]]:
     first: list[Heading] = []
     for group, several in groupby(single, key=lambda one: one.column.group):
         inside = list(several)
-        whole = Heading(inside[0].column, group, "arm spanning", columns=len(inside))
+        whole = Heading(inside[0].column, group, "condition spanning", columns=len(inside))
         first += [whole] if group else [one._replace(lines=2) for one in inside]
     return [first, [one for one in single if one.column.group]]
 
 
-def _drawn(context: template.Context, column: Column, row: Any) -> str:
+def _rendered(context: template.Context, column: Column, row: Any) -> str:
     value = column.of(row)
     if column.template:
         assert context.template is not None
