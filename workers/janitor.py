@@ -77,7 +77,7 @@ class Janitor(threading.Thread):
 
 def look_after_everybody() -> None:
     """What one janitor at a time does for all hosts."""
-    with only_one() as chosen:
+    with advisory_lock() as chosen:
         if chosen:
             take_back_expired()
             mark_silent_workers()
@@ -85,7 +85,7 @@ def look_after_everybody() -> None:
 
 
 @contextmanager
-def only_one(lock: int = LOCK) -> Iterator[bool]:
+def advisory_lock(lock: int = LOCK) -> Iterator[bool]:
     """Hold an advisory lock, the janitors' or another, if nobody else does."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])

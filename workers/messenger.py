@@ -7,7 +7,7 @@ import logging
 import threading
 
 from webapp.notifications.outbox import deliver_due
-from workers.janitor import only_one
+from workers.janitor import advisory_lock
 from workers.supervision import GONE, close_quietly
 
 log = logging.getLogger("mulberry.messenger")
@@ -34,7 +34,7 @@ class Messenger(threading.Thread):
         try:
             while not self._stopped.wait(LOOK):
                 try:
-                    with only_one(LOCK) as chosen:
+                    with advisory_lock(LOCK) as chosen:
                         if chosen:
                             deliver_due(seconds=LOOK)
                 except GONE as error:

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from workers import messenger, service
-from workers.janitor import only_one
+from workers.janitor import advisory_lock
 from workers.supervision import GONE
 
 
@@ -46,7 +46,7 @@ def test_it_goes_on_when_the_database_is_back_and_after_a_fault(
         def __exit__(self, *_: object) -> None:
             pass
 
-    monkeypatch.setattr(messenger, "only_one", Chosen)
+    monkeypatch.setattr(messenger, "advisory_lock", Chosen)
     monkeypatch.setattr(messenger, "deliver_due", fail)
     monkeypatch.setattr(messenger, "LOOK", 0.01)
     monkeypatch.setattr(messenger, "AFTER_FAULT", 0.01)
@@ -59,5 +59,5 @@ def test_it_goes_on_when_the_database_is_back_and_after_a_fault(
 
 @pytest.mark.django_db
 def test_it_does_not_wait_for_the_janitors() -> None:
-    with only_one() as janitor, only_one(messenger.LOCK) as own:
+    with advisory_lock() as janitor, advisory_lock(messenger.LOCK) as own:
         assert janitor and own

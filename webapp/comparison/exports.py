@@ -22,7 +22,7 @@ def rows(table: StageTable, exported_at: datetime | None = None) -> list[dict[st
 def stages(table: StageTable, exported_at: datetime | None = None, *, together: bool = False) -> Table:
     """The stage table with what it says, the detail metrics and pass@k; of several seeds `together` the means alone."""
     sheet = stage_sheet(table, exported_at, together=together)
-    return _table(table, "stages", table.metric.title, sheet, exported_at, told=True)
+    return _table(table, "stages", table.metric.title, sheet, exported_at, with_statements=True)
 
 
 def details(table: StageTable, exported_at: datetime | None = None) -> Table:
@@ -49,19 +49,21 @@ def _table(
     exported_at: datetime | None,
     *,
     more: Sequence[Sheet] = (),
-    told: bool = False,
+    with_statements: bool = False,
 ) -> Table:
-    if told:
+    if with_statements:
         more = [detail_sheet(table, exported_at)]
         more += pass_exports.sheets(table, exported_at) if table.samples else []
     return Table(
-        name=f"{table.experiment.name}-{table.benchmark}{'' if told else f'-{name}'}",
+        name=f"{table.experiment.name}-{table.benchmark}{'' if with_statements else f'-{name}'}",
         heading=title,
         about=f"on {table.benchmark}, {table.experiment.name}{IMPORTED if table.imported else ''}",
         sheet=sheet,
         provenance=provenance(table, exported_at),
         more=more,
-        said={"decisions": decisions(table), "answers": verdict_sentences(table)} if told else {},
+        statements={"decisions": decisions(table), "answers": verdict_sentences(table)}
+        if with_statements
+        else {},
         warnings=[text for text in (mixed_sizes(table),) if text],
     )
 

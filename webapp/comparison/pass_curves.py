@@ -63,14 +63,14 @@ class PassChange:
 def curves(table: StageTable) -> list[PassCurve]:
     """The curve of every evaluation that has drawn all its samples, in the order of the table. One query."""
     cells = list(table.cells())
-    drawn = _drawn(cells)
+    drawn = _samples(cells)
     return [_curve(cell, found) for cell in cells if (found := _of(cell, drawn))]
 
 
 def changes(table: StageTable) -> list[PassChange]:
     """What each last stage changed, where it and the stage before it drew samples alike. One query."""
     pairs = table.last_changes()
-    drawn = _drawn([cell for pair in pairs for cell in pair])
+    drawn = _samples([cell for pair in pairs for cell in pair])
     by_name = {metric.name: metric for metric in table.metrics}
     found = []
     for before, after in pairs:
@@ -85,7 +85,7 @@ def changes(table: StageTable) -> list[PassChange]:
     return found
 
 
-def _drawn(cells: Iterable[Cell]) -> dict[int, Sampled]:
+def _samples(cells: Iterable[Cell]) -> dict[int, Sampled]:
     return sampled(cell.tally for cell in cells if cell.tally is not None)
 
 

@@ -53,7 +53,7 @@ class MetricTrend:
         return self.trend.line.slope * SLOPE_STEPS if self.trend.line else None
 
     @property
-    def said(self) -> str:
+    def trend_text(self) -> str:
         """The trend's word, and what it goes by where that is not the slope beside it."""
         by_ends = self.trend.word in ("rising", "falling") and not (
             self.trend.fitted_change and self.trend.fitted_change.excludes_zero()

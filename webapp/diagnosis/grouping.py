@@ -104,7 +104,7 @@ def grouped(findings: Iterable[Finding]) -> list[FindingGroup]:
     return [FindingGroup(tuple(group)) for group in found.values()]
 
 
-def told(group: FindingGroup) -> tuple[str, Sequence[str]]:
+def report_lines(group: FindingGroup) -> tuple[str, Sequence[str]]:
     """A group as a report tells it: one line, and a line of evidence a run where there are several."""
     onset = f", {group.onset}" if group.onset else ""
     where = f" ({group.where}{onset})" if group.where else ""

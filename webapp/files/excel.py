@@ -27,7 +27,7 @@ def workbook(table: Table) -> bytes:
         sheet = book.create_sheet() if place else book.active
         sheet.title = one.title
         _fill(sheet, [column.name for column in one.columns], one.values)
-    said = [one for every in table.said.values() for one in every]
+    said = [one for every in table.statements.values() for one in every]
     about = [("Answer", plain(f"{one.headline} {one.numbers} {one.limits}".strip())) for one in said]
     about += [("Warning", text) for text in table.warnings]
     about += table.provenance.items()

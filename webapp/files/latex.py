@@ -52,7 +52,7 @@ def latex(table: Table) -> str:
         _float(sheet, f"{caption}.", table, notes if sheet is table.sheet else [])
         for sheet, caption in zip(table.sheets, captions, strict=True)
     ]
-    said = [one.headline for every in table.said.values() for one in every]
+    said = [one.headline for every in table.statements.values() for one in every]
     return "\n".join([_comment(table.provenance, said), *floats])
 
 

@@ -156,7 +156,7 @@ class Table:
     sheet: Sheet
     provenance: Mapping[str, str]
     more: Sequence[Sheet] = ()
-    said: Mapping[str, Sequence[Statement]] = field(default_factory=dict)  # kind → what the numbers say
+    statements: Mapping[str, Sequence[Statement]] = field(default_factory=dict)  # kind → what the numbers say
     warnings: Sequence[str] = ()
 
     @property

@@ -31,7 +31,7 @@ def json(table: Table) -> str:
         {
             "title": table.title,
             "provenance": dict(table.provenance),
-            **{kind: [_spoken(one) for one in every] for kind, every in table.said.items()},
+            **{kind: [_spoken(one) for one in every] for kind, every in table.statements.items()},
             "warnings": list(table.warnings),
             "rows": table.sheet.records(),
             **{sheet.name: sheet.records() for sheet in table.more},
@@ -44,7 +44,7 @@ def json(table: Table) -> str:
 
 def markdown(table: Table) -> str:
     """What the numbers say, every sheet, and the provenance, as GitHub-flavoured Markdown."""
-    said = [one for every in table.said.values() for one in every]
+    said = [one for every in table.statements.values() for one in every]
     words = [
         f"**{escaped(one.headline)}** {escaped(one.numbers)} {escaped(one.limits)}".strip() for one in said
     ]

@@ -162,14 +162,14 @@ class ListNews(News):
         return self()
 
 
-class Told(News):
+class NotificationNews(News):
     """What a person is told, whichever page they have open: how many are unread, and the new ones."""
 
     SHOWN = 3
 
     def __init__(self, user_id: int, seen: int) -> None:
         self.user_id = user_id
-        self.subject = (Told, user_id)
+        self.subject = (NotificationNews, user_id)
         self.known: tuple[int, int | None] = (seen, None)
 
     def read(self, known: tuple[int, int | None]) -> tuple[list[Message], tuple[int, int]]:

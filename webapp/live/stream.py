@@ -31,14 +31,14 @@ class Page:
     experiment: int | None = None
     run: int | None = None
     user: int | None = None
-    only_told: bool = False  # nothing but what its person is told of
+    only_notifications: bool = False  # nothing but what its person is told of
     wake: asyncio.Event = field(default_factory=asyncio.Event)
 
     def concerns(self, note: dict[str, Any]) -> bool:
         """True when a notification is about what this page shows, or tells its person something."""
         if "user" in note:
             return bool(note["user"] == self.user)
-        if self.only_told:
+        if self.only_notifications:
             return False
         about_run = self.run is None or note.get("run") == self.run
         return about_run and (self.experiment is None or note.get("experiment") == self.experiment)

@@ -102,7 +102,7 @@ def _page(request: HttpRequest, draft: Draft) -> HttpResponse:
             if waiting and (unserved := site(form.recipe.queue).unserved):
                 messages.warning(request, unserved)
             return redirect("experiment", made.name)
-    form = _as_wished(request, form, draft)
+    form = _requested_view(request, form, draft)
     context |= _shown(form) | {"draft": draft, "nav": "new", "launches": launches}
     context |= {"asked": asked and not form.problems}
     return render(request, "experiments/form.html", context)
@@ -146,7 +146,7 @@ def _edited(request: HttpRequest, draft: Draft) -> Edited:
     return form
 
 
-def _as_wished(request: HttpRequest, form: Edited, draft: Draft) -> Edited:
+def _requested_view(request: HttpRequest, form: Edited, draft: Draft) -> Edited:
     """The form as text or the text as form, as the address has it; what must be fixed first stays what it is."""
     as_text = request.GET.get("as") == "yaml"
     if as_text == form.as_text or form.problems:

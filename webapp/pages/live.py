@@ -40,7 +40,7 @@ def _subject(request: HttpRequest, cursor: live_news.Cursor) -> tuple[live.Page,
         page, news = _page(request, cursor)
         assert request.user.pk is not None  # LoginRequiredMiddleware lets nobody else through
         page.user = request.user.pk
-        return page, [*news, live_news.Told(request.user.pk, int(request.GET.get("told") or 0))]
+        return page, [*news, live_news.NotificationNews(request.user.pk, int(request.GET.get("told") or 0))]
     except ValueError:
         raise Http404("runs and notifications go by their numbers") from None
     finally:
@@ -49,7 +49,7 @@ def _subject(request: HttpRequest, cursor: live_news.Cursor) -> tuple[live.Page,
 
 def _page(request: HttpRequest, cursor: live_news.Cursor) -> tuple[live.Page, list[live_news.News]]:
     if request.GET.get("only") == "told":
-        return live.Page(only_told=True), []
+        return live.Page(only_notifications=True), []
     if run_id := request.GET.get("run"):
         run = get_object_or_404(StageRun.objects.only("experiment"), pk=int(run_id))
         return live.Page(run.experiment_id, run.pk), [live_news.RunNews(run.pk, cursor)]

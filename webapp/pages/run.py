@@ -22,7 +22,7 @@ LINES_SHOWN = 200
 @require_GET
 def run(request: HttpRequest, run_id: int) -> HttpResponse:
     """One stage run: state, charts, rollouts, log, attempts."""
-    found = _found(run_id)
+    found = _run(run_id)
     # The cursor is read first: what comes in while the page is made is sent again, and the page knows it by its id.
     cursor = dict(Attempt.objects.filter(stage_run=found).values_list("id", "journal_seq"))
     context = _head(found) | _records(found) | {"log": _log(found), "cursor": encode_cursor(cursor)}
@@ -42,26 +42,26 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
 @require_GET
 def run_head(request: HttpRequest, run_id: int) -> HttpResponse:
     """State, progress and actions, as a fragment."""
-    return render(request, "runs/_head.html", _head(_found(run_id)))
+    return render(request, "runs/_head.html", _head(_run(run_id)))
 
 
 @require_GET
 def run_records(request: HttpRequest, run_id: int) -> HttpResponse:
     """Attempts, checkpoints and events, as a fragment."""
-    return render(request, "runs/_records.html", _records(_found(run_id)))
+    return render(request, "runs/_records.html", _records(_run(run_id)))
 
 
 @require_GET
 def run_log(request: HttpRequest, run_id: int) -> HttpResponse:
     """The newest lines of the log, as a fragment."""
-    found = _found(run_id)
+    found = _run(run_id)
     return render(request, "runs/_log.html", {"run": found, "log": _log(found)})
 
 
 @require_GET
 def run_findings(request: HttpRequest, run_id: int) -> HttpResponse:
     """The run's findings, the worst first, as a fragment."""
-    found = _found(run_id)
+    found = _run(run_id)
     context = {
         "findings": readings.grouped(readings.of_run(found).findings),
         "of_run": True,
@@ -74,7 +74,7 @@ def run_findings(request: HttpRequest, run_id: int) -> HttpResponse:
 @require_GET
 def run_dynamics(request: HttpRequest, run_id: int) -> HttpResponse:
     """The dynamics table, as a fragment; empty for a kind of stage that has none."""
-    found = _found(run_id)
+    found = _run(run_id)
     return render(
         request,
         "runs/_dynamics.html",
@@ -85,7 +85,7 @@ def run_dynamics(request: HttpRequest, run_id: int) -> HttpResponse:
 @require_POST
 def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
     """Cancel the run, and with it what waits for it."""
-    found = _found(run_id)
+    found = _run(run_id)
     try:
         services.cancel(run=found, by=request.user.get_username())
     except ValueError as error:
@@ -100,7 +100,7 @@ def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
 @require_POST
 def retry(request: HttpRequest, run_id: int) -> HttpResponse:
     """Start the run again from its newest checkpoint."""
-    found = _found(run_id)
+    found = _run(run_id)
     try:
         services.retry(run=found, by=request.user.get_username())
     except ValueError as error:
@@ -110,7 +110,7 @@ def retry(request: HttpRequest, run_id: int) -> HttpResponse:
     return redirect("run", run_id)
 
 
-def _found(run_id: int) -> StageRun:
+def _run(run_id: int) -> StageRun:
     return get_object_or_404(querysets.for_pages(), pk=run_id)
 
 

@@ -29,7 +29,7 @@ COURSE = (
     END,
     Column("", "number", f"Slope per {SLOPE_STEPS} steps", figure, "row.slope"),
     Column("", "number", "95 % interval", lambda ends: " to ".join(map(figure, ends)), "row.interval"),
-    Column("", "text", "Trend", value="row.said", css="trend"),
+    Column("", "text", "Trend", value="row.trend_text", css="trend"),
 )
 TO_READ = (METRIC, CONDITION, STAGE, SEED, *COURSE)
 OF_RUN = (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from webapp.diagnosis import readings as rules
-from webapp.diagnosis.grouping import FindingGroup, told
+from webapp.diagnosis.grouping import FindingGroup, report_lines
 from webapp.diagnosis.readings import Finding
 from webapp.experiments.models import Experiment
 from webapp.files.table import View
@@ -30,7 +30,7 @@ def findings(found: Sequence[Finding]) -> Section:
     """Every finding with its evidence, the worst first."""
     section = Section("Findings")
     for group in rules.grouped(found):
-        line, evidence = told(group)
+        line, evidence = report_lines(group)
         section.items.append(ListItem(line, tuple(evidence)))
     if not found:
         section.paragraphs.append(

@@ -316,11 +316,12 @@ SAMPLE_CHOICES = {
 
 
 def with_samples(greedy: QuerySet[Outcome]) -> QuerySet[Outcome]:
-    """Greedy outcomes with `drawn` and `drawn_right`: how many samples their problem has, and how many are right."""
+    """Greedy outcomes with `samples_drawn` and `samples_right`: how many samples their problem has, and how many are right."""
     drawn = Outcome.objects.filter(
         evaluation=OuterRef("evaluation"), problem=OuterRef("problem"), sample__gt=GREEDY
     )
     counted = drawn.order_by().values("problem").annotate(count=Count("pk")).values("count")
     return greedy.annotate(
-        drawn=Coalesce(Subquery(counted), 0), drawn_right=Coalesce(Subquery(counted.filter(correct=True)), 0)
+        samples_drawn=Coalesce(Subquery(counted), 0),
+        samples_right=Coalesce(Subquery(counted.filter(correct=True)), 0),
     )

@@ -23,7 +23,7 @@ OF_THE_EVALUATION = {
 RECORDED = {"sample": "integer", **kinds_of(OutcomeRow)}
 
 
-def that_count(experiment: Experiment, benchmark: str = "") -> list[Evaluation]:
+def counted_evaluations(experiment: Experiment, benchmark: str = "") -> list[Evaluation]:
     """The evaluations that the stage tables of an experiment are made of, in their order; of one benchmark or of all."""
     runs = StageRun.objects.filter(experiment=experiment).values_list("pk", flat=True)
     every = Evaluation.objects.filter(attempt__stage_run__experiment=experiment, published__isnull=True)

@@ -18,17 +18,17 @@ class Sampled:
     """The samples of one evaluation; arrays hold a number a problem, in the order of `problems`."""
 
     problems: tuple[str, ...]
-    drawn: NDArray[np.int64]
+    sample_counts: NDArray[np.int64]
     correct: NDArray[np.int64]
 
     @cached_property
     def least(self) -> int:
         """The largest k that every problem has samples for."""
-        return int(self.drawn.min())
+        return int(self.sample_counts.min())
 
     def pass_at(self, k: int) -> NDArray[np.float64]:
         """The estimated chance, problem by problem, that one of k samples is right."""
-        return pass_at_k(self.drawn, self.correct, k)
+        return pass_at_k(self.sample_counts, self.correct, k)
 
 
 def sampled(tallies: Iterable[Tally]) -> dict[int, Sampled]:

@@ -60,26 +60,28 @@ class Versions:
         return attempt.code_version or self.launched
 
     @property
-    def found(self) -> list[str]:
+    def computed_by(self) -> list[str]:
         """Every version that computed something that counts, each once."""
         return list(dict.fromkeys(one for versions in self.by_run.values() for one in versions))
 
     @property
     def differ(self) -> bool:
         """Whether the results of the experiment come from different code."""
-        return len(self.found) > 1
+        return len(self.computed_by) > 1
 
     @property
     def short(self) -> str:
         """Return what a file says of the whole experiment: `abc, def`."""
-        return ", ".join(self.found) or self.launched
+        return ", ".join(self.computed_by) or self.launched
 
     @property
     def text(self) -> str:
         """All of it in words: `abc`, or `abc, def: its runs were computed by different code; launched by abc`."""
-        if not self.found:
+        if not self.computed_by:
             return self.launched or "not recorded"
         said = self.short
         if self.differ:
             said += ": its runs were computed by different code"
-        return f"{said}; launched by {self.launched}" if self.launched not in ("", *self.found) else said
+        return (
+            f"{said}; launched by {self.launched}" if self.launched not in ("", *self.computed_by) else said
+        )

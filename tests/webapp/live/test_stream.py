@@ -11,7 +11,7 @@ from django.db import transaction
 from django.test import Client
 
 from tests import factories
-from webapp.live.news import Cursor, Message, RunNews, Told, encode_cursor, parse_cursor
+from webapp.live.news import Cursor, Message, NotificationNews, RunNews, encode_cursor, parse_cursor
 from webapp.live.stream import Hub, Page, stream
 from webapp.notifications.models import Notification
 from webapp.runs import lifecycle
@@ -130,7 +130,7 @@ async def test_a_notification_brings_the_rollouts() -> None:
 
 @pytest.mark.django_db(transaction=True)
 async def test_a_page_that_goes_at_the_moment_of_news_ends_its_stream() -> None:
-    page, hub = Page(only_told=True), Hub()
+    page, hub = Page(only_notifications=True), Hub()
     events = stream(page, [], hub)
     await anext(events)
     waiting = asyncio.ensure_future(anext(events))
@@ -164,7 +164,7 @@ def test_a_page_hears_what_its_own_person_is_told_and_once(attempt: Attempt) -> 
 
     ada, bob = factories.make_user(), factories.make_user("bob")
     old = tell(ada, "old")
-    told = Told(ada.pk, old.pk)
+    told = NotificationNews(ada.pk, old.pk)
     assert [(m.data["unread"], m.data["new"]) for m in told()] == [(1, [])]
     assert told() == []
     tell(bob, "theirs")
@@ -175,4 +175,4 @@ def test_a_page_hears_what_its_own_person_is_told_and_once(attempt: Attempt) -> 
     assert told() == []
     assert Page(user=ada.pk).concerns({"user": ada.pk})
     assert not Page(user=bob.pk).concerns({"user": ada.pk})
-    assert not Page(user=ada.pk, only_told=True).concerns({"experiment": 1, "run": 2})
+    assert not Page(user=ada.pk, only_notifications=True).concerns({"experiment": 1, "run": 2})

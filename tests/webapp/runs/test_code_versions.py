@@ -137,7 +137,7 @@ def test_an_experiment_of_before_has_the_version_that_launched_it(launched: str,
     experiment = small(launched)
     attempted(experiment, "baseline", None)
     versions = code_versions.of_experiment(experiment)
-    assert (versions.text, versions.short, versions.found) == (text, launched, [])
+    assert (versions.text, versions.short, versions.computed_by) == (text, launched, [])
     (row, *_) = [cell for cell in stage_table(experiment).cells() if cell.complete]
     assert versions.of_run(row.run) == launched
 

@@ -80,7 +80,7 @@ def test_outcomes_of_an_experiment_are_those_of_its_table(monkeypatch):
     Outcome.objects.filter(evaluation=counts[0], problem="p0001").update(labels=["known_pair"])
     for size in (1, 2, 1_000):
         monkeypatch.setattr(outcome_files, "CHUNK", size)
-        made = outcome_files.rows(experiment, outcome_files.that_count(experiment))
+        made = outcome_files.rows(experiment, outcome_files.counted_evaluations(experiment))
         found = [dict(zip(made.columns, row, strict=True)) for chunk in made.chunks for row in chunk]
         keys = [(row["evaluation"], row["sample"], row["problem"]) for row in found]
         first, second = (one.pk for one in counts)

@@ -23,7 +23,7 @@ class AxisTick(NamedTuple):
     text: str  # in the metric's unit
 
 
-class Drawn(NamedTuple):
+class PlottedComparison(NamedTuple):
     """One comparison: what is written, and where it is drawn, in percent of the axis' width."""
 
     stage: str
@@ -43,7 +43,7 @@ class Drawn(NamedTuple):
 class ForestPlot:
     """Rows on one axis; without rows there is nothing to draw."""
 
-    rows: tuple[Drawn, ...]
+    rows: tuple[PlottedComparison, ...]
     ticks: tuple[AxisTick, ...]
     zero: float  # where no difference is, in percent
 
@@ -59,9 +59,9 @@ def forest_plot(table: StageTable, together: bool) -> ForestPlot:
     def x(value: float) -> float:
         return round(100 * (value - low) / (high - low), 3)
 
-    def drawn(one: Shown, seeds: str) -> Drawn:
+    def drawn(one: Shown, seeds: str) -> PlottedComparison:
         interval, delta = one.interval, one.delta
-        return Drawn(
+        return PlottedComparison(
             one.stage,
             one.condition,
             table.positions[one.condition],

@@ -133,7 +133,7 @@ def outcomes_file(request: HttpRequest, name: str, format: str) -> HttpResponseB
     """Every completion that the stage tables are made of, streamed; ?benchmark= for those of one."""
     file_responses.check(format)
     experiment = get_object_or_404(Experiment, name=name)
-    found = outcome_files.that_count(experiment, request.GET.get("benchmark", ""))
+    found = outcome_files.counted_evaluations(experiment, request.GET.get("benchmark", ""))
     return file_responses.rows_response(
         outcome_files.rows(experiment, found), format, f"{experiment.name}-outcomes"
     )

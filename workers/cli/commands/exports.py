@@ -42,7 +42,7 @@ def _evaluations(experiment: "Experiment", runs: "QuerySet[StageRun]", benchmark
     """Those that count, of these runs and of this benchmark (empty: of all). Raises CommandError."""
     from webapp.results import outcome_files
 
-    found = outcome_files.that_count(experiment)
+    found = outcome_files.counted_evaluations(experiment)
     known = sorted({one.benchmark for one in found})
     if benchmark and benchmark not in known:
         raise CommandError(
