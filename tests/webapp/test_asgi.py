@@ -15,7 +15,7 @@ from django.db import connection, transaction
 
 from tests import factories
 from tests.served import served, session
-from webapp.live.looks import THREADS
+from webapp.live.shared_reads import THREADS
 from webapp.notifications.models import Notification
 from webapp.runs import lifecycle
 

@@ -1,4 +1,4 @@
-"""What is new for an open page: messages, each look from what the page knows.
+"""What is new for an open page: messages, each read from what the page knows.
 
 What a page has seen is its cursor, `{attempt id: journal seq}`, sent as the event's id: a page that comes back names its
 cursor and gets exactly what it lacks. Records of an attempt become visible in order of seq and together with the
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from django.template.loader import render_to_string
 
-from webapp.live.looks import LOOKS
+from webapp.live.shared_reads import SHARED_READS
 from webapp.notifications.models import Notification
 from webapp.runs.models import Attempt, Event, StageRun
 from webapp.telemetry import rollouts, series
@@ -55,7 +55,7 @@ def parse_cursor(text: str) -> Cursor:
 class News(ABC):
     """What is new of one subject since a page last looked.
 
-    A look is a function of the subject, of what the page knows and of the database, so pages that know the same share it.
+    A read is a function of the subject, of what the page knows and of the database, so pages that know the same share it.
     """
 
     subject: tuple[Hashable, ...]  # what it is about
@@ -66,15 +66,15 @@ class News(ABC):
         """Messages in the order in which the page applies them, and what it knows then."""
 
     def __call__(self) -> list[Message]:
-        """Look here and now."""
+        """Read here and now."""
         messages, self.known = self.read(self.known)
         return messages
 
-    async def look(self) -> list[Message]:
-        """Look in one of the streams' threads."""
+    async def read_shared(self) -> list[Message]:
+        """Read in one of the threads that the streams share."""
         known = self.known
         messages: list[Message]
-        messages, self.known = await LOOKS.look((*self.subject, known), lambda: self.read(known))
+        messages, self.known = await SHARED_READS.read((*self.subject, known), lambda: self.read(known))
         return messages
 
 
@@ -128,7 +128,7 @@ class RolloutNews(News):
         if total is None:
             upto = seqs | {attempt: cursor.get(attempt, 0) for attempt in every.keys() - seqs.keys()}
             total = sum(rows.filter(seq__lte=upto[attempt]).count() for attempt, rows in every.items())
-        else:  # a long list is counted once, not at every look
+        else:  # a long list is counted once, not at every read
             total += sum(rows.count() for rows in new.values())
         found = rollouts.part(new).rollouts
         return render_to_string("runs/_rollouts.html", {"rollouts": found, "across": self.across}), total
@@ -157,7 +157,7 @@ class ListNews(News):
         """One message; the page's fragment holds the whole state, so there is no cursor."""
         return [Message("state", {})], None
 
-    async def look(self) -> list[Message]:
+    async def read_shared(self) -> list[Message]:
         """Nothing is asked of the database."""
         return self()
 

@@ -1,7 +1,7 @@
 """Server-sent events: what PostgreSQL notifies, brought to the open pages, each from its own cursor.
 
 A notification carries ids only and may be lost with its connection; it is never more than a reason to look (news.py).
-Pages wait in the event loop; they look in a few threads that all of them share (looks.py).
+Pages wait in the event loop; they read in a few threads that all of them share (shared_reads.py).
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from typing import Any
 import psycopg
 from django.db import connection
 
-from webapp.live.looks import end_request_thread
 from webapp.live.news import News
+from webapp.live.shared_reads import end_request_thread
 from webapp.runs.lifecycle import CHANNEL
 
 KEEP_ALIVE_SECONDS = 15.0
-COALESCE_SECONDS = 0.25  # from one look to the next at least, however many notifications come between
+COALESCE_SECONDS = 0.25  # from one read to the next at least, however many notifications come between
 log = logging.getLogger(__name__)
 
 
@@ -107,9 +107,9 @@ async def stream(page: Page, news: Sequence[News], hub: Hub = HUB) -> AsyncItera
     with hub.open(page):
         yield b"retry: 1000\n\n"
         while not hub.closing:
-            page.wake.clear()  # before the look: what is said during it is a reason for the next
+            page.wake.clear()  # before the read: what is said during it is a reason for the next
             for one in news:
-                for message in await one.look():
+                for message in await one.read_shared():
                     yield message.encoded
             await asyncio.sleep(COALESCE_SECONDS)
             try:

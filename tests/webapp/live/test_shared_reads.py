@@ -1,4 +1,4 @@
-"""Looks of open streams: a few threads, one look for all that want the same, nothing held between looks."""
+"""Reads that open streams share: a few threads, one read for all that want the same, nothing held between reads."""
 
 import asyncio
 import threading
@@ -11,14 +11,14 @@ from django.template import loader
 
 from tests import factories
 from webapp.live import news
-from webapp.live.looks import LOOKS, THREADS, Looks, end_request_thread
 from webapp.live.news import ListNews, RunNews
+from webapp.live.shared_reads import SHARED_READS, THREADS, SharedReads, end_request_thread
 
 pytestmark = pytest.mark.services
 
 
 class Reading:
-    """A look that ends when it is told to."""
+    """A read that ends when it is told to."""
 
     def __init__(self) -> None:
         self.begun, self.go_on, self.times = threading.Event(), threading.Event(), 0
@@ -34,25 +34,25 @@ async def begun(reading: Reading) -> None:
     assert await asyncio.to_thread(reading.begun.wait, 60)
 
 
-async def test_pages_that_wait_for_the_same_look_share_it_and_one_that_has_begun_is_not_shared() -> None:
-    looks, reading = Looks(1), Reading()
-    first = asyncio.create_task(looks.look("a", reading))
+async def test_pages_that_wait_for_the_same_read_share_it_and_one_that_has_begun_is_not_shared() -> None:
+    shared, reading = SharedReads(1), Reading()
+    first = asyncio.create_task(shared.read("a", reading))
     await begun(reading)
-    later = [asyncio.create_task(looks.look("a", reading)) for _ in range(50)]
+    later = [asyncio.create_task(shared.read("a", reading)) for _ in range(50)]
     await asyncio.sleep(0)
     reading.go_on.set()
     assert await first == 1
     assert await asyncio.gather(*later) == [2] * 50, (
-        "what was committed after the first began needs another look"
+        "what was committed after the first began needs another read"
     )
-    assert await looks.look("a", reading) == 3
+    assert await shared.read("a", reading) == 3
 
 
-async def test_a_page_that_leaves_takes_no_look_away_from_the_others() -> None:
-    looks, reading = Looks(1), Reading()
-    first = asyncio.create_task(looks.look("other", reading))
+async def test_a_page_that_leaves_takes_no_read_away_from_the_others() -> None:
+    shared, reading = SharedReads(1), Reading()
+    first = asyncio.create_task(shared.read("other", reading))
     await begun(reading)
-    leaves, stays = (asyncio.create_task(looks.look("a", reading)) for _ in range(2))
+    leaves, stays = (asyncio.create_task(shared.read("a", reading)) for _ in range(2))
     await asyncio.sleep(0)
     leaves.cancel()
     reading.go_on.set()
@@ -61,7 +61,7 @@ async def test_a_page_that_leaves_takes_no_look_away_from_the_others() -> None:
         await leaves
 
 
-async def test_however_many_different_looks_there_are_few_run_at_once() -> None:
+async def test_however_many_different_reads_there_are_few_run_at_once() -> None:
     running, most, lock = 0, 0, threading.Lock()
     names = set()
 
@@ -74,8 +74,8 @@ async def test_however_many_different_looks_there_are_few_run_at_once() -> None:
         with lock:
             running -= 1
 
-    looks = Looks()
-    await asyncio.gather(*(looks.look(number, read) for number in range(300)))
+    shared = SharedReads()
+    await asyncio.gather(*(shared.read(number, read) for number in range(300)))
     assert most <= THREADS and len(names) <= THREADS
 
 
@@ -83,18 +83,18 @@ async def test_an_error_reaches_every_page_that_waits_for_it() -> None:
     def read() -> None:
         raise LookupError("gone")
 
-    found = await asyncio.gather(*(Looks().look("a", read) for _ in range(3)), return_exceptions=True)
+    found = await asyncio.gather(*(SharedReads().read("a", read) for _ in range(3)), return_exceptions=True)
     assert [type(one) for one in found] == [LookupError] * 3
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_a_look_gives_its_connection_back() -> None:
+async def test_a_read_gives_its_connection_back() -> None:
     def read() -> BaseDatabaseWrapper:
         own = connections["default"]
         own.ensure_connection()
         return own
 
-    found = await LOOKS.look("a", read)
+    found = await SHARED_READS.read("a", read)
     assert found is not connections["default"] and found.connection is None
 
 
@@ -105,18 +105,18 @@ async def test_pages_of_one_run_have_their_rollouts_read_and_written_once(
     run = await sync_to_async(factories.make_run)("grpo")
     attempt = await sync_to_async(run.attempts.get)()
     await sync_to_async(factories.add_rollouts)(attempt, count=4)
-    looks, reading, written = Looks(1), Reading(), []
-    monkeypatch.setattr(news, "LOOKS", looks)
+    shared, reading, written = SharedReads(1), Reading(), []
+    monkeypatch.setattr(news, "SHARED_READS", shared)
 
     def write(*arguments: object) -> str:
         written.append(arguments)
         return loader.render_to_string(*arguments)
 
     monkeypatch.setattr(news, "render_to_string", write)
-    busy = asyncio.create_task(looks.look("busy", reading))
+    busy = asyncio.create_task(shared.read("busy", reading))
     await begun(reading)
-    pages = [asyncio.create_task(RunNews(run.pk, {}).look()) for _ in range(20)]
-    other = asyncio.create_task(RunNews(run.pk, {attempt.pk: attempt.journal_seq}).look())
+    pages = [asyncio.create_task(RunNews(run.pk, {}).read_shared()) for _ in range(20)]
+    other = asyncio.create_task(RunNews(run.pk, {attempt.pk: attempt.journal_seq}).read_shared())
     await asyncio.sleep(0)
     reading.go_on.set()
     await busy
@@ -127,7 +127,7 @@ async def test_pages_of_one_run_have_their_rollouts_read_and_written_once(
 
 
 async def test_a_list_asks_the_database_nothing() -> None:
-    assert [message.event for message in await ListNews().look()] == ["state"]
+    assert [message.event for message in await ListNews().read_shared()] == ["state"]
 
 
 async def test_the_thread_of_a_request_ends_and_comes_back_when_it_is_wanted() -> None:

@@ -1,4 +1,4 @@
-"""Where open streams look into the database: a few threads for all of them, and one look for all that want the same.
+"""Reads of the database that open streams share: a few threads for all of them, and one read for all that want the same.
 
 A stream that waits holds neither a thread nor a connection. Django keeps a thread for each request until its response is
 over, which for a stream may be days, so a stream ends its request's thread when it begins.
@@ -13,21 +13,21 @@ from typing import Any
 from asgiref.sync import SyncToAsync
 from django.db import connection
 
-THREADS = 4  # of the 16 pooled connections, so that pages find one however many streams look
+THREADS = 4  # of the 16 pooled connections, so that pages find one however many streams read
 
 
-class Looks:
-    """Runs looks in a few threads; those that wait for the same are done once."""
+class SharedReads:
+    """Reads in a few threads; those that wait for the same are done once."""
 
     def __init__(self, threads: int = THREADS) -> None:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="streams")
         self._lock = threading.Lock()
-        self._waiting: dict[Hashable, Future[Any]] = {}  # looks that have not begun
+        self._waiting: dict[Hashable, Future[Any]] = {}  # reads that have not begun
 
-    async def look(self, key: Hashable, read: Callable[[], Any]) -> Any:
+    async def read(self, key: Hashable, read: Callable[[], Any]) -> Any:
         """What `read` returns; `key` says all that this depends on beside the database.
 
-        The look begins after this call, so it sees what was committed before it: a look of the same key is shared only as
+        The read begins after this call, so it sees what was committed before it: a read of the same key is shared only as
         long as it has not begun.
         """
         with self._lock:
@@ -47,7 +47,7 @@ class Looks:
             connection.close()  # back to the pool
 
 
-LOOKS = Looks()
+SHARED_READS = SharedReads()
 
 
 def end_request_thread() -> None:
