@@ -1,62 +1,119 @@
-"""A worker process: `python -m workers.worker` takes runs from its queues until it is told to end."""
+"""The life of a worker process: register, start Celery's worker with a thread for each slot, end in time."""
 
-import argparse
 import logging
 import os
-import sys
-import warnings
+import secrets
+import signal
+import threading
+import time
 
-from training.settings.queue_names import DEFAULT, check_queue_name
+import psutil
+from celery import signals
+from django.conf import settings
+from django.db import connection
+from django.db.models.functions import Now
+
+from training.code_version import code_version
+from webapp.celery import app
+from webapp.runs.models import Worker
+from workers import janitor, tasks
+from workers.devices import Slots
+from workers.launcher import launcher
+from workers.messenger import Messenger
+from workers.processes import Host
+from workers.reporter import Reporter, Tail, secrets as secrets_of_log
+
+log = logging.getLogger("mulberry.worker")
+
+END_WITHIN = 15.0  # seconds from the signal to the end of the process, whatever its runs do
 
 
-def queue_names(text: str) -> list[str]:
-    """Names separated by commas, as --queues takes them, each once. Raises ArgumentTypeError."""
-    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
-    for name in names:
-        try:
-            check_queue_name(name)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
-    if not names:
-        raise argparse.ArgumentTypeError("give the name of a queue, such as default")
-    return names
-
-
-def main() -> int:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m workers.worker", description="Takes runs from queues.")
-    parser.add_argument(
-        "--queues", type=queue_names, default=DEFAULT, help="names of queues, separated by commas"
+def register(host: Host, queues: list[str], slots: Slots) -> Worker:
+    """A row for this process; its name is new at each start, as its pid and start time are."""
+    return Worker.objects.create(
+        name=f"worker-{secrets.token_hex(3)}@{host.hostname}",
+        hostname=host.hostname,
+        boot_id=host.boot_id,
+        pid=os.getpid(),
+        process_started=psutil.Process().create_time(),
+        queues=queues,
+        devices=[device.name for device in slots.devices],
+        version=code_version(),
     )
-    parser.add_argument("--slots", type=int, help="runs at once; left out: MULBERRY_SLOTS, GPUs or cores")
-    parser.add_argument(
-        "--devices-per-slot", type=int, help="devices of a run; left out: MULBERRY_DEVICES_PER_SLOT, 1"
-    )
-    arguments = parser.parse_args()
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
-    import django
 
-    django.setup()
-    from django.conf import settings
 
-    from workers.devices import Slots, devices
-    from workers.service import run  # the models can be imported only now
+def run(queues: list[str], places: Slots) -> int:
+    """Run a worker in this process until SIGTERM or SIGINT; returns its exit code.
 
-    settings.LOGGING_CONFIG = (
-        None  # Celery sets Django up once more, which would bring the web's logging back
-    )
-    line = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    logging.basicConfig(level=logging.INFO, format=line, force=True)  # instead of the web's, who says less
-    logging.getLogger("celery").setLevel(logging.WARNING)  # messages say nothing that rows do not
-    warnings.filterwarnings("ignore", message="You're running the worker with superuser", module="celery")
-    slots = arguments.slots or (int(settings.MULBERRY_SLOTS) if settings.MULBERRY_SLOTS else None)
-    per_slot = arguments.devices_per_slot or settings.MULBERRY_DEVICES_PER_SLOT
+    Runs in progress end at a checkpoint and become ready again.
+    """
+    host = Host.this()
+    tail = Tail(secrets_of_log())
+    logging.getLogger().addHandler(tail)
+    started = launcher(settings.MULBERRY_LAUNCHER)
+    threading.excepthook = end_with_thread
+    row = register(host, queues, places)
+    process = tasks.become(tasks.WorkerProcess(row, places, started, threading.Event()))
+    janitor.drain_late_journals(host)
+    threads = (janitor.Janitor(row), Messenger(), Reporter(row, tail))
+    for thread in threads:
+        thread.start()
+    signals.worker_shutting_down.connect(_on_shutdown, weak=False)
+    signals.setup_logging.connect(_keep_logging, weak=False)
     try:
-        places = Slots(devices(slots, per_slot))
-    except ValueError as error:
-        parser.error(str(error))
-    return run(arguments.queues, places)
+        return _serve(row.name, queues, len(places.devices))
+    finally:
+        process.stopping.set()
+        for thread in threads:
+            thread.stop()
+        started.close()
+        Worker.objects.filter(pk=row.pk).update(stopped_at=Now())
+        connection.close()
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _serve(name: str, queues: list[str], concurrency: int) -> int:
+    worker = app.Worker(
+        hostname=name,
+        pool_cls="celery.concurrency.thread:TaskPool",
+        concurrency=concurrency,
+        queues=queues,
+        quiet=True,
+        without_gossip=True,
+        without_mingle=True,
+        without_heartbeat=True,
+    )
+    log.info(
+        "%s takes runs from %s on %s", name, ", ".join(queues), settings.CELERY_BROKER_URL.split("@")[-1]
+    )
+    worker.start()
+    return int(worker.exitcode or 0)
+
+
+def _keep_logging(**_: object) -> None:
+    """Having a receiver for this signal, Celery leaves logging as main() set it up."""
+
+
+def _on_shutdown(**_: object) -> None:
+    """Runs in the signal handler: tell the supervising threads, and see that the process does end."""
+    process = tasks.current()
+    if not process.stopping.is_set():
+        process.stopping.set()
+        threading.Thread(target=_end_in_time, name="end in time", daemon=True).start()
+
+
+def end_with_thread(died: threading.ExceptHookArgs) -> None:
+    """A worker without its janitor looks dead to the others: end it, so that whoever keeps it starts it again."""
+    assert died.exc_value is not None
+    name = died.thread.name if died.thread else "?"
+    if isinstance(died.thread, Messenger):
+        log.critical("people are told nothing from here any more", exc_info=died.exc_value)
+        return  # what is told is no reason to stop training
+    log.critical("the thread %s died; ending this worker", name, exc_info=died.exc_value)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _end_in_time() -> None:
+    time.sleep(END_WITHIN)
+    log.error("runs did not end within %s s; ending without them", END_WITHIN)
+    tasks.current().launcher.close()
+    os._exit(1)

@@ -20,8 +20,9 @@ from webapp.celery import app
 from webapp.runs.models import Attempt, StageRun, State, Worker
 from webapp.runs.services import cancel
 from webapp.telemetry.series import series
-from workers import janitor, processes, service
+from workers import janitor, processes
 from workers.processes import Host
+from workers.worker import end_with_thread
 
 pytestmark = [pytest.mark.django_db, pytest.mark.services]
 
@@ -176,7 +177,7 @@ def test_a_worker_ends_when_its_janitor_dies(monkeypatch: pytest.MonkeyPatch) ->
 
     sent: list[tuple[int, int]] = []
     monkeypatch.setattr(janitor, "take_back_from_the_dead", broken)
-    monkeypatch.setattr(threading, "excepthook", service.end_with_thread)
+    monkeypatch.setattr(threading, "excepthook", end_with_thread)
     monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
     keeper = janitor.Janitor(Worker(hostname=HERE.hostname, boot_id=HERE.boot_id))
     keeper.start()

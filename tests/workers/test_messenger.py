@@ -5,9 +5,10 @@ import threading
 
 import pytest
 
-from workers import messenger, service
+from workers import messenger
 from workers.janitor import advisory_lock
 from workers.supervision import GONE
+from workers.worker import end_with_thread
 
 
 def test_its_death_ends_no_worker(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -15,10 +16,10 @@ def test_its_death_ends_no_worker(monkeypatch: pytest.MonkeyPatch, caplog: pytes
     monkeypatch.setattr(os, "kill", lambda *asked: ended.append(asked))
     error = ValueError("a rule of the diagnosis is broken")
     died = threading.ExceptHookArgs((ValueError, error, None, messenger.Messenger()))
-    service.end_with_thread(died)
+    end_with_thread(died)
     assert ended == []
     assert "told nothing" in caplog.text
-    service.end_with_thread(threading.ExceptHookArgs((ValueError, error, None, threading.Thread())))
+    end_with_thread(threading.ExceptHookArgs((ValueError, error, None, threading.Thread())))
     assert len(ended) == 1
 
 

@@ -50,7 +50,7 @@ def start_worker(transactional_db: None, settings: object, tmp_path: Path) -> It
 
     def start() -> subprocess.Popen[bytes]:
         with (tmp_path / f"worker-{len(started)}.log").open("wb") as log:
-            command = [sys.executable, "-m", "workers.worker", "--slots", "1"]
+            command = [sys.executable, "-m", "workers", "--slots", "1"]
             started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
         return started[-1]
 

@@ -60,5 +60,5 @@ def test_the_list_of_experiments_loads_models_alone(tmp_path: Path) -> None:
 
 
 def test_a_worker_starts_without_torch(tmp_path: Path) -> None:
-    found = imported("import django; django.setup(); import workers.service", tmp_path)
+    found = imported("import django; django.setup(); import workers.worker", tmp_path)
     assert not found & {*HEAVY, *FILES}

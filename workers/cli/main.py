@@ -14,9 +14,9 @@ from webapp.comparison.metrics import AMOUNTS, METRICS
 from webapp.files import formats, long_tables
 from webapp.reports.experiment_tables import SEEDS, TABLES
 from webapp.reports.report_formats import REPORT_FORMATS
+from workers.__main__ import queue_names
 from workers.cli.commands import CommandError
 from workers.cli.commands.exports import EXPORTS
-from workers.worker import queue_names
 
 Command = Callable[[argparse.Namespace], int]
 

@@ -66,7 +66,7 @@ class Stack:
         self.postgres = None if os.environ.get("DATABASE_URL") else Postgres(home)
         web = python_module("workers.cli", "web", "--port", str(port))
         self.web = Child("web", web, signal.SIGTERM, WEB_GRACE)
-        self.worker = Child("worker", python_module("workers.worker"), signal.SIGTERM, WORKER_GRACE)
+        self.worker = Child("worker", python_module("workers"), signal.SIGTERM, WORKER_GRACE)
         self._lock = -1
 
     def start(self, stopping: threading.Event) -> bool:

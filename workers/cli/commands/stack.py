@@ -131,7 +131,7 @@ def worker(options: argparse.Namespace) -> int:
     """Take runs from the queue until TERM. Raises CommandError where the database is not there yet."""
     database.connect()
     connections.close_all()
-    command = python_module("workers.worker", "--queues", ",".join(options.queues))
+    command = python_module("workers", "--queues", ",".join(options.queues))
     if options.slots:
         command += ["--slots", str(options.slots)]
     if options.devices_per_slot:
