@@ -1,4 +1,4 @@
-"""`make check` lints JavaScript and CSS: what is shipped is clean, and a planted fault is found."""
+"""`make check` lints JavaScript and CSS: what is shipped is clean, and a planted fault is found; templates have short lines."""
 
 import shutil
 import subprocess
@@ -9,6 +9,7 @@ import pytest
 
 from tests.stack import ROOT
 
+LONGEST = 160  # characters of a template's line
 COMMAND = "biome lint --error-on-warnings static"
 
 
@@ -41,3 +42,10 @@ def test_a_planted_fault_is_found(tmp_path: Path, name: str, content: str, rule:
     checked = lint(tmp_path)
     assert checked.returncode != 0
     assert rule in checked.stdout + checked.stderr
+
+
+def test_lines_of_templates_are_short() -> None:
+    files = list((ROOT / "templates").rglob("*.html"))
+    assert files
+    lines = [(path, number, line) for path in files for number, line in enumerate(path.open(), 1)]
+    assert [f"{path}:{number}" for path, number, line in lines if len(line.rstrip("\n")) > LONGEST] == []

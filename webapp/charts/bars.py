@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from training.rewards import REWARDS
+from webapp.files.number_text import signed
 
 WIDTH = 100.0  # of the drawing; one unit of reward is a third of it, so that −1 … 2 fits
 UNIT, ZERO = WIDTH / 3, WIDTH / 3
+NONE = "no component counts"
 CURVE = (600.0, 60.0)  # width and height of a curve's drawing
 
 
@@ -36,6 +38,11 @@ def bar(components: Mapping[str, float]) -> list[Segment]:
             x, width = left, end - left
         segments.append(Segment(name, colour(name), value, round(x, 2), round(width, 2)))
     return segments
+
+
+def label(components: Mapping[str, float]) -> str:
+    """What the bar of these components shows, in words: 'correct +1.00, format −0.50'."""
+    return ", ".join(f"{name} {signed(value, 2)}" for name, value in components.items() if value) or NONE
 
 
 def legend(groups: Sequence[Mapping[str, float]]) -> list[tuple[str, int]]:

@@ -114,7 +114,10 @@ def rollout_group(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRes
         "run": run,
         "chosen": chosen,
         "group": group,
-        "alike": [(same, bars.bar(same[0].components)) for same in rollouts.alike(group, chosen)],
+        "alike": [
+            (same, bars.bar(same[0].components), bars.label(same[0].components))
+            for same in rollouts.alike(group, chosen)
+        ],
         "components": bars.legend([rollout.components for rollout in group]),
         "neighbours": rollouts.neighbours(run.pk, chosen),
         "visits": visits,
