@@ -240,7 +240,7 @@ def comparison(
         figures(f"{delta}{whose}", write, of(lambda one: one.delta), heading=delta, css="condition", element="strong"),
         figures(f"95 % interval{whose}", interval, of(lambda one: one), heading="95 % interval",
                 template="results/_difference_interval.html"),
-        figures("Δ drawn", str, of(lambda one: one), hidden_heading=True, template="results/_drawn.html"),
+        figures("Δ drawn", str, of(lambda one: one), hidden_heading=True, template="results/_difference_drawing.html"),
         figures(f"{fisher} (unpaired)" if unpaired else "p", p, of(lambda one: None if one.p is None else one),
                 heading=fisher, template="results/_p_value.html"),
         figures("Holm p", p_value, of(lambda one: one.adjusted_p)),

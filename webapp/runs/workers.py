@@ -205,7 +205,7 @@ class QueuePlace:
         return self.place == self.experiments
 
 
-def turns(experiment: Experiment) -> list[QueuePlace]:
+def queue_places(experiment: Experiment) -> list[QueuePlace]:
     """An experiment's place in each queue in which it has runs to come. Three queries a queue."""
     names = experiment.runs.filter(state__in=(State.READY, State.WAITING)).values_list("queue", flat=True)
     found = []

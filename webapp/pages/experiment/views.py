@@ -11,7 +11,7 @@ from webapp.pages.experiment.settings_table import SettingsFilter, settings_tabl
 from webapp.pages.experiments import querysets
 from webapp.runs import code_versions, services
 from webapp.runs.models import Event
-from webapp.runs.workers import turns
+from webapp.runs.workers import queue_places
 
 EVENTS_SHOWN = 20
 
@@ -73,11 +73,11 @@ def _state(found: Experiment) -> dict[str, object]:
         .defer("stage_run__spec")
         .order_by("-id")[:EVENTS_SHOWN]
     )
-    queued = turns(found)
+    queued = queue_places(found)
     return {
         "experiment": found,
         "grid": querysets.grid(found),
-        "turns": queued,
+        "queue_places": queued,
         "paused": any(turn.paused_at for turn in queued),
         "events": events,
         "events_shown": EVENTS_SHOWN,

@@ -39,11 +39,11 @@ def queue(options: argparse.Namespace) -> int:
 def _move(name: str, to: Move) -> None:
     """In each queue in which the experiment has runs to come: mostly that is one."""
     experiment = find(name)
-    turns = workers.turns(experiment)
-    if not turns:
+    places = workers.queue_places(experiment)
+    if not places:
         raise ValueError(f"{name} has no run left in a queue; there is nothing to move")
-    for turn in turns:
-        queues.move(experiment=experiment, queue=turn.queue, to=to, by=access.OPERATOR)
+    for place in places:
+        queues.move(experiment=experiment, queue=place.queue, to=to, by=access.OPERATOR)
 
 
 def _as_json(view: workers.QueueView) -> dict[str, Any]:
