@@ -9,7 +9,7 @@ from training.text import scratchpad
 from training.text.numbers import CURRENCY, Number, normalised, number_at, numbers, plain
 
 Rule = Literal["mark", "boxed", "words", "last_number", "none"]
-RULES: dict[Rule, str] = {
+RULES: dict[str, str] = {
     "mark": "behind the mark ####",
     "boxed": r"in the last \boxed{…}",
     "words": "behind “the answer is”",

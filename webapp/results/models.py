@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from training.text.answers import RULES
+
 GREEDY = 0  # an Outcome's `sample` when it is none
 
 
@@ -49,6 +51,9 @@ class Outcome(models.Model):
     labels = models.JSONField(null=True, help_text="groups of problems that it belongs to")
     steps_written = models.PositiveIntegerField(null=True, help_text="equations in the completion")
     steps_right = models.PositiveIntegerField(null=True, help_text="of them, those that hold")
+    answer_rule = models.CharField(
+        max_length=20, null=True, help_text="how the final answer was found; null: not recorded, or a choice"
+    )
 
     class Meta:
         constraints = [
@@ -61,6 +66,11 @@ class Outcome(models.Model):
 
     def __str__(self) -> str:
         return self.problem
+
+    @property
+    def found_by(self) -> str:
+        """How its final answer was found, in words; empty where no rule is recorded."""
+        return RULES.get(self.answer_rule or "", "")
 
     @property
     def number(self) -> str:
