@@ -298,6 +298,7 @@ def add_evaluation(
                 tokens=9,
                 correct=right,
                 mul_tokens=mul_tokens,
+                answer_rule="mark",
                 labels=None if labels is None else list(labels(i)),
             ),
         )
@@ -330,6 +331,7 @@ def add_samples(
                 hit_limit=True,
                 steps_written=1,
                 steps_right=0,
+                answer_rule="mark",
             ),
         )
         for one, drawn in zip(greedy, correct, strict=True)

@@ -108,6 +108,7 @@ NO_PAGES = {  # name → what it is instead
     "healthz": "a probe",
     "sign_out": "a POST",
     "cancel_experiment": "a POST",
+    "regrade_experiment": "a POST",
     "retry_experiment": "a POST",
     "cancel_run": "a POST",
     "retry_run": "a POST",

@@ -54,6 +54,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("experiments/<slug:name>/state/", experiment.experiment_state, name="experiment_state"),
     path("experiments/<slug:name>/cancel/", experiment.cancel, name="cancel_experiment"),
     path("experiments/<slug:name>/retry/", experiment.retry, name="retry_experiment"),
+    path("experiments/<slug:name>/regrade/", experiment.regrade, name="regrade_experiment"),
     path("experiments/<slug:name>/settings/", parts.experiment_settings, name="experiment_settings"),
     path("experiments/<slug:name>/notes/", parts.experiment_notes, name="experiment_notes"),
     path("experiments/<slug:name>/notes/edit/", parts.edit_notes, name="edit_notes"),

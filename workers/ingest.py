@@ -6,7 +6,7 @@ from typing import Any
 from django.db import DataError, IntegrityError, connection, transaction
 
 from training.process import journal
-from webapp.results.models import Evaluation
+from webapp.results.models import AS_IT_RAN, Evaluation
 from webapp.runs import lifecycle
 from webapp.runs.models import Attempt, Checkpoint, StageRun
 from workers.batch import OUTCOME, ROLLOUT, Batch, storable, storable_json
@@ -41,7 +41,7 @@ class Ingest:
         self._chunks = Chunks(self.attempt)
         self._stale = False
         self._evaluations = dict(
-            Evaluation.objects.filter(attempt=row).order_by("seq").values_list("key", "pk")
+            Evaluation.objects.filter(attempt=row, grading=AS_IT_RAN).order_by("seq").values_list("key", "pk")
         )
 
     def flush(self) -> int:

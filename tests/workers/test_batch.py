@@ -60,7 +60,7 @@ def test_a_field_that_is_missing_or_unknown_is_refused_by_name(
 def test_what_may_be_left_out_is_null_or_what_the_journal_says() -> None:
     found = dict(zip(OUTCOME, batch(OutcomeRow, row(OutcomeRow)), strict=True))
     assert {name: found[name] for name in OutcomeRow.__optional_keys__} == {
-        "labels": None, "steps_written": None, "steps_right": None, "sample": 0
+        "labels": None, "steps_written": None, "steps_right": None, "answer_rule": None, "sample": 0
     }  # fmt: skip
 
 

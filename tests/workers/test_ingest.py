@@ -103,15 +103,15 @@ def test_the_identity_of_the_data_and_what_only_some_benchmarks_know_arrive(
     sources = [{"source": "gsm8k", "sha256": "ab", "rows": 7473}]
     journal.append("data", sources=sources)
     journal.append("evaluation", evaluation="x@2", benchmark="x", step=5, problems=2, settings={})
-    known = {"labels": ["new_pair"], "steps_written": 3, "steps_right": 2}
+    known = {"labels": ["new_pair"], "steps_written": 3, "steps_right": 2, "answer_rule": "boxed"}
     journal.append("outcomes", evaluation="x@2", rows=[outcome("a", **known), outcome("b")])
     Ingest(attempt.pk).drain()
     attempt.refresh_from_db()
     assert attempt.data == sources
-    columns = ("labels", "steps_written", "steps_right")
+    columns = ("labels", "steps_written", "steps_right", "answer_rule")
     assert list(Outcome.objects.order_by("problem").values_list(*columns)) == [
-        (["new_pair"], 3, 2),
-        (None, None, None),
+        (["new_pair"], 3, 2, "boxed"),
+        (None, None, None, None),
     ]
 
 

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 LONGEST_ID = 100  # characters that an outcome's column `problem` holds
 
@@ -27,10 +27,20 @@ class ProblemsFunction(Protocol):
     def __call__(self, count: int | None, *, data_dir: Path) -> list[Problem]: ...
 
 
-class GradeFunction(Protocol):
-    """Returns (extracted answer or None, whether it is right); of choices the completion is the chosen one."""
+class Graded(NamedTuple):
+    """A completion as it was graded."""
 
-    def __call__(self, problem: Problem, completion: str) -> tuple[str | None, bool]: ...
+    final_answer: str | None  # what it answers; None: nothing that could be right
+    correct: bool
+    rule: str | None = (
+        None  # how the answer was found: one of training.text.answers.RULES; None: there is one way only
+    )
+
+
+class GradeFunction(Protocol):
+    """Grades a completion; of choices it is the chosen one."""
+
+    def __call__(self, problem: Problem, completion: str) -> Graded: ...
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ pre-training follows: the context as published, the ending behind a space.
 from pathlib import Path
 from typing import ClassVar
 
-from training.benchmarks.benchmark import Benchmark, Problem
+from training.benchmarks.benchmark import Benchmark, Graded, Problem
 from training.data import files, rows
 
 GRADER = "likelihood_per_token/1"
@@ -45,10 +45,10 @@ def _problem(place: int, row: rows.Row) -> Problem:
     return Problem(f"val-{place:05d}", context, str(int(label)), choices, labels=(source,) if source else ())
 
 
-def grade(problem: Problem, completion: str) -> tuple[str | None, bool]:
+def grade(problem: Problem, completion: str) -> Graded:
     """Return the number of the chosen ending and whether it is the right one."""
     answer = str(problem.choices.index(completion)) if completion in problem.choices else None
-    return answer, answer == problem.reference
+    return Graded(answer, answer == problem.reference)
 
 
 BENCHMARK = Benchmark(

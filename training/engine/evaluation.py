@@ -185,17 +185,20 @@ class _Outcomes:
         return self._graded(problem, problem.choices[choice.number], choice.tokens)
 
     def _graded(self, problem: Problem, completion: str, tokens: int) -> OutcomeRow:
-        final_answer, correct = self.benchmark.grade(problem, completion)
-        return {
+        graded = self.benchmark.grade(problem, completion)
+        row: OutcomeRow = {
             "problem": problem.id,
             "prompt": problem.prompt,
             "completion": completion,
             "reference": problem.reference,
-            "final_answer": final_answer,
+            "final_answer": graded.final_answer,
             "tokens": tokens,
-            "correct": correct,
+            "correct": graded.correct,
             "mul_tokens": 0,
             "repeats": False,
             "hit_limit": False,
             "labels": list(problem.labels),
         }
+        if graded.rule is not None:
+            row["answer_rule"] = graded.rule
+        return row

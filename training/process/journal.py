@@ -79,6 +79,7 @@ class OutcomeRow(TypedDict):
     labels: NotRequired[list[str]]  # groups of problems that it belongs to
     steps_written: NotRequired[int]  # equations in the completion, and those that are right
     steps_right: NotRequired[int]
+    answer_rule: NotRequired[str]  # how the final answer was found: one of training.text.answers.RULES
     sample: NotRequired[int]  # from 1: drawn at a temperature; left out or 0: the greedy completion
 
 

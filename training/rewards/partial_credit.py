@@ -1,6 +1,6 @@
 """Partial credit: a wrong answer that is near."""
 
-from decimal import Decimal
+from fractions import Fraction
 from typing import Literal
 
 from training.settings.shared import Reward
@@ -17,4 +17,4 @@ class PartialCreditReward(Reward):
         given, right = value(extract_answer(completion)), value(reference)
         if given is None or right is None or given == right:
             return 0.0
-        return 0.3 if abs(given - right) <= max(Decimal(1), abs(right) / 10) else 0.0
+        return 0.3 if abs(given - right) <= max(Fraction(1), abs(right) / 10) else 0.0

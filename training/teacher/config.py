@@ -110,6 +110,7 @@ class TeacherSettings(Settings):
 class SolutionSettings(TrainingStageSettings):
     """Sample solutions, keep the right ones, learn them: what distillation and rejection sampling share."""
 
+    version: ClassVar[int] = 2  # what is kept is what grader final_number/2 finds right
     records_rollouts: ClassVar[bool] = True
     learns: ClassVar[Learns] = "completions"
     same_speed: ClassVar[tuple[str, ...]] = ("precision",)

@@ -1,30 +1,81 @@
 """The final answer of a completion: finding it, and comparing it with the reference (no torch)."""
 
 import re
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Literal, NamedTuple
 
 from training.text import scratchpad
-from training.text.mul_tokens import as_results
+from training.text.numbers import CURRENCY, Number, normalised, number_at, numbers, plain
 
-_NUMBER = r"[-+−]?\s?\$?\s?[-−]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)"
-_AFTER_MARK = re.compile(rf"####\s*({_NUMBER})")
-_AFTER_WORDS = re.compile(rf"the answer is:?\s*({_NUMBER})", re.IGNORECASE)
-_ANY = re.compile(r"(?:(?<![\w.)])[-−]\s?)?\$?(?:\d[\d,]*(?:\.\d+)?|\.\d+)|(?<=\$)-\d[\d,]*(?:\.\d+)?")
+Rule = Literal["mark", "boxed", "words", "last_number", "none"]
+RULES: dict[str, str] = {
+    "mark": "behind the mark ####",
+    "boxed": r"in the last \boxed{…}",
+    "words": "behind “the answer is”",
+    "last_number": "the last number",
+    "none": "no number at all",
+}  # how a final answer was found, in the order in which they are tried
+
+
+class AnswerReading(NamedTuple):
+    """What a completion answers."""
+
+    final_answer: str | None  # normalised; None: what stands where the answer belongs is no number
+    rule: Rule
+
+
+_OPENING = rf"(?:[\s*_`\"'“”‘’(\[{{>|~≈→=:,{CURRENCY}]|<(?!MUL_)|->|\\(?:boxed|fbox)\s*\{{|[A-Za-z]\s*=)*[-+]?[\s{CURRENCY}]*"  # before a number
+_DIRECTLY = re.compile(_OPENING)
+_SOON = re.compile(  # with some words before it, none of which denies it
+    rf"(?:[\s,*_`\"'“(\[{{]*(?!(?:not|never|no|nor)\b)[^\W\d_]+(?:'[a-z]+)?[,:]?(?=[\s*_`\"'“(\[{{{CURRENCY}])){{0,8}}{_OPENING}",
+    re.IGNORECASE,
+)
+_MARK = re.compile(r"#{4,}")
+_BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
+_VERB = r"(?:is|was|equals|becomes|(?:would|should|must|will)\s+be|comes\s+to)\b"
+_WORDS = re.compile(
+    rf"\banswer(?:(?:\s+(?:to|for|of)(?:\s+[^\W\d]+){{1,6}}?)?[\s*_]*{_VERB}|[\s*_]*[:=]|(?<=final answer)[*_]*\s*\n)",
+    re.IGNORECASE,
+)
+_NEXT_TURN = re.compile(
+    r"^[ \t]*(?:User|Human|Question|Q):|<\|(?:endoftext|im_end|eot_id)\|>|</s>", re.MULTILINE
+)
+_SECOND_THOUGHT = re.compile(
+    r"(?:^|[.!?,;:\n—-])[\s*_]*(?:(?:but|oh|or|hmm|um)\b[,.]?\s+)?(?:no\b[,.!:]?\s*)?"
+    r"(?:\b(?:wait|actually|correction|oops|scratch\s+that|i\s+meant?|rather|sorry)\b|(?<=no,)|(?<=no, ))",
+    re.IGNORECASE,
+)
+_UNITS = rf"[)\]}}\s%{CURRENCY}*_]*(?P<units>(?:[ \t][^\W\d_]+){{0,4}}?)[)\]}}\s%{CURRENCY}*_]*?"
+_AFTER = rf"[\s(\[{{*_{CURRENCY}]*"
+_OPERATOR = re.compile(rf"{_UNITS}(?:[-+*/×÷^]|(?<![A-Za-z])x){_AFTER}")
+_EQUALS = re.compile(rf"{_UNITS}(?:=+>?|→){_AFTER}")
+_NEXT_STEP = re.compile(rf"{_UNITS}[,;]\s*(?:(?:and|so|then|thus|hence)\b,?)*{_AFTER}")
+_LONGEST_BOX = 200  # characters
+_BETWEEN = 60  # characters between two numbers of one expression, at most
+
+
+def read_answer(text: str) -> AnswerReading:
+    """Return the final answer of a completion, and the rule that found it.
+
+    The number behind the first `####`, else in the last `\\boxed{}`, else behind the last "answer is", else the last
+    number. What stands in a scratchpad is no answer, nor what follows where the next question begins. A worked
+    expression has the value of its last side; one that is not worked out is none.
+    """
+    text = scratchpad.parts(text).answer
+    if found := _NEXT_TURN.search(text):
+        text = text[: found.start()]
+    text = plain(text)
+    for rule, stated in _STATED.items():
+        if statement := stated(text):
+            return AnswerReading(None if statement.value is None else normalised(statement.value), rule)
+    last = _last(text)
+    return AnswerReading(None, "none") if last is None else AnswerReading(normalised(last), "last_number")
 
 
 def extract_answer(text: str) -> str | None:
-    """Return the number after `####`, else after "the answer is", else the last number; normalised, or None.
-
-    A mul-token counts as its result's digits; what stands in a scratchpad is no answer. Normalised: no commas, `$`, plus sign or trailing zeros after
-    the point; `-0` is `0`.
-    """
-    text = as_results(scratchpad.parts(text).answer)
-    for pattern in (_AFTER_MARK, _AFTER_WORDS):
-        found = pattern.search(text)
-        if found:
-            return _normalised(found[1])
-    numbers = _ANY.findall(text)
-    return _normalised(numbers[-1]) if numbers else None
+    """Return the final answer of a completion, normalised: `1234`, `-0.5`, or `1/3` where no decimals say it; or None."""
+    return read_answer(text).final_answer
 
 
 def same_number(a: str | None, b: str | None) -> bool:
@@ -33,23 +84,122 @@ def same_number(a: str | None, b: str | None) -> bool:
     return first is not None and first == second
 
 
-def value(written: str | None) -> Decimal | None:
-    """Return the value of a written number (commas, `$`, signs allowed), or None when it is no number."""
-    if written is None:
+def value(written: str | None) -> Fraction | None:
+    """Return the value of a written number, in any notation that an answer may have; None when it is anything else."""
+    text = plain(written or "").strip().rstrip(".")
+    found = list(numbers(text))
+    if (
+        len(found) != 1
+        or found[0].ordinal
+        or text[: found[0].start].strip(f"+{CURRENCY} ")
+        or text[found[0].end :].strip("% ")
+    ):
         return None
-    plain = re.sub(r"[\s,$]", "", written).replace("−", "-").rstrip(".")
-    try:
-        number = Decimal(plain)
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
+    return found[0].value
 
 
-def _normalised(written: str) -> str | None:
-    number = value(written)
-    if number is None:
-        return None
-    text = f"{number:f}"
-    if "." in text:
-        text = text.rstrip("0").rstrip(".")
-    return "0" if text in ("-0", "") else text.removeprefix("+")
+class _Statement(NamedTuple):
+    """What a completion states where its answer belongs."""
+
+    value: Fraction | None  # None: no number
+    end: int  # where it ends in the text
+
+
+def _marked(text: str) -> _Statement | None:
+    """The value behind the first mark that a number follows; a later one's where a second thought stands between."""
+    taken: _Statement | None = None
+    for mark in _MARK.finditer(text):
+        if number := _number_after(text, mark.end(), _DIRECTLY):
+            if taken is not None and not _SECOND_THOUGHT.search(text[taken.end : mark.start()]):
+                break
+            taken = _worked(text, number)
+    return taken
+
+
+def _boxed(text: str) -> _Statement | None:
+    """The value in the last box that has a number."""
+    for box in reversed(list(_BOXED.finditer(text))):
+        inside = text[box.end() : _closing(text, box.end())]
+        if number := next(numbers(inside), None):
+            return _worked(inside, number)
+    return None
+
+
+def _closing(text: str, start: int) -> int:
+    """Where the brace closes that opened before `start`; at most `_LONGEST_BOX` further on."""
+    depth, end = 1, min(len(text), start + _LONGEST_BOX)
+    for place in range(start, end):
+        depth += {"{": 1, "}": -1}.get(text[place], 0)
+        if depth == 0:
+            return place
+    return end
+
+
+def _said(text: str) -> _Statement | None:
+    """The value behind the last words that state an answer; the last number behind a second thought, if there is one."""
+    for words in reversed(list(_WORDS.finditer(text))):
+        if number := _number_after(text, words.end(), _SOON):
+            stated = _worked(text, number)
+            if thought := _SECOND_THOUGHT.search(text[stated.end :]):
+                last = _last(text, stated.end + thought.end())
+                return stated if last is None else _Statement(last, len(text))
+            return stated
+    return None
+
+
+_STATED: dict[Rule, Callable[[str], _Statement | None]] = {"mark": _marked, "boxed": _boxed, "words": _said}
+
+
+def _last(text: str, start: int = 0) -> Fraction | None:
+    """The last number of a text; what is written like one and is none, and 3rd, are passed over."""
+    for number in reversed(list(numbers(text, start))):
+        if number.value is not None and not number.ordinal:
+            return number.value
+    return None
+
+
+def _number_after(text: str, place: int, opening: re.Pattern[str]) -> Number | None:
+    """The number that follows a place behind an opening."""
+    found = opening.match(text, place)
+    return None if found is None else number_at(text, found.end())
+
+
+def _worked(text: str, first: Number) -> _Statement:
+    """What begins with a number, to the end of its line.
+
+    6 * 7 = 42 is 42, as is 42 = 6 * 7; 6 * 7 alone has none. Behind a comma another such step may follow.
+    """
+    sides, end = _Sides(first), first.end
+    done: _Statement | None = None
+    line = text[:stop] if (stop := text.find("\n", first.end)) >= 0 else text
+    for number in numbers(line, first.end):
+        between = line[end : number.start]
+        if len(between) > _BETWEEN:
+            break
+        if _EQUALS.fullmatch(between):
+            sides.numbers.append([number])
+        elif (sign := _OPERATOR.fullmatch(between)) or (not between.strip() and line[number.start] == "-"):
+            sides.numbers[-1].append(number)
+            sides.has_units = sides.has_units or bool(sign and sign["units"])
+        elif len(sides.numbers) > 1 and _NEXT_STEP.fullmatch(between):
+            sides, done = _Sides(number), _Statement(sides.value, end)
+        else:
+            break
+        end = number.end
+    return done if done is not None and len(sides.numbers) == 1 else _Statement(sides.value, end)
+
+
+class _Sides:
+    """An expression's sides, each with its numbers."""
+
+    def __init__(self, first: Number) -> None:
+        self.numbers = [[first]]
+        self.has_units = False  # "5 apples - 3 left" is no subtraction that was left undone
+
+    @property
+    def value(self) -> Fraction | None:
+        """The last side's that is one number."""
+        alone = [side[0].value for side in self.numbers if len(side) == 1]
+        if alone:
+            return alone[-1]
+        return self.numbers[0][0].value if self.has_units else None

@@ -91,7 +91,7 @@ class Comparisons:
             for name in self.conditions[1:]:
                 seeds = [compared.get((name, stage, seed)) for seed in self.seeds]
                 paired = [one for one in seeds if isinstance(one, Comparison | MeansComparison)]
-                if len(paired) > 1:
+                if len(paired) > 1 and len({self._grader((name, stage, one.seed)) for one in paired}) == 1:
                     found[name, stage] = paired
         results = {key: over_seeds([one.delta for one in seeds]) for key, seeds in found.items()}
         adjusted = proportions.holm([result.p for result in results.values()], self.tests)
@@ -106,6 +106,10 @@ class Comparisons:
             )
             for (key, result), adjusted_p in zip(results.items(), adjusted, strict=True)
         }
+
+    def _grader(self, key: Key) -> object:
+        """Who graded a finished cell: seeds of different versions are not taken together."""
+        return self.cell(key).result.settings.get("grader")
 
     def _both(self, stages: Sequence[str]) -> list[tuple[Key, Cell, Cell]]:
         """The baseline's cell and another condition's, finished or not."""

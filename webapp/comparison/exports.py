@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from webapp.comparison import groups, pass_exports
+from webapp.comparison import graders, groups, pass_exports
 from webapp.comparison.decisions import decisions
 from webapp.comparison.stage_sheets import detail_sheet, stage_sheet
 from webapp.comparison.table import StageTable
@@ -64,7 +64,7 @@ def _table(
         statements={"decisions": decisions(table), "answers": verdict_sentences(table)}
         if with_statements
         else {},
-        warnings=[text for text in (mixed_sizes(table),) if text],
+        warnings=[text for text in (mixed_sizes(table), graders.mixed(table)) if text],
     )
 
 
@@ -85,6 +85,7 @@ def provenance(table: StageTable, exported_at: datetime | None = None) -> dict[s
         if cell.reused
     }
     more = {"Reused": "; ".join(f"{what} from {run}" for what, run in reused.items())} if reused else {}
+    more["Grader"] = ", ".join(graders.of_cells(table.cells())) or "none yet"
     more["Problems (SHA-256)"] = ", ".join(digest[:12] for digest in hashes) or "none yet"
     return origin(table.experiment, more | {"Test": _test(table)}, exported_at)
 

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from training.recipes.recipe import StageSpec
 from training.settings.shared import BenchmarkSettings
 from training.settings.work_estimate import Unit
-from webapp.results.models import Evaluation
+from webapp.results.models import AS_IT_RAN, Evaluation
 from webapp.runs.models import Attempt, State
 from webapp.telemetry.models import MetricChunk
 
@@ -38,7 +38,9 @@ def benchmark_speed(spec: StageSpec, benchmark: BenchmarkSettings, device: str) 
     like = _attempts(spec, device).filter(evaluations__benchmark=benchmark.benchmark).distinct()
     speeds = []
     for attempt in like.prefetch_related("evaluations")[:NEWEST]:
-        found = sorted(attempt.evaluations.all(), key=lambda one: one.seq)
+        found = sorted(
+            (one for one in attempt.evaluations.all() if one.grading == AS_IT_RAN), key=lambda one: one.seq
+        )
         ends = [one.at for one in found[1:]] + [attempt.ended_at]
         for one, end in zip(found, ends, strict=True):
             if _same(one, benchmark) and one.problems and end is not None:

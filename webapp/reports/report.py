@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from training.settings.shared import StageSettings
 from training.stages import AnyStage
-from webapp.comparison import groups
+from webapp.comparison import graders, groups
 from webapp.comparison.cells import Cell, Refusal
 from webapp.comparison.columns import IN_REPORT
 from webapp.comparison.decisions import decisions
@@ -161,7 +161,7 @@ def results(table: StageTable) -> Section:
     """The verdict sentences and the stage table."""
     every: list[Statement] = [*decisions(table), *verdict_sentences(table)]
     said = [one.text for one in every]
-    if warning := mixed_sizes(table):
+    for warning in filter(None, (mixed_sizes(table), graders.mixed(table))):
         said.append(warning)
     caption = f"{table.metric.title} on {table.benchmark}{IMPORTED if table.imported else ''}"
     if table.others:

@@ -2,11 +2,17 @@
 
 from django.db import models
 
+from training.text.answers import RULES
+
+AS_IT_RAN = 0  # an Evaluation's `grading` when nobody graded it anew
 GREEDY = 0  # an Outcome's `sample` when it is none
 
 
 class Evaluation(models.Model):
-    """A checkpoint on a benchmark; complete when it has as many greedy outcomes as problems."""
+    """A checkpoint on a benchmark; complete when it has as many greedy outcomes as problems.
+
+    Graded anew by another version of its grader it is another row, of the same journal record.
+    """
 
     attempt = models.ForeignKey("runs.Attempt", on_delete=models.CASCADE, related_name="evaluations")
     seq = models.PositiveBigIntegerField(help_text="of its journal record")
@@ -20,11 +26,22 @@ class Evaluation(models.Model):
     settings = models.JSONField(help_text="what two results must share: prompt, decoding, limit, grader …")
     at = models.DateTimeField()
 
+    grading = models.PositiveSmallIntegerField(
+        default=AS_IT_RAN,
+        db_default=AS_IT_RAN,
+        help_text="0: as it ran; n: graded anew for the nth time, beside the others",
+    )
+
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["attempt", "seq"], name="evaluation_once")]
+        constraints = [models.UniqueConstraint(fields=["attempt", "seq", "grading"], name="evaluation_once")]
 
     def __str__(self) -> str:
         return f"{self.attempt_id} {self.benchmark}"
+
+    @property
+    def grader(self) -> str:
+        """Its grader's name and version; of published numbers it may not be known."""
+        return str(self.settings.get("grader") or "not recorded")
 
 
 class Outcome(models.Model):
@@ -49,6 +66,9 @@ class Outcome(models.Model):
     labels = models.JSONField(null=True, help_text="groups of problems that it belongs to")
     steps_written = models.PositiveIntegerField(null=True, help_text="equations in the completion")
     steps_right = models.PositiveIntegerField(null=True, help_text="of them, those that hold")
+    answer_rule = models.CharField(
+        max_length=20, null=True, help_text="how the final answer was found; null: not recorded, or a choice"
+    )
 
     class Meta:
         constraints = [
@@ -61,6 +81,11 @@ class Outcome(models.Model):
 
     def __str__(self) -> str:
         return self.problem
+
+    @property
+    def found_by(self) -> str:
+        """How its final answer was found, in words; empty where no rule is recorded."""
+        return RULES.get(self.answer_rule or "", "")
 
     @property
     def number(self) -> str:

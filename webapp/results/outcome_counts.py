@@ -129,7 +129,7 @@ class PairCounts:
 def latest_tallies(stage_run_ids: Iterable[int], benchmark: str) -> dict[int, Tally]:
     """Return the tally that counts for each stage run that has an evaluation on the benchmark. One query.
 
-    That is the newest complete one (by attempt, then by place in the journal), else the newest one.
+    That is the newest complete one (by attempt, then by place in the journal, then by grading), else the newest one.
     """
     evaluations = (
         Evaluation.objects.filter(attempt__stage_run_id__in=list(stage_run_ids), benchmark=benchmark)
@@ -148,7 +148,7 @@ def latest_tallies(stage_run_ids: Iterable[int], benchmark: str) -> dict[int, Ta
                 filter=Q(greedy__steps_written__gt=0, greedy__steps_right=F("greedy__steps_written")),
             ),
         )
-        .order_by("attempt__number", "seq")
+        .order_by("attempt__number", "seq", "grading")
         .values_list(
             "id",
             "attempt__stage_run_id",
@@ -181,7 +181,7 @@ def latest_accuracies(stage_run_ids: Iterable[int], benchmark: str | F) -> dict[
     """
     evaluations = (
         Evaluation.objects.filter(attempt__stage_run_id__in=list(stage_run_ids), benchmark=benchmark)
-        .order_by("attempt__number", "seq")
+        .order_by("attempt__number", "seq", "grading")
         .values_list(
             "attempt__stage_run_id",
             "id",

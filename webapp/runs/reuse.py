@@ -116,7 +116,7 @@ def left_by(runs: Sequence[StageRun]) -> dict[int, Left]:
         Evaluation.objects.filter(attempt__stage_run__in=runs, published__isnull=True)
         .annotate(counted=Count("outcomes"))
         .select_related("attempt")
-        .order_by("-attempt__number", "-seq")
+        .order_by("-attempt__number", "-seq", "-grading")
     ):
         if evaluation.problems and evaluation.counted == evaluation.problems * (
             1 + evaluation.settings.get("samples", 0)

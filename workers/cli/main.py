@@ -205,6 +205,14 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     imports.add_argument("--json", action="store_true", help="print JSON")
     imports.set_defaults(run_command=_experiments("import_history"))
 
+    regrade = commands.add_parser(
+        "regrade",
+        help="grade an experiment's stored completions by the newest graders, beside the old outcomes",
+    )
+    regrade.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
+    regrade.add_argument("--json", action="store_true", help="print JSON")
+    regrade.set_defaults(run_command=_experiments("regrade"))
+
     report = commands.add_parser("report", help="print the report of an experiment")
     report.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
     report.add_argument("--format", choices=[*REPORT_FORMATS], default="md")

@@ -72,7 +72,7 @@ def test_gsm8k_asks_the_published_test_set(data_dir):
     assert [p.prompt for p in found] == [f"User: {question}\nAssistant:" for question, _ in published]
     for problem, (_, answer) in zip(found, published, strict=True):
         assert float(problem.reference) == float(answer.rpartition("#### ")[2].replace(",", ""))
-        assert BENCHMARKS["gsm8k"].grade(problem, answer) == (extract_answer(answer), True)
+        assert BENCHMARKS["gsm8k"].grade(problem, answer) == (extract_answer(answer), True, "mark")
     assert problems("gsm8k", 50, data_dir) == found[:50]
 
 
@@ -82,20 +82,20 @@ def test_gsm8k_without_files_is_explained(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("completion", "answer", "correct"),
+    ("completion", "graded"),
     [
-        (" 7 × 8 = 56\n#### 56", "56", True),
-        (" <MUL_7_8_56>\n#### 56", "56", True),
-        (" <MUL_7_8_56>", "56", True),
-        (" 7 × 8 = 56\n#### 57", "57", False),
-        ("", None, False),
+        (" 7 × 8 = 56\n#### 56", ("56", True, "mark")),
+        (" <MUL_7_8_56>\n#### 56", ("56", True, "mark")),
+        (" <MUL_7_8_56>", ("56", True, "last_number")),
+        (" 7 × 8 = 56\n#### 57", ("57", False, "mark")),
+        ("", (None, False, "none")),
     ],
 )
-def test_completions_are_graded_by_their_final_number(completion, answer, correct):
+def test_completions_are_graded_by_their_final_number(completion, graded):
     problem = Problem("x", "User: ?\nAssistant:", "56")
     for benchmark in BENCHMARKS.values():
         if benchmark.kind == "choice":
             continue
-        assert benchmark.grade(problem, completion) == (answer, correct)
+        assert benchmark.grade(problem, completion) == graded
         assert re.fullmatch(r"\w+/\d+", benchmark.grader)
         assert benchmark.prompt_format.format(question="?") == problem.prompt

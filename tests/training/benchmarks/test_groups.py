@@ -24,7 +24,7 @@ from training.data.sources.word_problems import PLAIN, WordProblemsSource
 from training.sampling import likelihood
 from training.settings.shared import ModelSettings, TokenizerSettings
 from training.text import tokenizer
-from training.text.answers import extract_answer
+from training.text.answers import extract_answer, read_answer
 
 SCENE = {
     "ind": 4,
@@ -120,8 +120,8 @@ def test_hellaswag_reads_the_validation_set(scenes):
     assert (found[1].prompt, found[1].labels) == (SCENE["ctx"], ("activitynet",))
     assert problems("hellaswag", 2, scenes) == found[:2]
     grade = BENCHMARKS["hellaswag"].grade
-    assert grade(found[1], " he scrapes the ice off.") == ("1", True)
-    assert grade(found[1], " he eats.") == ("0", False)
+    assert grade(found[1], " he scrapes the ice off.") == ("1", True, None)
+    assert grade(found[1], " he eats.") == ("0", False, None)
 
 
 def test_hellaswag_also_as_the_authors_have_it(tmp_path):
@@ -194,7 +194,9 @@ def test_a_stage_is_evaluated_on_choices_and_records_groups_and_steps(stages, fi
         assert row["correct"] == (row["final_answer"] == row["reference"])
         assert row["labels"] == ["activitynet"]
         assert row["tokens"] > 0
+        assert "answer_rule" not in row
     assert len({row["final_answer"] for row in chosen}) == 1  # one scene, one choice
     assert sum(row["correct"] for row in chosen) in (1, 2)
     assert {row["labels"][0] for row in written} <= {"table", "product", "sum"}
     assert all(0 <= row["steps_right"] <= row["steps_written"] for row in written)
+    assert all(row["answer_rule"] == read_answer(row["completion"]).rule for row in written)

@@ -21,6 +21,7 @@ from webapp.diagnosis import readings, records
 from webapp.diagnosis.readings import Severity
 from webapp.diagnosis.rules.collapse import distinct_bigrams
 from webapp.experiments.models import Experiment
+from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import Attempt, State
 from webapp.telemetry.models import Rollout
 
@@ -253,6 +254,45 @@ def test_an_evaluation_too_small_for_its_claim() -> None:
     assert found.headline == "60 problems are too few for a difference of 3.3 points"
     Experiment.objects.all().delete()
     assert experiment_kinds(compared([(300, 360)], 600)) == {}, "large enough, and shown"
+
+
+def found_by(experiment: Experiment, condition: str, rule: str, problems: int) -> None:
+    """So many of the problems of a condition, in each seed, were answered by a rule, and the others behind the mark."""
+    every = Outcome.objects.filter(evaluation__attempt__stage_run__experiment=experiment)
+    of_condition = every.filter(evaluation__attempt__stage_run__condition__name=condition)
+    of_condition.filter(problem__lt=f"p{problems:04d}").update(answer_rule=rule)
+
+
+def test_conditions_that_end_their_completions_in_another_way() -> None:
+    experiment = compared([(300, 360), (303, 366), (297, 354)], 600)
+    found_by(experiment, "mul_tokens", "last_number", 120)
+    found_by(experiment, "mul_tokens", "none", 30)
+    (found,) = [one for one in readings.of_experiment(experiment) if one.kind == "answer_rules_differ"]
+    assert found.severity == Severity.WARNING
+    assert (found.condition, found.headline) == (
+        "mul_tokens", "mul_tokens ends its completions in another way than baseline"
+    )  # fmt: skip
+    assert "means over 3 seeds, beyond chance in 3" in found.evidence
+    assert (
+        "behind the mark #### 100.0\u00a0% → 80.0\u00a0%; the last number 0.0\u00a0% → 15.0\u00a0%; no number at all"
+        in found.evidence
+    )
+    assert found.evidence.endswith("The largest difference is −20.0 points, behind the mark ####.")
+
+
+@pytest.mark.parametrize("change", ["little", "both", "not recorded", "another version", "few problems"])
+def test_conditions_that_end_their_completions_alike_enough(change: str) -> None:
+    few = change == "few problems"
+    experiment = compared([(5, 6)], 10) if few else compared([(300, 360), (303, 366)], 600)
+    found_by(experiment, "mul_tokens", "last_number", {"little": 50, "few problems": 2}.get(change, 120))
+    if change == "both":
+        found_by(experiment, "baseline", "last_number", 120)
+    elif change == "not recorded":
+        Outcome.objects.update(answer_rule=None)
+    elif change == "another version":
+        other = Evaluation.objects.filter(attempt__stage_run__condition__name="baseline")
+        other.update(settings=factories.EVALUATION_SETTINGS | {"grader": "one_step_multiplication/0"})
+    assert "answer_rules_differ" not in experiment_kinds(experiment)
 
 
 def test_distinct_bigrams() -> None:

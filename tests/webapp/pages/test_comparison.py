@@ -159,12 +159,14 @@ def test_the_problems_can_be_filtered_and_paged(signed_in, evaluation):
 def test_texts_are_shown_as_text(signed_in, evaluation):
     outcome = evaluation.outcomes.get(problem="p0000")
     outcome.completion = "<script>alert(1)</script> <MUL_6_9_54>"
-    outcome.final_answer = None
+    outcome.final_answer, outcome.answer_rule = None, "words"
     outcome.save()
-    page = signed_in.get(f"/evaluations/{evaluation.pk}/").content.decode()
+    response = signed_in.get(f"/evaluations/{evaluation.pk}/")
+    page = response.content.decode()
     assert "<script>alert" not in page
     assert '<mark class="mul">' in page
-    assert "none found" in page
+    assert "none found (behind “the answer is”)" in text_of(response)
+    assert "(behind the mark ####)" in text_of(response)
 
 
 def test_the_samples_of_a_problem_stand_beside_its_greedy_completion(signed_in, evaluation):

@@ -26,7 +26,7 @@ def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 COMMANDS = ["up", "demo", "web", "worker", "doctor", "launch", "list", "status", "cancel", "retry", "table"]
-COMMANDS += ["report", "export", "sign-in", "token", "seed", "queue"]
+COMMANDS += ["regrade", "report", "export", "sign-in", "token", "seed", "queue"]
 
 
 @pytest.mark.parametrize("command", [*([name] for name in COMMANDS), ["token", "create"], []])

@@ -81,6 +81,7 @@ class GrpoSettings(TrainingStageSettings):
     """Each optimizer step takes batch_size × gradient_accumulation rollouts, in groups of group_size."""
 
     kind: Literal["grpo"]
+    version: ClassVar[int] = 2  # rewards read final answers as grader final_number/2
     learns: ClassVar[Learns] = "rewards"
     several_processes: ClassVar[bool] = True
     without_effect: ClassVar[frozenset[str]] = TrainingStageSettings.without_effect | {"record_logprobs"}

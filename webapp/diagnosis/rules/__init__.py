@@ -9,6 +9,7 @@ from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Finding
 from webapp.diagnosis.records import RunRecords
 from webapp.diagnosis.rules import (
+    answers,
     collapse,
     divergence,
     forgetting,
@@ -37,4 +38,5 @@ TABLE_RULES: tuple[Callable[[StageTable], Iterator[Finding]], ...] = (
     seeds.seeds_do_not_rank,
     sizes.evaluation_too_small,
     sizes.sizes_differ,
+    answers.answer_rules_differ,
 )

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import (
     Http404,
     HttpRequest,
@@ -15,7 +16,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
-from webapp.comparison import exports, groups, pass_exports
+from webapp.comparison import exports, graders, groups, pass_exports
 from webapp.comparison.cells import Refusal, SeedsComparison
 from webapp.comparison.decisions import decisions
 from webapp.comparison.pass_curves import MEANINGS, curves
@@ -70,7 +71,7 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
         "verdict_sentences": verdict_sentences(table),
         "stages": stage_sheet(table, together=together).page_view,
         "reach": _reach(table),
-        "warning": mixed_sizes(table),
+        "warning": " ".join(filter(None, (mixed_sizes(table), graders.mixed(table)))),
         "remarks": Publication.model_validate(experiment.recipe).remarks() if table.imported else [],
         "provenance": exports.provenance(table),
         "groups": groups.sheet(table).page_view,
@@ -194,9 +195,16 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
         "only_label": choices[only][0],
         "shared": {SHARED_LABELS[key]: found.settings[key] for key in SHARED_LABELS if key in found.settings},
         "interval": wilson(counts["correct"], counts[""]) if counts[""] else None,
+        "gradings": _other_gradings(found),
         "nav": "experiments",
     }
     return render(request, "results/evaluation.html", context)
+
+
+def _other_gradings(found: Evaluation) -> QuerySet[Evaluation]:
+    """The same completions as other versions of the grader graded them, the newest first."""
+    same = Evaluation.objects.filter(attempt=found.attempt_id, seq=found.seq).exclude(pk=found.pk)
+    return same.order_by("-grading")
 
 
 @require_GET

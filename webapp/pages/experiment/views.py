@@ -9,11 +9,13 @@ from django.views.decorators.http import require_GET, require_POST
 from webapp.experiments.models import Experiment
 from webapp.pages.experiment.settings_table import SettingsFilter, settings_table
 from webapp.pages.experiments import querysets
+from webapp.results import regrade as regrading
 from webapp.runs import code_versions, services
 from webapp.runs.models import Event
 from webapp.runs.workers import queue_places
 
 EVENTS_SHOWN = 20
+GRADES_FOR = 20  # seconds; the rest is done when it is asked for again
 
 
 @require_GET
@@ -27,6 +29,7 @@ def experiment(request: HttpRequest, name: str) -> HttpResponse:
         "choice": choice,
         "address": choice.address(found),
         "table": None if found.imported else settings_table(found, choice),
+        "outdated": [] if found.imported else regrading.outdated(found),
     }
     return render(request, "experiments/experiment.html", context)
 
@@ -63,6 +66,15 @@ def retry(request: HttpRequest, name: str) -> HttpResponse:
         messages.error(request, str(error))
     else:
         messages.success(request, f"{count} runs start again from their newest checkpoints.")
+    return redirect("experiment", name)
+
+
+@require_POST
+def regrade(request: HttpRequest, name: str) -> HttpResponse:
+    """Grade the stored completions anew by the newest graders, for as long as a browser waits."""
+    found = get_object_or_404(Experiment, name=name)
+    done = regrading.regrade(found, seconds=GRADES_FOR)
+    (messages.warning if done.left else messages.success)(request, f"{name}: {done.sentence}.")
     return redirect("experiment", name)
 
 

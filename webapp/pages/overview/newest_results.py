@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.core.cache import cache
-from django.db.models import F, Max, Sum
+from django.db.models import Max, OuterRef, Subquery, Sum
 
 from webapp.comparison.cells import Refusal
 from webapp.comparison.table import StageRow, StageTable, stage_table
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import points
-from webapp.results.models import Evaluation
+from webapp.results.models import AS_IT_RAN, Evaluation
 from webapp.results.outcome_counts import NO_PROBLEMS, PRIMARY
 from webapp.statistics.verdicts import Verdict
 
@@ -47,24 +47,30 @@ def last_results() -> list[LastResult]:
         attempt__stage_run__stage__followers=None,
         attempt__stage_run__experiment__imported=False,
         benchmark=PRIMARY,
+        grading=AS_IT_RAN,
     ).order_by("-pk")
     found: dict[int, datetime] = {}
     for experiment, at in newest.values_list("attempt__stage_run__experiment", "at")[:LOOKED_AT]:
         if len(found) < SHOWN or experiment in found:
             found.setdefault(experiment, at)
     experiments = Experiment.objects.in_bulk(list(found))
-    news = dict(
-        Experiment.objects.filter(pk__in=found)
-        .annotate(seqs=Sum("runs__attempts__journal_seq"), last=Max("runs__attempts"))
-        .values_list("pk", F("seqs") * 1_000_003 + F("last"))
+    graded = Evaluation.objects.filter(attempt__stage_run__experiment=OuterRef("pk")).exclude(
+        grading=AS_IT_RAN
     )
+    news = {
+        pk: f"{seqs}.{last}.{graded_anew}"
+        for pk, seqs, last, graded_anew in Experiment.objects.filter(pk__in=found)
+        .annotate(seqs=Sum("runs__attempts__journal_seq"), last=Max("runs__attempts"))
+        .annotate(graded=Subquery(graded.order_by("-pk").values("pk")[:1]))
+        .values_list("pk", "seqs", "last", "graded")
+    }
     return [
         LastResult(experiments[pk], at, _differences(experiments[pk], news[pk])) for pk, at in found.items()
     ]
 
 
-def _differences(experiment: Experiment, news: int) -> tuple[BaselineDifference, ...]:
-    """From the cache as long as no journal of the experiment was read on."""
+def _differences(experiment: Experiment, news: str) -> tuple[BaselineDifference, ...]:
+    """From the cache as long as no journal of the experiment was read on, and nothing was graded anew."""
     key = f"last-result:{experiment.pk}:{news}"
     known: tuple[BaselineDifference, ...] | None = cache.get(key)
     if known is None:

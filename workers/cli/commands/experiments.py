@@ -1,9 +1,10 @@
-"""Experiments from the command line: launch, cancel, retry, report, import."""
+"""Experiments from the command line: launch, cancel, retry, regrade, report, import."""
 
 import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 from training.recipes import recipe as recipes
@@ -132,6 +133,20 @@ def show_results(experiment: Experiment, folder: Path, say: Callable[[str], None
         path = folder / f"{experiment.name}.{suffix}"
         path.write_text(report(experiment, suffix), encoding="utf-8")
         say(f"report: {path}")
+
+
+def regrade(options: argparse.Namespace) -> int:
+    """Grade stored completions anew; a second time there is nothing to do."""
+    from webapp.results import regrade as grading
+
+    database.connect()
+    experiment = find(options.experiment)
+    done = grading.regrade(experiment)
+    if options.json:
+        print(json.dumps(asdict(done)))
+    else:
+        print(f"{experiment.name}: {done.sentence}")
+    return 0
 
 
 def import_history(options: argparse.Namespace) -> int:
