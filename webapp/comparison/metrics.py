@@ -13,7 +13,7 @@ class ComparisonMetric:
 
     name: str
     title: str
-    column: str  # of Tally, and of querysets.YES_OR_NO or amounts.COLUMNS
+    column: str  # of Tally, and of outcome_counts.YES_OR_NO or token_counts.COLUMNS
     positive: str = ""  # what the counted completions do
     k: int | None = None  # of pass@k
     unit: str = "points"  # of a difference

@@ -18,7 +18,7 @@ def score(name: str, completion: str, reference: str = "56", mul_tokens: int = 0
 
 
 def test_the_registry_has_the_components_of_the_shaped_reward():
-    assert list(OWN) == [
+    shaped = [
         "correct",
         "partial_credit",
         "shows_steps",
@@ -26,6 +26,7 @@ def test_the_registry_has_the_components_of_the_shaped_reward():
         "short_response",
         "repetition",
     ]
+    assert [name for name in OWN if name in shaped] == shaped
 
 
 def test_correct():

@@ -15,14 +15,20 @@ ASKING = {"webapp": "*.py", "workers": "*.py", "templates": "*.html", "static/js
 
 
 def test_a_kind_says_what_pages_go_by():
-    assert stages.kinds_where(lambda kind: kind.records_rollouts) == [
-        "grpo",
-        "distillation",
-        "rejection_sampling",
-    ]
-    for says in ("samples_every_step", "has_dynamics", "report_curves"):
-        assert stages.kinds_where(lambda kind, says=says: bool(getattr(kind, says))) == ["grpo"]
-    assert stages.kinds_where(lambda kind: not kind.leaves_checkpoint) == ["evaluate"]
+    of_grpo = {"records_rollouts", "samples_every_step", "has_dynamics", "report_curves", "leaves_checkpoint"}
+    says = {
+        "grpo": of_grpo,
+        "distillation": {"records_rollouts", "leaves_checkpoint"},
+        "rejection_sampling": {"records_rollouts", "leaves_checkpoint"},
+        "evaluate": set(),
+    }
+    for name in ("pretrain", "sft", "curriculum", *says):
+        true = {
+            what
+            for what in of_grpo
+            if name in stages.kinds_where(lambda kind, what=what: bool(getattr(kind, what)))
+        }
+        assert true == says.get(name, {"leaves_checkpoint"}), name
     assert all(kind.learns == "rewards" for kind in stages.KINDS if kind.samples_every_step)
 
 
