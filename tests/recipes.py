@@ -77,7 +77,7 @@ def _evaluated(recipe: recipes.Recipe) -> set[tuple[str, str]]:
         (stage.name, condition.name)
         for stage in recipe.stages
         for condition in recipe.conditions
-        if recipe.primary_metric in {one.benchmark for one in stage.benchmarks or recipe.benchmarks}
+        if recipe.primary.benchmark in {one.benchmark for one in stage.benchmarks or recipe.benchmarks}
     }
 
 

@@ -10,7 +10,10 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from training.benchmarks import BENCHMARKS
 from training.data.sources import AnySource
 from training.did_you_mean import nearest
+from training.recipes import planned_question
 from training.recipes.files import names, read, shipped
+from training.recipes.planned_question import Design, PairedTest, PlannedQuestion
+from training.recipes.stage_order import check_order, parents_first, refuse_doubles
 from training.settings.changes import parse_change, replaced
 from training.settings.errors import RecipeError, error_at, problem
 from training.settings.queue_names import DEFAULT, check_queue_name
@@ -30,7 +33,8 @@ SHARED = (
     "queue",
     "seeds",
     "tokenizer",
-    "primary_metric",
+    "primary",
+    "test",
     "alpha",
     "go_threshold",
     "scale",
@@ -63,13 +67,26 @@ class Recipe(Settings):
     title: str = Field(..., min_length=1, max_length=200, description="One line for lists")
     question: str = Field("", description="What the experiment asks")
     prediction: str = Field("", description="What its author expects, fixed at launch")
-    primary_metric: str = Field(..., description="Benchmark whose accuracy decides")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="Significance level of the primary metric")
+    primary: PlannedQuestion = Field(
+        ...,
+        description="The one question that is tested at the full level; everything else is secondary or exploratory",
+    )
+    alpha: float = Field(0.05, gt=0, lt=0.5, description="Significance level of the planned question")
+    test: PairedTest = Field(
+        "midp",
+        description="McNemar's test of one seed's right and wrong",
+        json_schema_extra={
+            "options": {
+                "midp": "mid-p: agrees best with the interval beside it",
+                "exact": "exact: never above its level, and less able to show a difference",
+            }
+        },
+    )
     go_threshold: float | None = Field(
         None,
         gt=-1,
         lt=1,
-        description="Go when the 95 % interval of a condition's accuracy minus the baseline's lies above it, no-go when "
+        description="Go when the interval of a condition's accuracy minus the baseline's lies above it, no-go when "
         "below; 0.05 is 5 points. Empty: no such decision",
     )
     queue: str = Field(
@@ -95,9 +112,12 @@ class Recipe(Settings):
 
     @model_validator(mode="before")
     @classmethod
-    def _follow_in_order(cls, data: Any) -> Any:
-        """A stage that does not say what it follows, follows the one before it in the list."""
-        if not isinstance(data, dict) or not isinstance(data.get("stages"), list):
+    def _as_written(cls, data: Any) -> Any:
+        """A stage that does not say what it follows, follows the one before it; an old key is read as the new one."""
+        if not isinstance(data, dict):
+            return data
+        data = planned_question.from_old_key(data)
+        if not isinstance(data.get("stages"), list):
             return data
         stages, before = [], None
         for stage in data["stages"]:
@@ -124,28 +144,13 @@ class Recipe(Settings):
     @field_validator("conditions")
     @classmethod
     def _conditions_differ(cls, conditions: list[ConditionSettings]) -> list[ConditionSettings]:
-        _refuse_doubles([c.name for c in conditions], "conditions")
+        refuse_doubles([c.name for c in conditions], "conditions")
         return conditions
 
     @field_validator("stages")
     @classmethod
     def _stages_form_a_tree(cls, stages: list[AnyStage]) -> list[AnyStage]:
-        names = [stage.name for stage in stages]
-        _refuse_doubles(names, "stages")
-        parent = {stage.name: stage.after for stage in stages}
-        for stage in stages:
-            if stage.after is not None and stage.after not in parent:
-                raise ValueError(
-                    f"stage {stage.name!r} comes after {stage.after!r}, but there is no such stage"
-                    f"{nearest(stage.after, names)}"
-                )
-            seen = [stage.name]
-            while (up := parent[seen[-1]]) is not None:
-                if up in seen:
-                    raise ValueError(
-                        f"stages form a cycle: {' → '.join([*seen, up])}; let one start elsewhere"
-                    )
-                seen.append(up)
+        check_order(stages)
         return stages
 
     @model_validator(mode="after")
@@ -173,11 +178,30 @@ class Recipe(Settings):
                 raise error_at(f"{path}.samples", text)
             if [other for other, _ in placed].count(path) > 1:  # one result a benchmark after a stage
                 raise error_at(path, f"{name} is listed twice; list each benchmark once")
-        used = {benchmark.benchmark for _, benchmark in placed}
-        if used and self.primary_metric not in used:
-            text = f"{self.primary_metric!r} is not among the benchmarks{nearest(self.primary_metric, used)}"
-            raise error_at("primary_metric", text)
         return self
+
+    @model_validator(mode="after")
+    def _question_can_be_answered(self) -> "Recipe":
+        benchmarks = {one.benchmark for _, one in self._benchmarks_by_path()}
+        if benchmarks:
+            planned_question.check(self.primary, self.design, benchmarks)
+        return self
+
+    @property
+    def design(self) -> Design:
+        """What the planned question is about."""
+        asked = {
+            stage.name: one.samples
+            for stage in self.stages
+            for one in (self.benchmarks if stage.benchmarks is None else stage.benchmarks)
+            if one.benchmark == self.primary.benchmark
+        }
+        return Design(
+            [condition.name for condition in self.conditions],
+            {stage.name: stage.after for stage in self.stages},
+            frozenset(stage.name for stage in self.stages if stage.leaves_checkpoint),
+            asked,
+        )
 
     @model_validator(mode="after")
     def _steps_can_be_counted(self) -> "Recipe":
@@ -270,7 +294,7 @@ def build(data: Mapping[str, Any] | Recipe, changes: Iterable[tuple[str, Any]] =
     A Recipe, which was built before, is not checked again; neither are its conditions by `resolve`.
     """
     recipe = data if isinstance(data, Recipe) else _validate(Recipe, data)
-    changes = list(changes)
+    changes = [(planned_question.path_today(path), value) for path, value in changes]
     for value in [value for path, value in changes if path == "scale"][-1:]:
         recipe = _with_scale(recipe, value)
     recipe = _scaled(recipe)
@@ -306,7 +330,7 @@ def _scaled(recipe: Recipe) -> Recipe:
         if path.split(".")[0] in ("name", "scale", "scales"):
             raise RecipeError([(where, "this is the same at every size; leave it out")])
         try:
-            data = replaced(data, path, value)
+            data = replaced(data, planned_question.path_today(path), value)
         except RecipeError as error:
             raise RecipeError([(where, text) for _, text in error.problems]) from None
     # checked, so that what a scale puts in place has all its settings too, for the changes that follow
@@ -319,7 +343,7 @@ def resolve(recipe: Recipe) -> list[StageSpec]:
     corpus = [list(data) for stage in recipe.stages for data in stage.mixtures().values()]
     for condition, own in recipe.by_condition.items():
         for seed in own.seeds:
-            for stage in _parents_first(own.stages):
+            for stage in parents_first(own.stages):
                 specs.append(
                     StageSpec(
                         recipe=own.name,
@@ -354,23 +378,6 @@ def _conditioned(recipe: Recipe, condition: ConditionSettings) -> Recipe:
     except RecipeError as error:
         prefix = f"conditions.{condition.name}.overrides"
         raise RecipeError([(f"{prefix}.{path}", text) for path, text in error.problems]) from None
-
-
-def _parents_first(stages: list[AnyStage]) -> list[AnyStage]:
-    done: list[AnyStage] = []
-    left = list(stages)
-    while left:
-        known = {stage.name for stage in done}
-        ready = next(stage for stage in left if stage.after is None or stage.after in known)
-        left.remove(ready)
-        done.append(ready)
-    return done
-
-
-def _refuse_doubles(names: list[str], what: str) -> None:
-    doubles = {name for name in names if names.count(name) > 1}
-    if doubles:
-        raise ValueError(f"two {what} are called {min(doubles)!r}; rename one")
 
 
 def _validate(model: type[Recipe], data: Any) -> Recipe:

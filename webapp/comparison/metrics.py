@@ -6,6 +6,8 @@ The command line names them before there is Django: nothing of it is imported he
 from dataclasses import dataclass
 from typing import Literal
 
+from training.recipes.planned_question import sizes
+
 
 @dataclass(frozen=True)
 class ComparisonMetric:
@@ -64,9 +66,3 @@ def metrics(samples: int) -> dict[str, ComparisonMetric]:
             for k in sizes(samples)
         }
     )
-
-
-def sizes(samples: int) -> tuple[int, ...]:
-    """The k that pass@k is shown for: powers of two, and all the samples: 6 → 1, 2, 4, 6."""
-    powers = [2**i for i in range(samples.bit_length()) if 2**i <= samples]
-    return tuple(dict.fromkeys((*powers, *([samples] if samples else []))))

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from training.recipes.planned_question import sizes
 from webapp.comparison.cells import Cell, why_not_comparable
-from webapp.comparison.metrics import sizes
 from webapp.comparison.table import StageTable
 from webapp.results.samples import Sampled, sampled
 from webapp.statistics import proportions

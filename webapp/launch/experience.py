@@ -101,7 +101,7 @@ class MeasuredExperience(Speeds):
         ).order_by("-experiment")
         newest = runs.values_list("experiment", flat=True).first()
         found = latest_accuracies(
-            runs.filter(experiment=newest).values_list("pk", flat=True), self.recipe.primary_metric
+            runs.filter(experiment=newest).values_list("pk", flat=True), self.recipe.primary.benchmark
         )
         rates = [one.rate for one in found.values() if one.complete and one.rate is not None]
         return fmean(rates) if rates else None
@@ -121,7 +121,7 @@ def discordant_share(recipe: Recipe) -> tuple[float, str] | None:
             spec__model__n_layer=recipe.model.n_layer,
             spec__model__n_embd=recipe.model.n_embd,
         )
-        found = latest_accuracies(runs.values_list("pk", flat=True), recipe.primary_metric)
+        found = latest_accuracies(runs.values_list("pk", flat=True), recipe.primary.benchmark)
         evaluations: dict[int, list[int]] = {}
         for run in runs.order_by("condition__position"):
             if run.pk in found and found[run.pk].complete:

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from training.benchmarks import BENCHMARKS
-from training.recipes import recipe as recipes
+from training.recipes import planned_question, recipe as recipes
 from training.recipes.recipe import Recipe
 from training.rewards import REWARDS
 from training.settings.errors import LISTED_BY
@@ -21,9 +21,9 @@ from webapp.launch.edits import flow
 Kind = Literal["int", "float", "text", "prose", "bool", "choice", "list", "yaml", "overrides"]
 PROSE = ("question", "prediction", "instructions")
 FIXED = ("kind", "source")  # another kind of stage or source is another recipe
-REGISTRIES = {"benchmark": BENCHMARKS, "primary_metric": BENCHMARKS, "reward": REWARDS}  # names that exist
+REGISTRIES = {"benchmark": BENCHMARKS, "reward": REWARDS}  # names that exist
 BASICS = ("name", "title", "seeds", "queue")
-ASKED = ("question", "prediction", "primary_metric", "alpha", "go_threshold")
+ASKED = ("question", "prediction", "primary", "alpha", "test", "go_threshold")
 
 
 @dataclass
@@ -150,6 +150,7 @@ def groups(recipe: Recipe, sizes: Sequence[tuple[str, str]] = ()) -> Iterator[Fi
     yield basics
     asked = _group(recipe, "", "What is asked", keys=ASKED)
     asked.help = "frozen at launch: stands beside the outcome, and nobody can turn it afterwards"
+    _offer_names(asked, recipe)
     yield asked
     for key, title in (
         ("conditions", "Conditions"),
@@ -168,6 +169,21 @@ def groups(recipe: Recipe, sizes: Sequence[tuple[str, str]] = ()) -> Iterator[Fi
                 one.kind, one.choices = "choice", [("", "nothing"), *((name, name) for name in names)]
     yield stages
     yield _named(recipe, "benchmarks", "Benchmarks")
+
+
+def _offer_names(asked: Group, recipe: Recipe) -> None:
+    """Let what the planned question names be chosen from what the recipe has."""
+    samples = max(recipe.design.samples.values(), default=0)
+    stages, conditions = recipe.design.parents, recipe.design.conditions
+    offered = {
+        "primary.benchmark": [(name, name) for name in BENCHMARKS],
+        "primary.metric": [(name, name) for name in planned_question.metric_names(samples)],
+        "primary.stage": [("", "each last stage"), *((name, name) for name in stages)],
+        "primary.condition": [("", "each"), *((name, name) for name in conditions)],
+    }
+    for one in asked.every_field():
+        if one.path in offered:
+            one.kind, one.choices = "choice", offered[one.path]
 
 
 def sizes(title: str, scales: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:

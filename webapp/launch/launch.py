@@ -44,7 +44,7 @@ def launch(
             recipe=recipe.model_dump(mode="json"),
             question=recipe.question,
             prediction=recipe.prediction,
-            primary_metric=recipe.primary_metric,
+            primary_metric=recipe.primary.benchmark,
             alpha=recipe.alpha,
             seeds=recipe.seeds,
             code_version=code,

@@ -78,13 +78,13 @@ def power(
 
     `known` is the discordant share of an earlier experiment and its name; `discordant` and `wished` go before.
     """
-    asked = [b for b in recipe.benchmarks if b.benchmark == recipe.primary_metric]
-    asked += [b for s in recipe.stages for b in s.benchmarks or [] if b.benchmark == recipe.primary_metric]
+    asked = [b for b in recipe.benchmarks if b.benchmark == recipe.primary.benchmark]
+    asked += [b for s in recipe.stages for b in s.benchmarks or [] if b.benchmark == recipe.primary.benchmark]
     if not asked or len(recipe.conditions) < 2:
         return None
     share, source = (discordant, "") if discordant is not None else known or (ASSUMED_DISCORDANT, "")
     return Power(
-        benchmark=recipe.primary_metric,
+        benchmark=recipe.primary.benchmark,
         problems=problems(asked[0]),
         seeds=len(recipe.seeds),
         alpha=recipe.alpha,

@@ -25,6 +25,7 @@ from webapp.comparison.table import StageRow, StageTable, stage_table
 from webapp.comparison.wording import mixed_sizes, verdict_sentences
 from webapp.diagnosis.readings import of_experiment
 from webapp.experiments.models import Experiment
+from webapp.experiments.planned_question import planned_question
 from webapp.experiments.templatetags.humane import lower_bool
 from webapp.files.grid import escaped
 from webapp.files.number_text import p_value, percent, plain, points, points_interval
@@ -97,7 +98,8 @@ def build(experiment: Experiment) -> Report:
 
 def _decided(experiment: Experiment) -> str:
     """What was fixed before anything was known."""
-    return f"accuracy on {experiment.primary_metric}, α = {experiment.alpha:g}; like question and prediction fixed at launch"
+    asked = planned_question(experiment).described
+    return f"{asked}, α = {experiment.alpha:g}; like question and prediction fixed at launch"
 
 
 def setup(experiment: Experiment) -> Section:

@@ -151,9 +151,9 @@ def test_a_spec_is_frozen(demo):
         ),
         ("benchmarks.one_step_multiplication.benchmark", "gsm8", "benchmarks.gsm8", "did you mean 'gsm8k'?"),
         (
-            "primary_metric",
+            "primary_metric",  # as recipes said before
             "gsm8k",
-            None,
+            "primary.benchmark",
             "'gsm8k' is not among the benchmarks; choose from arithmetic_probes, one_step",
         ),
         ("model.n_head", 5, "model", "n_head 5 does not divide n_embd 96; choose a divisor"),

@@ -83,7 +83,7 @@ def test_the_published_run_is_the_published_run() -> None:
     model = recipe.model
     assert (model.n_layer, model.n_head, model.n_embd, model.n_positions) == (12, 12, 768, 1024)
     assert [one.kind for one in recipe.stages] == ["pretrain", "sft", "curriculum", "grpo"]
-    assert recipe.benchmarks[0].benchmark == recipe.primary_metric == "gsm8k"
+    assert recipe.benchmarks[0].benchmark == recipe.primary.benchmark == "gsm8k"
     assert recipe.benchmarks[0].max_new_tokens == 256
 
     pretrain: PretrainSettings = stage(recipe, "pretrain")
@@ -212,7 +212,7 @@ def test_hypothesis_c_distils_100_000_solutions_against_the_published_ones() -> 
 def test_hypothesis_d_has_seeds_to_decide_by() -> None:
     for scale in ("full", "laptop", "tiny"):
         recipe = build(read("hypothesis_d_one_step"), [("scale", scale)])
-        assert recipe.primary_metric == "one_step_splits"
+        assert recipe.primary.benchmark == "one_step_splits"
         assert len(recipe.seeds) >= 2
     laptop = build(read("hypothesis_d_one_step"), [("scale", "laptop")])
     assert laptop.stages == build(read("demo")).stages
@@ -229,6 +229,6 @@ def test_existing_checkpoints_are_evaluated_by_name_or_folder() -> None:
     assert other.model.start_from == "zhengpu-berkeley/domain-token-gpt2-sft-gsm8k-mul-tokens"
     assert baseline.settings.kind == "evaluate"
     first = baseline.benchmarks[0]
-    assert (first.benchmark, first.problems, first.samples) == (recipe.primary_metric, 1000, 8)
+    assert (first.benchmark, first.problems, first.samples) == (recipe.primary.benchmark, 1000, 8)
     tiny = resolve(build(read("evaluate_existing_one_step"), [("scale", "tiny")]))
     assert [(spec.stage, spec.parent) for spec in tiny[:2]] == [("made", None), ("existing", "made")]

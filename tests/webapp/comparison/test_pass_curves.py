@@ -19,9 +19,10 @@ from tests.factories import (
     make_user,
     run_of,
 )
+from training.recipes.planned_question import AMOUNTS as AMOUNT_NAMES, metric_names, sizes
 from webapp.comparison import exports
 from webapp.comparison.cells import MeansComparison, Refusal
-from webapp.comparison.metrics import sizes
+from webapp.comparison.metrics import AMOUNTS, metrics
 from webapp.comparison.pass_curves import changes, curves
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.wording import verdict_sentences
@@ -199,3 +200,8 @@ def test_without_samples_there_is_no_pass_at_k() -> None:
     client = Client()
     client.force_login(make_user())
     assert "pass@" not in client.get("/experiments/plain-1/comparison/").content.decode()
+
+
+def test_a_recipe_can_name_every_metric_and_no_other():
+    assert sorted(metrics(SAMPLES)) == sorted(metric_names(SAMPLES))
+    assert set(AMOUNTS) == set(AMOUNT_NAMES)

@@ -76,6 +76,28 @@ def test_changes_are_applied() -> None:
     assert [b.benchmark for b in form.recipe.stages[-1].benchmarks or []] == ["gsm8k"]
 
 
+def test_the_form_edits_the_planned_question() -> None:
+    form = RecipeForm(recipes.read("demo"))
+    every = {one.path: one for one in form.fields()}
+    assert every["primary.stage"].choices[:2] == [("", "each last stage"), ("pretrain", "pretrain")]
+    assert [value for value, _ in every["primary.condition"].choices] == ["", "baseline", "mul_tokens"]
+    assert ("steps_right_rate", "steps_right_rate") in every["primary.metric"].choices
+    assert every["test"].value == "midp"
+    asked = {
+        "primary.contrast": "equivalence",
+        "primary.margin": "0.05",
+        "primary.stage": "mixed",
+        "test": "exact",
+    }
+    found = filled(asked, "demo")
+    assert found.recipe is not None, found.problems
+    question = found.recipe.primary
+    assert (question.contrast, question.margin, question.stage) == ("equivalence", 0.05, "mixed")
+    assert found.recipe.test == "exact"
+    refused = filled({"primary.contrast": "equivalence"}, "demo")
+    assert [path for path, _ in refused.problems] == ["primary.margin"]
+
+
 def test_a_size_is_chosen_and_what_was_changed_stays() -> None:
     form = RecipeForm(recipes.read("phase6_grpo_20x"))
     every = {one.path: one for group in form.groups for one in group.every_field()}

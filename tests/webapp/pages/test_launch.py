@@ -213,5 +213,8 @@ def test_what_was_asked_stands_beside_the_outcome(ada: Client) -> None:
     for url in (reverse("comparison", args=["demo-1"]), reverse("report", args=["demo-1"])):
         page = ada.get(url).content.decode()
         assert "mul_tokens ends at least 5 points above baseline." in page
-        assert f"accuracy on {factories.BENCHMARK}, α = 0.05" in page
+        assert (
+            f"accuracy on {factories.BENCHMARK} after the last stage, each condition minus the baseline, α = 0.05"
+            in page
+        )
         assert "Do multiplication-fact tokens help a small model" in page

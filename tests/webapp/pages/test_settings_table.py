@@ -74,7 +74,7 @@ def test_search_finds_paths_and_values() -> None:
     experiment = launched()
     found = rows(table(experiment, "only=no&find=Learning_Rate"))
     assert found and all("learning_rate" in path for path in found)
-    assert "primary_metric" in rows(table(experiment, "only=no&find=one_step_multiplication"))
+    assert "primary.benchmark" in rows(table(experiment, "only=no&find=one_step_multiplication"))
     assert not rows(table(experiment, "find=learning_rate")), "among the differences there is none"
 
 

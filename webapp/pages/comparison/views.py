@@ -25,6 +25,7 @@ from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.wording import mixed_sizes, verdict_sentences
 from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
+from webapp.experiments.planned_question import planned_question
 from webapp.files.formats import FORMATS
 from webapp.pages import file_responses
 from webapp.pages.comparison.forest_plot import forest_plot
@@ -62,6 +63,7 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
     together = wanted.together and table.several_seeds
     context = {
         "experiment": experiment,
+        "question": planned_question(experiment),
         "table": table,
         "seeds": wanted.seeds,
         "seed_choices": SEEDS,

@@ -7,6 +7,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from webapp.experiments.models import Experiment
+from webapp.experiments.planned_question import planned_question
 from webapp.pages.experiment.settings_table import SettingsFilter, settings_table
 from webapp.pages.experiments import querysets
 from webapp.results import regrade as regrading
@@ -24,6 +25,7 @@ def experiment(request: HttpRequest, name: str) -> HttpResponse:
     found = get_object_or_404(Experiment.objects.select_related("owner", "origin"), name=name)
     choice = SettingsFilter.read(request.GET)
     context = _state(found) | {
+        "question": planned_question(found),
         "settings": yaml.safe_dump(found.recipe, sort_keys=False, allow_unicode=True),
         "versions": code_versions.of_experiment(found),
         "choice": choice,
