@@ -12,6 +12,7 @@ from webapp.results.outcome_counts import PairCounts, Tally
 from webapp.results.samples import Sampled
 from webapp.results.token_counts import Measured
 from webapp.statistics import amounts, proportions
+from webapp.statistics.families import Family
 from webapp.statistics.intervals import Interval
 from webapp.statistics.seeds import OverSeeds
 from webapp.statistics.verdicts import Verdict
@@ -49,6 +50,11 @@ class Cell:
         if self.metric.k is not None:
             return self.sampled is not None and self.sampled.least >= self.metric.k
         return tally is not None and tally.complete and tally.mean(self.metric.column) is not None
+
+    @property
+    def computed_by(self) -> int | str | None:
+        """The run that computed it, wherever: its id, or its name where it is gone."""
+        return self.reused_from or self.reused or self.run
 
     @property
     def empty(self) -> bool:
@@ -117,8 +123,33 @@ class Cell:
         return self.result.mean("correct")
 
 
+class _Corrected:
+    """What every comparison has from its family."""
+
+    family: Family
+
+    @property
+    def adjusted_p(self) -> float | None:
+        """Bonferroni's, over the comparisons of its family."""
+        p: float | None = self.p  # type: ignore[attr-defined]
+        return None if p is None else self.family.adjusted(p)
+
+    @property
+    def seen(self) -> bool:
+        """Whether outcomes of it were there before the planned question was asked."""
+        verdict: Verdict = self.verdict  # type: ignore[attr-defined]
+        return verdict.seen
+
+    @property
+    def disagrees(self) -> bool:
+        """Whether its interval holds 0 though its test rejects, or the other way round."""
+        p: float | None = self.p  # type: ignore[attr-defined]
+        interval: Interval | None = self.interval  # type: ignore[attr-defined]
+        return p is not None and interval is not None and (p < self.family.alone) != interval.excludes_zero()
+
+
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(_Corrected):
     """A condition's checkpoint against the baseline's after the same stage and seed, on the same problems."""
 
     kind: ClassVar[str] = "pairs"
@@ -127,9 +158,9 @@ class Comparison:
     stage: str
     seed: int
     counts: PairCounts
-    interval: Interval  # of the difference
-    p: float  # exact McNemar
-    adjusted_p: float  # Holm's, over the table's planned tests of this seed
+    interval: Interval  # of the difference, at its family's level as of every comparison here
+    p: float  # McNemar's, as the recipe chose it
+    family: Family
     verdict: Verdict
 
     @property
@@ -144,7 +175,7 @@ class Comparison:
 
 
 @dataclass(frozen=True)
-class MeansComparison:
+class MeansComparison(_Corrected):
     """The same by pass@k or by an amount: the mean over problems of a difference each."""
 
     kind: ClassVar[str] = "means"
@@ -156,12 +187,12 @@ class MeansComparison:
     delta: float  # condition minus baseline, as a proportion or in the amount's unit
     interval: Interval  # of it, as Bonett and Price's
     p: float  # of the same statistic
-    adjusted_p: float  # Holm's, over the table's planned tests of this seed
+    family: Family
     verdict: Verdict
 
 
 @dataclass(frozen=True)
-class UnpairedComparison:
+class UnpairedComparison(_Corrected):
     """The same of which only counts are known, so that no problem's two completions can be paired."""
 
     kind: ClassVar[str] = "counts"
@@ -175,7 +206,7 @@ class UnpairedComparison:
     second_problems: int
     interval: Interval  # of the difference, Newcombe's for independent proportions
     p: float  # Fisher's exact
-    adjusted_p: float  # Holm's, over the table's planned tests
+    family: Family
     verdict: Verdict
 
     @property
@@ -201,7 +232,17 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class SeedsComparison:
+class SameRun:
+    """One run that both conditions have: its checkpoint is not compared with itself, and counts in no family."""
+
+    kind: ClassVar[str] = "same"
+    condition: str
+    stage: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class SeedsComparison(_Corrected):
     """A condition against the baseline after one stage, by the paired differences of several seeds."""
 
     kind: ClassVar[str] = "seeds"
@@ -210,7 +251,7 @@ class SeedsComparison:
     stage: str
     differences: tuple[float, ...]  # one a seed
     result: OverSeeds
-    adjusted_p: float | None
+    family: Family
     verdict: Verdict
     within: Interval  # holds each seed's own interval, over its problems
 
@@ -221,7 +262,7 @@ class SeedsComparison:
 
     @property
     def interval(self) -> Interval | None:
-        """Student's 95 % interval of it; None where the seeds do not differ."""
+        """Student's interval of it; None where the seeds do not differ."""
         return self.result.interval
 
     @property

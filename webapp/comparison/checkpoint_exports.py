@@ -5,16 +5,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 
-from webapp.comparison.checkpoints import Across, Pick
+from webapp.comparison.checkpoints import TEST, Across, Pick
 from webapp.comparison.columns import ComparisonRow, chosen, comparison, rate, to_the_second
 from webapp.comparison.comparisons import Compared
 from webapp.files.table import Column, Sheet, Table, View
 from webapp.runs.code_versions import Versions, of_experiments
+from webapp.statistics.proportions import MCNEMAR_NAMES
 
 OF_CHECKPOINTS = (
     "experiment", "recipe", "code_version", "benchmark", "problems_sha256", "metric", "stage", "condition", "seed",
     "correct", "problems", "accuracy", "wilson_low", "wilson_high", "delta", "delta_low", "delta_high", "pairing",
-    "mcnemar_p", "fisher_p", "holm_p", "gained", "lost", "verdict", "refused", "imported", "exported_at",
+    "mcnemar_p", "fisher_p", "adjusted_p", "interval_level", "gained", "lost", "verdict", "refused", "imported", "exported_at",
 )  # fmt: skip
 
 
@@ -123,9 +124,9 @@ def _provenance(found: Across, versions: Sequence[str], at: datetime) -> dict[st
         "Code versions": ", ".join(dict.fromkeys(version or "not recorded" for version in versions)),
         "Problems (SHA-256)": ", ".join(sorted(filter(None, hashes))) or "none on record",
         "Test": (
-            f"the same problems: exact McNemar, Holm over {found.tests} tests, alpha {found.alpha:g}, paired difference with "
-            "Tango's score interval; published counts: unpaired, Fisher's exact test, difference with Newcombe's interval; one "
-            "proportion with Wilson's; all 95 %"
+            f"the same problems: {MCNEMAR_NAMES[TEST]}, paired difference with Tango's score interval; published counts: "
+            "unpaired, Fisher's exact test, difference with Newcombe's interval; one proportion with Wilson's 95 %. "
+            f"{found.corrections}"
         ),
         "As of": f"{at:%Y-%m-%d %H:%M} UTC",
     }

@@ -7,17 +7,21 @@ from typing import Any
 from django.db.models import Exists, OuterRef
 
 from training.did_you_mean import nearest
+from training.recipes.planned_question import PairedTest
 from webapp.comparison import settings_differences
-from webapp.comparison.cells import Cell
+from webapp.comparison.cells import Cell, Refusal, SameRun
 from webapp.comparison.comparisons import Compared, Comparisons
 from webapp.comparison.metrics import METRICS, ComparisonMetric
 from webapp.experiments.models import Experiment
+from webapp.files.number_text import percent_of_level
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import latest_tallies
 from webapp.runs.models import StageRun
+from webapp.statistics.families import Family
 
 MOST = 6  # checkpoints in one comparison
 AT_FIRST = "accuracy"
+TEST: PairedTest = "midp"  # experiments of different tests meet here
 
 
 @dataclass(frozen=True)
@@ -52,9 +56,25 @@ class Across:
     counts_pairs: bool = True
 
     @property
-    def tests(self) -> int:
-        """How many comparisons Holm adjusts over."""
-        return max(len(self.picks) - 1, 0)
+    def family(self) -> Family | None:
+        """What corrects the comparisons for their number; None where there is none."""
+        found = [
+            one for one in self.comparisons if one is not None and not isinstance(one, Refusal | SameRun)
+        ]
+        return found[0].family if found else None
+
+    @property
+    def corrections(self) -> str:
+        """What corrects them, in a sentence; empty while nothing is compared."""
+        if self.family is None:
+            return ""
+        shared = f"Exploratory: chosen here, not planned; tested at α = {self.family.alpha:g}"
+        if self.family.tests == 1:
+            return f"{shared}."
+        return (
+            f"{shared}, which the {self.family.tests} comparisons share (Bonferroni: {self.family.alone:.3g} each, intervals "
+            f"at {percent_of_level(self.family.level)})."
+        )
 
 
 def across(chosen: Sequence[tuple[str, str]], benchmark: str = "") -> Across:
@@ -91,7 +111,17 @@ def across(chosen: Sequence[tuple[str, str]], benchmark: str = "") -> Across:
             run.experiment,
             run,
             tuple(one for one in every.values() if one.experiment_id == run.experiment_id and one.evaluated),
-            Cell(str(i), "", 0, metric, run.pk, run.state, tallies.get(run.pk)),
+            Cell(
+                str(i),
+                "",
+                0,
+                metric,
+                run.pk,
+                run.state,
+                tallies.get(run.pk),
+                run.reused_note,
+                run.reused_from_id,
+            ),
         )
         for i, run in enumerate(runs)
     )
@@ -120,6 +150,8 @@ def _compared(picks: Sequence[Pick], metric: ComparisonMetric, alpha: float) -> 
     cells = {pick.cell.condition: pick.cell for pick in picks}
     if len(cells) < 2:
         return (None,) * len(cells)
-    table = Comparisons(metric, list(cells), [0], alpha, len(cells) - 1, lambda key: cells[key[0]])
+    others = [cell for cell in list(cells.values())[1:] if cell.computed_by != picks[0].cell.computed_by]
+    family = Family("exploratory", max(len(others), 1), alpha)
+    table = Comparisons(metric, list(cells), [0], TEST, lambda stage, name: family, lambda key: cells[key[0]])
     found = table.of_stages([""])
     return tuple(found.get((name, "", 0)) for name in cells)

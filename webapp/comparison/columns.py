@@ -11,6 +11,7 @@ from webapp.comparison.cells import (
     Comparison,
     MeansComparison,
     Refusal,
+    SameRun,
     SeedsComparison,
     UnpairedComparison,
 )
@@ -19,7 +20,7 @@ from webapp.comparison.metrics import ComparisonMetric
 from webapp.comparison.table import StageTable
 from webapp.comparison.wording import difference, difference_interval, value
 from webapp.experiments.models import Experiment
-from webapp.files.number_text import p_value, percent
+from webapp.files.number_text import p_value, percent, percent_of_level
 from webapp.files.table import Column
 from webapp.results.outcome_counts import NO_PROBLEMS
 from webapp.results.samples import planned_samples
@@ -172,7 +173,10 @@ COLUMNS = (
     Column("means_p", "number", value="means.p"),  # of pass@k, and of an amount
     Column("fisher_p", "number", value="counts.p"),
     Column("t_p", "number", value="seeds.p"),
-    Column("holm_p", "number", value="tested.adjusted_p"),
+    Column("adjusted_p", "number", value="tested.adjusted_p"),  # Bonferroni's, over the comparisons of its family
+    Column("role", "text", value="tested.family.role"),  # primary, secondary or exploratory
+    Column("comparisons_in_family", "integer", value="tested.family.tests"),
+    Column("interval_level", "number", value="tested.family.level"),  # of delta_low and delta_high
     Column("gained", "integer", value="pairs.counts.gained"),
     Column("lost", "integer", value="pairs.counts.lost"),
     Column("verdict", "text", value="tested.verdict.word"),
@@ -225,25 +229,27 @@ def comparison(
 
     def interval(one: Any) -> str:
         ends = difference_interval(one.interval or one.within, metric, digits)
-        return ends if one.interval else f"{ends} in each seed"
+        return f"{ends}{'' if one.interval else ' in each seed'} ({percent_of_level(one.family.level)})"
 
     def p(one: Any) -> str:
         return f"{p_value(one.p)}{' (t)' if one.kind == 'seeds' else ''}"
 
     def verdict(one: Any) -> str:
-        return f"refused: {one.reason}" if isinstance(one, Refusal) else str(one.verdict.word)
+        if isinstance(one, Refusal | SameRun):
+            return f"refused: {one.reason}" if isinstance(one, Refusal) else "same run"
+        return f"{one.verdict.word} ({one.family.role}{', chosen after seeing' if one.seen else ''})"
 
     figures, words = (partial(Column, "", kind, missing="", group=group) for kind in ("number", "text"))
     delta, fisher = f"Δ {metric.unit}", "Fisher p" if unpaired else ""
     write = partial(difference, metric=metric, digits=digits)
     return (
         figures(f"{delta}{whose}", write, of(lambda one: one.delta), heading=delta, css="condition", element="strong"),
-        figures(f"95 % interval{whose}", interval, of(lambda one: one), heading="95 % interval",
+        figures(f"interval{whose}", interval, of(lambda one: one), heading="Interval",
                 template="results/_difference_interval.html"),
         figures("Δ drawn", str, of(lambda one: one), hidden_heading=True, template="results/_difference_drawing.html"),
         figures(f"{fisher} (unpaired)" if unpaired else "p", p, of(lambda one: None if one.p is None else one),
                 heading=fisher, template="results/_p_value.html"),
-        figures("Holm p", p_value, of(lambda one: one.adjusted_p)),
+        figures("adjusted p", p_value, of(lambda one: one.adjusted_p)),
         figures(GAINED_LOST, "{0.counts.gained} / {0.counts.lost}".format, of(lambda one: one, Comparison),
                 template="results/_gained_lost.html"),
         words("verdict", verdict, read, heading="Verdict", template="results/_verdict_or_why_not.html"),

@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
+from training.recipes.planned_question import PairedTest
 from webapp.comparison.cells import (
     Cell,
     Comparison,
     MeansComparison,
     Refusal,
+    SameRun,
     SeedsComparison,
     UnpairedComparison,
     why_not_comparable,
@@ -17,12 +20,13 @@ from webapp.comparison.metrics import ComparisonMetric
 from webapp.results.outcome_counts import PairCounts, pair_counts
 from webapp.statistics import amounts, intervals, proportions, verdicts
 from webapp.statistics.amounts import FEWEST
+from webapp.statistics.families import Family
 from webapp.statistics.intervals import Interval
 from webapp.statistics.proportions import PairedMeans
 from webapp.statistics.seeds import over_seeds
 
 Tested = Comparison | MeansComparison | UnpairedComparison
-Compared = Tested | Refusal
+Compared = Tested | Refusal | SameRun
 Key = tuple[str, str, int]  # condition, stage, seed
 
 
@@ -40,22 +44,27 @@ Evidence = PairCounts | PairedMeans | Counts
 
 @dataclass(frozen=True)
 class Comparisons:
-    """Everything that a table compares: all pairs are counted in one query, then adjusted over the stages."""
+    """Everything that a table compares: all pairs are counted in one query, then tested, each at its family's level."""
 
     metric: ComparisonMetric
     conditions: Sequence[str]  # the baseline first
     seeds: Sequence[int]
-    alpha: float
-    tests: int  # planned, for one seed
+    test: PairedTest
+    family: Callable[[str, str], Family]  # of a stage and a condition
     cell: Callable[[Key], Cell]
+    asked_at: datetime | None = (
+        None  # what primary comparisons were evaluated before was seen; None: nothing was
+    )
 
     def of_stages(self, stages: Sequence[str]) -> dict[Key, Compared]:
-        """Every comparison or refusal of two finished cells."""
-        refused: dict[Key, Refusal] = {}
+        """Every comparison or refusal of two finished cells, and where both are one."""
+        refused: dict[Key, Refusal | SameRun] = {}
         evidence: dict[Key, Evidence] = {}
         pairs: dict[Key, tuple[Cell, Cell]] = {}
         for key, first, second in self._both(stages):
-            if first.empty or second.empty:
+            if first.computed_by is not None and first.computed_by == second.computed_by:
+                refused[key] = SameRun(*key)
+            elif first.empty or second.empty:
                 refused[key] = Refusal(*key, _asked_nothing(first, second))
             elif not (first.complete and second.complete):
                 continue
@@ -93,19 +102,25 @@ class Comparisons:
                 paired = [one for one in seeds if isinstance(one, Comparison | MeansComparison)]
                 if len(paired) > 1 and len({self._grader((name, stage, one.seed)) for one in paired}) == 1:
                     found[name, stage] = paired
-        results = {key: over_seeds([one.delta for one in seeds]) for key, seeds in found.items()}
-        adjusted = proportions.holm([result.p for result in results.values()], self.tests)
-        return {
-            key: SeedsComparison(
-                *key,
-                tuple(one.delta for one in found[key]),
-                result,
-                adjusted_p,
-                verdicts.conditions_verdict(result, adjusted_p, len(found[key]), self.alpha),
-                intervals.hull([one.interval for one in found[key]]),
-            )
-            for (key, result), adjusted_p in zip(results.items(), adjusted, strict=True)
-        }
+        return {key: self._seeds_compared(key, seeds) for key, seeds in found.items()}
+
+    def _seeds_compared(
+        self, key: tuple[str, str], seeds: Sequence[Comparison | MeansComparison]
+    ) -> SeedsComparison:
+        family, deltas = seeds[0].family, tuple(one.delta for one in seeds)
+        result = over_seeds(deltas, family.level, self.metric.largest)
+        seen = any(self.was_seen((key[0], key[1], one.seed)) for one in seeds)
+        verdict = verdicts.conditions_verdict(result, family, len(seeds), seen=seen)
+        within = intervals.hull([one.interval for one in seeds])
+        return SeedsComparison(*key, deltas, result, family, verdict, within)
+
+    def was_seen(self, key: Key) -> bool:
+        """Whether an outcome of a primary comparison was there before its question was asked."""
+        condition, stage, seed = key
+        if self.asked_at is None or self.family(stage, condition).role != "primary":
+            return False
+        cells = self.cell((self.conditions[0], stage, seed)), self.cell(key)
+        return any(cell.tally is not None and cell.tally.at < self.asked_at for cell in cells)
 
     def _grader(self, key: Key) -> object:
         """Who graded a finished cell: seeds of different versions are not taken together."""
@@ -123,7 +138,10 @@ class Comparisons:
 
     def _of_pairs(self, pairs: Mapping[Key, tuple[Cell, Cell]]) -> dict[Key, PairCounts | PairedMeans]:
         if self.metric.kind != "share":
-            return {key: _paired_means(first, second) for key, (first, second) in pairs.items()}
+            return {
+                key: _paired_means(first, second, self.family(key[1], key[0]).level)
+                for key, (first, second) in pairs.items()
+            }
         ids = {
             key: (first.result.evaluation, second.result.evaluation) for key, (first, second) in pairs.items()
         }
@@ -132,21 +150,17 @@ class Comparisons:
 
     def _tested(self, evidence: Mapping[Key, Evidence]) -> dict[Key, Tested]:
         comparisons: dict[Key, Tested] = {}
-        for seed in self.seeds:
-            keys = [key for key in evidence if key[2] == seed]
-            results = [_interval_and_p(evidence[key]) for key in keys]
-            adjusted = proportions.holm([p for _, p in results], self.tests)
-            for key, (interval, p), adjusted_p in zip(keys, results, adjusted, strict=True):
-                assert adjusted_p is not None
-                verdict = verdicts.checkpoints_verdict(adjusted_p, interval, self.alpha)
-                found = evidence[key]
-                if isinstance(found, PairCounts):
-                    comparisons[key] = Comparison(*key, found, interval, p, adjusted_p, verdict)
-                elif isinstance(found, PairedMeans):
-                    size, mean = found.problems, found.mean
-                    comparisons[key] = MeansComparison(*key, size, mean, interval, p, adjusted_p, verdict)
-                else:
-                    comparisons[key] = UnpairedComparison(*key, *found, interval, p, adjusted_p, verdict)
+        for key, found in evidence.items():
+            family = self.family(key[1], key[0])
+            interval, p = _interval_and_p(found, family.level, self.test)
+            verdict = verdicts.checkpoints_verdict(p, family, seen=self.was_seen(key))
+            if isinstance(found, PairCounts):
+                comparisons[key] = Comparison(*key, found, interval, p, family, verdict)
+            elif isinstance(found, PairedMeans):
+                size, mean = found.problems, found.mean
+                comparisons[key] = MeansComparison(*key, size, mean, interval, p, family, verdict)
+            else:
+                comparisons[key] = UnpairedComparison(*key, *found, interval, p, family, verdict)
         return comparisons
 
 
@@ -157,18 +171,18 @@ def _asked_nothing(first: Cell, second: Cell) -> str:
     return f"{'the baseline' if first.empty else 'this condition'} was asked no problems"
 
 
-def _paired_means(first: Cell, second: Cell) -> PairedMeans:
+def _paired_means(first: Cell, second: Cell, level: float) -> PairedMeans:
     if first.problems != second.problems:
         both = len(set(first.problems) & set(second.problems))
         return PairedMeans(0.0, Interval(-1.0, 1.0), 1.0, both)
     paired = proportions.paired_means if first.metric.k is not None else amounts.paired_amounts
-    return paired(first.each, second.each)
+    return paired(first.each, second.each, level)
 
 
-def _interval_and_p(found: Evidence) -> tuple[Interval, float]:
+def _interval_and_p(found: Evidence, level: float, test: PairedTest) -> tuple[Interval, float]:
     if isinstance(found, PairCounts):
-        interval = proportions.tango(found.gained, found.lost, found.problems)
-        return interval, proportions.mcnemar(found.gained, found.lost)
+        interval = proportions.tango(found.gained, found.lost, found.problems, level)
+        return interval, proportions.MCNEMAR[test](found.gained, found.lost)
     if isinstance(found, PairedMeans):
         return found.interval, found.p
-    return proportions.newcombe_unpaired(*found), proportions.fisher(*found)
+    return proportions.newcombe_unpaired(*found, level), proportions.fisher(*found)

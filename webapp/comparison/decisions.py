@@ -5,7 +5,7 @@ from typing import Literal
 
 from webapp.comparison.cells import Comparison, SeedsComparison
 from webapp.comparison.table import StageRow, StageTable
-from webapp.files.number_text import points, points_interval
+from webapp.files.number_text import percent_of_level, points, points_interval
 from webapp.files.table import Statement
 from webapp.statistics import power
 from webapp.statistics.intervals import Interval
@@ -27,7 +27,7 @@ def decisions(table: StageTable) -> list[Decision]:
     """
     recipe = table.experiment.recipe
     threshold = recipe.get("go_threshold")
-    about = (table.experiment.primary_metric, "accuracy")
+    about = (table.roles.question.benchmark, "accuracy")
     if threshold is None or (table.benchmark, table.metric.name) != about:
         return []
     if table.baseline != recipe["conditions"][0]["name"]:
@@ -60,13 +60,11 @@ def _decision(table: StageTable, row: StageRow, position: int, threshold: float,
         "not decided": f"Not decided: {where} may be more than {points(threshold)} points, or less.",
     }[decided]
     ends = points_interval(interval) if interval else "none, as the seeds show no spread"
-    numbers = (
-        f"Paired difference {points(mean)} points, 95 % {kind} {ends}, against the threshold fixed at launch."
-    )
+    numbers = f"Paired difference {points(mean)} points, {percent_of_level(found.family.level)} {kind} {ends}, against the threshold fixed at launch."
     limits = "" if decided != "not decided" else _more(found, threshold)
     if isinstance(found, Comparison):
         limits += " It is about these checkpoints: one seed does not say how others would turn out."
-    if of > 1:
+    if of > found.family.tests:
         limits += f" One of {of} decisions, not adjusted for their number."
     return Decision(headline, numbers, limits.strip(), decided)
 
@@ -82,14 +80,14 @@ def _evidence(table: StageTable, row: StageRow, position: int) -> Comparison | S
 def _more(found: Comparison | SeedsComparison, threshold: float) -> str:
     """What would decide it, were everything to stay as it is."""
     if isinstance(found, SeedsComparison):
-        seeds = power.needed_seeds(found.differences, threshold)
+        seeds = power.needed_seeds(found.differences, threshold, found.family.alone)
         if seeds is None:
             return "These seeds do not tell how many more would decide."
         return f"If mean and spread stayed as they are, about {seeds} seeds would decide (80 % power)."
     if found.delta == threshold:
         return "The difference is the threshold itself: if it stayed so, no number of problems would decide."
     discordant = max(found.discordant, abs(threshold), abs(found.delta))
-    needed = power.needed_problems(found.delta, discordant, threshold=threshold)
+    needed = power.needed_problems(found.delta, discordant, found.family.alone, threshold=threshold)
     more = max(needed - found.counts.problems, 1)
     return (
         f"If the difference and the disagreements stayed as they are, about {more:,} problems more would decide "

@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from webapp.comparison import graders, groups, pass_exports
+from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
 from webapp.comparison.stage_sheets import detail_sheet, stage_sheet
 from webapp.comparison.table import StageTable
 from webapp.comparison.wording import mixed_sizes, verdict_sentences
 from webapp.files.table import Sheet, Table, Value
 from webapp.runs.origin import origin
+from webapp.statistics.proportions import MCNEMAR_NAMES
 
 IMPORTED = " (imported, counts only)"
 
@@ -72,8 +74,8 @@ def provenance(table: StageTable, exported_at: datetime | None = None) -> dict[s
     """Where the numbers come from, label by label."""
     if table.imported:
         test = (
-            f"unpaired: Fisher's exact test, Holm over {table.tests} tests, alpha {table.alpha:g}; "
-            "difference with Newcombe's interval; one proportion with Wilson's; all 95 %"
+            "unpaired: Fisher's exact test; difference with Newcombe's interval; one proportion with Wilson's 95 %. "
+            f"{corrections(table)}"
         )
         return origin(table.experiment, {"Test": test}, exported_at)
     hashes = sorted(
@@ -92,21 +94,20 @@ def provenance(table: StageTable, exported_at: datetime | None = None) -> dict[s
 
 def _test(table: StageTable) -> str:
     """How the conditions are compared."""
-    holm = f"Holm over {table.tests} tests, alpha {table.alpha:g}"
     test = (
-        f"exact McNemar on the same problems, {holm}; "
-        "paired difference with Tango's score interval; one proportion with Wilson's; all 95 %"
+        f"{MCNEMAR_NAMES[table.test]} on the same problems; paired difference with Tango's score interval; "
+        "one proportion with Wilson's 95 %"
     )
     if table.metric.k is not None:
         test = (
             f"{table.metric.title} without bias (Chen et al. 2021), paired over problems: difference with Bonett and "
-            f"Price's interval and its p, {holm}; one mean with Wilson's for its effective number of problems; all 95 %"
+            "Price's interval and its p; one mean with Wilson's 95 % for its effective number of problems"
         )
     if table.metric.kind == "mean":
         test = (
             f"{table.metric.title}, paired over problems: mean difference with Student's t and two problems added, as "
-            f"Bonett and Price do, and its p, {holm}; one mean with a quasi-Poisson score interval; all 95 %"
+            "Bonett and Price do, and its p; one mean with a quasi-Poisson score interval of 95 %"
         )
     if table.several_seeds:
         test += "; over seeds Student's t on one paired difference a seed"
-    return test
+    return f"{test}. {corrections(table)}"

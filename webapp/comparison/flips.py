@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from django.db import connection
 
+from training.recipes.planned_question import PairedTest
 from webapp.comparison.cells import why_not_comparable
 from webapp.comparison.metrics import METRICS, ComparisonMetric
 from webapp.comparison.paths_through_stages import pattern
 from webapp.comparison.table import refuse_unknown
 from webapp.experiments.models import Condition, Experiment, Stage
+from webapp.experiments.planned_question import paired_test
 from webapp.results.models import GREEDY, Outcome
 from webapp.results.outcome_counts import YES_OR_NO, PairCounts, Tally, latest_tallies
 from webapp.runs.models import StageRun
@@ -80,8 +82,18 @@ class Flips:
 
     @property
     def p(self) -> float:
-        """Exact McNemar."""
-        return proportions.mcnemar(self.counts.gained, self.counts.lost)
+        """McNemar's, as the recipe chose it; not adjusted."""
+        return proportions.MCNEMAR[self.test](self.counts.gained, self.counts.lost)
+
+    @property
+    def test(self) -> PairedTest:
+        """Which of its forms."""
+        return paired_test(self.experiment)
+
+    @property
+    def test_name(self) -> str:
+        """How it is called."""
+        return proportions.MCNEMAR_NAMES[self.test]
 
     def pattern_counts(self, kind: str = "") -> list[Counter[str]]:
         """How many problems (of one kind, if given) have each pattern, a way each."""

@@ -4,6 +4,7 @@ The command line names them before there is Django: nothing of it is imported he
 """
 
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from training.recipes.planned_question import sizes
@@ -27,6 +28,11 @@ class ComparisonMetric:
         if self.k is not None:
             return "pass@k"
         return "share" if self.positive else "mean"
+
+    @property
+    def largest(self) -> float:
+        """The largest difference that there can be."""
+        return inf if self.kind == "mean" else 1.0
 
     @property
     def factor(self) -> int:

@@ -17,7 +17,7 @@ class Gain:
     after: Cell
     delta: float
     interval: Interval
-    p: float  # exact McNemar, not adjusted; Fisher's where there are no pairs
+    p: float  # McNemar's, not adjusted; Fisher's where there are no pairs
     counts: PairCounts | None  # None: published counts, which cannot be paired
 
     def is_shown(self, alpha: float) -> bool:
@@ -28,9 +28,10 @@ class Gain:
 def last_gains(table: StageTable) -> list[Gain]:
     """What each last stage changed against the stage that it started from, in pairs where there are any.
 
-    By a metric that counts completions, so not by pass@k or an amount.
+    By a metric that counts completions, so none by pass@k or an amount.
     """
-    assert table.metric.kind == "share"
+    if table.metric.kind != "share":
+        return []
     pairs = [
         (before, after)
         for before, after in table.last_changes()
@@ -48,7 +49,7 @@ def last_gains(table: StageTable) -> list[Gain]:
         counts = counted[before.result.evaluation, after.result.evaluation]
         delta = (counts.gained - counts.lost) / counts.problems
         interval = proportions.tango(counts.gained, counts.lost, counts.problems)
-        p = proportions.mcnemar(counts.gained, counts.lost)
+        p = proportions.MCNEMAR[table.test](counts.gained, counts.lost)
         found.append(Gain(before, after, delta, interval, p, counts))
     return found
 

@@ -2,21 +2,26 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from statistics import fmean
 from typing import NamedTuple
 
 from training.did_you_mean import nearest
+from training.recipes.planned_question import Design, PairedTest
 from training.stages import kind
 from webapp.comparison.cells import Cell, SeedsComparison
 from webapp.comparison.comparisons import Compared, Comparisons, Key
 from webapp.comparison.metrics import ComparisonMetric, metrics
+from webapp.comparison.roles import Roles, roles, share_a_run
 from webapp.experiments.models import Experiment
+from webapp.experiments.planned_question import asked_at, paired_test, planned_question
 from webapp.results.outcome_counts import NO_PROBLEMS, Tally, latest_tallies
 from webapp.results.samples import Sampled, sampled
 from webapp.results.token_counts import Measured, measured
 from webapp.runs.code_versions import Versions, of_experiment
 from webapp.runs.models import StageRun
+from webapp.statistics.proportions import MCNEMAR_NAMES
 
 
 @dataclass(frozen=True)
@@ -68,14 +73,19 @@ class StageTable:
     conditions: tuple[str, ...]  # the baseline first
     positions: Mapping[str, int]  # of the conditions at launch, which decide their colours
     seeds: tuple[int, ...]
-    alpha: float
-    tests: int  # planned, for one seed: what Holm adjusts over
+    roles: Roles  # which family each comparison is in
+    test: PairedTest  # of right and wrong in one seed
     rows: tuple[StageRow, ...]
 
     @cached_property
     def versions(self) -> Versions:
         """The versions of the code that computed it. One query."""
         return of_experiment(self.experiment)
+
+    @property
+    def alpha(self) -> float:
+        """The level that was fixed at launch."""
+        return self.roles.alpha
 
     @property
     def baseline(self) -> str:
@@ -86,6 +96,11 @@ class StageTable:
     def imported(self) -> bool:
         """True for published counts, which no run here made."""
         return self.experiment.imported
+
+    @property
+    def test_name(self) -> str:
+        """How the test of one seed's right and wrong is called."""
+        return MCNEMAR_NAMES[self.test]
 
     @property
     def counts_pairs(self) -> bool:
@@ -157,9 +172,9 @@ def stage_table(
     *,
     benchmark: str | None = None,
     baseline: str | None = None,
-    metric: str = "accuracy",
+    metric: str | None = None,
 ) -> StageTable:
-    """Build the table of a benchmark (None: the primary one) against a baseline (None: the first condition).
+    """Build the table of a benchmark against a baseline (None: the first condition); None: as the planned question has it.
 
     Six queries at most, whatever the size. Raises ValueError for an unknown benchmark, baseline or metric.
     """
@@ -182,9 +197,10 @@ def stage_table(
     )
     planned = {run[3]: {one["benchmark"]: one.get("samples", 0) for one in run[5] or []} for run in runs}
     benchmarks = tuple(dict.fromkeys([name for names in planned.values() for name in names]))
-    benchmark = benchmark or experiment.primary_metric
+    question = planned_question(experiment)
+    benchmark, metric = benchmark or question.benchmark, metric or question.metric
     baseline = baseline or conditions[0]
-    refuse_unknown("benchmark", benchmark, {*benchmarks, experiment.primary_metric})
+    refuse_unknown("benchmark", benchmark, {*benchmarks, question.benchmark})
     refuse_unknown("baseline", baseline, conditions)
     samples = max((of.get(benchmark, 0) for of in planned.values()), default=0)
     known = metrics(samples)
@@ -192,12 +208,34 @@ def stage_table(
     tallies = latest_tallies(planned, benchmark)
     ordered = (baseline, *(name for name in conditions if name != baseline))
     evaluated = {stage for _, stage, _, run, *_ in runs if benchmark in planned[run]}
+    origins = {
+        (condition, stage, seed): source or reused or run
+        for condition, stage, seed, run, _, _, reused, source in runs
+    }
+    name_of = {stage.id: stage.name for stage in stages}
+    design = Design(
+        conditions,
+        {stage.name: name_of[stage.after_id] if stage.after_id else None for stage in stages},
+        frozenset(stage.name for stage in stages if kind(stage.kind).leaves_checkpoint),
+        {stage.name: samples for stage in stages if stage.name in evaluated},
+    )
+    asked = roles(
+        question,
+        design,
+        alpha=experiment.alpha,
+        planned=not experiment.imported
+        and (benchmark, metric, baseline) == (question.benchmark, question.metric, conditions[0]),
+        stages=[stage for stage in design.parents if stage in evaluated],
+        others=ordered[1:],
+        same=share_a_run(origins, baseline),
+    )
     builder = _Builder(
         metric=known[metric],
         conditions=ordered,
         seeds=tuple(experiment.seeds),
-        alpha=experiment.alpha,
-        tests=len(evaluated) * (len(ordered) - 1),
+        roles=asked,
+        test=paired_test(experiment),
+        asked_at=asked_at(experiment) if asked.planned else None,
         runs={
             (condition, stage, seed): (run, state, reused, source)
             for condition, stage, seed, run, state, _, reused, source in runs
@@ -207,7 +245,6 @@ def stage_table(
         measured=_measured(tallies, known[metric]),
     )
     followed = {stage.after_id for stage in stages}
-    name_of = {stage.id: stage.name for stage in stages}
     places = [
         StagePosition(
             stage.name,
@@ -229,8 +266,8 @@ def stage_table(
         conditions=ordered,
         positions=positions,
         seeds=builder.seeds,
-        alpha=builder.alpha,
-        tests=builder.tests,
+        roles=asked,
+        test=builder.test,
         rows=builder.rows(places),
     )
 
@@ -242,8 +279,9 @@ class _Builder:
     metric: ComparisonMetric
     conditions: tuple[str, ...]
     seeds: tuple[int, ...]
-    alpha: float
-    tests: int
+    roles: Roles
+    test: PairedTest
+    asked_at: datetime | None
     runs: Mapping[Key, tuple[int, str, str, int | None]]  # id, state, what it is reused from
     tallies: Mapping[int, Tally]
     sampled: Mapping[int, Sampled]  # by evaluation
@@ -252,7 +290,7 @@ class _Builder:
     def rows(self, places: list[StagePosition]) -> tuple[StageRow, ...]:
         names = [place.stage for place in places]
         comparisons = Comparisons(
-            self.metric, self.conditions, self.seeds, self.alpha, self.tests, self._cell
+            self.metric, self.conditions, self.seeds, self.test, self.roles.of, self._cell, self.asked_at
         )
         compared = comparisons.of_stages(names)
         over_seeds = comparisons.over_seeds(names, compared)

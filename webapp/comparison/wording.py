@@ -1,6 +1,6 @@
 """How results are written: numbers for people, and the verdict sentence that stands above a table."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 from webapp.comparison.cells import (
@@ -8,15 +8,27 @@ from webapp.comparison.cells import (
     Comparison,
     MeansComparison,
     Refusal,
+    SameRun,
     SeedsComparison,
     UnpairedComparison,
 )
+from webapp.comparison.comparisons import Tested
 from webapp.comparison.metrics import ComparisonMetric
 from webapp.comparison.table import StageRow, StageTable
-from webapp.files.number_text import UNBROKEN, p_is, percent, points, points_interval, signed
+from webapp.files.number_text import (
+    UNBROKEN,
+    p_is,
+    percent,
+    percent_of_level,
+    points,
+    points_interval,
+    signed,
+)
 from webapp.files.table import Statement
 from webapp.statistics import power
+from webapp.statistics.families import Role
 from webapp.statistics.intervals import Interval
+from webapp.statistics.proportions import MCNEMAR_NAMES
 from webapp.statistics.verdicts import Verdict
 
 
@@ -35,28 +47,65 @@ def difference_interval(interval: Interval, metric: ComparisonMetric, digits: in
     return " to ".join(difference(end, metric, digits) for end in interval)
 
 
+SEEN = (
+    "Chosen after seeing: outcomes that it rests on were there before this experiment was launched, so it is suggestive "
+    "at most."
+)
+ROLES: dict[Role, str] = {
+    "primary": "Planned question",
+    "secondary": "Secondary",
+    "exploratory": "Exploratory",
+}  # what stands above a sentence
+
+
 @dataclass(frozen=True)
 class VerdictSentence(Statement):
-    """What one comparison says after a last stage, in words, with its verdict."""
+    """What one comparison says, in words, with its verdict."""
 
     verdict: Verdict | None  # None: not decided yet
+    role: Role = "exploratory"
+
+    @property
+    def label(self) -> str:
+        """What the comparison is to the experiment."""
+        return ROLES[self.role]
+
+    @property
+    def text(self) -> str:
+        """All of it on one line."""
+        return f"{self.label}: {super().text}"
 
 
 def verdict_sentences(table: StageTable) -> list[VerdictSentence]:
-    """One verdict sentence for each last stage and each condition that is compared with the baseline."""
-    return [
-        _verdict_sentence(table, row, position)
+    """What answers the planned question, then what else was compared after the last stages."""
+    places = [
+        (row, position)
         for row in table.rows
-        if row.last
-        for position in range(len(table.others))
+        for position, name in enumerate(table.others)
+        if row.last or table.roles.is_primary(row.stage, name)
     ]
+    said = [
+        replace(
+            _verdict_sentence(table, row, position),
+            role=table.roles.of(row.stage, table.others[position]).role,
+        )
+        for row, position in places
+    ]
+    return sorted(said, key=lambda one: one.role != "primary")
 
 
 def _verdict_sentence(table: StageTable, row: StageRow, position: int) -> VerdictSentence:
+    name = table.others[position]
+    if all(isinstance(seed.comparisons[position], SameRun) for seed in row.seeds):
+        return VerdictSentence(
+            f"After {row.stage}, {name} and {table.baseline} are the same run.",
+            "",
+            "Both have the settings and the seed of one run, so there is nothing to compare: it counts in no family.",
+            None,
+        )
     if table.several_seeds and (together := row.over_seeds[position]):
         return _over_seeds(table, row, position, together)
     finished = [(seed, seed.comparisons[position]) for seed in row.seeds if seed.comparisons[position]]
-    name = table.others[position]
     if not finished:
         so_far = _so_far(table, row, position)
         return VerdictSentence(
@@ -73,7 +122,7 @@ def _verdict_sentence(table: StageTable, row: StageRow, position: int) -> Verdic
             f"Refused because {comparison.reason}.",
             None,
         )
-    assert comparison is not None
+    assert comparison is not None and not isinstance(comparison, SameRun)
     if isinstance(comparison, UnpairedComparison):
         return _unpaired(table, comparison)
     return _one_seed(table, seed.cells[0], seed.cells[position + 1], comparison)
@@ -93,12 +142,13 @@ def _one_seed(
     table: StageTable, first: Cell, second: Cell, comparison: Comparison | MeansComparison
 ) -> VerdictSentence:
     metric = table.metric
-    if comparison.verdict.positive:
+    if comparison.verdict.word != "not distinguishable":
         side = "ahead of" if comparison.delta > 0 else "behind"
         if table.metric.name != "accuracy":
             side = "above" if comparison.delta > 0 else "below"
         headline = (
-            f"After {comparison.stage}, the {second.condition} checkpoint is {side} {first.condition}’s."
+            f"After {comparison.stage}, the {second.condition} checkpoint is {side} {first.condition}’s"
+            f"{', which is suggestive only' if comparison.verdict.word == 'suggestive' else ''}."
         )
     else:
         headline = (
@@ -108,22 +158,36 @@ def _one_seed(
     numbers = (
         f"{second.condition} {value(second.rate, metric)} ({second.fraction}), "
         f"{first.condition} {value(first.rate, metric)} ({first.fraction}): "
-        f"{difference(comparison.delta, metric)} {metric.unit}, 95 % interval "
+        f"{difference(comparison.delta, metric)} {metric.unit}, {percent_of_level(comparison.family.level)} interval "
         f"{difference_interval(comparison.interval, metric)}; "
-        f"{'exact McNemar ' if isinstance(comparison, Comparison) else ''}{p_is(comparison.p)}, "
-        f"{p_is(comparison.adjusted_p)} after Holm over "
-        f"{_tests(table)}."
+        f"{f'{MCNEMAR_NAMES[table.test]} ' if isinstance(comparison, Comparison) else ''}{p_is(comparison.p)}"
+        f"{_corrected(comparison)}."
     )
-    limits = (
-        f"One seed: this compares two checkpoints, not two conditions.{_missing(comparison, table.alpha)}"
-    )
+    limits = f"One seed: this compares two checkpoints, not two conditions.{_missing(comparison)}"
+    limits += _border(comparison) + _seen(comparison)
     if table.several_seeds:
         limits = f"Of {len(table.seeds)} seeds only seed {comparison.seed} is finished. {limits}"
     return VerdictSentence(headline, numbers, limits, comparison.verdict)
 
 
-def _tests(table: StageTable) -> str:
-    return f"{table.tests} test{'s' if table.tests != 1 else ''}"
+def _corrected(one: Tested | SeedsComparison) -> str:
+    """The p that its family leaves; nothing where it stands alone."""
+    if one.family.tests == 1 or one.adjusted_p is None:
+        return ""
+    return f", {p_is(one.adjusted_p)} after Bonferroni over {one.family.tests} comparisons"
+
+
+def _border(one: Tested | SeedsComparison) -> str:
+    """A note where test and interval are not of one opinion."""
+    if not one.disagrees:
+        return ""
+    held = "leaves out" if one.interval and one.interval.excludes_zero() else "holds"
+    return f" The interval {held} 0 though the test {'does not reject' if held == 'leaves out' else 'rejects'}: they disagree this near the border, and the test decides."
+
+
+def _seen(one: Tested | SeedsComparison) -> str:
+    """A note where the question was chosen when its outcomes could be seen."""
+    return f" {SEEN}" if one.seen else ""
 
 
 def _unpaired(table: StageTable, one: UnpairedComparison) -> VerdictSentence:
@@ -135,14 +199,13 @@ def _unpaired(table: StageTable, one: UnpairedComparison) -> VerdictSentence:
     else:
         headline = (
             f"After {one.stage}, {one.condition} and {table.baseline} are not distinguishable at {size}, unpaired"
-            f"{_needed(first, second, table.alpha)}."
+            f"{_needed(first, second, one.family.alone)}."
         )
     numbers = (
         f"{one.condition} {percent(second, 2)} ({one.second}/{one.second_problems}), "
         f"{table.baseline} {percent(first, 2)} ({one.first}/{one.first_problems}): "
-        f"{points(one.delta, 2)} points, Newcombe’s 95 % interval {points_interval(one.interval, 2)}; "
-        f"Fisher’s exact {p_is(one.p)}, {p_is(one.adjusted_p)} after Holm over "
-        f"{_tests(table)}."
+        f"{points(one.delta, 2)} points, Newcombe’s {percent_of_level(one.family.level)} interval {points_interval(one.interval, 2)}; "
+        f"Fisher’s exact {p_is(one.p)}{_corrected(one)}."
     )
     limits = (
         "Imported, counts only: without each problem’s outcome the completions cannot be paired. "
@@ -177,10 +240,10 @@ def mixed_sizes(table: StageTable) -> str:
     )
 
 
-def _missing(comparison: Comparison | MeansComparison, alpha: float) -> str:
-    if comparison.verdict.positive or isinstance(comparison, MeansComparison):
+def _missing(comparison: Comparison | MeansComparison) -> str:
+    if comparison.verdict.word != "not distinguishable" or isinstance(comparison, MeansComparison):
         return ""
-    smallest = power.detectable(comparison.counts.problems, comparison.discordant, alpha)
+    smallest = power.detectable(comparison.counts.problems, comparison.discordant, comparison.family.alone)
     return (
         f" {comparison.counts.problems} problems would have shown a difference of about "
         f"{points(smallest).lstrip('+')} points (80 % power)."
@@ -208,15 +271,16 @@ def _over_seeds(
         f"Mean over {count} seeds: {name} {value(second, metric)}, {table.baseline} {value(first, metric)}; "
         f"paired difference {difference(result.mean, metric)} {metric.unit}"
     )
-    if result.interval is not None and result.p is not None and together.adjusted_p is not None:
+    level = percent_of_level(together.family.level)
+    if result.interval is not None and result.p is not None:
         numbers += (
-            f", 95 % t interval {difference_interval(result.interval, metric)}; {p_is(result.p)}, "
-            f"{p_is(together.adjusted_p)} after Holm over {_tests(table)}."
+            f", {level} t interval {difference_interval(result.interval, metric)}; {p_is(result.p)}"
+            f"{_corrected(together)}."
         )
     else:
         numbers += (
             ", the same in every seed, so there is no spread between seeds to test it by; over their problems the "
-            f"seeds’ own 95 % intervals lie within {difference_interval(together.within, metric)}."
+            f"seeds’ own {level} intervals lie within {difference_interval(together.within, metric)}."
         )
     return VerdictSentence(headline, numbers, _limits_over_seeds(table, together), together.verdict)
 
@@ -233,9 +297,11 @@ def _limits_over_seeds(table: StageTable, together: SeedsComparison) -> str:
     if count < 3:
         limits.append("Two seeds can suggest a difference between conditions, not support one.")
     if together.verdict.word == "not distinguishable" and together.result.interval is not None:
-        smallest = power.detectable_over_seeds(together.differences, table.alpha)
+        smallest = power.detectable_over_seeds(together.differences, together.family.alone)
         limits.append(
             f"{count} seeds with this spread would have shown a difference of about "
             f"{difference(smallest, table.metric).lstrip('+')} {table.metric.unit} (80 % power)."
         )
+    if together.seen:
+        limits.append(SEEN)
     return " ".join(limits)

@@ -29,6 +29,11 @@ def points_interval(interval: tuple[float, float], digits: int = 1) -> str:
     return " to ".join(points(end, digits) for end in interval)
 
 
+def percent_of_level(level: float) -> str:
+    """The coverage of an interval: 0.95 → '95 %', 0.9917 → '99.17 %'."""
+    return f"{100 * level:.4g} %"
+
+
 def p_value(p: float) -> str:
     """Three decimals, four below 0.01, and never 0."""
     if p < 0.0001:

@@ -113,7 +113,7 @@ def discordant_share(recipe: Recipe) -> tuple[float, str] | None:
     Of the newest experiment of the recipe at this size that asked the primary metric's problems of two conditions,
     after its last stage, and in which they differed in any.
     """
-    last = recipe.stages[-1].name
+    last = recipe.primary.stage or recipe.stages[-1].name
     for experiment in Experiment.objects.filter(recipe_name=recipe.name, imported=False)[:3]:
         runs = StageRun.objects.filter(
             experiment=experiment,

@@ -171,7 +171,7 @@ def groups(recipe: Recipe, sizes: Sequence[tuple[str, str]] = ()) -> Iterator[Fi
     yield _named(recipe, "benchmarks", "Benchmarks")
 
 
-def _offer_names(asked: Group, recipe: Recipe) -> None:
+def _offer_names(asked: FieldGroup, recipe: Recipe) -> None:
     """Let what the planned question names be chosen from what the recipe has."""
     samples = max(recipe.design.samples.values(), default=0)
     stages, conditions = recipe.design.parents, recipe.design.conditions

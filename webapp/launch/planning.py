@@ -199,6 +199,7 @@ def propose(
         site=here,
         power=power(
             recipe,
+            same=launch_plan.sharing(recipe.conditions[0].name) if launch_plan else (),
             known=discordant_share(recipe) if database else None,
             discordant=discordant,
             wished=wished,

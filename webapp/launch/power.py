@@ -1,8 +1,10 @@
 """What an experiment of this size could see, told before it is launched."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from training.recipes.plan import problems
+from training.recipes.planned_question import AMOUNTS as NO_SHARES, contrasts
 from training.recipes.recipe import Recipe
 from webapp.statistics.power import detectable, detectable_by_seeds, needed_problems
 
@@ -13,33 +15,39 @@ CHANCE = 0.8  # of seeing a difference that is there
 
 @dataclass(frozen=True)
 class Power:
-    """The primary metric's paired comparison, after one stage. Shares are 0 to 1."""
+    """The planned question's paired comparison. Shares are 0 to 1."""
 
     benchmark: str
     problems: int
     seeds: int
     alpha: float
+    comparisons: int  # that share alpha
     discordant: float
     discordant_from: str  # the experiment that showed it; empty: assumed
     wished: float
 
     @property
+    def alone(self) -> float:
+        """The level that each comparison is tested at: what the verdict goes by."""
+        return self.alpha / self.comparisons
+
+    @property
     def checkpoints(self) -> float:
         """Smallest difference that the paired test of two checkpoints sees."""
-        return detectable(self.problems, self.discordant, self.alpha, CHANCE)
+        return detectable(self.problems, self.discordant, self.alone, CHANCE)
 
     @property
     def conditions(self) -> float | None:
         """Smallest difference of two conditions that the test over seeds sees; None with one seed."""
         if self.seeds < 2:
             return None
-        return detectable_by_seeds(self.problems, self.discordant, self.seeds, self.alpha, CHANCE)
+        return detectable_by_seeds(self.problems, self.discordant, self.seeds, self.alone, CHANCE)
 
     @property
     def needed(self) -> int:
         """Problems at which two checkpoints that differ as wished are told apart."""
         share = max(self.discordant, self.wished)
-        return needed_problems(self.wished, share, self.alpha, CHANCE)
+        return needed_problems(self.wished, share, self.alone, CHANCE)
 
     @property
     def sentences(self) -> list[str]:
@@ -51,7 +59,8 @@ class Power:
             if self.discordant_from
             else "an assumption: nothing like it has run here"
         )
-        takes = f"With α {self.alpha:g}, power {CHANCE:.0%}".replace("%", " %")
+        shared = f" that {self.comparisons} comparisons share" if self.comparisons > 1 else ""
+        takes = f"With α {self.alpha:g}{shared}, power {CHANCE:.0%}".replace("%", " %")
         takes += (
             f" and {100 * self.discordant:.3g} % of the problems solved by only one of the two ({source})."
         )
@@ -70,17 +79,20 @@ class Power:
 def power(
     recipe: Recipe,
     *,
+    same: Collection[tuple[str, str]] = (),
     known: tuple[float, str] | None = None,
     discordant: float | None = None,
     wished: float | None = None,
 ) -> Power | None:
-    """Power of the recipe's primary metric; None where no two conditions are compared or no stage asks it.
+    """Power of the planned question; None where it compares nothing, or is about no yes or no.
 
+    `same` are (stage, condition) that share the baseline's run, so that they are not compared;
     `known` is the discordant share of an earlier experiment and its name; `discordant` and `wished` go before.
     """
     asked = [b for b in recipe.benchmarks if b.benchmark == recipe.primary.benchmark]
     asked += [b for s in recipe.stages for b in s.benchmarks or [] if b.benchmark == recipe.primary.benchmark]
-    if not asked or len(recipe.conditions) < 2:
+    compared = [place for place in contrasts(recipe.primary, recipe.design) if place not in same]
+    if not asked or not compared or recipe.primary.metric in NO_SHARES:
         return None
     share, source = (discordant, "") if discordant is not None else known or (ASSUMED_DISCORDANT, "")
     return Power(
@@ -88,6 +100,7 @@ def power(
         problems=problems(asked[0]),
         seeds=len(recipe.seeds),
         alpha=recipe.alpha,
+        comparisons=len(compared),
         discordant=share,
         discordant_from=source,
         wished=WISHED if wished is None else wished,

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.utils import timezone
@@ -42,6 +42,21 @@ class LaunchPlan:
     def reused(self) -> dict[Key, tuple[str, ...]]:
         """The runs that are not computed, each with the benchmarks that are left to run on what it takes over."""
         return {place: offer.missing for place, offer in self.offers.items()} | dict.fromkeys(self.twins, ())
+
+    def sharing(self, baseline: str) -> set[tuple[str, str]]:
+        """The (stage, condition) that have the baseline's run, in every seed."""
+        seeds: dict[tuple[str, str], list[bool]] = {}
+        for condition, stage, seed in map(key, self.specs):
+            if condition != baseline:
+                same = self._source(condition, stage, seed) == self._source(baseline, stage, seed)
+                seeds.setdefault((stage, condition), []).append(same)
+        return {place for place, found in seeds.items() if all(found)}
+
+    def _source(self, *place: Any) -> object:
+        """What computes a run: another run's id, or a place in this plan."""
+        if offered := self.offers.get(place):
+            return offered.source.run.reused_from_id or offered.source.run.pk
+        return self.twins.get(place, place)
 
 
 def plan_launch(recipe: Recipe, *, reuse: bool = True, fork: Fork | None = None) -> LaunchPlan:

@@ -25,7 +25,7 @@ class TableChoices:
     experiment: "Experiment"
     benchmark: str | None = None  # the primary one
     baseline: str | None = None  # the first condition
-    metric: str = "accuracy"
+    metric: str | None = None  # the primary one
     seeds: str = "apart"  # one of SEEDS
     run: "StageRun | None" = None  # all of them
 

@@ -17,6 +17,7 @@ from training.stages import AnyStage
 from webapp.comparison import graders, groups
 from webapp.comparison.cells import Cell, Refusal
 from webapp.comparison.columns import IN_REPORT
+from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
 from webapp.comparison.exports import IMPORTED, provenance
 from webapp.comparison.stage_changes import Gain, last_gains
@@ -163,6 +164,7 @@ def results(table: StageTable) -> Section:
     """The verdict sentences and the stage table."""
     every: list[Statement] = [*decisions(table), *verdict_sentences(table)]
     said = [one.text for one in every]
+    said.append(corrections(table))
     for warning in filter(None, (mixed_sizes(table), graders.mixed(table))):
         said.append(warning)
     caption = f"{table.metric.title} on {table.benchmark}{IMPORTED if table.imported else ''}"
@@ -178,7 +180,7 @@ def gains(table: StageTable, found: list[Gain]) -> Section:
     section = Section("What the last stage changed")
     if not found:
         return section
-    caption = "Same problems before and after; p exact McNemar, not adjusted"
+    caption = f"Same problems before and after; p {table.test_name}, not adjusted"
     if table.imported:
         caption = "Counts only, so unpaired: Newcombe’s interval; p Fisher’s exact, not adjusted"
     columns = [
@@ -252,13 +254,13 @@ def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) ->
     for one in said:
         if one.verdict is not None and one.verdict.positive:
             kind = "Supported" if one.verdict.level == "conditions" else "Shown, for these checkpoints only"
-            section.items.append(f"{kind}: {one.headline}")
         elif one.verdict is None:
-            section.items.append(f"Not decided: {one.headline}")
+            kind = "Not decided"
         elif one.verdict.word == "not tested":
-            section.items.append(f"Not tested: {one.headline}")
+            kind = "Not tested"
         else:
-            section.items.append(f"Not supported: {one.headline}")
+            kind = "Suggestive" if one.verdict.word == "suggestive" else "Not supported"
+        section.items.append(f"{kind}, {one.label.lower()}: {one.headline}")
     if not table.several_seeds:
         section.items.append(
             "One seed compares two checkpoints: whether the conditions differ needs more seeds (3 or more)."

@@ -5,6 +5,7 @@ Samples are counted in samples.py alone.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
 from django.db import connection
@@ -81,6 +82,7 @@ class Tally:
     )  # equations in the completions; None: none was looked for, as among given endings
     steps_right: int | None  # of them, those that hold
     all_steps_right: int | None  # completions with an equation or more, all of which hold
+    at: datetime  # when the evaluation began
     published: Mapping[str, float] | None = None
 
     @property
@@ -163,6 +165,7 @@ def latest_tallies(stage_run_ids: Iterable[int], benchmark: str) -> dict[int, Ta
             "equations",
             "equations_right",
             "all_right",
+            "at",
             "published",
         )
     )

@@ -1,6 +1,6 @@
-"""Proportions, alone and in pairs: intervals, tests, pass@k, and the correction for several tests."""
+"""Proportions, alone and in pairs: intervals, tests and pass@k."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import sqrt
 from typing import NamedTuple
 
@@ -126,6 +126,22 @@ def mcnemar(gained: int, lost: int) -> float:
     return float(stats.binomtest(gained, gained + lost, 0.5).pvalue)
 
 
+def mcnemar_midp(gained: int, lost: int) -> float:
+    """Mid-p of the same test: half the chance of the split that was found (Fagerland et al. 2013, BMC Med. Res. Methodol. 13:91).
+
+    1 where both are equal, or there are none.
+    """
+    from scipy import stats
+
+    fewer, pairs = min(gained, lost), gained + lost
+    tail = stats.binom.cdf(fewer - 1, pairs, 0.5) + 0.5 * stats.binom.pmf(fewer, pairs, 0.5)
+    return min(1.0, 2 * float(tail))
+
+
+MCNEMAR = {"midp": mcnemar_midp, "exact": mcnemar}  # as a recipe's `test` calls them
+MCNEMAR_NAMES = {"midp": "mid-p McNemar", "exact": "exact McNemar"}
+
+
 def fisher(first: int, first_n: int, second: int, second_n: int) -> float:
     """Fisher's exact two-sided p for two independent proportions."""
     from scipy import stats
@@ -133,22 +149,6 @@ def fisher(first: int, first_n: int, second: int, second_n: int) -> float:
     _check_counts(first, first_n)
     _check_counts(second, second_n)
     return float(stats.fisher_exact([[first, first_n - first], [second, second_n - second]])[1])
-
-
-def holm(p_values: Sequence[float | None], planned: int | None = None) -> list[float | None]:
-    """Holm's step-down adjustment over `planned` tests (Holm 1979), those not done yet counted as p = 1.
-
-    A None stays None. `planned` is fixed before the results come, so that a verdict does not grow weaker
-    only because later stages arrive.
-    """
-    done = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
-    family = max(planned or 0, len(done))
-    adjusted: list[float | None] = [None] * len(p_values)
-    highest = 0.0
-    for rank, (p, i) in enumerate(done):
-        highest = max(highest, min(1.0, (family - rank) * p))
-        adjusted[i] = highest
-    return adjusted
 
 
 def pass_at_k(samples: ArrayLike, correct: ArrayLike, k: int) -> NDArray[np.float64]:

@@ -16,10 +16,11 @@ class OverSeeds(NamedTuple):
     p: float | None
 
 
-def over_seeds(differences: Sequence[float], level: float = 0.95) -> OverSeeds:
-    """Student's t on one paired difference of shares per seed: what two conditions are compared by.
+def over_seeds(differences: Sequence[float], level: float = 0.95, largest: float = 1.0) -> OverSeeds:
+    """Student's t on one paired difference per seed: what two conditions are compared by.
 
-    The interval ends at ±1, where differences do: with two seeds t alone reaches far beyond. Needs 2 seeds or more. Equal differences give no interval: two seeds that happen to agree to the last
+    The interval ends at ± `largest`, where differences do (shares: 1): with two seeds t alone reaches far beyond. Needs
+    2 seeds or more. Equal differences give no interval: two seeds that happen to agree to the last
     problem prove nothing about the spread.
     """
     from scipy import stats
@@ -34,6 +35,6 @@ def over_seeds(differences: Sequence[float], level: float = 0.95) -> OverSeeds:
     half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
     return OverSeeds(
         mean,
-        Interval(max(-1.0, mean - half), min(1.0, mean + half)),
+        Interval(max(-largest, mean - half), min(largest, mean + half)),
         float(2 * stats.t.sf(abs(mean) / error, freedom)),
     )

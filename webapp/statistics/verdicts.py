@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from webapp.statistics.intervals import Interval
+from webapp.statistics.families import Family
 from webapp.statistics.seeds import OverSeeds
 
 Word = Literal["differ", "supported", "suggestive", "not distinguishable", "not tested"]
+FEWEST = 3  # seeds that can support a difference between conditions
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class Verdict:
 
     word: Word
     level: Literal["checkpoints", "conditions"]
+    seen: bool = False  # outcomes were there before the question was asked: suggestive at most
 
     @property
     def positive(self) -> bool:
@@ -22,21 +24,25 @@ class Verdict:
         return self.word in ("differ", "supported")
 
 
-def checkpoints_verdict(adjusted_p: float, interval: Interval, alpha: float) -> Verdict:
-    """Two checkpoints on the same problems: says nothing about what made them differ."""
-    differ = adjusted_p < alpha and interval.excludes_zero()
-    return Verdict("differ" if differ else "not distinguishable", "checkpoints")
+def checkpoints_verdict(p: float, family: Family, *, seen: bool = False) -> Verdict:
+    """Two checkpoints on the same problems: says nothing about what made them differ.
+
+    The test decides. `seen`: outcomes were there before the question was asked, so it is suggestive at most.
+    """
+    if p >= family.alone:
+        return Verdict("not distinguishable", "checkpoints", seen)
+    return Verdict("suggestive" if seen else "differ", "checkpoints", seen)
 
 
-def conditions_verdict(result: OverSeeds, adjusted_p: float | None, seeds: int, alpha: float) -> Verdict:
-    """Two conditions over several seeds: three are the least that support anything.
+def conditions_verdict(result: OverSeeds, family: Family, seeds: int, *, seen: bool = False) -> Verdict:
+    """Two conditions over several seeds: three are the least that support anything, and only what was planned.
 
     The same difference in every seed, but for 0, has no spread for the t test: it is not tested, which is not to say
     that the conditions cannot be told apart.
     """
-    if result.interval is None or result.p is None:
-        return Verdict("not tested" if result.mean else "not distinguishable", "conditions")
-    if result.p >= alpha or not result.interval.excludes_zero():
-        return Verdict("not distinguishable", "conditions")
-    supported = seeds >= 3 and adjusted_p is not None and adjusted_p < alpha
-    return Verdict("supported" if supported else "suggestive", "conditions")
+    if result.p is None:
+        return Verdict("not tested" if result.mean else "not distinguishable", "conditions", seen)
+    if result.p >= family.alone:
+        return Verdict("not distinguishable", "conditions", seen)
+    supported = seeds >= FEWEST and family.role != "exploratory" and not seen
+    return Verdict("supported" if supported else "suggestive", "conditions", seen)

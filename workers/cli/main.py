@@ -179,7 +179,7 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     table.add_argument("--benchmark", help="default: the primary one")
     table.add_argument("--baseline", help="condition to compare with; default: the first")
     metrics = ", ".join([*METRICS, *AMOUNTS])
-    table.add_argument("--metric", default="accuracy", help=f"{metrics} or pass_at_K (default: accuracy)")
+    table.add_argument("--metric", help=f"{metrics} or pass_at_K (default: the planned question’s)")
     table.add_argument(
         "--seeds",
         choices=[*SEEDS],

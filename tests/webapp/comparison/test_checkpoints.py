@@ -17,7 +17,7 @@ from webapp.comparison.cells import Comparison, Refusal, UnpairedComparison
 from webapp.comparison.checkpoints import across
 from webapp.results.models import Outcome
 from webapp.runs.models import State
-from webapp.statistics.proportions import holm, mcnemar
+from webapp.statistics.proportions import mcnemar_midp, tango
 
 pytestmark = pytest.mark.django_db
 STAGES = (("mixed", "sft"), ("grpo", "grpo"))
@@ -41,7 +41,7 @@ def evaluated(name, right, *, settings=None, stages=STAGES, **spec):
     return made
 
 
-def test_each_is_paired_with_the_first_and_holm_adjusts_over_them():
+def test_each_is_paired_with_the_first_and_bonferroni_corrects_p_and_interval():
     for name, right in (("a-1", 20), ("b-1", 40), ("c-1", 22)):
         evaluated(name, right)
     found = across([("a-1", ""), ("b-1", ""), ("c-1", "")])
@@ -49,7 +49,12 @@ def test_each_is_paired_with_the_first_and_holm_adjusts_over_them():
     assert first is None
     assert isinstance(second, Comparison)
     assert (second.counts.gained, second.counts.lost) == (20, 0)
-    assert [second.adjusted_p, third.adjusted_p] == holm([mcnemar(20, 0), mcnemar(2, 0)], 2)
+    assert [second.adjusted_p, third.adjusted_p] == [2 * mcnemar_midp(20, 0), 2 * mcnemar_midp(2, 0)]
+    assert second.interval == tango(20, 0, 60, 0.975)
+    assert "which the 2 comparisons share (Bonferroni: 0.025 each, intervals at 97.5 %)" in found.corrections
+    run = str(found.picks[0].run.pk)
+    again = across([("a-1", run), ("a-1", str(run_of(found.picks[0].experiment, "mul_tokens", "grpo").pk))])
+    assert again.family.tests == 1
     assert [pick.name for pick in found.picks][1] == "b-1: baseline after grpo, seed 0"
 
 

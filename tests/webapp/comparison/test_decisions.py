@@ -156,7 +156,9 @@ def test_two_equal_seeds_show_their_own_intervals() -> None:
 def test_the_same_difference_in_every_seed_is_not_tested_and_not_called_equal() -> None:
     experiment = experiment_of(100, 100, threshold=None)
     table = stage_table(experiment)
-    assert f"Not tested: {plain(verdict_sentences(table)[0].headline)}" in report(experiment)
+    assert f"Not tested, planned question: {plain(verdict_sentences(table)[0].headline)}" in report(
+        experiment
+    )
     (sentence,) = verdict_sentences(table)
     assert sentence.verdict is not None
     assert sentence.verdict.word == "not tested"

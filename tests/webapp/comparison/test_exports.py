@@ -56,7 +56,7 @@ def test_csv_equals_the_database_to_the_digit(table):
 
 def test_csv_begins_with_what_people_look_for(table):
     header = text_formats.csv(exports.stages(table)).splitlines()[0].split(",")
-    wanted = "correct problems accuracy wilson_low wilson_high delta delta_low delta_high mcnemar_p holm_p"
+    wanted = "correct problems accuracy wilson_low wilson_high delta delta_low delta_high mcnemar_p adjusted_p role interval_level"
     wanted += " gained lost mul_tokens_per_response repetition_rate hit_limit_rate mean_tokens"
     assert set(wanted.split()) <= set(header)
 
@@ -97,7 +97,7 @@ def test_markdown_shows_counts_differences_and_provenance(table):
     correct = sum(o.correct for o in outcomes("grpo", "mul_tokens").values())
     assert grpo[2] == f"{100 * correct / 600:.1f} % ({correct}/600)"
     assert grpo[3].startswith(("+", "-", "0"))
-    assert "Holm over 6 tests" in text
+    assert "the 5 differences after the other stages are secondary" in text
     assert "As of: 2026-01-02 03:04 UTC" in text
     assert "Seeds: 0" in text
     assert all(len(line) == 9 for line in cells[:7])

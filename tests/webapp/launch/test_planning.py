@@ -14,6 +14,7 @@ from webapp.launch import planning
 from webapp.launch.launch import launch
 from webapp.launch.planning import PlanWishes, propose
 from webapp.launch.power import power
+from webapp.launch.reuse import plan_launch
 from webapp.runs.models import Attempt, StageRun, State, Worker
 from webapp.runs.queues import drain
 
@@ -254,3 +255,27 @@ def test_a_drained_worker_is_no_room_to_run(smoke: recipes.Recipe) -> None:
     assert planning.site().slots == 1
     drain(worker=worker, by="ada")
     assert (planning.site().slots, propose(smoke).plan.hardware.key) == (0, "rtx_4090")
+
+
+def test_power_verdict_and_what_would_have_shown_go_by_one_level(smoke: recipes.Recipe) -> None:
+    alone = power(smoke)
+    assert alone is not None and (alone.comparisons, alone.alone) == (1, 0.05)
+    data = smoke.model_dump(mode="json")
+    more = [{"name": name, "overrides": {"mul_tokens.inject": True}} for name in ("twin", "third")]
+    shared = power(recipes.build({**data, "conditions": [*data["conditions"], *more]}))
+    assert shared is not None and (shared.comparisons, shared.alone) == (3, 0.05 / 3)
+    assert shared.checkpoints > alone.checkpoints
+    assert "With α 0.05 that 3 comparisons share" in shared.sentences[-1]
+    same = {("grpo", "twin"), ("grpo", "third")}
+    assert power(smoke, same={("grpo", "mul_tokens")}) is None
+    assert power(recipes.build({**data, "conditions": [*data["conditions"], *more]}), same=same) == alone
+
+
+def test_what_shares_a_run_is_not_counted_in_the_plan(smoke: recipes.Recipe) -> None:
+    data = smoke.model_dump(mode="json")
+    twin = {"name": "twin", "overrides": {"mul_tokens.inject": False}}  # as the baseline has it
+    recipe = recipes.build({**data, "conditions": [*data["conditions"], twin]})
+    proposal = propose(recipe, launch_plan=plan_launch(recipe))
+    assert proposal.power is not None and proposal.power.comparisons == 1
+    proposal = propose(recipe, launch_plan=plan_launch(recipe, reuse=False))
+    assert proposal.power is not None and proposal.power.comparisons == 2

@@ -33,7 +33,7 @@ def test_curves_are_of_where_a_reused_run_was_trained_and_of_numbers_alone():
 def test_one_seed_is_not_reported_as_a_finding_about_conditions():
     text = report(make_history("demo-1", done=6))
     assert "One seed compares two checkpoints" in text
-    assert "Supported:" not in text
+    assert "Supported, " not in text
     assert "12 of 12 evaluations finished" in text
 
 
@@ -80,7 +80,10 @@ def test_seeds_that_disagree_are_named():
     assert (
         "After drills the seeds do not rank mul_tokens and baseline the same way: +20.0, -18.0, +15.0" in text
     )
-    assert "Not supported: After drills, mul_tokens and baseline are not distinguishable." in text
+    assert (
+        "Not supported, planned question: After drills, mul_tokens and baseline are not distinguishable."
+        in text
+    )
 
 
 def test_three_seeds_that_agree_are_supported():
@@ -90,7 +93,10 @@ def test_three_seeds_that_agree_are_supported():
             attempt = make_attempt(run_of(experiment, condition, "drills", seed), state=State.SUCCEEDED)
             add_evaluation(attempt, [i < right for i in range(100)])
     text = report(experiment)
-    assert "Supported: After drills, a difference between mul_tokens and baseline is supported." in text
+    assert (
+        "Supported, planned question: After drills, a difference between mul_tokens and baseline is supported."
+        in text
+    )
     assert "One seed" not in text
 
 
@@ -99,7 +105,7 @@ def test_what_is_not_finished_is_listed():
     assert "Not finished: grpo baseline seed 0 (running), grpo mul\\_tokens" in text or (
         "Not finished: grpo baseline seed 0 (running), grpo mul_tokens seed 0 (running)." in text
     )
-    assert "Not decided:" in text
+    assert "Not decided, planned question:" in text
 
 
 def test_the_setup_is_the_launched_recipe():

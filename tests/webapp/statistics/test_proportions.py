@@ -9,7 +9,6 @@ import pytest
 from scipy import optimize, stats
 from scipy.special import beta as beta_function
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.proportion import (
     confint_proportions_2indep,
@@ -17,6 +16,7 @@ from statsmodels.stats.proportion import (
     samplesize_proportions_2indep_onetail,
 )
 
+from webapp.statistics.families import Family
 from webapp.statistics.intervals import Interval
 from webapp.statistics.power import (
     detectable,
@@ -27,7 +27,6 @@ from webapp.statistics.power import (
 )
 from webapp.statistics.proportions import (
     fisher,
-    holm,
     mcnemar,
     mean_share,
     newcombe_paired,
@@ -38,7 +37,7 @@ from webapp.statistics.proportions import (
     wilson,
 )
 from webapp.statistics.seeds import OverSeeds, over_seeds
-from webapp.statistics.verdicts import checkpoints_verdict, conditions_verdict
+from webapp.statistics.verdicts import conditions_verdict
 
 
 @pytest.mark.parametrize(
@@ -149,15 +148,6 @@ def test_needed_problems_unpaired_equals_statsmodels():
         assert needed_problems_unpaired(first, second) == pytest.approx(oracle, abs=1.01)
 
 
-def test_holm_equals_statsmodels_and_counts_planned_tests():
-    p_values = [0.04, 0.001, 0.03, 0.5, 0.012]
-    assert holm(p_values) == pytest.approx(multipletests(p_values, method="holm")[1])
-    assert holm([0.01, None, 0.02], planned=6) == pytest.approx([0.06, None, 0.10])
-    with_missing_as_one = multipletests([0.01, 0.02, 1, 1, 1, 1], method="holm")[1]
-    assert holm([0.01, 0.02], planned=6) == pytest.approx(with_missing_as_one[:2])
-    assert holm([]) == []
-
-
 def test_over_seeds_equals_scipy():
     differences = [0.117, 0.051, 0.09, -0.01]
     oracle = stats.ttest_1samp(differences, 0.0)
@@ -173,8 +163,9 @@ def test_an_interval_over_seeds_ends_where_differences_do():
 
 def test_equal_differences_of_seeds_prove_nothing():
     assert over_seeds([0.01, 0.01]) == OverSeeds(0.01, None, None)
-    assert conditions_verdict(over_seeds([0.01] * 3), None, 3, 0.05).word == "not tested"
-    assert conditions_verdict(over_seeds([0.0] * 3), None, 3, 0.05).word == "not distinguishable"
+    planned = Family("primary", 1, 0.05)
+    assert conditions_verdict(over_seeds([0.01] * 3), planned, 3).word == "not tested"
+    assert conditions_verdict(over_seeds([0.0] * 3), planned, 3).word == "not distinguishable"
     with pytest.raises(ValueError, match="2 seeds"):
         over_seeds([0.1])
 
@@ -244,22 +235,6 @@ def test_the_seeds_interval_covers(seeds):
     draws = np.random.default_rng(4).normal(0.05, 0.08, size=(3000, seeds))
     covered = sum(within(0.05, over_seeds(row).interval) for row in draws)
     assert 0.93 < covered / 3000 < 0.98
-
-
-def test_checkpoints_differ_only_by_adjusted_p_and_interval_together():
-    assert checkpoints_verdict(0.01, Interval(0.02, 0.2), 0.05).word == "differ"
-    assert checkpoints_verdict(0.06, Interval(0.02, 0.2), 0.05).word == "not distinguishable"
-    assert checkpoints_verdict(0.01, Interval(-0.01, 0.2), 0.05).word == "not distinguishable"
-    assert checkpoints_verdict(0.01, Interval(-0.2, -0.1), 0.05).positive
-
-
-def test_conditions_need_three_seeds_to_be_supported():
-    clear = OverSeeds(0.1, Interval(0.05, 0.15), 0.004)
-    assert conditions_verdict(clear, 0.02, 3, 0.05).word == "supported"
-    assert conditions_verdict(clear, 0.02, 2, 0.05).word == "suggestive"
-    assert conditions_verdict(clear, 0.08, 3, 0.05).word == "suggestive"  # only the unadjusted p
-    unclear = OverSeeds(0.1, Interval(-0.05, 0.25), 0.1)
-    assert conditions_verdict(unclear, 0.4, 5, 0.05).word == "not distinguishable"
 
 
 @pytest.mark.parametrize(("successes", "trials"), [(1, 0), (-1, 5), (6, 5)])

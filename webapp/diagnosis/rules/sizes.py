@@ -39,9 +39,11 @@ def _too_small(table: StageTable, row: StageRow, position: int) -> Iterator[Find
         return
     first = counted[0]
     if isinstance(first, UnpairedComparison):
-        limit = _needed_unpaired(first, table.alpha)
+        limit = _needed_unpaired(first, first.family.alone)
     else:
-        limit = _detectable([one for one in counted if isinstance(one, Comparison)], delta, table.alpha)
+        limit = _detectable(
+            [one for one in counted if isinstance(one, Comparison)], delta, first.family.alone
+        )
     if limit is None:
         return
     size = first.sizes if isinstance(first, UnpairedComparison) else f"{first.counts.problems:,}"

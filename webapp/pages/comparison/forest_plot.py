@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import NamedTuple
 
-from webapp.comparison.cells import Refusal, SeedsComparison
+from webapp.comparison.cells import Refusal, SameRun, SeedsComparison
 from webapp.comparison.comparisons import Tested
 from webapp.comparison.table import StageRow, StageTable
+from webapp.statistics.families import Role
 from webapp.statistics.intervals import Interval
 from webapp.statistics.verdicts import Verdict
 
@@ -33,6 +34,7 @@ class PlottedComparison(NamedTuple):
     delta: float
     interval: Interval | None  # None: the seeds show no spread
     verdict: Verdict
+    role: Role
     x: float
     low: float | None
     high: float | None
@@ -69,6 +71,7 @@ def forest_plot(table: StageTable, together: bool) -> ForestPlot:
             delta,
             interval,
             one.verdict,
+            one.family.role,
             x(delta),
             low=x(interval.low) if interval else None,
             high=x(interval.high) if interval else None,
@@ -90,7 +93,7 @@ def _shown(table: StageTable, row: StageRow, together: bool) -> Iterator[tuple[S
     for place in range(len(table.others)):
         for seed in row.seeds:
             compared = seed.comparisons[place]
-            if compared is not None and not isinstance(compared, Refusal):
+            if compared is not None and not isinstance(compared, Refusal | SameRun):
                 yield compared, f"seed {seed.seed}" if table.several_seeds else ""
 
 

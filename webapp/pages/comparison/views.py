@@ -17,7 +17,8 @@ from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
 from webapp.comparison import exports, graders, groups, pass_exports
-from webapp.comparison.cells import Refusal, SeedsComparison
+from webapp.comparison.cells import Refusal, SameRun, SeedsComparison
+from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
 from webapp.comparison.pass_curves import MEANINGS, curves
 from webapp.comparison.stage_sheets import detail_sheet, stage_sheet
@@ -73,6 +74,7 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
         "verdict_sentences": verdict_sentences(table),
         "stages": stage_sheet(table, together=together).page_view,
         "reach": _reach(table),
+        "corrections": corrections(table),
         "warning": " ".join(filter(None, (mixed_sizes(table), graders.mixed(table)))),
         "remarks": Publication.model_validate(experiment.recipe).remarks() if table.imported else [],
         "provenance": exports.provenance(table),
@@ -264,7 +266,7 @@ def _choices(request: HttpRequest, experiment: Experiment) -> TableChoices:
         experiment,
         benchmark=request.GET.get("benchmark") or None,
         baseline=request.GET.get("baseline") or None,
-        metric=request.GET.get("metric") or "accuracy",
+        metric=request.GET.get("metric") or None,
         seeds=request.GET.get("seeds") or "apart",
         run=run,
     )
@@ -283,7 +285,7 @@ def _reach(table: StageTable) -> float:
             if isinstance(one, SeedsComparison):
                 ends.append(abs(one.delta))
                 ends += [] if one.interval else [abs(end) for end in one.within]
-            elif one is not None and not isinstance(one, Refusal):
+            elif one is not None and not isinstance(one, Refusal | SameRun):
                 ends += [abs(end) for end in one.interval]
     return max(ends)
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from django.core.cache import cache
 from django.db.models import Max, OuterRef, Subquery, Sum
 
-from webapp.comparison.cells import Refusal
+from webapp.comparison.cells import Refusal, SameRun
 from webapp.comparison.table import StageRow, StageTable, stage_table
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import points
@@ -94,6 +94,8 @@ def _difference(table: StageTable, row: StageRow, place: int) -> BaselineDiffere
         return BaselineDifference(*named, "", None, "not decided yet")
     if any(cell.empty for seed in row.seeds for cell in (seed.cells[0], seed.cells[place + 1])):
         return BaselineDifference(*named, "", None, NO_PROBLEMS)
+    if isinstance(done[0], SameRun):
+        return BaselineDifference(*named, "", None, "same run")
     if isinstance(done[0], Refusal):
         return BaselineDifference(*named, "", None, "cannot be compared")
     alone = f"seed {done[0].seed} alone so far" if table.several_seeds else ""

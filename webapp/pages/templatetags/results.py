@@ -14,6 +14,7 @@ from webapp.statistics.intervals import Interval
 register = template.Library()
 register.filter("points", number_text.points)
 register.filter("points_interval", number_text.points_interval)
+register.filter("percent_of_level", number_text.percent_of_level)
 register.filter("p_value", number_text.p_value)
 register.filter("to_try", to_try)
 

@@ -1,0 +1,43 @@
+"""What corrects what in a stage table, in one sentence, for pages, files and the report."""
+
+from webapp.comparison.table import StageTable
+from webapp.files.number_text import percent_of_level
+from webapp.statistics.families import Family
+
+
+def corrections(table: StageTable) -> str:
+    """Which comparisons share which level, and which stand alone."""
+    asked, alpha = table.roles, f"α = {table.alpha:g}"
+    alone = Family("exploratory", 1, table.alpha)
+    if table.imported:
+        return (
+            f"Exploratory: published counts, of which nothing was planned here; each interval is at "
+            f"{percent_of_level(alone.level)} and each p stands alone, not corrected."
+        )
+    if not asked.planned:
+        return (
+            f"Exploratory: the planned question is {asked.question.described}; here each interval is at "
+            f"{percent_of_level(alone.level)} and each p stands alone, not corrected for how many are looked at."
+        )
+    primary = (
+        f"The planned question ({asked.question.described}) is tested at {alpha}{_shared(asked.primary)}"
+    )
+    secondary = Family("secondary", max(len(asked.others), 1), table.alpha)
+    others = ""
+    if asked.others:
+        many = len(asked.others)
+        noun = f"the {many} differences" if many > 1 else "the difference"
+        whose = "after the other stages" if asked.about_differences else "after the stages below"
+        others = (
+            f"; {noun} {whose} {'are' if many > 1 else 'is'} secondary, tested at {alpha}{_shared(secondary)}"
+        )
+    return f"{primary}{others}; other benchmarks, metrics and baselines are exploratory and not corrected."
+
+
+def _shared(family: Family) -> str:
+    if family.tests == 1:
+        return ""
+    return (
+        f", which its {family.tests} comparisons share (Bonferroni: {family.alone:.3g} each, intervals at "
+        f"{percent_of_level(family.level)})"
+    )
