@@ -145,7 +145,11 @@ class _Corrected:
         """Whether its interval holds 0 though its test rejects, or the other way round."""
         p: float | None = self.p  # type: ignore[attr-defined]
         interval: Interval | None = self.interval  # type: ignore[attr-defined]
-        return p is not None and interval is not None and (p < self.family.alone) != interval.excludes_zero()
+        return (
+            p is not None
+            and interval is not None
+            and (p < self.family.alone) != self.family.rejected_by(interval)
+        )
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import NamedTuple
 
 from training.recipes.planned_question import PairedTest
@@ -23,7 +22,7 @@ from webapp.statistics.amounts import FEWEST
 from webapp.statistics.families import Family
 from webapp.statistics.intervals import Interval
 from webapp.statistics.proportions import PairedMeans
-from webapp.statistics.seeds import over_seeds
+from webapp.statistics.seeds import over_seeds, within_over_seeds
 
 Tested = Comparison | MeansComparison | UnpairedComparison
 Compared = Tested | Refusal | SameRun
@@ -52,9 +51,10 @@ class Comparisons:
     test: PairedTest
     family: Callable[[str, str], Family]  # of a stage and a condition
     cell: Callable[[Key], Cell]
-    asked_at: datetime | None = (
-        None  # what primary comparisons were evaluated before was seen; None: nothing was
-    )
+    seen: Callable[[Key], bool] = lambda key: (
+        False
+    )  # whether its outcomes were there before the question was asked
+    largest: float | None = None  # difference that there can be; None: the metric's
 
     def of_stages(self, stages: Sequence[str]) -> dict[Key, Compared]:
         """Every comparison or refusal of two finished cells, and where both are one."""
@@ -108,19 +108,13 @@ class Comparisons:
         self, key: tuple[str, str], seeds: Sequence[Comparison | MeansComparison]
     ) -> SeedsComparison:
         family, deltas = seeds[0].family, tuple(one.delta for one in seeds)
-        result = over_seeds(deltas, family.level, self.metric.largest)
-        seen = any(self.was_seen((key[0], key[1], one.seed)) for one in seeds)
+        result = over_seeds(deltas, family.level, self.largest or self.metric.largest)
+        if family.margin is not None:
+            result = result._replace(p=within_over_seeds(deltas, family.margin))
+        seen = any(self.seen((key[0], key[1], one.seed)) for one in seeds)
         verdict = verdicts.conditions_verdict(result, family, len(seeds), seen=seen)
         within = intervals.hull([one.interval for one in seeds])
         return SeedsComparison(*key, deltas, result, family, verdict, within)
-
-    def was_seen(self, key: Key) -> bool:
-        """Whether an outcome of a primary comparison was there before its question was asked."""
-        condition, stage, seed = key
-        if self.asked_at is None or self.family(stage, condition).role != "primary":
-            return False
-        cells = self.cell((self.conditions[0], stage, seed)), self.cell(key)
-        return any(cell.tally is not None and cell.tally.at < self.asked_at for cell in cells)
 
     def _grader(self, key: Key) -> object:
         """Who graded a finished cell: seeds of different versions are not taken together."""
@@ -139,7 +133,7 @@ class Comparisons:
     def _of_pairs(self, pairs: Mapping[Key, tuple[Cell, Cell]]) -> dict[Key, PairCounts | PairedMeans]:
         if self.metric.kind != "share":
             return {
-                key: _paired_means(first, second, self.family(key[1], key[0]).level)
+                key: _paired_means(first, second, self.family(key[1], key[0]))
                 for key, (first, second) in pairs.items()
             }
         ids = {
@@ -152,8 +146,8 @@ class Comparisons:
         comparisons: dict[Key, Tested] = {}
         for key, found in evidence.items():
             family = self.family(key[1], key[0])
-            interval, p = _interval_and_p(found, family.level, self.test)
-            verdict = verdicts.checkpoints_verdict(p, family, seen=self.was_seen(key))
+            interval, p = _interval_and_p(found, family, self.test)
+            verdict = verdicts.checkpoints_verdict(p, family, seen=self.seen(key))
             if isinstance(found, PairCounts):
                 comparisons[key] = Comparison(*key, found, interval, p, family, verdict)
             elif isinstance(found, PairedMeans):
@@ -171,18 +165,28 @@ def _asked_nothing(first: Cell, second: Cell) -> str:
     return f"{'the baseline' if first.empty else 'this condition'} was asked no problems"
 
 
-def _paired_means(first: Cell, second: Cell, level: float) -> PairedMeans:
+def _paired_means(first: Cell, second: Cell, family: Family) -> PairedMeans:
     if first.problems != second.problems:
         both = len(set(first.problems) & set(second.problems))
         return PairedMeans(0.0, Interval(-1.0, 1.0), 1.0, both)
-    paired = proportions.paired_means if first.metric.k is not None else amounts.paired_amounts
-    return paired(first.each, second.each, level)
+    of_shares = first.metric.k is not None
+    differences = second.each - first.each
+    found = (proportions.mean_difference if of_shares else amounts.amount_difference)(
+        differences, family.level
+    )
+    if family.margin is None:
+        return found
+    within = proportions.mean_within if of_shares else amounts.amount_within
+    return found._replace(p=within(differences, family.margin))
 
 
-def _interval_and_p(found: Evidence, level: float, test: PairedTest) -> tuple[Interval, float]:
+def _interval_and_p(found: Evidence, family: Family, test: PairedTest) -> tuple[Interval, float]:
     if isinstance(found, PairCounts):
-        interval = proportions.tango(found.gained, found.lost, found.problems, level)
+        counts = found.gained, found.lost, found.problems
+        interval = proportions.tango(*counts, family.level)
+        if family.margin is not None:
+            return interval, proportions.tango_within(*counts, family.margin)
         return interval, proportions.MCNEMAR[test](found.gained, found.lost)
     if isinstance(found, PairedMeans):
         return found.interval, found.p
-    return proportions.newcombe_unpaired(*found, level), proportions.fisher(*found)
+    return proportions.newcombe_unpaired(*found, family.level), proportions.fisher(*found)

@@ -8,7 +8,8 @@ from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
 from webapp.comparison.stage_sheets import detail_sheet, stage_sheet
 from webapp.comparison.table import StageTable
-from webapp.comparison.wording import mixed_sizes, verdict_sentences
+from webapp.comparison.verdict_sentences import verdict_sentences
+from webapp.comparison.wording import mixed_sizes
 from webapp.files.table import Sheet, Table, Value
 from webapp.runs.origin import origin
 from webapp.statistics.proportions import MCNEMAR_NAMES

@@ -36,7 +36,7 @@ class Roles:
     @property
     def primary(self) -> Family:
         """The family of the planned contrasts."""
-        return Family("primary", max(len(self.contrasts), 1), self.alpha)
+        return Family("primary", max(len(self.contrasts), 1), self.alpha, self.question.margin)
 
     @property
     def about_differences(self) -> bool:

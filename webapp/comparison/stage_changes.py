@@ -1,5 +1,6 @@
 """What the last stages changed against the stages that they started from, problem by problem."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from webapp.comparison.cells import Cell, why_not_comparable
@@ -7,6 +8,7 @@ from webapp.comparison.table import StageTable
 from webapp.results.outcome_counts import PairCounts, pair_counts
 from webapp.statistics import proportions
 from webapp.statistics.intervals import Interval
+from webapp.statistics.seeds import OverSeeds, over_seeds
 
 
 @dataclass(frozen=True)
@@ -20,9 +22,34 @@ class Gain:
     p: float  # McNemar's, not adjusted; Fisher's where there are no pairs
     counts: PairCounts | None  # None: published counts, which cannot be paired
 
+
+@dataclass(frozen=True)
+class StageChange:
+    """What a last stage changed in one condition, over the seeds that are finished; nobody planned to ask."""
+
+    gains: tuple[Gain, ...]  # one a seed
+    together: OverSeeds | None  # of several seeds: Student's t on one change a seed
+
+    @property
+    def p(self) -> float | None:
+        """Of one seed McNemar's, of several Student's; None where they show no spread."""
+        return self.together.p if self.together is not None else self.gains[0].p
+
     def is_shown(self, alpha: float) -> bool:
         """Whether the change is more than chance, taken alone."""
-        return self.p < alpha and not self.interval.low <= 0 <= self.interval.high
+        return self.p is not None and self.p < alpha
+
+
+def over_the_seeds(found: Sequence[Gain], level: float) -> list[StageChange]:
+    """The changes of each step and condition together; without published counts, which cannot be paired."""
+    steps: dict[tuple[str, str, str], list[Gain]] = {}
+    for one in found:
+        if one.counts is not None:
+            steps.setdefault((one.before.stage, one.after.stage, one.after.condition), []).append(one)
+    return [
+        StageChange(tuple(gains), over_seeds([one.delta for one in gains], level) if len(gains) > 1 else None)
+        for gains in steps.values()
+    ]
 
 
 def last_gains(table: StageTable) -> list[Gain]:

@@ -12,6 +12,7 @@ from training.recipes.planned_question import Design, PairedTest
 from training.stages import kind
 from webapp.comparison.cells import Cell, SeedsComparison
 from webapp.comparison.comparisons import Compared, Comparisons, Key
+from webapp.comparison.contrasts import PlannedContrast, planned_contrasts
 from webapp.comparison.metrics import ComparisonMetric, metrics
 from webapp.comparison.roles import Roles, roles, share_a_run
 from webapp.experiments.models import Experiment
@@ -76,6 +77,9 @@ class StageTable:
     roles: Roles  # which family each comparison is in
     test: PairedTest  # of right and wrong in one seed
     rows: tuple[StageRow, ...]
+    contrasts: tuple[
+        PlannedContrast, ...
+    ]  # of the planned question, where it is about no difference from the baseline
 
     @cached_property
     def versions(self) -> Versions:
@@ -269,6 +273,7 @@ def stage_table(
         roles=asked,
         test=builder.test,
         rows=builder.rows(places),
+        contrasts=builder.planned(design.parents),
     )
 
 
@@ -289,12 +294,28 @@ class _Builder:
 
     def rows(self, places: list[StagePosition]) -> tuple[StageRow, ...]:
         names = [place.stage for place in places]
-        comparisons = Comparisons(
-            self.metric, self.conditions, self.seeds, self.test, self.roles.of, self._cell, self.asked_at
-        )
+        comparisons = self._comparisons()
         compared = comparisons.of_stages(names)
         over_seeds = comparisons.over_seeds(names, compared)
         return tuple(self._row(place, compared, over_seeds) for place in places)
+
+    def planned(self, starts: Mapping[str, str | None]) -> tuple[PlannedContrast, ...]:
+        """What the question asks beside differences."""
+        return planned_contrasts(self._comparisons(), self.roles, starts, self._is_old)
+
+    def _comparisons(self) -> Comparisons:
+        return Comparisons(
+            self.metric, self.conditions, self.seeds, self.test, self.roles.of, self._cell, self._was_seen
+        )
+
+    def _was_seen(self, key: Key) -> bool:
+        condition, stage, seed = key
+        pair = self._cell((self.conditions[0], stage, seed)), self._cell(key)
+        return self.roles.is_primary(stage, condition) and any(map(self._is_old, pair))
+
+    def _is_old(self, cell: Cell) -> bool:
+        """Whether its outcomes were there before the question was asked."""
+        return self.asked_at is not None and cell.tally is not None and cell.tally.at < self.asked_at
 
     def _row(
         self,

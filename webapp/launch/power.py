@@ -4,13 +4,25 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from training.recipes.plan import problems
-from training.recipes.planned_question import AMOUNTS as NO_SHARES, contrasts
+from training.recipes.planned_question import AMOUNTS as NO_SHARES, Contrast, contrasts
 from training.recipes.recipe import Recipe
-from webapp.statistics.power import detectable, detectable_by_seeds, needed_problems
+from webapp.statistics.power import (
+    detectable,
+    detectable_by_seeds,
+    needed_for_equivalence,
+    needed_problems,
+)
 
 ASSUMED_DISCORDANT = 0.1
 WISHED = 0.05  # a difference that is worth knowing, unless somebody wishes another one
 CHANCE = 0.8  # of seeing a difference that is there
+
+WHAT = {
+    "difference": ("a difference", "between two checkpoints"),
+    "equivalence": ("a difference", "between two checkpoints"),
+    "gain": ("a gain", "of one checkpoint over another"),
+    "interaction": ("a difference of gains", "between two conditions’ checkpoints"),
+}  # what is shown, and of what
 
 
 @dataclass(frozen=True)
@@ -22,6 +34,8 @@ class Power:
     seeds: int
     alpha: float
     comparisons: int  # that share alpha
+    contrast: Contrast
+    margin: float | None  # of equivalence
     discordant: float
     discordant_from: str  # the experiment that showed it; empty: assumed
     wished: float
@@ -32,28 +46,38 @@ class Power:
         return self.alpha / self.comparisons
 
     @property
+    def scatter(self) -> float:
+        """The share of problems that scatter: an interaction has those of two gains."""
+        return min(1.0, 2 * self.discordant) if self.contrast == "interaction" else self.discordant
+
+    @property
     def checkpoints(self) -> float:
         """Smallest difference that the paired test of two checkpoints sees."""
-        return detectable(self.problems, self.discordant, self.alone, CHANCE)
+        return detectable(self.problems, self.scatter, self.alone, CHANCE)
 
     @property
     def conditions(self) -> float | None:
         """Smallest difference of two conditions that the test over seeds sees; None with one seed."""
         if self.seeds < 2:
             return None
-        return detectable_by_seeds(self.problems, self.discordant, self.seeds, self.alone, CHANCE)
+        return detectable_by_seeds(self.problems, self.scatter, self.seeds, self.alone, CHANCE)
 
     @property
     def needed(self) -> int:
         """Problems at which two checkpoints that differ as wished are told apart."""
-        share = max(self.discordant, self.wished)
+        share = max(self.scatter, self.wished)
         return needed_problems(self.wished, share, self.alone, CHANCE)
 
     @property
     def sentences(self) -> list[str]:
         """What this means, and what it takes for granted."""
-        sees = f"{self.problems:,} problems of {self.benchmark} show a difference of {_points(self.checkpoints)} "
-        sees += f"between two checkpoints; a difference of {_points(self.wished)} takes {self.needed:,}."
+        what, between = WHAT[self.contrast]
+        sees = f"{self.problems:,} problems of {self.benchmark} show {what} of {_points(self.checkpoints)} "
+        sees += f"{between}; {what} of {_points(self.wished)} takes {self.needed:,}."
+        if self.margin is not None:
+            enough = needed_for_equivalence(self.margin, self.discordant, self.alone, CHANCE)
+            sees = f"Two checkpoints that do not differ are shown to be equivalent within ± {_points(self.margin)} with "
+            sees += f"{enough:,} problems; there are {self.problems:,} of {self.benchmark}."
         source = (
             f"as many as in {self.discordant_from}"
             if self.discordant_from
@@ -67,9 +91,7 @@ class Power:
         if self.conditions is None:
             seeds = "One seed compares two checkpoints, not two conditions: another seed may turn the result round."
         else:
-            seeds = (
-                f"{self.seeds} seeds show a difference of {_points(self.conditions)} between two conditions, "
-            )
+            seeds = f"{self.seeds} seeds show {what} of {_points(self.conditions)} between two conditions, "
             seeds += "or only a larger one where seeds differ by more than their problems do."
             if self.seeds < 3:
                 seeds += " Three are the least that can support a claim."
@@ -101,6 +123,8 @@ def power(
         seeds=len(recipe.seeds),
         alpha=recipe.alpha,
         comparisons=len(compared),
+        contrast=recipe.primary.contrast,
+        margin=recipe.primary.margin,
         discordant=share,
         discordant_from=source,
         wished=WISHED if wished is None else wished,

@@ -20,16 +20,25 @@ from webapp.comparison.columns import IN_REPORT
 from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
 from webapp.comparison.exports import IMPORTED, provenance
-from webapp.comparison.stage_changes import Gain, last_gains
+from webapp.comparison.stage_changes import Gain, last_gains, over_the_seeds
 from webapp.comparison.stage_sheets import stage_sheet
 from webapp.comparison.table import StageRow, StageTable, stage_table
-from webapp.comparison.wording import mixed_sizes, verdict_sentences
+from webapp.comparison.verdict_sentences import verdict_sentences
+from webapp.comparison.wording import mixed_sizes
 from webapp.diagnosis.readings import of_experiment
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import planned_question
 from webapp.experiments.templatetags.humane import lower_bool
 from webapp.files.grid import escaped
-from webapp.files.number_text import p_value, percent, plain, points, points_interval
+from webapp.files.number_text import (
+    p_is,
+    p_value,
+    percent,
+    percent_of_level,
+    plain,
+    points,
+    points_interval,
+)
 from webapp.files.table import Column, Statement, View, words
 from webapp.reports import dynamics_table, report_diagnosis
 from webapp.reports.drawings import by_stage, by_step
@@ -180,9 +189,11 @@ def gains(table: StageTable, found: list[Gain]) -> Section:
     section = Section("What the last stage changed")
     if not found:
         return section
-    caption = f"Same problems before and after; p {table.test_name}, not adjusted"
+    caption = f"Same problems before and after; p {table.test_name}, exploratory and not adjusted"
     if table.imported:
-        caption = "Counts only, so unpaired: Newcombe’s interval; p Fisher’s exact, not adjusted"
+        caption = (
+            "Counts only, so unpaired: Newcombe’s interval; p Fisher’s exact, exploratory and not adjusted"
+        )
     columns = [
         Column("", "text", "Step", "{0.before.stage} → {0.after.stage}".format, lambda one: one),
         Column("", "text", "Condition", value="after.condition"),
@@ -283,21 +294,27 @@ def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) ->
 
 
 def _changes(table: StageTable, gained: list[Gain]) -> Iterator[str]:
-    """What a last stage changed, a line a condition."""
-    steps: dict[tuple[str, str, str], list[Gain]] = {}
-    for one in gained:
-        if one.counts is None:  # unpaired and not adjusted: too little to conclude from
-            continue
-        steps.setdefault((one.before.stage, one.after.stage, one.after.condition), []).append(one)
-    for (before, after, condition), seeds in steps.items():
-        shown = all(one.is_shown(table.alpha) for one in seeds) and len({one.delta > 0 for one in seeds}) == 1
-        changes = ", ".join(points(one.delta) for one in seeds)
-        if len(seeds) == 1:
-            changes += f" points, 95 % interval {points_interval(seeds[0].interval)}"
+    """What a last stage changed, a line a condition: over several seeds by Student's t on one change a seed."""
+    for change in over_the_seeds(gained, 1 - table.alpha):
+        first = change.gains[0]
+        level = percent_of_level(1 - table.alpha)
+        if change.together is None:
+            changes = f"{points(first.delta)} points, 95 % interval {points_interval(first.interval)}"
+            shown = "Shown, for these checkpoints only"
         else:
-            changes += f" points in seeds {', '.join(str(one.after.seed) for one in seeds)}"
-        kind = "Shown, for these checkpoints only" if shown else "Not shown"
-        yield f"{kind}: in {condition}, {after} changed what {before} left: {changes}."
+            each = ", ".join(points(one.delta) for one in change.gains)
+            seeds = ", ".join(str(one.after.seed) for one in change.gains)
+            changes = f"{each} points in seeds {seeds}; mean {points(change.together.mean)}"
+            if change.together.interval is None:
+                changes += ", the same in every seed, which is not tested"
+            else:
+                changes += f", {level} t interval {points_interval(change.together.interval)}"
+            shown = f"Shown over {len(change.gains)} seeds"
+        p = f"; {p_is(change.p)}, exploratory and not adjusted" if change.p is not None else ""
+        kind = shown if change.is_shown(table.alpha) else "Not shown"
+        yield (
+            f"{kind}: in {first.after.condition}, {first.after.stage} changed what {first.before.stage} left: {changes}{p}."
+        )
 
 
 def _disagreements(table: StageTable) -> Iterator[str]:

@@ -34,21 +34,41 @@ def mean_amount(amounts: ArrayLike, level: float = 0.95) -> Interval | None:
 
 
 def paired_amounts(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> PairedMeans:
-    """Compare two means of an amount over the same problems: Student's t on each problem's difference.
+    """Compare two means of an amount over the same problems."""
+    return amount_difference(np.asarray(second, dtype=float) - np.asarray(first, dtype=float), level)
+
+
+def amount_difference(differences: ArrayLike, level: float = 0.95) -> PairedMeans:
+    """The mean of one difference a problem: Student's t.
 
     Two problems are added, one that has more in the first and one in the second, in the manner of Bonett and Price
-    (see paired_means()), so that no difference in any problem is not taken for certainty. They lie as far from the mean
-    as the others that scatter do: 1 for amounts of 0 and a few 1. The mean itself stays as it is.
+    (see proportions.mean_difference()), so that no difference in any problem is not taken for certainty. They lie as far from
+    the mean as the others that scatter do: 1 for amounts of 0 and a few 1. The mean itself stays as it is.
     """
     from scipy import stats
 
-    differences = np.asarray(second, dtype=float) - np.asarray(first, dtype=float)
-    mean = float(differences.mean())
-    apart = differences - mean
+    mean, error, freedom, problems = _with_two_added(differences)
+    half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    p = float(2 * stats.t.sf(abs(mean) / error, freedom))
+    return PairedMeans(mean, Interval(mean - half, mean + half), p, problems)
+
+
+def amount_within(differences: ArrayLike, margin: float) -> float:
+    """The larger one-sided p of a mean difference against −margin and margin, as amount_difference() has its interval."""
+    from scipy import stats
+
+    mean, error, freedom, _ = _with_two_added(differences)
+    return float(stats.t.sf((margin - abs(mean)) / error, freedom))
+
+
+def _with_two_added(differences: ArrayLike) -> tuple[float, float, int, int]:
+    """Mean, standard error, degrees of freedom, and how many problems there are without the two."""
+    from scipy import stats
+
+    found = np.asarray(differences, dtype=float)
+    mean = float(found.mean())
+    apart = found - mean
     total = float(np.abs(apart).sum())
     added = 2 * float((apart**2).sum()) / total if total > 1e-9 else abs(mean) or 1.0
     values = np.append(apart, [added, -added])
-    error = float(stats.sem(values))
-    half = float(stats.t.ppf((1 + level) / 2, values.size - 1)) * error
-    p = float(2 * stats.t.sf(abs(mean) / error, values.size - 1))
-    return PairedMeans(mean, Interval(mean - half, mean + half), p, differences.size)
+    return mean, float(stats.sem(values)), values.size - 1, found.size

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from webapp.statistics.intervals import Interval
+
 Role = Literal["primary", "secondary", "exploratory"]
 
 
@@ -13,6 +15,9 @@ class Family:
     role: Role
     tests: int  # how many there are; exploratory ones stand alone and are not corrected
     alpha: float
+    margin: float | None = (
+        None  # of equivalence: a difference within ± it counts as none; None: differences are tested
+    )
 
     @property
     def alone(self) -> float:
@@ -21,8 +26,17 @@ class Family:
 
     @property
     def level(self) -> float:
-        """The coverage of each one's interval: the interval that excludes 0 where the test rejects."""
-        return 1 - self.alone
+        """The coverage of each one's interval: it excludes 0, or lies within ± the margin, where the test rejects.
+
+        Two one-sided tests at a level are the interval of 1 − twice that level (Schuirmann 1987).
+        """
+        return 1 - self.alone * (1 if self.margin is None else 2)
+
+    def rejected_by(self, interval: Interval) -> bool:
+        """Whether an interval at this level says that the conditions differ, or that they are equivalent."""
+        if self.margin is None:
+            return interval.excludes_zero()
+        return -self.margin < interval.low and interval.high < self.margin
 
     def adjusted(self, p: float) -> float:
         """Bonferroni's p: under alpha exactly where p is under the level of one comparison."""

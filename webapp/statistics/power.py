@@ -24,6 +24,14 @@ def needed_problems(
     return ceil(root**2 / (difference - threshold) ** 2)
 
 
+def needed_for_equivalence(margin: float, discordant: float, alpha: float = 0.05, power: float = 0.8) -> int:
+    """Problems at which two one-sided tests show no difference to lie within ± margin (Nam 1997, Biometrics 53:1422)."""
+    if margin <= 0 or not 0 <= discordant <= 1:
+        raise ValueError("the margin must be more than 0, and the discordant share between 0 and 1")
+    root = _z_power(1 - alpha) + _z_power((1 + power) / 2)
+    return max(1, ceil(discordant * (root / margin) ** 2))
+
+
 def needed_problems_unpaired(first: float, second: float, alpha: float = 0.05, power: float = 0.8) -> int:
     """Problems *each* at which two independent proportions are told apart (Fleiss 1981, no correction)."""
     if first == second:

@@ -51,7 +51,12 @@ class PairedMeans(NamedTuple):
 
 
 def paired_means(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> PairedMeans:
-    """Compare two means over the same problems of a share each (0…1).
+    """Compare two means over the same problems of a share each (0…1)."""
+    return mean_difference(np.asarray(second, dtype=float) - np.asarray(first, dtype=float), level)
+
+
+def mean_difference(differences: ArrayLike, level: float = 0.95, largest: float = 1.0) -> PairedMeans:
+    """The mean of one difference a problem, each from −`largest` to `largest`: 1 for shares, 2 for their gains' difference.
 
     Two problems are added, one that is better in the first and one in the second, as Bonett and Price (2012, J. Educ.
     Behav. Stat. 37:479) do for yes or no, so that no difference in any problem is not taken for certainty; their
@@ -59,15 +64,28 @@ def paired_means(first: ArrayLike, second: ArrayLike, level: float = 0.95) -> Pa
     """
     from scipy import stats
 
-    differences = np.asarray(second, dtype=float) - np.asarray(first, dtype=float)
+    values = np.asarray(differences, dtype=float)
+    centre, error = _with_two_added(values)
+    half = z_quantile(level) * error
+    interval = Interval(max(-largest, centre - half), min(largest, centre + half))
+    p = float(2 * stats.norm.sf(abs(centre) / error))
+    return PairedMeans(float(values.mean()), interval, p, values.size)
+
+
+def mean_within(differences: ArrayLike, margin: float) -> float:
+    """The larger one-sided p of a mean difference against −margin and margin, as mean_difference() has its interval."""
+    from scipy import stats
+
+    centre, error = _with_two_added(np.asarray(differences, dtype=float))
+    return float(stats.norm.sf((margin - abs(centre)) / error))
+
+
+def _with_two_added(differences: NDArray[np.float64]) -> tuple[float, float]:
+    """Mean and standard error."""
     total = float(np.abs(differences).sum())
     added = float((differences**2).sum()) / total if total else 1.0
     values = np.append(differences, [added, -added])
-    centre, error = float(values.mean()), float(values.std()) / sqrt(values.size)
-    half = z_quantile(level) * error
-    interval = Interval(max(-1.0, centre - half), min(1.0, centre + half))
-    p = float(2 * stats.norm.sf(abs(centre) / error))
-    return PairedMeans(float(differences.mean()), interval, p, differences.size)
+    return float(values.mean()), float(values.std()) / sqrt(values.size)
 
 
 def tango(gained: int, lost: int, problems: int, level: float = 0.95) -> Interval:
@@ -80,13 +98,30 @@ def tango(gained: int, lost: int, problems: int, level: float = 0.95) -> Interva
 
     def excess(delta: float) -> float:
         """(Score)² − z² × its variance under `delta`: negative inside the interval."""
-        b = -gained - lost + (2 * problems - gained + lost) * delta
-        c = -lost * delta * (1 - delta)
-        only_first = (sqrt(max(b * b - 8 * problems * c, 0.0)) - b) / (4 * problems)
-        variance = problems * (2 * only_first + delta * (1 - delta))
-        return (gained - lost - problems * delta) ** 2 - z2 * variance
+        return (gained - lost - problems * delta) ** 2 - z2 * _variance(gained, lost, problems, delta)
 
     return Interval(_crossing(excess, difference, -1.0), _crossing(excess, difference, 1.0))
+
+
+def tango_within(gained: int, lost: int, problems: int, margin: float) -> float:
+    """The larger one-sided p of Tango's score against −margin and margin (0…1): under α where tango() of 1 − 2 α lies within."""
+    from scipy import stats
+
+    _check_counts(gained + lost, problems)
+    scores = []
+    for delta, sign in ((-margin, 1), (margin, -1)):
+        apart = sign * (gained - lost - problems * delta)
+        variance = _variance(gained, lost, problems, delta)
+        scores.append(apart / sqrt(variance) if variance > 0 else np.copysign(np.inf, apart))
+    return float(stats.norm.sf(min(scores)))
+
+
+def _variance(gained: int, lost: int, problems: int, delta: float) -> float:
+    """Of gained − lost where the difference is `delta`, by the maximum likelihood of the rest (Tango 1998)."""
+    b = -gained - lost + (2 * problems - gained + lost) * delta
+    c = -lost * delta * (1 - delta)
+    only_first = (sqrt(max(b * b - 8 * problems * c, 0.0)) - b) / (4 * problems)
+    return problems * (2 * only_first + delta * (1 - delta))
 
 
 def newcombe_paired(both: int, gained: int, lost: int, neither: int, level: float = 0.95) -> Interval:

@@ -38,3 +38,12 @@ def over_seeds(differences: Sequence[float], level: float = 0.95, largest: float
         Interval(max(-largest, mean - half), min(largest, mean + half)),
         float(2 * stats.t.sf(abs(mean) / error, freedom)),
     )
+
+
+def within_over_seeds(differences: Sequence[float], margin: float) -> float | None:
+    """The larger one-sided p of Student's t against −margin and margin (Schuirmann 1987); None without spread."""
+    from scipy import stats
+
+    values = np.asarray(differences, dtype=float)
+    mean, error = float(values.mean()), float(stats.sem(values))
+    return None if error < 1e-12 else float(stats.t.sf((margin - abs(mean)) / error, values.size - 1))

@@ -6,7 +6,15 @@ from typing import Literal
 from webapp.statistics.families import Family
 from webapp.statistics.seeds import OverSeeds
 
-Word = Literal["differ", "supported", "suggestive", "not distinguishable", "not tested"]
+Word = Literal[
+    "differ",
+    "equivalent",
+    "supported",
+    "suggestive",
+    "not distinguishable",
+    "not shown equivalent",
+    "not tested",
+]
 FEWEST = 3  # seeds that can support a difference between conditions
 
 
@@ -21,7 +29,7 @@ class Verdict:
     @property
     def positive(self) -> bool:
         """True when a difference is more than noise on its level."""
-        return self.word in ("differ", "supported")
+        return self.word in ("differ", "supported", "equivalent")
 
 
 def checkpoints_verdict(p: float, family: Family, *, seen: bool = False) -> Verdict:
@@ -30,8 +38,9 @@ def checkpoints_verdict(p: float, family: Family, *, seen: bool = False) -> Verd
     The test decides. `seen`: outcomes were there before the question was asked, so it is suggestive at most.
     """
     if p >= family.alone:
-        return Verdict("not distinguishable", "checkpoints", seen)
-    return Verdict("suggestive" if seen else "differ", "checkpoints", seen)
+        return Verdict(_not_shown(family), "checkpoints", seen)
+    shown: Word = "differ" if family.margin is None else "equivalent"
+    return Verdict("suggestive" if seen else shown, "checkpoints", seen)
 
 
 def conditions_verdict(result: OverSeeds, family: Family, seeds: int, *, seen: bool = False) -> Verdict:
@@ -41,8 +50,14 @@ def conditions_verdict(result: OverSeeds, family: Family, seeds: int, *, seen: b
     that the conditions cannot be told apart.
     """
     if result.p is None:
-        return Verdict("not tested" if result.mean else "not distinguishable", "conditions", seen)
+        untested = family.margin is not None or result.mean != 0
+        return Verdict("not tested" if untested else "not distinguishable", "conditions", seen)
     if result.p >= family.alone:
-        return Verdict("not distinguishable", "conditions", seen)
+        return Verdict(_not_shown(family), "conditions", seen)
     supported = seeds >= FEWEST and family.role != "exploratory" and not seen
-    return Verdict("supported" if supported else "suggestive", "conditions", seen)
+    shown: Word = "supported" if family.margin is None else "equivalent"
+    return Verdict(shown if supported else "suggestive", "conditions", seen)
+
+
+def _not_shown(family: Family) -> Word:
+    return "not distinguishable" if family.margin is None else "not shown equivalent"

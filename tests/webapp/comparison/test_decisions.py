@@ -9,7 +9,7 @@ from tests.factories import add_evaluation, make_attempt, make_experiment, make_
 from webapp.comparison import exports
 from webapp.comparison.decisions import decisions, word
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import verdict_sentences
+from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files import text_formats
 from webapp.files.number_text import plain

@@ -11,7 +11,7 @@ from tests.factories import EVALUATION_SETTINGS, add_evaluation, make_attempt, m
 from tests.histories import make_history
 from webapp.comparison import exports
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import verdict_sentences
+from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.files import text_formats
 from webapp.files.grid import Grid
 from webapp.files.number_text import p_value, points

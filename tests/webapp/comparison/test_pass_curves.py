@@ -25,7 +25,7 @@ from webapp.comparison.cells import MeansComparison, Refusal
 from webapp.comparison.metrics import AMOUNTS, metrics
 from webapp.comparison.pass_curves import changes, curves
 from webapp.comparison.table import StageTable, stage_table
-from webapp.comparison.wording import verdict_sentences
+from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files import text_formats
 from webapp.files.number_text import plain

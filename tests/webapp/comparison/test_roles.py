@@ -18,7 +18,7 @@ from webapp.comparison import exports
 from webapp.comparison.cells import Comparison, SameRun
 from webapp.comparison.corrections import corrections
 from webapp.comparison.table import StageTable, stage_table
-from webapp.comparison.wording import verdict_sentences
+from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import plain
 from webapp.pages.comparison.forest_plot import forest_plot

@@ -21,7 +21,7 @@ from webapp.comparison.cells import Comparison, Refusal
 from webapp.comparison.columns import DETAILS
 from webapp.comparison.metrics import METRICS
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import verdict_sentences
+from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.files.number_text import plain
 from webapp.results.models import Evaluation, Outcome
 from webapp.results.outcome_counts import latest_accuracies

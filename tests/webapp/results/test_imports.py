@@ -17,7 +17,7 @@ from tests.factories import make_experiment, make_user
 from webapp.comparison import exports
 from webapp.comparison.cells import Refusal, UnpairedComparison
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import verdict_sentences
+from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files import text_formats
 from webapp.files.number_text import points

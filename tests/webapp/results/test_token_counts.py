@@ -11,7 +11,7 @@ from tests.factories import add_evaluation, make_attempt, make_experiment, make_
 from webapp.comparison import exports
 from webapp.comparison.cells import MeansComparison
 from webapp.comparison.table import stage_table
-from webapp.comparison.wording import verdict_sentences
+from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.files import text_formats
 from webapp.results.models import Evaluation, Outcome
 from webapp.results.token_counts import measured

@@ -23,7 +23,8 @@ from webapp.comparison.decisions import decisions
 from webapp.comparison.pass_curves import MEANINGS, curves
 from webapp.comparison.stage_sheets import detail_sheet, stage_sheet
 from webapp.comparison.table import StageTable, stage_table
-from webapp.comparison.wording import mixed_sizes, verdict_sentences
+from webapp.comparison.verdict_sentences import verdict_sentences
+from webapp.comparison.wording import mixed_sizes
 from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import planned_question

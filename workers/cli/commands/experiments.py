@@ -8,9 +8,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from training.recipes import recipe as recipes
-from webapp.comparison import table, wording
+from webapp.comparison import table
 from webapp.comparison.decisions import decisions
 from webapp.comparison.stage_sheets import stage_sheet
+from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files.table import Statement
 from webapp.launch.planning import site
@@ -124,7 +125,7 @@ def show_results(experiment: Experiment, folder: Path, say: Callable[[str], None
     """Print the primary benchmark's table, write the report into `folder`, and say where it lies."""
     built = table.stage_table(experiment)
     say(stage_sheet(built).grid.markdown(aligned=True))
-    said: list[Statement] = [*decisions(built), *wording.verdict_sentences(built)]
+    said: list[Statement] = [*decisions(built), *verdict_sentences(built)]
     for one in said:
         say(f"\n{one.text}")
     folder.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,178 @@
+"""Planned gains, interactions and equivalence in a table: what is paired, what is said, and changes over seeds."""
+
+import numpy as np
+import pytest
+from django.test import Client
+from scipy import stats
+
+from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experiment, make_user, run_of
+from webapp.comparison.cells import Comparison, MeansComparison, Refusal
+from webapp.comparison.corrections import corrections
+from webapp.comparison.stage_changes import last_gains, over_the_seeds
+from webapp.comparison.table import stage_table
+from webapp.comparison.verdict_sentences import verdict_sentences
+from webapp.experiments.models import Experiment
+from webapp.files.number_text import plain
+from webapp.reports.report import report
+from webapp.results.models import Outcome
+from webapp.runs.models import State
+from webapp.statistics.proportions import mcnemar_midp, mean_difference, tango, tango_within
+
+pytestmark = pytest.mark.django_db
+STAGES = (("mixed", "sft"), ("grpo", "grpo"))
+PROBLEMS = 150
+Marks = dict[tuple[str, str], list[bool]]
+
+
+def marks(seed: int = 0, gain: float = 0.25, more: float = 0.25) -> Marks:
+    """Right and wrong of both conditions before and after: the second one gains `more` on top."""
+    draw = np.random.default_rng(seed)
+    found: Marks = {}
+    for name, share in (("baseline", gain), ("mul_tokens", gain + more)):
+        before = draw.random(PROBLEMS) < 0.3
+        found[name, "mixed"] = before.tolist()
+        found[name, "grpo"] = (before | (draw.random(PROBLEMS) < share)).tolist()
+    return found
+
+
+def experiment_of(question: dict[str, object], *every: Marks) -> Experiment:
+    """Two stages, a seed for each of the marks."""
+    recipe = {"primary": {"benchmark": BENCHMARK} | question, "test": "midp"}
+    made = make_experiment(stages=STAGES, seeds=range(len(every)), recipe=recipe)
+    for seed, one in enumerate(every):
+        for (condition, stage), right in one.items():
+            add_evaluation(make_attempt(run_of(made, condition, stage, seed), state=State.SUCCEEDED), right)
+    return made
+
+
+def gains(one: Marks, condition: str) -> np.ndarray:
+    return np.array(one[condition, "grpo"], float) - np.array(one[condition, "mixed"], float)
+
+
+def test_a_gain_is_the_stage_against_its_start_in_one_condition():
+    one = marks()
+    table = stage_table(experiment_of({"contrast": "gain", "condition": "mul_tokens"}, one))
+    (contrast,) = table.contrasts
+    (found,) = contrast.seeds
+    assert isinstance(found, Comparison)
+    values = gains(one, "mul_tokens")
+    gained, lost = int((values > 0).sum()), int((values < 0).sum())
+    assert (found.counts.gained, found.counts.lost) == (gained, lost)
+    assert found.p == mcnemar_midp(gained, lost)
+    assert found.interval == tango(gained, lost, PROBLEMS)
+    assert (found.family.role, found.family.tests) == ("primary", 1)
+    assert {row.seeds[0].comparisons[0].family.role for row in table.rows} == {"secondary"}  # type: ignore[union-attr]
+    sentence = verdict_sentences(table)[0]
+    assert sentence.role == "primary"
+    assert sentence.headline == "grpo raised Accuracy in mul_tokens."
+    assert "mid-p McNemar p" in plain(sentence.numbers)
+    assert "what the last stage changes in mul_tokens" in corrections(table)
+
+
+def test_without_a_name_every_condition_gains_for_itself():
+    table = stage_table(experiment_of({"contrast": "gain"}, marks()))
+    assert [one.condition for one in table.contrasts] == ["baseline", "mul_tokens"]
+    assert {one.seeds[0].family.tests for one in table.contrasts} == {2}  # type: ignore[union-attr]
+
+
+def test_an_interaction_is_the_difference_of_the_gains_in_each_problem():
+    one = marks()
+    table = stage_table(experiment_of({"contrast": "interaction"}, one))
+    ((found,),) = (contrast.seeds for contrast in table.contrasts)
+    assert isinstance(found, MeansComparison)
+    expected = mean_difference(gains(one, "mul_tokens") - gains(one, "baseline"), largest=2.0)
+    assert (found.delta, found.p) == (expected.mean, expected.p)
+    assert found.interval == pytest.approx(expected.interval)
+    sentence = verdict_sentences(table)[0]
+    assert "paired mean test" in sentence.numbers and "difference of the gains" in sentence.numbers
+    assert "raised Accuracy more in mul_tokens than in baseline" in sentence.headline
+
+
+def test_over_seeds_an_interaction_is_students_t_on_one_difference_of_gains_a_seed():
+    every = [marks(seed, more=0.15) for seed in range(6)]
+    made = experiment_of({"contrast": "interaction"}, *every)
+    (contrast,) = stage_table(made).contrasts
+    together = contrast.over_seeds
+    assert together is not None
+    values = [gains(one, "mul_tokens").mean() - gains(one, "baseline").mean() for one in every]
+    oracle = stats.ttest_1samp(values, 0)
+    assert together.p == pytest.approx(oracle.pvalue)
+    assert together.interval == pytest.approx(oracle.confidence_interval(0.95))
+    assert together.verdict.word == "supported"
+    client = Client()
+    client.force_login(make_user())
+    page = client.get("/experiments/demo-1/comparison/").content.decode()
+    assert "grpo raised Accuracy more in mul_tokens than in baseline, which is supported." in page
+    assert "Supported, planned question: grpo raised Accuracy more" in report(made).replace("\\_", "_")
+
+
+def test_where_conditions_start_from_one_run_it_equals_the_difference():
+    one = marks()
+    one["mul_tokens", "mixed"] = one["baseline", "mixed"]
+    made = experiment_of({"contrast": "interaction"}, one)
+    run = run_of(made, "mul_tokens", "mixed")
+    run.reused_from = run_of(made, "baseline", "mixed")
+    run.save()
+    table = stage_table(made)
+    (contrast,) = table.contrasts
+    (found,) = contrast.seeds
+    assert isinstance(found, Comparison)
+    values = np.array(one["mul_tokens", "grpo"], int) - np.array(one["baseline", "grpo"], int)
+    assert (found.counts.gained, found.counts.lost) == ((values > 0).sum(), (values < 0).sum())
+    assert (
+        "start from the same run of mixed, so it equals the difference after grpo"
+        in verdict_sentences(table)[0].limits
+    )
+
+
+def test_other_problems_are_refused_and_nothing_is_said_before_all_four_are_there():
+    one = marks()
+    made = experiment_of({"contrast": "interaction"}, one)
+    outcome = Outcome.objects.filter(
+        evaluation__attempt__stage_run=run_of(made, "mul_tokens", "mixed")
+    ).first()
+    assert outcome is not None
+    outcome.problem = "another"
+    outcome.save()
+    (contrast,) = stage_table(made).contrasts
+    assert isinstance(contrast.seeds[0], Refusal)
+    run_of(made, "baseline", "mixed").attempts.all().delete()
+    table = stage_table(made)
+    assert table.contrasts[0].seeds == (None,)
+    assert "is not decided yet" in verdict_sentences(table)[0].headline
+
+
+def test_equivalence_is_read_from_two_one_sided_tests():
+    one = marks(more=0.0)
+    one["mul_tokens", "grpo"] = [
+        not right if i in (3, 40) else right for i, right in enumerate(one["baseline", "grpo"])
+    ]
+    table = stage_table(experiment_of({"contrast": "equivalence", "margin": 0.05}, one))
+    found = table.rows[-1].seeds[0].comparisons[0]
+    assert isinstance(found, Comparison)
+    counts = found.counts.gained, found.counts.lost, PROBLEMS
+    assert found.p == tango_within(*counts, 0.05)
+    assert found.interval == tango(*counts, 0.9)
+    assert found.verdict.word == "equivalent" and not found.disagrees
+    sentence = verdict_sentences(table)[0]
+    assert sentence.headline.endswith("checkpoints are equivalent within ± 5.0 points.")
+    assert "90 % interval" in sentence.numbers and "two one-sided tests p" in plain(sentence.numbers)
+    assert table.rows[0].seeds[0].comparisons[0].family.margin is None  # type: ignore[union-attr]
+
+
+def test_what_the_last_stage_changed_is_students_t_over_the_seeds():
+    """Six of six seeds with +15 points, none of which is beyond chance alone: p 0.0046, which read "Not shown"."""
+    changes = [9, 6, 15, 12, 24, 24]  # of 100 problems
+    made = make_experiment(stages=STAGES, seeds=range(6), conditions=("baseline",))
+    for seed, change in enumerate(changes):
+        for stage, right in (("mixed", range(30)), ("grpo", range(15, 45 + change))):
+            attempt = make_attempt(run_of(made, "baseline", stage, seed), state=State.SUCCEEDED)
+            add_evaluation(attempt, [i in right for i in range(100)])
+    table = stage_table(made)
+    (change,) = over_the_seeds(last_gains(table), 0.95)
+    assert change.p == pytest.approx(stats.ttest_1samp(changes, 0).pvalue)
+    assert change.p == pytest.approx(0.0046, abs=0.0008)
+    assert not all(one.p < 0.05 for one in change.gains)
+    text = report(made)
+    assert "Shown over 6 seeds: in baseline, grpo changed what mixed left: +9.0, +6.0" in text
+    assert "mean +15.0, 95 % t interval" in text

@@ -1,0 +1,110 @@
+"""The verdict sentences of planned gains and interactions."""
+
+from collections.abc import Sequence
+from statistics import fmean
+
+from webapp.comparison.cells import Cell, Comparison, MeansComparison, Refusal, SeedsComparison
+from webapp.comparison.contrasts import PlannedContrast
+from webapp.comparison.table import StageTable
+from webapp.comparison.wording import (
+    VerdictSentence,
+    border,
+    corrected,
+    difference,
+    difference_interval,
+    seen_note,
+    value,
+)
+from webapp.files.number_text import p_is, percent_of_level
+from webapp.statistics.proportions import MCNEMAR_NAMES
+
+Found = Comparison | MeansComparison | SeedsComparison
+
+
+def contrast_sentences(table: StageTable) -> list[VerdictSentence]:
+    """One for each contrast of a question that is about gains or interactions."""
+    return [_sentence(table, one) for one in table.contrasts]
+
+
+def _sentence(table: StageTable, one: PlannedContrast) -> VerdictSentence:
+    asked = _asked(table, one)
+    if one.over_seeds is not None:
+        seeds = [
+            cells
+            for cells, found in zip(one.cells, one.seeds, strict=True)
+            if isinstance(found, Comparison | MeansComparison)
+        ]
+        return _told(table, one, one.over_seeds, seeds)
+    finished = [
+        (cells, found) for cells, found in zip(one.cells, one.seeds, strict=True) if found is not None
+    ]
+    if not finished:
+        limits = f"It needs finished evaluations on {table.benchmark} after {one.start} and {one.stage}."
+        return VerdictSentence(f"{asked} is not decided yet.", "", limits, None, "primary")
+    cells, found = finished[0]
+    if isinstance(found, Refusal):
+        return VerdictSentence(
+            f"{asked} cannot be told.", "", f"Refused because {found.reason}.", None, "primary"
+        )
+    assert isinstance(found, Comparison | MeansComparison)
+    return _told(table, one, found, [cells])
+
+
+def _asked(table: StageTable, one: PlannedContrast) -> str:
+    if one.kind == "gain":
+        return f"What {one.stage} changed in {one.condition}"
+    return f"Whether {one.stage} changed {one.condition} more than {table.baseline}"
+
+
+def _told(
+    table: StageTable, one: PlannedContrast, found: Found, seeds: Sequence[tuple[Cell, ...]]
+) -> VerdictSentence:
+    metric, over = table.metric, isinstance(found, SeedsComparison)
+    rates = [value(fmean(cells[i].rate for cells in seeds), metric) for i in range(len(seeds[0]))]
+    courses = f"{one.condition} {rates[-2]} → {rates[-1]}"
+    if one.kind == "interaction":
+        courses += f", {table.baseline} {rates[0]} → {rates[1]}"
+    mean = f"Mean over {len(seeds)} seeds: " if over else ""
+    what = "difference of the gains" if one.kind == "interaction" else "change"
+    numbers = f"{mean}{courses}; {what} {difference(found.delta, metric)} {metric.unit}"
+    if found.interval is None or found.p is None:
+        numbers += ", the same in every seed, so there is no spread between seeds to test it by."
+    else:
+        interval = difference_interval(found.interval, metric)
+        numbers += (
+            f", {percent_of_level(found.family.level)} {'t ' if over else ''}interval {interval}; "
+            f"{_test(table, found)}{p_is(found.p)}{corrected(found)}."
+        )
+    limits = []
+    if one.equals_difference:
+        limits.append(
+            f"Both conditions start from the same run of {one.start}, so it equals the difference after {one.stage}."
+        )
+    if not over:
+        limits.append("One seed: this is about these checkpoints, not about what the stage does.")
+    limits += [note.strip() for note in (border(found), seen_note(found)) if note]
+    return VerdictSentence(_headline(table, one, found), numbers, " ".join(limits), found.verdict, "primary")
+
+
+def _test(table: StageTable, found: Found) -> str:
+    if isinstance(found, Comparison):
+        return f"{MCNEMAR_NAMES[table.test]} "
+    return "paired mean test " if isinstance(found, MeansComparison) else ""
+
+
+def _headline(table: StageTable, one: PlannedContrast, found: Found) -> str:
+    word = found.verdict.word
+    suffix = {"suggestive": ", which is suggestive only", "supported": ", which is supported"}.get(word, "")
+    if word == "not tested":
+        return f"{_asked(table, one)}: the same in every seed, which is not tested."
+    if word == "not distinguishable":
+        if one.kind == "gain":
+            return f"No change of {table.metric.title} by {one.stage} is shown in {one.condition}."
+        return f"{one.stage} is not shown to change {one.condition} otherwise than {table.baseline}."
+    if one.kind == "gain":
+        side = "raised" if found.delta > 0 else "lowered"
+        return f"{one.stage} {side} {table.metric.title} in {one.condition}{suffix}."
+    side = "more" if found.delta > 0 else "less"
+    return (
+        f"{one.stage} raised {table.metric.title} {side} in {one.condition} than in {table.baseline}{suffix}."
+    )

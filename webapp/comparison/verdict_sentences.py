@@ -1,0 +1,247 @@
+"""The verdict sentences above a table: what answers the planned question, then what was compared after the last stages."""
+
+from dataclasses import replace
+from statistics import fmean
+
+from webapp.comparison.cells import (
+    Cell,
+    Comparison,
+    MeansComparison,
+    Refusal,
+    SameRun,
+    SeedsComparison,
+    UnpairedComparison,
+)
+from webapp.comparison.contrast_sentences import contrast_sentences
+from webapp.comparison.table import StageRow, StageTable
+from webapp.comparison.wording import (
+    SEEN,
+    VerdictSentence,
+    border,
+    corrected,
+    difference,
+    difference_interval,
+    seen_note,
+    value,
+)
+from webapp.files.number_text import UNBROKEN, p_is, percent, percent_of_level, points, points_interval
+from webapp.statistics import power
+from webapp.statistics.proportions import MCNEMAR_NAMES
+
+
+def verdict_sentences(table: StageTable) -> list[VerdictSentence]:
+    """What answers the planned question, then what else was compared after the last stages."""
+    places = [
+        (row, position)
+        for row in table.rows
+        for position, name in enumerate(table.others)
+        if row.last or table.roles.is_primary(row.stage, name)
+    ]
+    said = [
+        replace(
+            _verdict_sentence(table, row, position),
+            role=table.roles.of(row.stage, table.others[position]).role,
+        )
+        for row, position in places
+    ]
+    return [*contrast_sentences(table), *sorted(said, key=lambda one: one.role != "primary")]
+
+
+def _verdict_sentence(table: StageTable, row: StageRow, position: int) -> VerdictSentence:
+    name = table.others[position]
+    if all(isinstance(seed.comparisons[position], SameRun) for seed in row.seeds):
+        return VerdictSentence(
+            f"After {row.stage}, {name} and {table.baseline} are the same run.",
+            "",
+            "Both have the settings and the seed of one run, so there is nothing to compare: it counts in no family.",
+            None,
+        )
+    if table.several_seeds and (together := row.over_seeds[position]):
+        return _over_seeds(table, row, position, together)
+    finished = [(seed, seed.comparisons[position]) for seed in row.seeds if seed.comparisons[position]]
+    if not finished:
+        so_far = _so_far(table, row, position)
+        return VerdictSentence(
+            f"After {row.stage}, {name} against {table.baseline} is not decided yet.",
+            f"So far: {so_far.headline} {so_far.numbers}" if so_far else "",
+            so_far.limits if so_far else f"Both need a finished evaluation on {table.benchmark}.",
+            None,
+        )
+    seed, comparison = finished[0]
+    if isinstance(comparison, Refusal):
+        return VerdictSentence(
+            f"After {row.stage}, {name} and {table.baseline} cannot be compared.",
+            "",
+            f"Refused because {comparison.reason}.",
+            None,
+        )
+    assert comparison is not None and not isinstance(comparison, SameRun)
+    if isinstance(comparison, UnpairedComparison):
+        return _unpaired(table, comparison)
+    return _one_seed(table, seed.cells[0], seed.cells[position + 1], comparison)
+
+
+def _so_far(table: StageTable, row: StageRow, position: int) -> VerdictSentence | None:
+    """The verdict sentence of the nearest stage before this one that has a comparison."""
+    by_name = {one.stage: one for one in table.rows}
+    while (before := by_name.get(row.after or "")) is not None:
+        if any(seed.comparisons[position] for seed in before.seeds):
+            return _verdict_sentence(table, before, position)
+        row = before
+    return None
+
+
+def _one_seed(
+    table: StageTable, first: Cell, second: Cell, comparison: Comparison | MeansComparison
+) -> VerdictSentence:
+    metric = table.metric
+    if comparison.family.margin is not None:
+        headline = f"After {comparison.stage}, the {second.condition} and {first.condition} checkpoints {_equal(table, comparison)}."
+    elif comparison.verdict.word != "not distinguishable":
+        side = "ahead of" if comparison.delta > 0 else "behind"
+        if table.metric.name != "accuracy":
+            side = "above" if comparison.delta > 0 else "below"
+        headline = (
+            f"After {comparison.stage}, the {second.condition} checkpoint is {side} {first.condition}’s"
+            f"{', which is suggestive only' if comparison.verdict.word == 'suggestive' else ''}."
+        )
+    else:
+        headline = (
+            f"After {comparison.stage}, the {second.condition} and {first.condition} checkpoints "
+            "are not distinguishable."
+        )
+    numbers = (
+        f"{second.condition} {value(second.rate, metric)} ({second.fraction}), "
+        f"{first.condition} {value(first.rate, metric)} ({first.fraction}): "
+        f"{difference(comparison.delta, metric)} {metric.unit}, {percent_of_level(comparison.family.level)} interval "
+        f"{difference_interval(comparison.interval, metric)}; "
+        f"{_test(table, comparison)}{p_is(comparison.p)}"
+        f"{corrected(comparison)}."
+    )
+    limits = f"One seed: this compares two checkpoints, not two conditions.{_missing(comparison)}"
+    limits += border(comparison) + seen_note(comparison)
+    if table.several_seeds:
+        limits = f"Of {len(table.seeds)} seeds only seed {comparison.seed} is finished. {limits}"
+    return VerdictSentence(headline, numbers, limits, comparison.verdict)
+
+
+def _test(table: StageTable, one: Comparison | MeansComparison) -> str:
+    if one.family.margin is not None:
+        return "two one-sided tests "
+    return f"{MCNEMAR_NAMES[table.test]} " if isinstance(one, Comparison) else ""
+
+
+def _equal(table: StageTable, one: Comparison | MeansComparison | SeedsComparison) -> str:
+    """What two one-sided tests say, as a predicate."""
+    assert one.family.margin is not None
+    metric = table.metric
+    within = f"within ± {difference(one.family.margin, metric).lstrip('+')} {metric.unit}"
+    return {
+        "equivalent": f"are equivalent {within}",
+        "suggestive": f"may be equivalent {within}, which is suggestive only",
+        "not tested": "differ by the same in every seed, which is not tested",
+    }.get(one.verdict.word, f"are not shown to be equivalent {within}")
+
+
+def _unpaired(table: StageTable, one: UnpairedComparison) -> VerdictSentence:
+    first, second = one.first / one.first_problems, one.second / one.second_problems
+    size = f"n = {one.sizes}".replace(" ", UNBROKEN)
+    if one.verdict.positive:
+        side = "above" if one.delta > 0 else "below"
+        headline = f"After {one.stage}, {one.condition} is {side} {table.baseline} at {size}, unpaired."
+    else:
+        headline = (
+            f"After {one.stage}, {one.condition} and {table.baseline} are not distinguishable at {size}, unpaired"
+            f"{_needed(first, second, one.family.alone)}."
+        )
+    numbers = (
+        f"{one.condition} {percent(second, 2)} ({one.second}/{one.second_problems}), "
+        f"{table.baseline} {percent(first, 2)} ({one.first}/{one.first_problems}): "
+        f"{points(one.delta, 2)} points, Newcombe’s {percent_of_level(one.family.level)} interval {points_interval(one.interval, 2)}; "
+        f"Fisher’s exact {p_is(one.p)}{corrected(one)}."
+    )
+    limits = (
+        "Imported, counts only: without each problem’s outcome the completions cannot be paired. "
+        "One run a condition: this compares two checkpoints, not two conditions."
+    )
+    if one.first_problems != one.second_problems:
+        limits += " The two were not asked the same number of problems."
+    return VerdictSentence(headline, numbers, limits, one.verdict)
+
+
+def _needed(first: float, second: float, alpha: float) -> str:
+    """How many problems a difference of this size takes; nothing where there is none."""
+    if first == second:
+        return ""
+    needed = power.needed_problems_unpaired(first, second, alpha)
+    about = f"about {50 * round(needed / 50):,}" if needed > 100 else str(needed)
+    return f"; {about} problems a condition would be needed to see this difference (80 % power)"
+
+
+def _missing(comparison: Comparison | MeansComparison) -> str:
+    if comparison.verdict.word != "not distinguishable" or isinstance(comparison, MeansComparison):
+        return ""
+    smallest = power.detectable(comparison.counts.problems, comparison.discordant, comparison.family.alone)
+    return (
+        f" {comparison.counts.problems} problems would have shown a difference of about "
+        f"{points(smallest).lstrip('+')} points (80 % power)."
+    )
+
+
+def _over_seeds(
+    table: StageTable, row: StageRow, position: int, together: SeedsComparison
+) -> VerdictSentence:
+    metric = table.metric
+    name, count = together.condition, len(together.differences)
+    words = {
+        "supported": f"After {row.stage}, a difference between {name} and {table.baseline} is supported.",
+        "suggestive": f"After {row.stage}, a difference between {name} and {table.baseline} is suggestive only.",
+        "not tested": f"After {row.stage}, {name} and {table.baseline} differ by the same in every seed, which is not tested.",
+    }
+    headline = words.get(
+        together.verdict.word, f"After {row.stage}, {name} and {table.baseline} are not distinguishable."
+    )
+    if together.family.margin is not None:
+        headline = f"After {row.stage}, {name} and {table.baseline} {_equal(table, together)}."
+    paired = Comparison | MeansComparison
+    compared = [seed for seed in row.seeds if isinstance(seed.comparisons[position], paired)]
+    first, second = (fmean(seed.cells[i].rate for seed in compared) for i in (0, position + 1))
+    result = together.result
+    numbers = (
+        f"Mean over {count} seeds: {name} {value(second, metric)}, {table.baseline} {value(first, metric)}; "
+        f"paired difference {difference(result.mean, metric)} {metric.unit}"
+    )
+    level = percent_of_level(together.family.level)
+    if result.interval is not None and result.p is not None:
+        numbers += (
+            f", {level} t interval {difference_interval(result.interval, metric)}; {p_is(result.p)}"
+            f"{corrected(together)}."
+        )
+    else:
+        numbers += (
+            ", the same in every seed, so there is no spread between seeds to test it by; over their problems the "
+            f"seeds’ own {level} intervals lie within {difference_interval(together.within, metric)}."
+        )
+    return VerdictSentence(headline, numbers, _limits_over_seeds(table, together), together.verdict)
+
+
+def _limits_over_seeds(table: StageTable, together: SeedsComparison) -> str:
+    count = len(together.differences)
+    limits = []
+    if count < len(table.seeds):
+        limits.append(f"{count} of {len(table.seeds)} seeds are finished.")
+    if together.verdict.word == "not tested":
+        limits.append(
+            "A test over seeds needs seeds that differ; each seed’s own comparison is in its row. Add seeds to test it."
+        )
+    if count < 3:
+        limits.append("Two seeds can suggest a difference between conditions, not support one.")
+    if together.verdict.word == "not distinguishable" and together.result.interval is not None:
+        smallest = power.detectable_over_seeds(together.differences, together.family.alone)
+        limits.append(
+            f"{count} seeds with this spread would have shown a difference of about "
+            f"{difference(smallest, table.metric).lstrip('+')} {table.metric.unit} (80 % power)."
+        )
+    if together.seen:
+        limits.append(SEEN)
+    return " ".join(limits)

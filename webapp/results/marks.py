@@ -1,0 +1,23 @@
+"""What is said yes or no of each greedy completion, problem by problem: 1 or 0."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from django.db import connection
+
+from webapp.results.models import GREEDY
+from webapp.results.outcome_counts import YES_OR_NO
+from webapp.results.token_counts import Measured
+
+
+def marked(evaluations: Iterable[int], column: str) -> dict[int, Measured]:
+    """One of YES_OR_NO for each problem of these evaluations, by evaluation. One query, no texts."""
+    value = YES_OR_NO[column].format(row="o")
+    sql = f"""
+        SELECT evaluation_id, array_agg(problem ORDER BY problem), array_agg(({value})::int ORDER BY problem)
+        FROM results_outcome o WHERE evaluation_id = ANY(%s) AND sample = {GREEDY}
+        GROUP BY evaluation_id
+    """  # noqa: S608  (the value is one of YES_OR_NO)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [list(evaluations)])
+        return {row[0]: Measured(tuple(row[1]), np.asarray(row[2], dtype=float)) for row in cursor.fetchall()}
