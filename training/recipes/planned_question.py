@@ -60,6 +60,22 @@ class PlannedQuestion(Settings):
         gt=0,
         description="Of equivalence: the largest difference that counts as none; 0.05 is 5 points, of an amount in its unit",
     )
+    seeds: int | None = Field(
+        None,
+        ge=2,
+        description="How many seeds decide, the first of the list; later ones give an exploratory interval beside the verdict, "
+        "which stays. Empty: all",
+    )
+    interim: int | None = Field(
+        None,
+        ge=3,
+        description="One look before the end, after so many seeds: a p under 0.001 decides there, and the end is tested at 0.049 "
+        "(of alpha 0.05). Empty: none",
+    )
+
+    def decide(self, seeds: int) -> int:
+        """How many of so many seeds decide."""
+        return min(self.seeds or seeds, seeds)
 
     @property
     def described(self) -> str:
@@ -130,7 +146,7 @@ def contrasts(question: PlannedQuestion, design: Design) -> list[tuple[str, str]
     return [(stage, condition) for stage in stages for condition in conditions]
 
 
-def check(question: PlannedQuestion, design: Design, benchmarks: Iterable[str]) -> None:
+def check(question: PlannedQuestion, design: Design, benchmarks: Iterable[str], seeds: int) -> None:
     """Raise where the question asks for what the design does not have."""
     if question.benchmark not in benchmarks:
         text = f"{question.benchmark!r} is not among the benchmarks{nearest(question.benchmark, benchmarks)}"
@@ -160,6 +176,13 @@ def check(question: PlannedQuestion, design: Design, benchmarks: Iterable[str]) 
             )
             raise error_at("primary.stage", text)
     _check_margin(question)
+    if question.seeds is not None and question.seeds > seeds:
+        raise error_at(
+            "primary.seeds", f"{question.seeds} seeds are to decide, but {seeds} are listed; list more"
+        )
+    if question.interim is not None and question.interim >= question.decide(seeds):
+        text = f"a look after {question.interim} seeds is none before the end: {question.decide(seeds)} decide; look earlier"
+        raise error_at("primary.interim", text)
 
 
 def sizes(samples: int) -> tuple[int, ...]:

@@ -184,7 +184,7 @@ class Recipe(Settings):
     def _question_can_be_answered(self) -> "Recipe":
         benchmarks = {one.benchmark for _, one in self._benchmarks_by_path()}
         if benchmarks:
-            planned_question.check(self.primary, self.design, benchmarks)
+            planned_question.check(self.primary, self.design, benchmarks, len(self.seeds))
         return self
 
     @property

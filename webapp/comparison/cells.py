@@ -253,11 +253,17 @@ class SeedsComparison(_Corrected):
     pairing: ClassVar[str | None] = None
     condition: str
     stage: str
-    differences: tuple[float, ...]  # one a seed
+    differences: tuple[float, ...]  # one a seed that it rests on
     result: OverSeeds
     family: Family
     verdict: Verdict
     within: Interval  # holds each seed's own interval, over its problems
+    seeds: tuple[int, ...]  # that it rests on
+    planned: int  # seeds that decide
+    given_up: tuple[int, ...] = ()  # planned seeds that a person cancelled, or that cannot be compared
+    failed: tuple[int, ...] = ()  # planned seeds that failed, and may be retried
+    stopped: bool = False  # decided at the look that was planned before the end
+    later: OverSeeds | None = None  # with the seeds after the planned ones: exploratory
 
     @property
     def delta(self) -> float:
@@ -271,8 +277,13 @@ class SeedsComparison(_Corrected):
 
     @property
     def p(self) -> float | None:
-        """Student's; None where the seeds do not differ."""
-        return self.result.p
+        """Student's; None where the seeds do not differ, and before the planned ones are in."""
+        return None if self.interim else self.result.p
+
+    @property
+    def interim(self) -> bool:
+        """Whether planned seeds are still to come."""
+        return self.verdict.word == "interim"
 
 
 def why_not_comparable(first: Tally, second: Tally, metric: ComparisonMetric) -> str:

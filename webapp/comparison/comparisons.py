@@ -1,8 +1,8 @@
 """Comparing the conditions of a stage table with its baseline: pairs of cells → comparisons and refusals."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
 
 from training.recipes.planned_question import PairedTest
 from webapp.comparison.cells import (
@@ -21,12 +21,13 @@ from webapp.statistics import amounts, intervals, proportions, verdicts
 from webapp.statistics.amounts import FEWEST
 from webapp.statistics.families import Family
 from webapp.statistics.intervals import Interval
+from webapp.statistics.planned_seeds import SeedPlan, read_seeds
 from webapp.statistics.proportions import PairedMeans
-from webapp.statistics.seeds import over_seeds, within_over_seeds
 
 Tested = Comparison | MeansComparison | UnpairedComparison
 Compared = Tested | Refusal | SameRun
 Key = tuple[str, str, int]  # condition, stage, seed
+Fate = Literal["", "failed", "given up"]
 
 
 class Counts(NamedTuple):
@@ -54,6 +55,8 @@ class Comparisons:
     seen: Callable[[Key], bool] = lambda key: (
         False
     )  # whether its outcomes were there before the question was asked
+    plan: SeedPlan | None = None  # None: all seeds decide
+    fate: Callable[[Key], Fate] = lambda key: ""  # of a condition's run that has no result
     largest: float | None = None  # difference that there can be; None: the metric's
 
     def of_stages(self, stages: Sequence[str]) -> dict[Key, Compared]:
@@ -95,26 +98,61 @@ class Comparisons:
         self, stages: Sequence[str], compared: Mapping[Key, Compared]
     ) -> dict[tuple[str, str], SeedsComparison]:
         """What the seeds say together, where two or more are finished; their problems are never pooled."""
-        found: dict[tuple[str, str], list[Comparison | MeansComparison]] = {}
+        found = {}
         for stage in stages:
             for name in self.conditions[1:]:
-                seeds = [compared.get((name, stage, seed)) for seed in self.seeds]
-                paired = [one for one in seeds if isinstance(one, Comparison | MeansComparison)]
-                if len(paired) > 1 and len({self._grader((name, stage, one.seed)) for one in paired}) == 1:
-                    found[name, stage] = paired
-        return {key: self._seeds_compared(key, seeds) for key, seeds in found.items()}
+                together = self._seeds_compared(name, stage, compared)
+                if together is not None:
+                    found[name, stage] = together
+        return found
 
     def _seeds_compared(
-        self, key: tuple[str, str], seeds: Sequence[Comparison | MeansComparison]
-    ) -> SeedsComparison:
-        family, deltas = seeds[0].family, tuple(one.delta for one in seeds)
-        result = over_seeds(deltas, family.level, self.largest or self.metric.largest)
-        if family.margin is not None:
-            result = result._replace(p=within_over_seeds(deltas, family.margin))
-        seen = any(self.seen((key[0], key[1], one.seed)) for one in seeds)
-        verdict = verdicts.conditions_verdict(result, family, len(seeds), seen=seen)
-        within = intervals.hull([one.interval for one in seeds])
-        return SeedsComparison(*key, deltas, result, family, verdict, within)
+        self, name: str, stage: str, compared: Mapping[Key, Compared]
+    ) -> SeedsComparison | None:
+        every = [compared.get((name, stage, seed)) for seed in self.seeds]
+        paired = [one if isinstance(one, Comparison | MeansComparison) else None for one in every]
+        if len({self._grader((name, stage, one.seed)) for one in paired if one is not None}) > 1:
+            return None
+        plan = self.plan or SeedPlan(len(self.seeds))
+        lost = {i for i, one in enumerate(every) if isinstance(one, Refusal)}
+        fates = [self._fate(name, stage, seed) for seed in self.seeds]
+        seen = any(
+            self.seen((name, stage, seed))
+            for seed, one in list(zip(self.seeds, paired, strict=True))[: plan.seeds]
+            if one is not None
+        )
+        read = read_seeds(
+            [None if one is None else one.delta for one in paired],
+            self.family(stage, name),
+            plan,
+            given_up=lost | {i for i, fate in enumerate(fates) if fate == "given up"},
+            seen=seen,
+            largest=self.largest or self.metric.largest,
+        )
+        if read is None:
+            return None
+        used = [one for i in read.used if (one := paired[i]) is not None]
+        missing = [i for i in range(plan.seeds) if paired[i] is None]
+        return SeedsComparison(
+            name,
+            stage,
+            tuple(one.delta for one in used),
+            read.result,
+            read.family,
+            read.verdict,
+            intervals.hull([one.interval for one in used]),
+            seeds=tuple(one.seed for one in used),
+            planned=plan.seeds,
+            given_up=tuple(self.seeds[i] for i in missing if i in lost or fates[i] == "given up"),
+            failed=tuple(self.seeds[i] for i in missing if fates[i] == "failed"),
+            stopped=read.stopped,
+            later=read.later,
+        )
+
+    def _fate(self, name: str, stage: str, seed: int) -> Fate:
+        """Why a seed's comparison does not come, if it does not."""
+        fates = {self.fate((condition, stage, seed)) for condition in (self.conditions[0], name)}
+        return "failed" if "failed" in fates else "given up" if "given up" in fates else ""
 
     def _grader(self, key: Key) -> object:
         """Who graded a finished cell: seeds of different versions are not taken together."""
@@ -146,6 +184,8 @@ class Comparisons:
         comparisons: dict[Key, Tested] = {}
         for key, found in evidence.items():
             family = self.family(key[1], key[0])
+            if len(self.seeds) > 1:  # one of several answers no planned question
+                family = replace(family, role="exploratory")
             interval, p = _interval_and_p(found, family, self.test)
             verdict = verdicts.checkpoints_verdict(p, family, seen=self.seen(key))
             if isinstance(found, PairCounts):

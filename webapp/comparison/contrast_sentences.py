@@ -12,8 +12,10 @@ from webapp.comparison.wording import (
     corrected,
     difference,
     difference_interval,
+    seed_notes,
     seen_note,
     value,
+    waiting_for,
 )
 from webapp.files.number_text import p_is, percent_of_level
 from webapp.statistics.proportions import MCNEMAR_NAMES
@@ -32,7 +34,7 @@ def _sentence(table: StageTable, one: PlannedContrast) -> VerdictSentence:
         seeds = [
             cells
             for cells, found in zip(one.cells, one.seeds, strict=True)
-            if isinstance(found, Comparison | MeansComparison)
+            if isinstance(found, Comparison | MeansComparison) and found.seed in one.over_seeds.seeds
         ]
         return _told(table, one, one.over_seeds, seeds)
     finished = [
@@ -47,7 +49,15 @@ def _sentence(table: StageTable, one: PlannedContrast) -> VerdictSentence:
             f"{asked} cannot be told.", "", f"Refused because {found.reason}.", None, "primary"
         )
     assert isinstance(found, Comparison | MeansComparison)
-    return _told(table, one, found, [cells])
+    sentence = _told(table, one, found, [cells])
+    if not table.several_seeds:
+        return sentence
+    limits = (
+        "Interim: there is no verdict before the planned seeds are in, and one seed compares checkpoints."
+    )
+    return VerdictSentence(
+        f"{asked} is not decided yet: one seed is in.", f"So far: {sentence.numbers}", limits, None, "primary"
+    )
 
 
 def _asked(table: StageTable, one: PlannedContrast) -> str:
@@ -67,20 +77,20 @@ def _told(
     mean = f"Mean over {len(seeds)} seeds: " if over else ""
     what = "difference of the gains" if one.kind == "interaction" else "change"
     numbers = f"{mean}{courses}; {what} {difference(found.delta, metric)} {metric.unit}"
-    if found.interval is None or found.p is None:
+    if found.interval is None:
         numbers += ", the same in every seed, so there is no spread between seeds to test it by."
     else:
         interval = difference_interval(found.interval, metric)
-        numbers += (
-            f", {percent_of_level(found.family.level)} {'t ' if over else ''}interval {interval}; "
-            f"{_test(table, found)}{p_is(found.p)}{corrected(found)}."
-        )
+        numbers += f", {percent_of_level(found.family.level)} {'t ' if over else ''}interval {interval}"
+        numbers += "." if found.p is None else f"; {_test(table, found)}{p_is(found.p)}{corrected(found)}."
     limits = []
     if one.equals_difference:
         limits.append(
             f"Both conditions start from the same run of {one.start}, so it equals the difference after {one.stage}."
         )
-    if not over:
+    if isinstance(found, SeedsComparison):
+        limits += seed_notes(found, metric, table.alpha)
+    else:
         limits.append("One seed: this is about these checkpoints, not about what the stage does.")
     limits += [note.strip() for note in (border(found), seen_note(found)) if note]
     return VerdictSentence(_headline(table, one, found), numbers, " ".join(limits), found.verdict, "primary")
@@ -95,6 +105,8 @@ def _test(table: StageTable, found: Found) -> str:
 def _headline(table: StageTable, one: PlannedContrast, found: Found) -> str:
     word = found.verdict.word
     suffix = {"suggestive": ", which is suggestive only", "supported": ", which is supported"}.get(word, "")
+    if isinstance(found, SeedsComparison) and found.interim:
+        return f"{_asked(table, one)} is not decided yet: {waiting_for(found)}."
     if word == "not tested":
         return f"{_asked(table, one)}: the same in every seed, which is not tested."
     if word == "not distinguishable":

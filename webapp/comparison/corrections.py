@@ -3,6 +3,7 @@
 from webapp.comparison.table import StageTable
 from webapp.files.number_text import percent_of_level
 from webapp.statistics.families import Family
+from webapp.statistics.planned_seeds import LOOK
 
 
 def corrections(table: StageTable) -> str:
@@ -22,6 +23,10 @@ def corrections(table: StageTable) -> str:
     primary = (
         f"The planned question ({asked.question.described}) is tested at {alpha}{_shared(asked.primary)}"
     )
+    if asked.question.interim is not None:
+        primary += (
+            f", of which {LOOK:.0%} (p < {asked.primary.alone * LOOK:.3g}) is for one look after {asked.question.interim} seeds"
+        ).replace("%", " %")
     secondary = Family("secondary", max(len(asked.others), 1), table.alpha)
     others = ""
     if asked.others:
@@ -31,7 +36,10 @@ def corrections(table: StageTable) -> str:
         others = (
             f"; {noun} {whose} {'are' if many > 1 else 'is'} secondary, tested at {alpha}{_shared(secondary)}"
         )
-    return f"{primary}{others}; other benchmarks, metrics and baselines are exploratory and not corrected."
+    rows = "; single seeds are exploratory, each at its stage’s level" if table.several_seeds else ""
+    return (
+        f"{primary}{others}{rows}; other benchmarks, metrics and baselines are exploratory and not corrected."
+    )
 
 
 def _shared(family: Family) -> str:

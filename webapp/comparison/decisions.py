@@ -5,6 +5,7 @@ from typing import Literal
 
 from webapp.comparison.cells import Comparison, SeedsComparison
 from webapp.comparison.table import StageRow, StageTable
+from webapp.comparison.wording import seed_notes
 from webapp.files.number_text import percent_of_level, points, points_interval
 from webapp.files.table import Statement
 from webapp.statistics import power
@@ -52,7 +53,8 @@ def _decision(table: StageTable, row: StageRow, position: int, threshold: float,
         mean, interval, kind = found.result.mean, found.result.interval, "t interval over the seeds"
     else:
         mean, interval, kind = found.delta, found.interval, "interval"
-    decided = word(interval, threshold) if interval else "not decided"
+    waits = isinstance(found, SeedsComparison) and found.interim
+    decided = word(interval, threshold) if interval and not waits else "not decided"
     where = f"after {row.stage}, {name} minus {table.baseline}"
     headline = {
         "go": f"Go: {where} is more than {points(threshold)} points.",
@@ -62,6 +64,10 @@ def _decision(table: StageTable, row: StageRow, position: int, threshold: float,
     ends = points_interval(interval) if interval else "none, as the seeds show no spread"
     numbers = f"Paired difference {points(mean)} points, {percent_of_level(found.family.level)} {kind} {ends}, against the threshold fixed at launch."
     limits = "" if decided != "not decided" else _more(found, threshold)
+    if isinstance(found, SeedsComparison):
+        limits = " ".join(
+            [limits, *(seed_notes(found, table.metric, table.alpha) if waits or found.given_up else [])]
+        )
     if isinstance(found, Comparison):
         limits += " It is about these checkpoints: one seed does not say how others would turn out."
     if of > found.family.tests:

@@ -11,7 +11,7 @@ from training.did_you_mean import nearest
 from training.recipes.planned_question import Design, PairedTest
 from training.stages import kind
 from webapp.comparison.cells import Cell, SeedsComparison
-from webapp.comparison.comparisons import Compared, Comparisons, Key
+from webapp.comparison.comparisons import Compared, Comparisons, Fate, Key
 from webapp.comparison.contrasts import PlannedContrast, planned_contrasts
 from webapp.comparison.metrics import ComparisonMetric, metrics
 from webapp.comparison.roles import Roles, roles, share_a_run
@@ -21,7 +21,8 @@ from webapp.results.outcome_counts import NO_PROBLEMS, Tally, latest_tallies
 from webapp.results.samples import Sampled, sampled
 from webapp.results.token_counts import Measured, measured
 from webapp.runs.code_versions import Versions, of_experiment
-from webapp.runs.models import StageRun
+from webapp.runs.models import StageRun, State
+from webapp.statistics.planned_seeds import SeedPlan
 from webapp.statistics.proportions import MCNEMAR_NAMES
 
 
@@ -240,6 +241,8 @@ def stage_table(
         roles=asked,
         test=paired_test(experiment),
         asked_at=asked_at(experiment) if asked.planned else None,
+        plan=SeedPlan(question.decide(len(experiment.seeds)), question.interim),
+        starts=design.parents,
         runs={
             (condition, stage, seed): (run, state, reused, source)
             for condition, stage, seed, run, state, _, reused, source in runs
@@ -273,7 +276,7 @@ def stage_table(
         roles=asked,
         test=builder.test,
         rows=builder.rows(places),
-        contrasts=builder.planned(design.parents),
+        contrasts=builder.planned(),
     )
 
 
@@ -287,6 +290,8 @@ class _Builder:
     roles: Roles
     test: PairedTest
     asked_at: datetime | None
+    plan: SeedPlan
+    starts: Mapping[str, str | None]  # what each stage starts from
     runs: Mapping[Key, tuple[int, str, str, int | None]]  # id, state, what it is reused from
     tallies: Mapping[int, Tally]
     sampled: Mapping[int, Sampled]  # by evaluation
@@ -299,14 +304,33 @@ class _Builder:
         over_seeds = comparisons.over_seeds(names, compared)
         return tuple(self._row(place, compared, over_seeds) for place in places)
 
-    def planned(self, starts: Mapping[str, str | None]) -> tuple[PlannedContrast, ...]:
+    def planned(self) -> tuple[PlannedContrast, ...]:
         """What the question asks beside differences."""
-        return planned_contrasts(self._comparisons(), self.roles, starts, self._is_old)
+        return planned_contrasts(self._comparisons(), self.roles, self.starts, self._is_old)
 
     def _comparisons(self) -> Comparisons:
         return Comparisons(
-            self.metric, self.conditions, self.seeds, self.test, self.roles.of, self._cell, self._was_seen
+            self.metric,
+            self.conditions,
+            self.seeds,
+            self.test,
+            self.roles.of,
+            self._cell,
+            self._was_seen,
+            self.plan,
+            self._fate,
         )
+
+    def _fate(self, key: Key) -> Fate:
+        """Of a run that is over without a result: failed where it or what it starts from did, else a person cancelled it."""
+        condition, stage, seed = key
+        states, at = [], stage or None
+        while at is not None:
+            states.append(self.runs.get((condition, at, seed), (None, "", "", None))[1])
+            at = self.starts[at]
+        if State.FAILED in states:
+            return "failed"
+        return "given up" if states[:1] == [State.CANCELLED] else ""
 
     def _was_seen(self, key: Key) -> bool:
         condition, stage, seed = key

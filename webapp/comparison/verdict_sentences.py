@@ -21,8 +21,10 @@ from webapp.comparison.wording import (
     corrected,
     difference,
     difference_interval,
+    seed_notes,
     seen_note,
     value,
+    waiting_for,
 )
 from webapp.files.number_text import UNBROKEN, p_is, percent, percent_of_level, points, points_interval
 from webapp.statistics import power
@@ -78,7 +80,16 @@ def _verdict_sentence(table: StageTable, row: StageRow, position: int) -> Verdic
     assert comparison is not None and not isinstance(comparison, SameRun)
     if isinstance(comparison, UnpairedComparison):
         return _unpaired(table, comparison)
-    return _one_seed(table, seed.cells[0], seed.cells[position + 1], comparison)
+    sentence = _one_seed(table, seed.cells[0], seed.cells[position + 1], comparison)
+    if not table.several_seeds:
+        return sentence
+    return VerdictSentence(
+        f"After {row.stage}, {name} against {table.baseline} is not decided yet: "
+        f"{'one seed is in' if len(finished) == 1 else 'its seeds cannot be taken together'}.",
+        f"So far, seed {seed.seed}: {sentence.numbers}",
+        "Interim: there is no verdict before the planned seeds are in, and one seed compares two checkpoints.",
+        None,
+    )
 
 
 def _so_far(table: StageTable, row: StageRow, position: int) -> VerdictSentence | None:
@@ -120,8 +131,6 @@ def _one_seed(
     )
     limits = f"One seed: this compares two checkpoints, not two conditions.{_missing(comparison)}"
     limits += border(comparison) + seen_note(comparison)
-    if table.several_seeds:
-        limits = f"Of {len(table.seeds)} seeds only seed {comparison.seed} is finished. {limits}"
     return VerdictSentence(headline, numbers, limits, comparison.verdict)
 
 
@@ -201,46 +210,43 @@ def _over_seeds(
     headline = words.get(
         together.verdict.word, f"After {row.stage}, {name} and {table.baseline} are not distinguishable."
     )
-    if together.family.margin is not None:
+    if together.interim:
+        headline = (
+            f"After {row.stage}, {name} against {table.baseline} is not decided yet: {waiting_for(together)}."
+        )
+    elif together.family.margin is not None:
         headline = f"After {row.stage}, {name} and {table.baseline} {_equal(table, together)}."
     paired = Comparison | MeansComparison
-    compared = [seed for seed in row.seeds if isinstance(seed.comparisons[position], paired)]
+    compared = [
+        seed
+        for seed in row.seeds
+        if seed.seed in together.seeds and isinstance(seed.comparisons[position], paired)
+    ]
     first, second = (fmean(seed.cells[i].rate for seed in compared) for i in (0, position + 1))
     result = together.result
     numbers = (
-        f"Mean over {count} seeds: {name} {value(second, metric)}, {table.baseline} {value(first, metric)}; "
+        f"{'So far, mean' if together.interim else 'Mean'} over {count} seeds: {name} {value(second, metric)}, {table.baseline} {value(first, metric)}; "
         f"paired difference {difference(result.mean, metric)} {metric.unit}"
     )
     level = percent_of_level(together.family.level)
-    if result.interval is not None and result.p is not None:
-        numbers += (
-            f", {level} t interval {difference_interval(result.interval, metric)}; {p_is(result.p)}"
-            f"{corrected(together)}."
-        )
+    if result.interval is not None:
+        numbers += f", {level} t interval {difference_interval(result.interval, metric)}"
+        numbers += "." if together.p is None else f"; {p_is(together.p)}{corrected(together)}."
     else:
         numbers += (
             ", the same in every seed, so there is no spread between seeds to test it by; over their problems the "
             f"seeds’ own {level} intervals lie within {difference_interval(together.within, metric)}."
         )
-    return VerdictSentence(headline, numbers, _limits_over_seeds(table, together), together.verdict)
+    verdict = None if together.interim else together.verdict
+    return VerdictSentence(headline, numbers, _limits_over_seeds(table, together), verdict)
 
 
 def _limits_over_seeds(table: StageTable, together: SeedsComparison) -> str:
-    count = len(together.differences)
-    limits = []
-    if count < len(table.seeds):
-        limits.append(f"{count} of {len(table.seeds)} seeds are finished.")
+    limits = seed_notes(together, table.metric, table.alpha)
     if together.verdict.word == "not tested":
-        limits.append(
-            "A test over seeds needs seeds that differ; each seed’s own comparison is in its row. Add seeds to test it."
-        )
-    if count < 3:
-        limits.append("Two seeds can suggest a difference between conditions, not support one.")
-    if together.verdict.word == "not distinguishable" and together.result.interval is not None:
-        smallest = power.detectable_over_seeds(together.differences, together.family.alone)
-        limits.append(
-            f"{count} seeds with this spread would have shown a difference of about "
-            f"{difference(smallest, table.metric).lstrip('+')} {table.metric.unit} (80 % power)."
+        limits.insert(
+            0,
+            "A test over seeds needs seeds that differ; each seed’s own comparison is in its row. Add seeds to test it.",
         )
     if together.seen:
         limits.append(SEEN)

@@ -1,5 +1,6 @@
 """How results are written for people: numbers, and what verdict sentences are made of."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from webapp.comparison.cells import (
@@ -8,16 +9,12 @@ from webapp.comparison.cells import (
 from webapp.comparison.comparisons import Tested
 from webapp.comparison.metrics import ComparisonMetric
 from webapp.comparison.table import StageTable
-from webapp.files.number_text import (
-    p_is,
-    percent,
-    points,
-    signed,
-)
+from webapp.files.number_text import p_is, percent, percent_of_level, points, signed
 from webapp.files.table import Statement
+from webapp.statistics import power
 from webapp.statistics.families import Role
 from webapp.statistics.intervals import Interval
-from webapp.statistics.verdicts import Verdict
+from webapp.statistics.verdicts import FEWEST, Verdict
 
 
 def value(of: float, metric: ComparisonMetric, digits: int = 1) -> str:
@@ -97,3 +94,55 @@ def mixed_sizes(table: StageTable) -> str:
         f"Stages were evaluated on different numbers of problems ({found}): compare conditions within a row, "
         "not one such stage with another."
     )
+
+
+def waiting_for(one: SeedsComparison) -> str:
+    """How many of the planned seeds are in, as the end of a headline."""
+    return f"{len(one.seeds)} of {one.planned} planned seeds are in"
+
+
+def seed_notes(one: SeedsComparison, metric: ComparisonMetric, alpha: float) -> list[str]:
+    """What the seeds that it rests on do not say, a sentence each."""
+    notes = []
+    if one.interim:
+        notes.append("Interim: there is no verdict before the planned seeds are in.")
+    if one.failed:
+        noun = "Seed" if len(one.failed) == 1 else "Seeds"
+        notes.append(
+            f"{noun} {_listed(one.failed)} failed: retry, or give up what failed; the verdict waits."
+        )
+    if one.given_up:
+        noun = "Seed" if len(one.given_up) == 1 else "Seeds"
+        notes.append(
+            f"{noun} {_listed(one.given_up)} of the plan will not come, so the verdict is suggestive at most."
+        )
+    if one.stopped:
+        notes.append(
+            f"Decided at the look after {len(one.seeds)} of {one.planned} seeds, as it was planned; more seeds change nothing."
+        )
+    if one.later is not None:
+        notes.append(_later(one, metric, alpha))
+    if len(one.seeds) < FEWEST and not one.interim:
+        notes.append("Two seeds can suggest a difference between conditions, not support one.")
+    if one.verdict.word == "not distinguishable" and one.result.interval is not None:
+        smallest = power.detectable_over_seeds(one.differences, one.family.alone)
+        notes.append(
+            f"{len(one.seeds)} seeds with this spread would have shown a difference of about "
+            f"{difference(smallest, metric).lstrip('+')} {metric.unit} (80 % power)."
+        )
+    return notes
+
+
+def _later(one: SeedsComparison, metric: ComparisonMetric, alpha: float) -> str:
+    assert one.later is not None
+    interval = "none, as they do not differ"
+    if one.later.interval is not None:
+        interval = difference_interval(one.later.interval, metric)
+    return (
+        f"Exploratory, with the seeds after the planned {one.planned}: {difference(one.later.mean, metric)} {metric.unit}, "
+        f"{percent_of_level(1 - alpha)} t interval {interval}; the verdict stays that of the planned ones."
+    )
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))

@@ -34,5 +34,8 @@ WORDS_ONLY = ("title", "question", "prediction", "queue")  # what may differ, an
 
 
 def _plan(experiment: Experiment) -> dict[str, Any]:
-    """What decides what is measured, and how it is tested."""
-    return {key: value for key, value in experiment.recipe.items() if key not in WORDS_ONLY}
+    """What decides what is measured and how it is tested; seeds that came later are no part of it."""
+    plan = {key: value for key, value in experiment.recipe.items() if key not in WORDS_ONLY}
+    question = planned_question(experiment)
+    decide = experiment.seeds[: question.decide(len(experiment.seeds))]
+    return {**plan, "primary": question.model_dump(exclude={"seeds"}), "seeds": decide}

@@ -85,7 +85,7 @@ class Draft:
 def draft_from(experiment: Experiment, stage: str | None, *, more_seeds: bool = False) -> Draft:
     """The draft of a clone, or of a fork at a stage. Raises RecipeError where the experiment was imported.
 
-    `more_seeds` keeps its seeds, whose stages are reused, and adds as many, but enough for three.
+    `more_seeds` keeps its seeds, whose stages are reused, and adds as many, but enough for three; several still decide alone.
     """
     refuse_imported(experiment)
     changes: list[tuple[str, Any]] = []
@@ -93,6 +93,10 @@ def draft_from(experiment: Experiment, stage: str | None, *, more_seeds: bool = 
         first = max(experiment.seeds) + 1
         more = range(first, first + max(len(experiment.seeds), LEAST - len(experiment.seeds)))
         changes.append(("seeds", [*experiment.seeds, *more]))
+        if len(experiment.seeds) > 1 and (experiment.recipe.get("primary") or {}).get("seeds") is None:
+            changes.append(
+                ("primary.seeds", len(experiment.seeds))
+            )  # they were planned: the verdict stays theirs
     fork = Fork(experiment, stage) if stage is not None else None
     return Draft(
         experiment.name, dict(experiment.recipe), None if fork else experiment, fork, changes=changes

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from training.recipes.plan import problems
 from training.recipes.planned_question import AMOUNTS as NO_SHARES, Contrast, contrasts
 from training.recipes.recipe import Recipe
+from webapp.statistics.planned_seeds import LOOK
 from webapp.statistics.power import (
     detectable,
     detectable_by_seeds,
@@ -120,8 +121,8 @@ def power(
     return Power(
         benchmark=recipe.primary.benchmark,
         problems=problems(asked[0]),
-        seeds=len(recipe.seeds),
-        alpha=recipe.alpha,
+        seeds=recipe.primary.decide(len(recipe.seeds)),
+        alpha=recipe.alpha * (1 - LOOK) if recipe.primary.interim else recipe.alpha,
         comparisons=len(compared),
         contrast=recipe.primary.contrast,
         margin=recipe.primary.margin,

@@ -20,7 +20,7 @@ MOVES: dict[State, frozenset[State]] = {
     State.READY: frozenset({State.RUNNING, State.CANCELLED}),  # to running: only by workers.claim
     State.RUNNING: frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.READY}),
     State.SUCCEEDED: frozenset(),
-    State.FAILED: frozenset({State.READY}),
+    State.FAILED: frozenset({State.READY, State.CANCELLED}),  # cancelled: a person gives it up
     State.CANCELLED: frozenset({State.READY, State.WAITING}),
 }
 CLEARED = {"lease_until": None, "not_before": None, "cancel_requested_at": None}

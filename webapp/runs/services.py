@@ -10,21 +10,26 @@ from webapp.runs.models import OVER, StageRun, State
 
 
 def cancel(*, run: StageRun, by: str) -> None:
-    """Cancel a run, and with it the runs that wait for it; a running one ends within seconds.
+    """Cancel a run, and with it the runs that wait for it; a running one ends within seconds, a failed one is given up.
 
-    Raises ValueError when the run is over already.
+    Raises ValueError when the run has succeeded or was cancelled already.
     """
     with transaction.atomic():
         locked = StageRun.objects.select_for_update().get(pk=run.pk)
         state = State(locked.state)
-        if state in OVER:
+        if state in (State.SUCCEEDED, State.CANCELLED):
             raise ValueError(f"run {run.pk} has already {state}; there is nothing to cancel")
         if state is State.RUNNING:
             asked = StageRun.objects.filter(pk=run.pk, cancel_requested_at=None)
             asked.update(cancel_requested_at=Now())
             lifecycle.notify(experiment=locked.experiment_id, run=run.pk, state=str(state))
         else:
-            lifecycle.move(run.pk, state, State.CANCELLED, text=f"cancelled by {by}")
+            lifecycle.move(
+                run.pk,
+                state,
+                State.CANCELLED,
+                text=f"{'given up' if state is State.FAILED else 'cancelled'} by {by}",
+            )
 
 
 def cancel_experiment(*, experiment: Experiment, by: str) -> int:

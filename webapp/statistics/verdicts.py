@@ -10,6 +10,7 @@ Word = Literal[
     "differ",
     "equivalent",
     "supported",
+    "interim",
     "suggestive",
     "not distinguishable",
     "not shown equivalent",
@@ -43,9 +44,12 @@ def checkpoints_verdict(p: float, family: Family, *, seen: bool = False) -> Verd
     return Verdict("suggestive" if seen else shown, "checkpoints", seen)
 
 
-def conditions_verdict(result: OverSeeds, family: Family, seeds: int, *, seen: bool = False) -> Verdict:
+def conditions_verdict(
+    result: OverSeeds, family: Family, seeds: int, *, seen: bool = False, given_up: bool = False
+) -> Verdict:
     """Two conditions over several seeds: three are the least that support anything, and only what was planned.
 
+    `given_up`: a planned seed will not come, and who gave it up may have seen the others: suggestive at most.
     The same difference in every seed, but for 0, has no spread for the t test: it is not tested, which is not to say
     that the conditions cannot be told apart.
     """
@@ -54,7 +58,7 @@ def conditions_verdict(result: OverSeeds, family: Family, seeds: int, *, seen: b
         return Verdict("not tested" if untested else "not distinguishable", "conditions", seen)
     if result.p >= family.alone:
         return Verdict(_not_shown(family), "conditions", seen)
-    supported = seeds >= FEWEST and family.role != "exploratory" and not seen
+    supported = seeds >= FEWEST and family.role != "exploratory" and not (seen or given_up)
     shown: Word = "supported" if family.margin is None else "equivalent"
     return Verdict(shown if supported else "suggestive", "conditions", seen)
 

@@ -291,9 +291,9 @@ def test_the_means_in_the_verdict_sentence_are_of_the_seeds_that_are_compared():
         attempt__stage_run__seed=2, attempt__stage_run__condition__name="mul_tokens"
     ).delete()
     (sentence,) = verdict_sentences(stage_table(experiment))
-    assert "Mean over 2 seeds: mul_tokens 50.5 %, baseline 40.0 %" in plain(sentence.numbers)
+    assert "mean over 2 seeds: mul_tokens 50.5 %, baseline 40.0 %" in plain(sentence.numbers)
     Evaluation.objects.filter(attempt__stage_run__seed=1).delete()
     evaluate(experiment, "baseline", "drills", [False] * 100, seed=1)  # alone: it must not lower the mean
     evaluate(experiment, "mul_tokens", "drills", [i < 50 for i in range(100)], seed=2)
     (sentence,) = verdict_sentences(stage_table(experiment))
-    assert "Mean over 2 seeds: mul_tokens 51.0 %, baseline 40.0 %" in plain(sentence.numbers)
+    assert "mean over 2 seeds: mul_tokens 51.0 %, baseline 40.0 %" in plain(sentence.numbers)

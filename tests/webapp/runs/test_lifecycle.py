@@ -40,6 +40,7 @@ def test_only_listed_moves_exist() -> None:
         ("running", "cancelled"),
         ("running", "ready"),
         ("failed", "ready"),
+        ("failed", "cancelled"),
         ("cancelled", "ready"),
         ("cancelled", "waiting"),
     }

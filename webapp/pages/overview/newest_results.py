@@ -8,6 +8,7 @@ from django.db.models import Max, OuterRef, Subquery, Sum
 
 from webapp.comparison.cells import Refusal, SameRun
 from webapp.comparison.table import StageRow, StageTable, stage_table
+from webapp.comparison.wording import waiting_for
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import points
 from webapp.results.models import AS_IT_RAN, Evaluation
@@ -88,7 +89,8 @@ def _differences(experiment: Experiment, news: str) -> tuple[BaselineDifference,
 def _difference(table: StageTable, row: StageRow, place: int) -> BaselineDifference:
     named = row.stage, table.others[place], place + 1, table.baseline
     if table.several_seeds and (together := row.over_seeds[place]):
-        return BaselineDifference(*named, points(together.result.mean), together.verdict, "")
+        note = waiting_for(together) if together.interim else ""
+        return BaselineDifference(*named, points(together.result.mean), together.verdict, note)
     done = [one for seed in row.seeds if (one := seed.comparisons[place]) is not None]
     if not done:
         return BaselineDifference(*named, "", None, "not decided yet")
@@ -99,4 +101,4 @@ def _difference(table: StageTable, row: StageRow, place: int) -> BaselineDiffere
     if isinstance(done[0], Refusal):
         return BaselineDifference(*named, "", None, "cannot be compared")
     alone = f"seed {done[0].seed} alone so far" if table.several_seeds else ""
-    return BaselineDifference(*named, points(done[0].delta), done[0].verdict, alone)
+    return BaselineDifference(*named, points(done[0].delta), None if alone else done[0].verdict, alone)

@@ -1,0 +1,136 @@
+"""Planned seeds on the page: interim, given up, failed, frozen; what more seeds of a finished experiment do."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experiment, make_user, run_of
+from training.recipes import recipe as recipes
+from webapp.comparison.cells import SeedsComparison
+from webapp.comparison.table import StageTable, stage_table
+from webapp.comparison.verdict_sentences import verdict_sentences
+from webapp.experiments.models import Experiment
+from webapp.files.number_text import plain
+from webapp.launch.drafts import draft_from
+from webapp.launch.launch import launch
+from webapp.pages.overview.newest_results import last_results
+from webapp.reports.report import report
+from webapp.results.models import Evaluation
+from webapp.runs import services
+from webapp.runs.models import StageRun, State
+
+pytestmark = pytest.mark.django_db
+STAGE = (("drills", "sft"),)
+DIFFERENCES = (12, 9, 14, 11, 13, 10, 12)
+
+
+def experiment_of(
+    planned: int, *, finished: int, question: dict[str, object] | None = None, **fields
+) -> Experiment:
+    """An experiment of so many seeds, of which the first `finished` are over, with these differences in 100 problems."""
+    recipe = {"primary": {"benchmark": BENCHMARK} | (question or {}), "test": "midp"}
+    made = make_experiment(stages=STAGE, seeds=range(planned), recipe=recipe, **fields)
+    for seed, difference in enumerate(DIFFERENCES[:finished]):
+        for condition, right in (("baseline", 40), ("mul_tokens", 40 + difference)):
+            attempt = make_attempt(run_of(made, condition, "drills", seed), state=State.SUCCEEDED)
+            add_evaluation(attempt, [i < right for i in range(100)])
+    return made
+
+
+def together(table: StageTable) -> SeedsComparison:
+    (found,) = table.rows[0].over_seeds
+    assert found is not None
+    return found
+
+
+def test_there_is_no_verdict_before_the_planned_seeds_are_in():
+    made = experiment_of(7, finished=6)
+    table = stage_table(made)
+    assert together(table).verdict.word == "interim"
+    assert together(table).p is together(table).adjusted_p is None
+    (sentence,) = verdict_sentences(table)
+    assert sentence.verdict is None
+    assert sentence.headline.endswith("is not decided yet: 6 of 7 planned seeds are in.")
+    assert "95 % t interval +9.5 to +13.5." in plain(sentence.numbers)
+    assert "Interim: there is no verdict before" in sentence.limits
+    client = Client()
+    client.force_login(make_user())
+    assert "verdict-interim" in client.get("/experiments/demo-1/comparison/").content.decode()
+    assert "Not decided, planned question: After drills" in report(made)
+    assert last_results()[0].differences[0].note == "6 of 7 planned seeds are in"
+
+
+def test_one_seed_of_several_is_no_verdict_either():
+    (sentence,) = verdict_sentences(stage_table(experiment_of(3, finished=1)))
+    assert sentence.verdict is None
+    assert sentence.headline.endswith("is not decided yet: one seed is in.")
+    assert sentence.numbers.startswith("So far, seed 0: mul_tokens")
+
+
+def test_a_seed_that_is_given_up_is_named_and_leaves_it_suggestive_at_most():
+    made = experiment_of(7, finished=6)
+    services.cancel(run=run_of(made, "mul_tokens", "drills", 6), by="ada")
+    table = stage_table(made)
+    assert together(table).verdict.word == "suggestive"
+    assert together(table).given_up == (6,)
+    assert (
+        "Seed 6 of the plan will not come, so the verdict is suggestive at most."
+        in verdict_sentences(table)[0].limits
+    )
+
+
+def test_a_seed_that_failed_is_waited_for_until_a_person_gives_it_up():
+    made = experiment_of(4, finished=3)
+    run = run_of(made, "mul_tokens", "drills", 3)
+    make_attempt(run, state=State.FAILED)
+    table = stage_table(made)
+    assert together(table).verdict.word == "interim"
+    assert (
+        "Seed 3 failed: retry, or give up what failed; the verdict waits."
+        in verdict_sentences(table)[0].limits
+    )
+    client = Client()
+    client.force_login(make_user())
+    assert "Give up" in client.get(f"/runs/{run.pk}/").content.decode()
+    services.cancel(run=run, by="ada")
+    assert run.events.last().text == "given up by ada"
+    assert together(stage_table(made)).verdict.word == "suggestive"
+    services.retry(run=run, by="ada")
+    assert together(stage_table(made)).verdict.word == "interim"
+
+
+def test_the_verdict_freezes_at_the_planned_seeds():
+    made = experiment_of(6, finished=6, question={"seeds": 3})
+    found = together(stage_table(made))
+    assert found.differences == pytest.approx((0.12, 0.09, 0.14))
+    assert (found.verdict.word, found.planned, found.seeds) == ("supported", 3, (0, 1, 2))
+    sentence = verdict_sentences(stage_table(made))[0]
+    assert "Mean over 3 seeds" in sentence.numbers
+    assert "Exploratory, with the seeds after the planned 3: +11.5 points, 95 % t interval" in plain(
+        sentence.limits
+    )
+
+
+def test_more_seeds_of_a_finished_experiment_leave_its_verdict_as_it_was():
+    recipe = recipes.build(recipes.read("smoke"), [("seeds", [0, 1])])
+    first = launch(recipe=recipe, owner=make_user())
+    draft = draft_from(first, None, more_seeds=True)
+    assert draft.changes == [("seeds", [0, 1, 2, 3]), ("primary.seeds", 2)]
+    form = draft.form()
+    assert form.base.primary.seeds == 2
+    again = launch(recipe=form.base, owner=make_user(), origin=first)
+    Experiment.objects.filter(pk=first.pk).update(created_at=first.created_at - timedelta(days=2))
+    for run in StageRun.objects.filter(experiment=again, stage__name="grpo", seed__lt=2):
+        right = 40 + (10 + run.seed) * run.condition.position
+        add_evaluation(make_attempt(run, state=State.SUCCEEDED), [i < right for i in range(100)])
+    Evaluation.objects.update(at=first.created_at - timedelta(days=1))  # as they are reused
+    again = Experiment.objects.get(pk=again.pk)
+    row = next(row for row in stage_table(again).rows if row.stage == "grpo")
+    (found,) = row.over_seeds
+    assert found is not None and not found.seen
+    assert (found.planned, found.verdict.word) == (2, "suggestive")  # two seeds
+    alone = draft_from(
+        launch(recipe=recipes.build(recipes.read("smoke")), owner=make_user()), None, more_seeds=True
+    )
+    assert "primary.seeds" not in dict(alone.changes), "one seed compared checkpoints: more ask something new"
