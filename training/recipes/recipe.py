@@ -8,11 +8,11 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from training.benchmarks import BENCHMARKS
-from training.data.sources import AnySource
 from training.did_you_mean import nearest
 from training.recipes import planned_question
 from training.recipes.files import names, read, shipped
 from training.recipes.planned_question import Design, PairedTest, PlannedQuestion
+from training.recipes.specs import RunSpec, StageSpec
 from training.recipes.stage_order import check_order, parents_first, refuse_doubles
 from training.settings.changes import parse_change, replaced
 from training.settings.errors import RecipeError, error_at, problem
@@ -244,47 +244,6 @@ class Recipe(Settings):
             path = f"stages.{stage.name}.benchmarks"
             every += [(f"{path}.{b.benchmark}", b) for b in stage.benchmarks or []]
         return every
-
-
-class StageSpec(Settings):
-    """Everything that determines one stage run, resolved and frozen."""
-
-    recipe: str
-    condition: str
-    stage: str
-    seed: int
-    parent: str | None
-    model: ModelSettings
-    tokenizer: TokenizerSettings
-    mul_tokens: MulTokenSettings
-    text: TextSettings = TextSettings()
-    settings: AnyStage
-    benchmarks: list[BenchmarkSettings]
-    corpus: list[list[AnySource]] = Field(
-        default_factory=list,
-        description="Every stage's sources: what small_bpe is trained on, in all conditions",
-    )
-
-
-class RunSpec(Settings):
-    """spec.json of a run directory: the stage spec and where it runs."""
-
-    spec: StageSpec
-    attempt: int = Field(1, ge=1, description="Number of this execution; the fencing token under a worker")
-    parent_checkpoint: str | None = Field(None, description="Folder of the parent's final checkpoint")
-    finished_checkpoint: str | None = Field(
-        None, description="Folder of this stage's own result, made by another run: only benchmarks are run"
-    )
-    checkpoints: str = Field(
-        "checkpoints", description="Folder for checkpoints; relative to the run directory"
-    )
-    data_dir: str | None = Field(None, description="Real data; empty: MULBERRY_DATA")
-    cache_dir: str | None = Field(
-        None,
-        description="What runs share and can make again; empty: MULBERRY_CACHE, else cache beside the run directory",
-    )
-    device: str = Field("cpu", description="torch's name of the device")
-    threads: int = Field(1, ge=1, description="CPU threads")
 
 
 def build(data: Mapping[str, Any] | Recipe, changes: Iterable[tuple[str, Any]] = ()) -> Recipe:

@@ -1,0 +1,55 @@
+"""What a recipe becomes: one frozen spec a stage run, and the file that a run directory holds (no torch)."""
+
+from pydantic import Field
+
+from training.data.sources import AnySource
+from training.settings.shared import (
+    BenchmarkSettings,
+    ModelSettings,
+    MulTokenSettings,
+    Settings,
+    TextSettings,
+    TokenizerSettings,
+)
+from training.stages import AnyStage
+
+
+class StageSpec(Settings):
+    """Everything that determines one stage run, resolved and frozen."""
+
+    recipe: str
+    condition: str
+    stage: str
+    seed: int
+    parent: str | None
+    model: ModelSettings
+    tokenizer: TokenizerSettings
+    mul_tokens: MulTokenSettings
+    text: TextSettings = TextSettings()
+    settings: AnyStage
+    benchmarks: list[BenchmarkSettings]
+    corpus: list[list[AnySource]] = Field(
+        default_factory=list,
+        description="Every stage's sources: what small_bpe is trained on, in all conditions",
+    )
+
+
+class RunSpec(Settings):
+    """spec.json of a run directory: the stage spec and where it runs."""
+
+    spec: StageSpec
+    attempt: int = Field(1, ge=1, description="Number of this execution; the fencing token under a worker")
+    parent_checkpoint: str | None = Field(None, description="Folder of the parent's final checkpoint")
+    finished_checkpoint: str | None = Field(
+        None, description="Folder of this stage's own result, made by another run: only benchmarks are run"
+    )
+    checkpoints: str = Field(
+        "checkpoints", description="Folder for checkpoints; relative to the run directory"
+    )
+    data_dir: str | None = Field(None, description="Real data; empty: MULBERRY_DATA")
+    cache_dir: str | None = Field(
+        None,
+        description="What runs share and can make again; empty: MULBERRY_CACHE, else cache beside the run directory",
+    )
+    device: str = Field("cpu", description="torch's name of the device")
+    threads: int = Field(1, ge=1, description="CPU threads")
