@@ -130,12 +130,12 @@ def test_the_plan_follows_the_fields(page: Page, address: str) -> None:
     page.get_by_text("Plan for something else").click()
     wished = page.get_by_label("Wished difference")
     wished.press_sequentially("2")
-    expect(plan).to_contain_text("a difference of 2.0 points takes")
+    expect(plan).to_contain_text("a difference of gains of 2.0 points takes")
     expect(wished).to_be_focused()
     page.locator('[id="field-seeds"]').fill("0, 0")
     expect(plan).to_contain_text("listed twice")
     page.locator('[id="field-seeds"]').fill("0, 1")
-    expect(plan).to_contain_text("a difference of 2.0 points takes")
+    expect(plan).to_contain_text("a difference of gains of 2.0 points takes")
     assert not Experiment.objects.exists()
 
 
