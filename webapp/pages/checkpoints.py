@@ -4,9 +4,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from webapp.comparison import checkpoint_exports
 from webapp.comparison.cells import Comparison, UnpairedComparison
 from webapp.comparison.checkpoints import MOST, Across, across
+from webapp.comparison.tables import checkpoint_tables
 from webapp.experiments.models import Experiment
 from webapp.files.formats import FORMATS
 from webapp.pages import file_responses
@@ -23,8 +23,8 @@ def page(request: HttpRequest) -> HttpResponse:
     fields = [*found.picks, *([None] * (max(2, len(found.picks) + 1) - len(found.picks)))][:MOST]
     context = {
         "table": found,
-        "checkpoints": checkpoint_exports.page_view(found),
-        "differences": checkpoint_exports.differences_sheet(found).page_view,
+        "checkpoints": checkpoint_tables.page_view(found),
+        "differences": checkpoint_tables.differences_sheet(found).page_view,
         "fields": list(enumerate(fields, 1)),
         "names": list(Experiment.objects.values_list("name", flat=True)),
         "reach": max((abs(end) for one in compared for end in one.interval), default=0.0),
@@ -45,7 +45,7 @@ def file(request: HttpRequest, format: str) -> HttpResponse:
             raise ValueError("choose checkpoints first: ?experiment1=, ?run1=, …")
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
-    return file_responses.table_response(checkpoint_exports.checkpoints(found), format)
+    return file_responses.table_response(checkpoint_tables.checkpoints(found), format)
 
 
 def _across(request: HttpRequest) -> Across:

@@ -8,10 +8,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
-from webapp.comparison import flip_files, paths_through_stages
+from webapp.comparison import paths_through_stages
 from webapp.comparison.flips import KINDS, Flips, ProblemMarks, flips
 from webapp.comparison.metrics import METRICS, ComparisonMetric
 from webapp.comparison.table import refuse_unknown
+from webapp.comparison.tables import flip_table
 from webapp.experiments.models import Experiment
 from webapp.pages import file_responses
 
@@ -68,7 +69,7 @@ def file(request: HttpRequest, name: str, format: str) -> HttpResponseBase:
         return HttpResponseBadRequest(f"{found.refusal}\n", content_type="text/plain")
     kind = f"-{request.GET['only']}" if request.GET.get("only") else ""
     return file_responses.rows_response(
-        flip_files.rows(found, chosen), format, f"{experiment.name}-flips{kind}"
+        flip_table.rows(found, chosen), format, f"{experiment.name}-flips{kind}"
     )
 
 

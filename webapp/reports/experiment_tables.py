@@ -45,27 +45,27 @@ class TableChoices:
 
 
 def _stages(wanted: TableChoices) -> "Table":
-    from webapp.comparison import exports
+    from webapp.comparison.tables import stage_tables
 
-    return exports.stages(wanted.stage_table(), together=wanted.together)
+    return stage_tables.stages(wanted.stage_table(), together=wanted.together)
 
 
 def _details(wanted: TableChoices) -> "Table":
-    from webapp.comparison import exports
+    from webapp.comparison.tables import stage_tables
 
-    return exports.details(wanted.stage_table())
+    return stage_tables.details(wanted.stage_table())
 
 
 def _groups(wanted: TableChoices) -> "Table":
-    from webapp.comparison import exports
+    from webapp.comparison.tables import stage_tables
 
-    return exports.by_group(wanted.stage_table())
+    return stage_tables.by_group(wanted.stage_table())
 
 
 def _pass_at_k(wanted: TableChoices) -> "Table":
-    from webapp.comparison import exports
+    from webapp.comparison.tables import stage_tables
 
-    return exports.pass_at_k(wanted.stage_table())
+    return stage_tables.pass_at_k(wanted.stage_table())
 
 
 def _dynamics(wanted: TableChoices) -> "Table":

@@ -19,10 +19,10 @@ from webapp.comparison.cells import Cell, Refusal
 from webapp.comparison.columns import IN_REPORT
 from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
-from webapp.comparison.exports import IMPORTED, provenance
 from webapp.comparison.stage_changes import Gain, last_gains, over_the_seeds
-from webapp.comparison.stage_sheets import stage_sheet
 from webapp.comparison.table import StageRow, StageTable, stage_table
+from webapp.comparison.tables.stage_sheets import stage_sheet
+from webapp.comparison.tables.stage_tables import IMPORTED, provenance
 from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.comparison.wording import mixed_sizes
 from webapp.diagnosis.readings import of_experiment

@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 
 from tests.factories import add_evaluation, make_attempt, make_experiment, make_user, run_of
-from webapp.comparison import exports
 from webapp.comparison.decisions import decisions, word
 from webapp.comparison.table import stage_table
+from webapp.comparison.tables import stage_tables
 from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files import text_formats
@@ -126,8 +126,8 @@ def test_page_report_and_exports_tell_the_decision() -> None:
     assert page.index(headline) < page.index('id="stage-table"')
     assert f"- {headline}" in report(made).replace("\\_", "_")
     table = stage_table(made)
-    assert f"**{headline}**" in text_formats.markdown(exports.stages(table))
-    (found,) = json.loads(text_formats.json(exports.stages(table)))["decisions"]
+    assert f"**{headline}**" in text_formats.markdown(stage_tables.stages(table))
+    (found,) = json.loads(text_formats.json(stage_tables.stages(table)))["decisions"]
     assert (found["word"], found["headline"]) == ("go", headline)
 
 

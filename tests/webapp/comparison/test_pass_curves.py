@@ -20,11 +20,11 @@ from tests.factories import (
     run_of,
 )
 from training.recipes.planned_question import AMOUNTS as AMOUNT_NAMES, metric_names, sizes
-from webapp.comparison import exports
 from webapp.comparison.cells import MeansComparison, Refusal
 from webapp.comparison.metrics import AMOUNTS, metrics
 from webapp.comparison.pass_curves import changes, curves
 from webapp.comparison.table import StageTable, stage_table
+from webapp.comparison.tables import stage_tables
 from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files import text_formats
@@ -151,18 +151,18 @@ def test_two_seeds_are_compared_as_seeds_at_pass_at_k_too() -> None:
 
 def test_the_exports_hold_the_curves(experiment: Experiment) -> None:
     made = table(experiment)
-    rows = list(csv.DictReader(io.StringIO(text_formats.csv(exports.stages(made)))))
+    rows = list(csv.DictReader(io.StringIO(text_formats.csv(stage_tables.stages(made)))))
     assert float(rows[3]["rate"]) == pytest.approx(by_hand(0.5, 0.9, 4))
     assert (rows[3]["metric"], rows[3]["count"], rows[3]["correct"]) == ("pass_at_4", "", "20")
     assert (rows[3]["samples"], rows[3]["temperature"], rows[3]["mcnemar_p"]) == ("6", "0.8", "")
     assert float(rows[3]["means_p"]) < 0.01
-    document = json.loads(text_formats.json(exports.stages(made)))
+    document = json.loads(text_formats.json(stage_tables.stages(made)))
     assert len(document["pass_at_k"]) == 4 * 4
     point = document["pass_at_k"][-1]
     assert (point["condition"], point["stage"], point["k"]) == ("mul_tokens", "grpo", 6)
     assert point["pass_at_k"] == pytest.approx(0.9)
     assert point["low"] < 0.9 < point["high"]
-    text = text_formats.markdown(exports.stages(made))
+    text = text_formats.markdown(stage_tables.stages(made))
     assert "Chen et al. 2021" in text
     assert re.search(r"\| grpo \| mul_tokens \| 45\.0 % \| .* \| 90\.0 % \|", text)
     assert re.search(r"mixed → grpo \| baseline \| \+33\.3 .* sharpened \|", text)

@@ -14,10 +14,10 @@ from tests.factories import (
     make_user,
     run_of,
 )
-from webapp.comparison import exports
 from webapp.comparison.cells import Comparison, SameRun
 from webapp.comparison.corrections import corrections
 from webapp.comparison.table import StageTable, stage_table
+from webapp.comparison.tables import stage_tables
 from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import plain
@@ -142,7 +142,7 @@ def test_a_checkpoint_is_never_compared_with_itself():
     client.force_login(make_user())
     page = client.get("/experiments/demo-1/comparison/").content.decode()
     assert page.count('<div class="why-not muted">same run</div>') == 2
-    assert "same run" in exports.stages(table).sheet.grid.markdown()
+    assert "same run" in stage_tables.stages(table).sheet.grid.markdown()
     assert "same run" in report(made)
     assert last_results()[0].differences[0].note == "same run"
 
@@ -161,7 +161,7 @@ def test_outcomes_from_before_the_launch_make_it_suggestive_at_most():
     sentence = verdict_sentences(table)[0]
     assert "Chosen after seeing" in sentence.limits
     assert sentence.headline.endswith("which is suggestive only.")
-    assert "chosen after seeing" in exports.stages(table).sheet.grid.markdown()
+    assert "chosen after seeing" in stage_tables.stages(table).sheet.grid.markdown()
 
 
 def test_repeating_a_plan_is_not_choosing_it_after_seeing():

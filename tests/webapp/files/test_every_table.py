@@ -28,8 +28,8 @@ from pylatexenc.macrospec import MacroSpec
 from tests import factories, histories
 from tests.typeset import INSTALLED, typeset
 from tests.webapp.reports.test_experiment_tables import HOSTILE
-from webapp.comparison import checkpoint_exports
 from webapp.comparison.checkpoints import MOST, across
+from webapp.comparison.tables import checkpoint_tables
 from webapp.experiments.models import Experiment
 from webapp.files.formats import FORMATS
 from webapp.files.grid import Grid
@@ -75,7 +75,7 @@ def made(what: str, experiment: Experiment) -> Table:
         return files.experiments(Experiment.objects.all())
     if what == "checkpoints":
         runs = experiment.runs.order_by("-stage__position", "-seed", "condition__position")[:MOST]
-        return checkpoint_exports.checkpoints(across([(experiment.name, str(run.pk)) for run in runs]))
+        return checkpoint_tables.checkpoints(across([(experiment.name, str(run.pk)) for run in runs]))
     return build(what, TableChoices(experiment))
 
 

@@ -14,8 +14,8 @@ from django.urls import reverse
 from tests import factories
 from training.recipes import recipe as recipes
 from training.recipes.recipe import RecipeError
-from webapp.comparison.exports import provenance
 from webapp.comparison.table import stage_table
+from webapp.comparison.tables.stage_tables import provenance
 from webapp.experiments.models import Experiment
 from webapp.launch import reuse
 from webapp.launch.launch import launch

@@ -16,10 +16,10 @@ import pytest
 from tests.factories import BENCHMARK, add_evaluation, add_samples, make_attempt, make_experiment, run_of
 from tests.histories import make_history
 from tests.typeset import INSTALLED, typeset
-from tests.webapp.comparison.test_exports import HOSTILE
-from webapp.comparison import exports
-from webapp.comparison.stage_sheets import stage_sheet
+from tests.webapp.comparison.tables.test_stage_tables import HOSTILE
 from webapp.comparison.table import stage_table
+from webapp.comparison.tables import stage_tables
+from webapp.comparison.tables.stage_sheets import stage_sheet
 from webapp.files import latex
 from webapp.files.excel import workbook
 from webapp.files.formats import FORMATS
@@ -51,8 +51,8 @@ def sheet_rows(written, title="Stage table"):
 
 
 def test_the_workbook_holds_the_rows_to_the_digit(table):
-    wanted = exports.rows(table, AT)
-    written = workbook(exports.stages(table, AT))
+    wanted = stage_tables.rows(table, AT)
+    written = workbook(stage_tables.stages(table, AT))
     assert sheet_rows(written) == [
         {k: v.isoformat() if isinstance(v, datetime) else None if v == "" else v for k, v in row.items()}
         for row in wanted
@@ -70,8 +70,8 @@ def test_the_workbook_holds_the_rows_to_the_digit(table):
 
 
 def test_parquet_holds_the_rows_typed_and_says_where_they_come_from(table):
-    found = pq.read_table(pa.BufferReader(parquet(exports.stages(table, AT))))
-    wanted = exports.rows(table, AT)
+    found = pq.read_table(pa.BufferReader(parquet(stage_tables.stages(table, AT))))
+    wanted = stage_tables.rows(table, AT)
     rows = found.to_pylist()
     assert rows == wanted
     assert {row["exported_at"] for row in rows} == {AT}
@@ -82,17 +82,17 @@ def test_parquet_holds_the_rows_typed_and_says_where_they_come_from(table):
         "double",
         "int64",
     ]
-    assert json.loads(found.schema.metadata[b"provenance"]) == exports.provenance(table, AT)
+    assert json.loads(found.schema.metadata[b"provenance"]) == stage_tables.provenance(table, AT)
 
 
 def test_the_mean_over_seeds_is_marked_where_seeds_are_numbers():
     table = stage_table(make_history("seeds-1", done=4, seeds=(0, 1, 2)))
-    rows = pq.read_table(pa.BufferReader(parquet(exports.stages(table)))).to_pylist()
+    rows = pq.read_table(pa.BufferReader(parquet(stage_tables.stages(table)))).to_pylist()
     means = [row for row in rows if row["over_seeds"]]
-    wanted = [row for row in exports.rows(table) if row["over_seeds"]]
+    wanted = [row for row in stage_tables.rows(table) if row["over_seeds"]]
     assert [row["delta"] for row in means] == [row["delta"] for row in wanted]
     assert len(means) == 8 and {row["seed"] for row in means} == {None}
-    assert sum(row["over_seeds"] for row in sheet_rows(workbook(exports.stages(table)))) == 8
+    assert sum(row["over_seeds"] for row in sheet_rows(workbook(stage_tables.stages(table)))) == 8
 
 
 def test_samples_have_a_sheet_and_a_table():
@@ -104,11 +104,13 @@ def test_samples_have_a_sheet_and_a_table():
         attempt = make_attempt(run, state=State.SUCCEEDED)
         add_samples(add_evaluation(attempt, [True, False]), [[True, False], [False, False]])
     table = stage_table(experiment)
-    assert [row["pass_at_k"] for row in sheet_rows(workbook(exports.stages(table)), "pass@k")] == [
+    assert [row["pass_at_k"] for row in sheet_rows(workbook(stage_tables.stages(table)), "pass@k")] == [
         0.25,
         0.5,
     ] * 2
-    assert r"\caption{pass@k on one\_step\_multiplication, demo-1.}" in latex.latex(exports.stages(table))
+    assert r"\caption{pass@k on one\_step\_multiplication, demo-1.}" in latex.latex(
+        stage_tables.stages(table)
+    )
 
 
 def on_one_line(text):
@@ -171,10 +173,10 @@ def check_structure(text):
 
 
 def test_latex_shows_the_table_as_people_read_it(table):
-    text = latex.latex(exports.stages(table, AT))
+    text = latex.latex(stage_tables.stages(table, AT))
     grid = stage_sheet(table).grid
     assert latex_cells(text)[0] == [grid.header, *grid.lines]
-    for label, value in exports.provenance(table, AT).items():
+    for label, value in stage_tables.provenance(table, AT).items():
         assert f"% {label}: {value}\n" in text
         assert shown(latex.escaped(f"{label}: {value}")) == f"{label}: {value}"
         assert latex.escaped(f"{label}: {value}") in text.split(r"\footnotesize")[1]
@@ -184,9 +186,12 @@ def test_latex_shows_the_table_as_people_read_it(table):
 def test_latex_compiles(tmp_path):
     """Where pdflatex is installed; what it compiles is checked for its structure everywhere."""
     tables = [
-        latex.latex(exports.stages(hostile_table_named(name, number))) for number, name in enumerate(HOSTILE)
+        latex.latex(stage_tables.stages(hostile_table_named(name, number)))
+        for number, name in enumerate(HOSTILE)
     ]
-    tables.append(latex.latex(exports.stages(stage_table(make_history("seeds-1", done=4, seeds=(0, 1))))))
+    tables.append(
+        latex.latex(stage_tables.stages(stage_table(make_history("seeds-1", done=4, seeds=(0, 1)))))
+    )
     for text in tables:
         check_structure(text)
     if not INSTALLED:
@@ -220,6 +225,6 @@ def test_every_format_is_downloaded_with_the_pages_choices(client, table):
 
 def test_an_empty_experiment_has_an_empty_table():
     table = stage_table(make_experiment())
-    assert sheet_rows(workbook(exports.stages(table))) == []
-    assert pq.read_table(pa.BufferReader(parquet(exports.stages(table)))).num_rows == 0
-    check_structure(latex.latex(exports.stages(table)))
+    assert sheet_rows(workbook(stage_tables.stages(table))) == []
+    assert pq.read_table(pa.BufferReader(parquet(stage_tables.stages(table)))).num_rows == 0
+    check_structure(latex.latex(stage_tables.stages(table)))

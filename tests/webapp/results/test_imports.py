@@ -14,9 +14,9 @@ from scipy.stats import fisher_exact
 from statsmodels.stats.proportion import confint_proportions_2indep
 
 from tests.factories import make_experiment, make_user
-from webapp.comparison import exports
 from webapp.comparison.cells import Refusal, UnpairedComparison
 from webapp.comparison.table import stage_table
+from webapp.comparison.tables import stage_tables
 from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files import text_formats
@@ -172,7 +172,7 @@ def test_rates_without_counts_are_shown_and_not_tested(experiment):
 
 def test_exports_hold_the_counts_and_say_unpaired(experiment):
     table = stage_table(experiment)
-    rows = list(csv.DictReader(io.StringIO(text_formats.csv(exports.stages(table)))))
+    rows = list(csv.DictReader(io.StringIO(text_formats.csv(stage_tables.stages(table)))))
     assert {
         (row["stage"], row["condition"]): (int(row["correct"]), int(row["problems"])) for row in rows
     } == {
@@ -189,17 +189,17 @@ def test_exports_hold_the_counts_and_say_unpaired(experiment):
     )
     assert float(last["fisher_p"]) == pytest.approx(fisher_exact([[11, 489], [20, 480]]).pvalue)
     assert float(last["repetition_rate"]) == 0.835
-    text = text_formats.markdown(exports.stages(table))
+    text = text_formats.markdown(stage_tables.stages(table))
     assert "imported, counts only" in text and "Fisher p (unpaired)" in text and "McNemar" not in text
     assert "different numbers of problems (gsm8k_sft 1,319; curriculum_sft 500;" in text.replace(
         ", curriculum", "; curriculum"
     ).replace(", grpo", "; grpo")
-    read = json.loads(text_formats.json(exports.stages(table)))
+    read = json.loads(text_formats.json(stage_tables.stages(table)))
     assert "unpaired" in read["provenance"]["Test"]
     assert read["warnings"]
     rates = list(
         csv.DictReader(
-            io.StringIO(text_formats.csv(exports.stages(stage_table(experiment, benchmark="hellaswag"))))
+            io.StringIO(text_formats.csv(stage_tables.stages(stage_table(experiment, benchmark="hellaswag"))))
         )
     )
     assert [(row["rate"], row["correct"], row["problems"]) for row in rates] == [
@@ -250,7 +250,7 @@ def test_the_pages_mark_it_and_offer_nothing_that_only_runs_have(signed_in, expe
 def test_a_new_run_on_the_same_pages_stays_paired(experiment):
     made = make_experiment("demo-1", stages=(("drills", "sft"),))
     assert not made.imported
-    assert "exact McNemar" in exports.provenance(stage_table(made))["Test"]
+    assert "exact McNemar" in stage_tables.provenance(stage_table(made))["Test"]
 
 
 def test_importing_twice_changes_nothing(experiment):

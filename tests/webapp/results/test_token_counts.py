@@ -8,9 +8,9 @@ import pytest
 from scipy import stats
 
 from tests.factories import add_evaluation, make_attempt, make_experiment, make_user
-from webapp.comparison import exports
 from webapp.comparison.cells import MeansComparison
 from webapp.comparison.table import stage_table
+from webapp.comparison.tables import stage_tables
 from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.files import text_formats
 from webapp.results.models import Evaluation, Outcome
@@ -142,7 +142,9 @@ def test_page_and_exports_write_it_in_its_unit(experiment, client):
     )
     one = stage_table(experiment, metric="mul_tokens_per_response").rows[0].seeds[0].comparisons[0]
     assert (float(row["rate"]), float(row["delta"]), float(row["means_p"])) == (0.5, 0.5, one.p)
-    written = text_formats.markdown(exports.stages(stage_table(experiment, metric="mul_tokens_per_response")))
+    written = text_formats.markdown(
+        stage_tables.stages(stage_table(experiment, metric="mul_tokens_per_response"))
+    )
     assert "Δ mul-tokens" in written
     assert "0.500 (45 in 90)" in written
 

@@ -16,13 +16,14 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
-from webapp.comparison import exports, graders, groups, pass_exports
+from webapp.comparison import graders, groups
 from webapp.comparison.cells import Refusal, SameRun, SeedsComparison
 from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
 from webapp.comparison.pass_curves import MEANINGS, curves
-from webapp.comparison.stage_sheets import detail_sheet, stage_sheet
 from webapp.comparison.table import StageTable, stage_table
+from webapp.comparison.tables import pass_at_k_sheets, stage_tables
+from webapp.comparison.tables.stage_sheets import detail_sheet, stage_sheet
 from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.comparison.wording import mixed_sizes
 from webapp.diagnosis import readings
@@ -78,10 +79,10 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
         "corrections": corrections(table),
         "warning": " ".join(filter(None, (mixed_sizes(table), graders.mixed(table)))),
         "remarks": Publication.model_validate(experiment.recipe).remarks() if table.imported else [],
-        "provenance": exports.provenance(table),
+        "provenance": stage_tables.provenance(table),
         "groups": groups.sheet(table).page_view,
         "groups_caption": groups.CAPTION,
-        "changes": pass_exports.change_sheet(table).page_view if table.samples else None,
+        "changes": pass_at_k_sheets.change_sheet(table).page_view if table.samples else None,
         "details": detail_sheet(table).page_view,
         "meanings": MEANINGS,
         "query": request.GET.urlencode(),
@@ -113,7 +114,7 @@ def pass_charts(request: HttpRequest, name: str) -> HttpResponse:
         table = _table(request, experiment)
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
-    return JsonResponse({"charts": pass_exports.charts(table, curves(table))})
+    return JsonResponse({"charts": pass_at_k_sheets.charts(table, curves(table))})
 
 
 @require_GET

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from webapp.comparison import graders, groups, pass_exports
+from webapp.comparison import graders, groups
 from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
-from webapp.comparison.stage_sheets import detail_sheet, stage_sheet
 from webapp.comparison.table import StageTable
+from webapp.comparison.tables import pass_at_k_sheets
+from webapp.comparison.tables.stage_sheets import detail_sheet, stage_sheet
 from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.comparison.wording import mixed_sizes
 from webapp.files.table import Sheet, Table, Value
@@ -35,7 +36,7 @@ def details(table: StageTable, exported_at: datetime | None = None) -> Table:
 
 def pass_at_k(table: StageTable, exported_at: datetime | None = None) -> Table:
     """The curves, and what the last stages did to them."""
-    first, *more = pass_exports.sheets(table, exported_at)
+    first, *more = pass_at_k_sheets.sheets(table, exported_at)
     return _table(table, "pass-at-k", "pass@k", first, exported_at, more=more)
 
 
@@ -56,7 +57,7 @@ def _table(
 ) -> Table:
     if with_statements:
         more = [detail_sheet(table, exported_at)]
-        more += pass_exports.sheets(table, exported_at) if table.samples else []
+        more += pass_at_k_sheets.sheets(table, exported_at) if table.samples else []
     return Table(
         name=f"{table.experiment.name}-{table.benchmark}{'' if with_statements else f'-{name}'}",
         heading=title,

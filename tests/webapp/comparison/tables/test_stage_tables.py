@@ -9,8 +9,8 @@ import pytest
 
 from tests.factories import EVALUATION_SETTINGS, add_evaluation, make_attempt, make_experiment, run_of
 from tests.histories import make_history
-from webapp.comparison import exports
 from webapp.comparison.table import stage_table
+from webapp.comparison.tables import stage_tables
 from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.files import text_formats
 from webapp.files.grid import Grid
@@ -33,7 +33,7 @@ def outcomes(stage, condition, seed=0):
 
 
 def test_csv_equals_the_database_to_the_digit(table):
-    rows = list(csv.DictReader(io.StringIO(text_formats.csv(exports.stages(table)))))
+    rows = list(csv.DictReader(io.StringIO(text_formats.csv(stage_tables.stages(table)))))
     assert len(rows) == 12
     for row in rows:
         mine = outcomes(row["stage"], row["condition"])
@@ -55,16 +55,16 @@ def test_csv_equals_the_database_to_the_digit(table):
 
 
 def test_csv_begins_with_what_people_look_for(table):
-    header = text_formats.csv(exports.stages(table)).splitlines()[0].split(",")
+    header = text_formats.csv(stage_tables.stages(table)).splitlines()[0].split(",")
     wanted = "correct problems accuracy wilson_low wilson_high delta delta_low delta_high mcnemar_p adjusted_p role interval_level"
     wanted += " gained lost mul_tokens_per_response repetition_rate hit_limit_rate mean_tokens"
     assert set(wanted.split()) <= set(header)
 
 
 def test_json_holds_the_same_rows_as_csv(table):
-    document = json.loads(text_formats.json(exports.stages(table, AT)))
-    flat = list(csv.DictReader(io.StringIO(text_formats.csv(exports.stages(table, AT)))))
-    origin = exports.stages(table, AT).origin
+    document = json.loads(text_formats.json(stage_tables.stages(table, AT)))
+    flat = list(csv.DictReader(io.StringIO(text_formats.csv(stage_tables.stages(table, AT)))))
+    origin = stage_tables.stages(table, AT).origin
     assert [
         {k: "" if v is None else str(v) for k, v in row.items()} | {"provenance": origin}
         for row in document["rows"]
@@ -91,7 +91,7 @@ def markdown_tables(text):
 
 
 def test_markdown_shows_counts_differences_and_provenance(table):
-    text = text_formats.markdown(exports.stages(table, AT))
+    text = text_formats.markdown(stage_tables.stages(table, AT))
     cells = markdown_tables(text)
     grpo = next(line for line in cells if line[0] == "grpo")
     correct = sum(o.correct for o in outcomes("grpo", "mul_tokens").values())
@@ -105,18 +105,18 @@ def test_markdown_shows_counts_differences_and_provenance(table):
 
 def test_several_seeds_get_rows_of_their_own_and_a_mean():
     table = stage_table(make_history("seeds-1", done=4, seeds=(0, 1, 2)))
-    rows = [row for row in exports.rows(table) if row["stage"] == "words"]
+    rows = [row for row in stage_tables.rows(table) if row["stage"] == "words"]
     assert [row["seed"] for row in rows] == [0, 0, 1, 1, 2, 2, None, None]
     assert [row["over_seeds"] for row in rows] == [False] * 6 + [True] * 2
     deltas = [row["delta"] for row in rows if row["condition"] == "mul_tokens"]
     assert deltas[3] == pytest.approx(sum(deltas[:3]) / 3)
     assert rows[7]["mcnemar_p"] is None
     assert 0 <= rows[7]["t_p"] <= 1
-    assert "words, mean" in text_formats.markdown(exports.stages(table))
-    assert "one paired difference a seed" in text_formats.markdown(exports.stages(table))
-    apart = [line[0] for line in exports.stages(table).sheet.grid.lines]
+    assert "words, mean" in text_formats.markdown(stage_tables.stages(table))
+    assert "one paired difference a seed" in text_formats.markdown(stage_tables.stages(table))
+    apart = [line[0] for line in stage_tables.stages(table).sheet.grid.lines]
     assert [name.partition(", ")[2] for name in apart] == ["seed 0", "seed 1", "seed 2", "mean"] * 4
-    together = exports.stages(table, together=True)
+    together = stage_tables.stages(table, together=True)
     assert {row["over_seeds"] for row in together.sheet.records()} == {True}
     assert all(line[0].endswith(", mean") for line in together.sheet.grid.lines) and together.sheet.grid.lines
 
@@ -140,12 +140,12 @@ def test_names_stay_text(name):
         attempt = make_attempt(run_of(experiment, condition, "drills"), state=State.SUCCEEDED)
         add_evaluation(attempt, [True, False])
     table = stage_table(experiment)
-    row = list(csv.DictReader(io.StringIO(text_formats.csv(exports.stages(table)))))[1]
+    row = list(csv.DictReader(io.StringIO(text_formats.csv(stage_tables.stages(table)))))[1]
     assert row["condition"].lstrip("'") == name
     assert row["condition"][0] not in "=+-@"
     assert float(row["delta"]) == 0.0
-    assert json.loads(text_formats.json(exports.stages(table)))["rows"][1]["condition"] == name
-    text = text_formats.markdown(exports.stages(table))
+    assert json.loads(text_formats.json(stage_tables.stages(table)))["rows"][1]["condition"] == name
+    text = text_formats.markdown(stage_tables.stages(table))
     assert "<script" not in text
     assert len(markdown_tables(text)[1]) == 9
     assert "[z](q)" not in text
@@ -158,9 +158,9 @@ def test_negative_numbers_stay_numbers():
         add_evaluation(attempt, [i < right for i in range(10)])
     assert (
         float(
-            list(csv.DictReader(io.StringIO(text_formats.csv(exports.stages(stage_table(experiment))))))[1][
-                "delta"
-            ]
+            list(csv.DictReader(io.StringIO(text_formats.csv(stage_tables.stages(stage_table(experiment))))))[
+                1
+            ]["delta"]
         )
         == -0.7
     )
@@ -173,9 +173,9 @@ def test_a_refused_comparison_says_why_in_every_export():
         add_evaluation(attempt, [True] * 5, settings=EVALUATION_SETTINGS | {"max_new_tokens": limit})
     table = stage_table(experiment)
     for text in (
-        text_formats.csv(exports.stages(table)),
-        text_formats.markdown(exports.stages(table)),
-        text_formats.json(exports.stages(table)),
+        text_formats.csv(stage_tables.stages(table)),
+        text_formats.markdown(stage_tables.stages(table)),
+        text_formats.json(stage_tables.stages(table)),
     ):
         assert "the token limit differs (28 against 64)" in text
     assert verdict_sentences(table)[0].verdict is None
@@ -183,9 +183,9 @@ def test_a_refused_comparison_says_why_in_every_export():
 
 def test_an_empty_experiment_exports_its_header():
     table = stage_table(make_experiment())
-    assert text_formats.csv(exports.stages(table)).count("\n") == 1
-    assert "is not decided yet" in text_formats.markdown(exports.stages(table))
-    assert json.loads(text_formats.json(exports.stages(table)))["rows"] == []
+    assert text_formats.csv(stage_tables.stages(table)).count("\n") == 1
+    assert "is not decided yet" in text_formats.markdown(stage_tables.stages(table))
+    assert json.loads(text_formats.json(stage_tables.stages(table)))["rows"] == []
 
 
 def test_numbers_are_written_for_people():

@@ -1,0 +1,1 @@
+"""Comparisons as tables: their sheets, for the page, the report and files."""
