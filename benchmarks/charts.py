@@ -8,7 +8,6 @@ Server and database of `mulberry up`, synthetic records (`mulberry seed`), headl
 import argparse
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable
 
@@ -16,6 +15,7 @@ import httpx
 import numpy as np
 from playwright.sync_api import Page, sync_playwright
 
+from tests.browsers import start_browser
 from tests.stack import RunningStack
 
 TURNS = 5
@@ -52,10 +52,7 @@ def main() -> None:
             (run,) = stack.rows(GRPO)[0]
             print(f"{points:,} points, run {run}")
             with sync_playwright() as playwright:
-                program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))))
-                browser = playwright.chromium.launch(
-                    executable_path=program, args=["--no-sandbox", "--disable-gpu"]
-                )
+                browser = start_browser(playwright)
                 page = browser.new_page()
                 page.goto(stack.sign_in_link())
                 page.wait_for_url(f"{stack.address}/")

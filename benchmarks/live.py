@@ -6,12 +6,12 @@ The limit is one second for 95 of 100. Training, database, web and browser share
 """
 
 import argparse
-import shutil
 import time
 
 import numpy as np
 from playwright.sync_api import Page, expect, sync_playwright
 
+from tests.browsers import start_browser
 from tests.stack import RunningStack
 
 LIMIT = 1.0
@@ -41,10 +41,7 @@ def main() -> None:
         while not (running := stack.rows(RUNNING)):
             time.sleep(0.5)
         with sync_playwright() as playwright:
-            program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-            browser = playwright.chromium.launch(
-                executable_path=program, args=["--no-sandbox", "--disable-gpu"]
-            )
+            browser = start_browser(playwright)
             delays = _watched(browser.new_page(), stack, running[0][0])
             browser.close()
         stack.stop()

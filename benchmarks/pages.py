@@ -9,7 +9,6 @@ searches among the rollouts. The limits: 1.5 s for a page, 1 s for a search. Wit
 
 import argparse
 import os
-import shutil
 import statistics
 import sys
 import time
@@ -20,6 +19,7 @@ import psutil
 from playwright.sync_api import Page, sync_playwright
 
 from tests.axe import violations, without_policy
+from tests.browsers import start_browser
 from tests.stack import RunningStack
 
 PAGE, SEARCH = 1.5, 1.0  # seconds
@@ -112,8 +112,7 @@ def _visit_all(stack: RunningStack, repeats: int) -> bool:
     """Whether a page is over its limit."""
     slow = False
     with sync_playwright() as playwright:
-        program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox", "--disable-gpu"])
+        browser = start_browser(playwright)
         page = browser.new_page()
         page.goto(stack.sign_in_link())
         page.wait_for_url(f"{stack.address}/")

@@ -5,13 +5,12 @@ async tests elsewhere.
 """
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browsers import start_browser
 from tests.served import COUNTING, served, session, wait_until_idle
 from tests.stack import RunningStack
 
@@ -63,15 +62,8 @@ def launched(request: pytest.FixtureRequest, stack: RunningStack) -> list[str]:
 def browser() -> Iterator[Browser]:
     """Headless Chromium."""
     expect.set_options(timeout=BROWSER_PATIENCE)
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.fail("no Chromium; `make test` installs it as root, else install the package chromium")
-    arguments = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-    arguments += ["--disable-component-update", "--disable-sync"]
-    if os.geteuid() == 0:
-        arguments.append("--no-sandbox")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=arguments)
+        chromium = start_browser(playwright)
         yield chromium
         chromium.close()
 

@@ -49,7 +49,9 @@ def _programs() -> Iterator[Check]:
             yield Check(package, True, version(package))
         except PackageNotFoundError:
             yield Check(package, False, "is not installed; run `make setup`")
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    browser = next(
+        filter(None, map(shutil.which, ("chromium-headless-shell", "chromium", "google-chrome"))), None
+    )
     yield Check("browser", True, browser or "no Chromium: only `make test` needs one")
 
 
