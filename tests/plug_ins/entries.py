@@ -40,7 +40,7 @@ ENTRIES: dict[str, dict[str, list[tuple[str, str]]]] = {
         "docs/findings.md": [("|---|---|---|", "| `counted` | counting | numbers were recorded |")],
     },
     "a metric of the comparison": {
-        "training/recipes/planned_question.py": [('    "accuracy",', '    "counting_rate",')],
+        "training/recipes/metric_names.py": [('    "accuracy",', '    "counting_rate",')],
         "webapp/comparison/metrics.py": [
             (
                 '        ComparisonMetric("accuracy", "Accuracy", "correct", "right"),',

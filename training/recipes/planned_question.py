@@ -3,7 +3,6 @@
 Everything else that a comparison shows is secondary or exploratory: docs/statistics.md.
 """
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,21 +10,12 @@ from typing import Any, Literal
 from pydantic import Field
 
 from training.did_you_mean import nearest
+from training.recipes.metric_names import AMOUNTS, METRICS, PASS_AT, metric_names
 from training.settings.errors import error_at
 from training.settings.shared import Settings
 
 Contrast = Literal["difference", "gain", "interaction", "equivalence"]
 PairedTest = Literal["midp", "exact"]
-METRICS = (
-    "accuracy",
-    "repetition_rate",
-    "hit_limit_rate",
-    "steps_right_rate",
-    "mul_tokens_per_response",
-    "tokens_per_response",
-)  # what conditions are compared by; and pass_at_k of so many samples as there are
-AMOUNTS = ("mul_tokens_per_response", "tokens_per_response")
-PASS_AT = re.compile(r"pass_at_[0-9]+")
 NEEDS_START = ("gain", "interaction")  # contrasts of a stage with the one that it starts from
 OLD_KEY = "primary_metric"  # what recipes said before there was more than the benchmark to say
 
@@ -183,17 +173,6 @@ def check(question: PlannedQuestion, design: Design, benchmarks: Iterable[str], 
     if question.interim is not None and question.interim >= question.decide(seeds):
         text = f"a look after {question.interim} seeds is none before the end: {question.decide(seeds)} decide; look earlier"
         raise error_at("primary.interim", text)
-
-
-def sizes(samples: int) -> tuple[int, ...]:
-    """The k that pass@k is shown for: powers of two, and all the samples: 6 → 1, 2, 4, 6."""
-    powers = [2**i for i in range(samples.bit_length()) if 2**i <= samples]
-    return tuple(dict.fromkeys((*powers, *([samples] if samples else []))))
-
-
-def metric_names(samples: int) -> list[str]:
-    """What conditions can be compared by, of a benchmark for which so many completions are drawn."""
-    return [*METRICS, *(f"pass_at_{k}" for k in sizes(samples))]
 
 
 def _check_metric(metric: str, samples: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import Literal
 
-from training.recipes.planned_question import sizes
+from training.recipes.metric_names import sizes
 
 
 @dataclass(frozen=True)

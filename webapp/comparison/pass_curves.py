@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from training.recipes.planned_question import sizes
+from training.recipes.metric_names import sizes
 from webapp.comparison.cells import Cell, why_not_comparable
 from webapp.comparison.table import StageTable
 from webapp.results.samples import Sampled, sampled

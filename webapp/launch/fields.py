@@ -10,7 +10,8 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 from pydantic.fields import FieldInfo
 
 from training.benchmarks import BENCHMARKS
-from training.recipes import planned_question, recipe as recipes
+from training.recipes import recipe as recipes
+from training.recipes.metric_names import metric_names
 from training.recipes.recipe import Recipe
 from training.rewards import REWARDS
 from training.settings.errors import LISTED_BY
@@ -177,7 +178,7 @@ def _offer_names(asked: FieldGroup, recipe: Recipe) -> None:
     stages, conditions = recipe.design.parents, recipe.design.conditions
     offered = {
         "primary.benchmark": [(name, name) for name in BENCHMARKS],
-        "primary.metric": [(name, name) for name in planned_question.metric_names(samples)],
+        "primary.metric": [(name, name) for name in metric_names(samples)],
         "primary.stage": [("", "each last stage"), *((name, name) for name in stages)],
         "primary.condition": [("", "each"), *((name, name) for name in conditions)],
     }

@@ -3,8 +3,9 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from training.recipes.metric_names import AMOUNTS as NO_SHARES
 from training.recipes.plan import problems
-from training.recipes.planned_question import AMOUNTS as NO_SHARES, Contrast, contrasts
+from training.recipes.planned_question import Contrast, contrasts
 from training.recipes.recipe import Recipe
 from webapp.statistics.planned_seeds import LOOK
 from webapp.statistics.power import (

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from training.recipes.planned_question import Design, PlannedQuestion, contrasts, metric_names
+from training.recipes.metric_names import metric_names
+from training.recipes.planned_question import Design, PlannedQuestion, contrasts
 from training.recipes.recipe import Recipe, RecipeError, build, names, read
 
 BENCHMARK = "one_step_multiplication"

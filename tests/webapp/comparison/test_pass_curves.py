@@ -19,7 +19,7 @@ from tests.factories import (
     make_user,
     run_of,
 )
-from training.recipes.planned_question import AMOUNTS as AMOUNT_NAMES, metric_names, sizes
+from training.recipes.metric_names import AMOUNTS as AMOUNT_NAMES, metric_names, sizes
 from webapp.comparison.cells import MeansComparison, Refusal
 from webapp.comparison.metrics import AMOUNTS, metrics
 from webapp.comparison.pass_curves import changes, curves
