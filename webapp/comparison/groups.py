@@ -90,7 +90,7 @@ def groups(table: StageTable) -> list[ProblemGroup]:
 def sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
     """The groups as a sheet; proportions are 0…1 in full precision."""
     several = len(table.others) > 1
-    group = Column("group", "text", "ProblemGroup", value="name")
+    group = Column("group", "text", "Group", value="name")
     stage = Column("stage", "text", "Stage")
     seed = Column("seed", "integer", "Seed" if table.several_seeds else "")
     problems = Column("problems", "integer", "Problems")

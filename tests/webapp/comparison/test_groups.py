@@ -41,6 +41,11 @@ def test_each_group_has_its_counts_and_interval(experiment: Experiment) -> None:
     assert found["plain"].problems == 150, "a problem counts in each group that it belongs to"
 
 
+def test_the_first_columns_say_in_words_what_they_have(experiment: Experiment) -> None:
+    columns = sheet(stage_table(experiment)).view.columns
+    assert [column.title for column in columns][:3] == ["Stage", "Group", "Problems"]
+
+
 def test_groups_that_share_no_problem_add_up_to_the_whole(experiment: Experiment) -> None:
     table = stage_table(experiment)
     pair = tuple(cell.result.evaluation for cell in table.rows[0].seeds[0].cells)
