@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from training.code_version import code_version
 from training.engine.run_context import Run, Stopped
-from training.process import prctl, ranks, torchrun
+from training.process import memory, prctl, ranks, torchrun
 from training.process.journal import Journal, Silent
 from training.recipes.recipe import RunSpec
 
@@ -83,10 +83,12 @@ def _spec(run_dir: Path) -> RunSpec:
 
 
 def _prepare_process(run_spec: RunSpec) -> None:
-    """The visible GPUs, the set number of threads, quiet libraries; then meet the other processes."""
+    """The visible GPUs or the allocator, the set number of threads, quiet libraries; then meet the other processes."""
     kind, _, numbers = run_spec.device.partition(":")
     if kind == "cuda":
         _show_gpus(numbers)
+    else:
+        memory.keep_what_is_freed()
     os.environ["OMP_NUM_THREADS"] = str(run_spec.threads)  # accelerate would choose where this is missing
     import torch
     import transformers

@@ -222,20 +222,21 @@ def test_training_goes_on_while_the_database_is_out_of_reach(
     place: Place, in_thread: Callable[[Supervision], threading.Thread], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "HEARTBEAT", 0.5)
+    with connection.cursor() as cursor:  # this thread's, and those that threads of other tests keep
+        cursor.execute("SELECT array_agg(pid) FROM pg_stat_activity WHERE datname = current_database()")
+        ((kept,),) = cursor.fetchall()
     supervision = place.supervise(scripts.UNTIL_TOLD)
     thread = in_thread(supervision)
     wait_for(lambda: series([place.run.pk]))
     parameters = connection.get_connection_params() | {"cursor_factory": psycopg.Cursor}
-    name, own = parameters["dbname"], connection.connection.info.backend_pid
+    name = parameters["dbname"]
 
     def admit(yes: bool) -> None:
         with psycopg.connect(**parameters | {"dbname": "postgres"}, autocommit=True) as server:
             server.execute(f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS {yes}')
             if not yes:
-                others = (
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> %s"
-                )
-                server.execute(others, [name, own])
+                others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s AND pid <> ALL(%s)"
+                server.execute(others, [name, kept])
 
     admit(False)
     try:

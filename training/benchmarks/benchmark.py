@@ -54,6 +54,9 @@ class Benchmark:
     grade: GradeFunction
     size: int  # problems there are in all
     tokens: int  # of a prompt on average, in GPT-2's tokens; of choices, of all of them with the prompt before each
+    reads: tuple[
+        str, ...
+    ] = ()  # files and folders below the data folder; none where it makes its problems itself
     kind: Literal["answer", "choice"] = (
         "answer"  # the model writes a completion, or its likeliest choice counts
     )

@@ -21,4 +21,6 @@ def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
     return found
 
 
-BENCHMARK = Benchmark("gsm8k", GRADER, PROMPT_FORMAT, problems, grade, size=1_319, tokens=64)
+BENCHMARK = Benchmark(
+    "gsm8k", GRADER, PROMPT_FORMAT, problems, grade, size=1_319, tokens=64, reads=("gsm8k/test.jsonl",)
+)

@@ -52,5 +52,13 @@ def grade(problem: Problem, completion: str) -> Graded:
 
 
 BENCHMARK = Benchmark(
-    "hellaswag", GRADER, PROMPT_FORMAT, problems, grade, size=10_042, tokens=400, kind="choice"
+    "hellaswag",
+    GRADER,
+    PROMPT_FORMAT,
+    problems,
+    grade,
+    size=10_042,
+    tokens=400,
+    reads=("hellaswag",),
+    kind="choice",
 )

@@ -21,4 +21,6 @@ def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
     return found
 
 
-BENCHMARK = Benchmark("svamp", GRADER, PROMPT_FORMAT, problems, grade, size=1_000, tokens=43)
+BENCHMARK = Benchmark(
+    "svamp", GRADER, PROMPT_FORMAT, problems, grade, size=1_000, tokens=43, reads=("svamp",)
+)

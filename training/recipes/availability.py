@@ -13,6 +13,8 @@ from training.data_sets import DATA_SETS, data_set_of, how_to_get
 from training.recipes.recipe import Recipe, RecipeError, StageSpec, resolve
 from training.settings.shared import Source
 
+State = tuple[tuple[str, int, int], ...]  # path, size in bytes, time of the last change in ns: of each file
+
 
 def check_data(recipe: Recipe, data_dir: Path, specs: Sequence[StageSpec] | None = None) -> None:
     """Read the first item of every source, and every problem that a benchmark asks.
@@ -34,19 +36,23 @@ def check_data(recipe: Recipe, data_dir: Path, specs: Sequence[StageSpec] | None
             if repr(source) in looked or source.streams() is not None:
                 continue
             looked.add(repr(source))
+            read = _read(data_dir, source.reads())
             try:
-                if next(SOURCES[source.source](source, seed=0, data_dir=data_dir), None) is None:
-                    problems[path] = no_example(source, data_dir)
-            except ValueError as error:
+                if text := _source_problem(type(source), source.model_dump_json(), *read):
+                    problems[path] = text
+            except rows.UnreadableError as error:
                 problems[path] = str(error)
         for benchmark in spec.benchmarks:
             if (what := f"{benchmark.benchmark} {benchmark.problems}") in looked:
                 continue
             looked.add(what)
+            read = _read(data_dir, BENCHMARKS[benchmark.benchmark].reads)
             try:
-                BENCHMARKS[benchmark.benchmark].asked(benchmark.problems, data_dir=data_dir)
-            except ValueError as error:
-                problems[f"benchmarks.{benchmark.benchmark}"] = str(error)
+                text = _benchmark_problem(benchmark.benchmark, benchmark.problems, *read)
+            except rows.UnreadableError as error:
+                text = str(error)
+            if text:
+                problems[f"benchmarks.{benchmark.benchmark}"] = text
         if spec.tokenizer.kind == "gpt2" and "tokenizer" not in looked:
             looked.add("tokenizer")
             problems |= _tokenizer_problems(spec.tokenizer.path, data_dir)
@@ -83,6 +89,53 @@ def _sources(spec: StageSpec) -> Iterator[tuple[str, Source]]:
     for path, sources in spec.settings.mixtures().items():
         for source in sources:
             yield f"stages.{spec.stage}.{path}.{source.source}", source
+
+
+# The gallery looks at every recipe: what was read once holds until a file that it came from is another one.
+# A file that cannot be read is an error of the moment, and passes both functions.
+
+
+@lru_cache(maxsize=1024)
+def _source_problem(kind: type[Source], settings: str, data_dir: Path, state: State) -> str:
+    """What is wrong with a source's first example; empty: nothing."""
+    source = kind.model_validate_json(settings)
+    try:
+        first = next(SOURCES[source.source](source, seed=0, data_dir=data_dir), None)
+    except rows.UnreadableError:
+        raise
+    except ValueError as error:
+        return str(error)
+    return no_example(source, data_dir) if first is None else ""
+
+
+@lru_cache(maxsize=128)
+def _benchmark_problem(name: str, problems: int | None, data_dir: Path, state: State) -> str:
+    """What is wrong with the problems that a benchmark asks; empty: nothing."""
+    try:
+        BENCHMARKS[name].asked(problems, data_dir=data_dir)
+    except rows.UnreadableError:
+        raise
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _read(data_dir: Path, reads: Sequence[str]) -> tuple[Path, State]:
+    """The folder, and each file that is read, with its bytes and when its content or permissions changed last.
+
+    What reads no file is the same in every folder.
+    """
+    found = []
+    for place in reads:
+        path = data_dir / place
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            try:
+                stat = file.stat()
+            except OSError:
+                found.append((str(file), -1, 0))
+            else:
+                found.append((str(file), stat.st_size, stat.st_ctime_ns))
+    return data_dir if reads else Path(), tuple(found)
 
 
 def _tokenizer_problems(path: str | None, data_dir: Path) -> dict[str, str]:

@@ -51,6 +51,14 @@ def reading(kind, **settings):
     return recipe.build(data)
 
 
+def test_a_file_that_changed_is_read_again(tmp_path):
+    both = recipe.build(recipe.read("gsm8k_tiny"))  # as source and as benchmark
+    for fault in ("empty", None, "array", None):
+        faulty_data.write(tmp_path, fault) if fault else faulty_data.sound(tmp_path)
+        said = " ".join(missing_data(both, tmp_path))
+        assert [name in said for name in ("train.jsonl", "test.jsonl")] == [fault is not None] * 2, said
+
+
 @pytest.mark.parametrize("fault", faulty_data.READ)
 def test_what_can_be_read_over_is_read(fault, tmp_path):
     faulty_data.sound(tmp_path / "sound")
