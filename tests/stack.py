@@ -15,6 +15,8 @@ from typing import Any
 import psutil
 import psycopg
 
+from tests import commands
+
 ROOT = Path(__file__).resolve().parent.parent
 SAMPLES = ROOT / "tests" / "data"  # of the real data sets; read unless MULBERRY_DATA names the whole ones
 OURS = ("MULBERRY_", "DATABASE_URL", "CELERY_BROKER_URL", "DJANGO_")
@@ -77,15 +79,7 @@ class RunningStack:
 
     def mulberry(self, *arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
         """Run a `mulberry` command against it."""
-        return subprocess.run(
-            [sys.executable, "-m", "workers.cli", *arguments],
-            cwd=ROOT,
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-        )
+        return commands.mulberry(arguments, self.environment, ROOT, timeout)
 
     def launch_early(self, *arguments: str) -> None:
         """Launch what a later test waits for, so that it trains while others run."""

@@ -3,11 +3,11 @@
 import json
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from tests import commands
 from tests.stack import ROOT
 from workers.cli.main import build_parser
 
@@ -16,13 +16,8 @@ pytestmark = pytest.mark.timeout(240)
 
 def run(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """A command where nothing runs."""
-    return subprocess.run(
-        [sys.executable, "-m", "workers.cli", *arguments],
-        cwd=ROOT,
-        env={"PATH": "/usr/bin:/bin", "MULBERRY_HOME": str(home)},
-        capture_output=True,
-        text=True,
-    )
+    environment = {"PATH": "/usr/bin:/bin", "MULBERRY_HOME": str(home)}
+    return commands.mulberry(arguments, environment, ROOT, timeout=60)
 
 
 COMMANDS = ["up", "demo", "web", "worker", "doctor", "launch", "list", "status", "cancel", "retry", "table"]

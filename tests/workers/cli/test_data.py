@@ -4,7 +4,6 @@ import io
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from tests import commands
 from tests.hub import COMMIT, hub
 from tests.stack import OURS, ROOT, SAMPLES
 from training.data.sources import HUBS
@@ -26,18 +26,8 @@ def mulberry(
 ) -> subprocess.CompletedProcess[str]:
     """The command with this data folder and this hub; nothing of another hub's cache is seen."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith((*OURS, "HF_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "workers.cli", *arguments],
-        cwd=ROOT,
-        env={
-            **clean,
-            "MULBERRY_HOME": str(folder / "home"),
-            "HF_ENDPOINT": endpoint,
-            "HF_HOME": str(folder / "hf"),
-        },
-        capture_output=True,
-        text=True,
-    )
+    home = {"MULBERRY_HOME": str(folder / "home"), "HF_ENDPOINT": endpoint, "HF_HOME": str(folder / "hf")}
+    return commands.mulberry(arguments, clean | home, ROOT, timeout=60)
 
 
 def parquet(rows: list[dict[str, Any]]) -> bytes:
