@@ -271,7 +271,9 @@ def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) ->
             kind = "Not tested"
         else:
             kind = "Suggestive" if one.verdict.word == "suggestive" else "Not supported"
-        section.items.append(f"{kind}, {one.label.lower()}: {one.headline}")
+        section.items.append(
+            f"{kind}, {one.label.lower()}: {one.headline}{f' {one.reach}' if one.reach else ''}"
+        )
     if not table.several_seeds:
         section.items.append(
             "One seed compares two checkpoints: whether the conditions differ needs more seeds (3 or more)."
