@@ -43,7 +43,10 @@ class Components(NamedTuple):
     residual: float
 
     def spread(self, problems: int) -> float:
-        """Standard deviation between seeds of a difference over so many problems, which the seeds share."""
+        """Standard deviation between seeds of a difference over so many problems, which the seeds share.
+
+        At as many as were asked it is what the seeds show, or what the residual alone makes, whichever is more.
+        """
         return sqrt(self.seed + self.residual / problems)
 
 
