@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from training.recipes.planned_question import Contrast
 from webapp.comparison.cells import (
     Cell,
     Comparison,
@@ -84,6 +85,8 @@ class ComparisonRow:
     mean: float | None = None
     baseline: str | None = None
     compared: Found = None
+    contrast: Contrast | None = None  # what `compared` is about; None: not compared
+    start: str | None = None  # of a gain or an interaction the stage that it starts from
 
     @property
     def over_seeds(self) -> bool:
@@ -184,6 +187,8 @@ COLUMNS = (
     Column("t_p", "number", value="seeds.p"),
     Column("adjusted_p", "number", value="tested.adjusted_p"),  # Bonferroni's, over the comparisons of its family
     Column("role", "text", value="tested.family.role"),  # primary, secondary or exploratory
+    Column("contrast", "text"),  # difference, equivalence; gain and interaction have rows of their own, without a rate
+    Column("start_stage", "text", value="start"),  # of a gain or an interaction
     Column("comparisons_in_family", "integer", value="tested.family.tests"),
     Column("interval_level", "number", value="tested.family.level"),  # of delta_low and delta_high, and of the next two
     Column("new_problems_low", "number", value="tested.new_problems.interval.low"),  # with problems drawn, too
