@@ -223,12 +223,12 @@ def test_the_overview_answers_the_planned_gain_or_interaction():
     made = experiment_of({"contrast": "interaction"}, *every)
     ((found,),) = (one.contrasts for one in last_results())
     assert (found.stage, found.condition, found.position) == ("mixed → grpo", "mul_tokens", 1)
-    assert found.against == "its gain − baseline’s gain"
+    assert found.against == "gain − baseline’s"
     assert found.verdict is not None and found.verdict.word == "supported"
     client = Client()
     client.force_login(make_user())
     page = client.get("/").content.decode()
-    assert "mixed → grpo" in page and "its gain − baseline’s gain" in page and "verdict-supported" in page
+    assert "mixed → grpo" in page and "gain − baseline’s" in page and "verdict-supported" in page
     (contrast,) = stage_table(made).contrasts
     assert contrast.over_seeds is not None and plain(found.delta) == plain(points(contrast.over_seeds.delta))
 

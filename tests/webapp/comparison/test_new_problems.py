@@ -114,7 +114,7 @@ def test_from_five_seeds_on_seeds_and_pairs_are_crossed():
     client = Client()
     client.force_login(make_user())
     page = client.get("/experiments/demo-1/comparison/").content.decode()
-    assert "for new problems +" in page and "with 30 operand pairs drawn anew as well as seeds" in page
+    assert "for new problems<br>+" in page and "with 30 operand pairs drawn anew as well as seeds" in page
     means = [row for row in stage_tables.rows(table) if row["over_seeds"] and row["baseline"]]
     assert means[-1]["new_problems_high"] == expected.interval.high
 

@@ -100,7 +100,7 @@ def _difference(table: StageTable, row: StageRow, place: int) -> ContrastResult:
 
 def _planned(table: StageTable, one: PlannedContrast) -> ContrastResult:
     """A planned gain or interaction."""
-    against = "its gain" if one.kind == "gain" else f"its gain − {table.baseline}’s gain"
+    against = "gain" if one.kind == "gain" else f"gain − {table.baseline}’s"
     done = [found for found in one.seeds if found is not None]
     found = one.over_seeds if table.several_seeds and one.over_seeds else done[0] if done else None
     return _shown(table, f"{one.start} → {one.stage}", one.condition, against, found)
