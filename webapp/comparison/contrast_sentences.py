@@ -94,7 +94,8 @@ def _told(
         limits += seed_notes(found, metric, table.alpha)
     else:
         limits.append("One seed: this is about these checkpoints, not about what the stage does.")
-    limits += [note.strip() for note in (speaks_for(found, table), border(found), seen_note(found)) if note]
+    about = speaks_for(found, table) if found.interval is not None else ""
+    limits += [note.strip() for note in (about, border(found), seen_note(found)) if note]
     return VerdictSentence(
         _headline(table, one, found),
         numbers,

@@ -40,7 +40,7 @@ def with_new_problems(
     seeds = {
         place: [(*place, seed) for seed in one.seeds]
         for place, one in together.items()
-        if len(one.seeds) >= FEWEST_SEEDS and not one.interim
+        if len(one.seeds) >= FEWEST_SEEDS and one.interval is not None and not one.interim
     }
     wanted = {key for key, one in compared.items() if isinstance(one, PAIRED)} if variable else set()
     wanted |= {key for keys in seeds.values() for key in keys}

@@ -252,7 +252,8 @@ def _limits_over_seeds(table: StageTable, together: SeedsComparison) -> str:
             0,
             "A test over seeds needs seeds that differ; each seed’s own comparison is in its row. Add seeds to test it.",
         )
-    limits.append(speaks_for(together, table))
+    if together.interval is not None:
+        limits.append(speaks_for(together, table))
     if together.seen:
         limits.append(SEEN)
     return " ".join(limits)

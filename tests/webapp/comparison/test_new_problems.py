@@ -10,6 +10,7 @@ from django.test import Client
 from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experiment, make_user, run_of
 from webapp.comparison.cells import Comparison, MeansComparison, SeedsComparison
 from webapp.comparison.checkpoints import across
+from webapp.comparison.decisions import decisions
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import checkpoint_tables, stage_tables
 from webapp.comparison.verdict_sentences import verdict_sentences
@@ -115,6 +116,12 @@ def test_from_five_seeds_on_seeds_and_pairs_are_crossed():
     client.force_login(make_user())
     page = client.get("/experiments/demo-1/comparison/").content.decode()
     assert "for new problems<br>+" in page and "with 30 operand pairs drawn anew as well as seeds" in page
+    made.recipe |= {"go_threshold": 0.02, "conditions": [{"name": "baseline"}]}
+    (decision,) = decisions(stage_table(made))
+    assert (
+        "Its interval speaks for these 150 problems, which all seeds share; for new problems the"
+        in decision.limits
+    )
     means = [row for row in stage_tables.rows(table) if row["over_seeds"] and row["baseline"]]
     assert means[-1]["new_problems_high"] == expected.interval.high
 
