@@ -1,6 +1,6 @@
 """What comparisons say of problems that were not asked: over clusters of problems, and over seeds and problems together."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -12,7 +12,7 @@ from webapp.comparison.cells import Comparison, MeansComparison, SeedsComparison
 from webapp.comparison.comparisons import Compared, Comparisons, Key
 from webapp.results.marks import marked, prompts
 from webapp.results.token_counts import Measured
-from webapp.statistics.new_problems import FEWEST_SEEDS, for_new_problems
+from webapp.statistics.new_problems import FEWEST_SEEDS, ForNewProblems, for_new_problems
 
 Place = tuple[str, str]  # condition, stage
 PAIRED = Comparison | MeansComparison
@@ -47,7 +47,8 @@ def with_new_problems(
     if not wanted:
         return dict(compared), dict(together)
     values = _differences(own, wanted) if differences is None else differences
-    clusters = _clusters(own, variable, values) if variable else {}
+    problems = {problem for one in values.values() for problem in one.problems}
+    clusters = _clusters(variable, problems, own.cell(next(iter(values))).result.evaluation)
 
     def found(one: One, keys: list[Key]) -> One:
         asked = {values[key].problems for key in keys}
@@ -86,12 +87,33 @@ def _differences(own: Comparisons, keys: Iterable[Key]) -> dict[Key, Measured]:
     }
 
 
-def _clusters(own: Comparisons, variable: ClusterVariable, values: Mapping[Key, Measured]) -> dict[str, str]:
+def of_pairs(
+    pairs: Sequence[tuple[int, int]], benchmark: str, column: str, level: float
+) -> ForNewProblems | None:
+    """Of the second evaluation less the first, a pair a seed, by one of YES_OR_NO; None where they asked different problems.
+
+    One query, and one more for the prompts where clusters are read from them.
+    """
+    marks = marked({one for pair in pairs for one in pair}, column)
+    if len({one.problems for one in marks.values()}) > 1:
+        return None
+    problems = marks[pairs[0][0]].problems
+    clusters = _clusters(cluster_variable(benchmark), set(problems), pairs[0][0])
+    return for_new_problems(
+        np.array([marks[second].values - marks[first].values for first, second in pairs]),
+        level,
+        clusters=[clusters[problem] for problem in problems] if clusters else None,
+        largest=1.0,
+    )
+
+
+def _clusters(variable: ClusterVariable | None, problems: Collection[str], evaluation: int) -> dict[str, str]:
     """Problem → its cluster; empty where one of them is in none that is known, or none has two problems."""
-    problems = {problem for one in values.values() for problem in one.problems}
+    if variable is None:
+        return {}
     texts = {problem: problem for problem in problems}
     if variable.reads == "prompt":
-        texts = prompts(own.cell(key).result.evaluation for key in list(values)[:1])
+        texts = prompts([evaluation])
     named = {problem: variable.of(texts.get(problem, "")) for problem in problems}
     found = {problem: name for problem, name in named.items() if name is not None}
     return found if len(found) == len(named) > len(set(found.values())) else {}

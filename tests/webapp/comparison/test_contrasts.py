@@ -13,11 +13,12 @@ from webapp.comparison.table import stage_table
 from webapp.comparison.tables import stage_tables
 from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
-from webapp.files.number_text import plain, points
+from webapp.files.number_text import plain, points, points_interval
 from webapp.pages.overview.newest_results import last_results
 from webapp.reports.report import report
 from webapp.results.models import Outcome
 from webapp.runs.models import State
+from webapp.statistics.new_problems import for_new_problems
 from webapp.statistics.proportions import mcnemar_midp, mean_difference, tango, tango_within
 
 pytestmark = pytest.mark.django_db
@@ -171,13 +172,17 @@ def test_what_the_last_stage_changed_is_students_t_over_the_seeds():
             attempt = make_attempt(run_of(made, "baseline", stage, seed), state=State.SUCCEEDED)
             add_evaluation(attempt, [i in right for i in range(100)])
     table = stage_table(made)
-    (change,) = over_the_seeds(last_gains(table), 0.95)
+    (change,) = over_the_seeds(last_gains(table), table)
     assert change.p == pytest.approx(stats.ttest_1samp(changes, 0).pvalue)
     assert change.p == pytest.approx(0.0046, abs=0.0008)
     assert not all(one.p < 0.05 for one in change.gains)
     text = report(made)
     assert "Shown over 6 seeds: in baseline, grpo changed what mixed left: +9.0, +6.0" in text
     assert "mean +15.0, 95 % t interval" in text
+    rows = [[(i in range(15, 45 + one)) - (i in range(30)) for i in range(100)] for one in changes]
+    assert change.new_problems == for_new_problems(rows, largest=1.0)
+    assert change.new_problems is not None and "points in seeds 0, 1, 2, 3, 4, 5; mean" in text
+    assert f", for new problems {plain(points_interval(change.new_problems.interval))}; p" in text
 
 
 def test_planned_gains_and_interactions_have_rows_in_files():
