@@ -156,3 +156,17 @@ def test_new_clusters_are_covered(item, discordant):
         )
         found.append(one is None or one.interval.low <= 0.05 <= one.interval.high)
     assert 0.93 - 0.028 <= np.mean(found) <= 0.99
+
+
+@pytest.mark.parametrize("seeds", [1, 5])
+def test_interactions_are_covered_too(seeds):
+    """A difference of gains is −2 to 2 in each problem."""
+    groups = np.repeat(np.arange(len(PAIRS_OF_150)), PAIRS_OF_150)
+    draw, held, spread = np.random.default_rng(seeds), [], 0.02 if seeds > 1 else 0.0
+    for _ in range(300):
+        gains = [
+            drawn(draw, seeds, 150, 0.15, spread, clusters=groups, effect=effect) for effect in (0.1, 0.05)
+        ]
+        found = for_new_problems(gains[0] - gains[1], clusters=groups, largest=2.0)
+        held.append(found.interval.low <= 0.05 <= found.interval.high)
+    assert 0.93 - 0.033 <= np.mean(held) <= 1.0
