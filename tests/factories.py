@@ -269,10 +269,11 @@ def add_evaluation(
     mul_tokens: int = 0,
     settings: Mapping[str, Any] | None = None,
     labels: Callable[[int], Sequence[str]] | None = None,
+    named: Callable[[int], str] = "p{:04d}".format,
 ) -> Evaluation:
     """An evaluation with one outcome for each of `correct`; complete unless `problems` is larger.
 
-    `labels` says which groups a problem belongs to, by its place.
+    `labels` says which groups a problem belongs to, by its place; `named` its id.
     """
     evaluation = Evaluation.objects.create(
         attempt=attempt,
@@ -290,7 +291,7 @@ def add_evaluation(
             evaluation=evaluation,
             **row_of(
                 OutcomeRow,
-                problem=f"p{i:04d}",
+                problem=named(i),
                 prompt=f"User: Ben has {i % 8 + 2} boxes of {i % 7 + 2} pens. How many pens?\nAssistant:",
                 completion=f" #### {(i % 8 + 2) * (i % 7 + 2) + (not right)}",
                 reference=str((i % 8 + 2) * (i % 7 + 2)),

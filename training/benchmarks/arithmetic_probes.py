@@ -7,6 +7,7 @@ import random
 from pathlib import Path
 
 from training.benchmarks.benchmark import Benchmark, Problem
+from training.benchmarks.clusters import OPERAND_PAIRS
 from training.benchmarks.final_number import GRADER, grade
 from training.data.example import PROMPT_FORMAT, prompt_for
 from training.data.held_out import product_is_held_out, sum_is_held_out
@@ -33,4 +34,6 @@ def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
     ]
 
 
-BENCHMARK = Benchmark("arithmetic_probes", GRADER, PROMPT_FORMAT, problems, grade, size=281, tokens=12)
+BENCHMARK = Benchmark(
+    "arithmetic_probes", GRADER, PROMPT_FORMAT, problems, grade, size=281, tokens=12, clusters=OPERAND_PAIRS
+)

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+from training.benchmarks.clusters import ClusterVariable
+
 LONGEST_ID = 100  # characters that an outcome's column `problem` holds
 
 
@@ -60,6 +62,7 @@ class Benchmark:
     kind: Literal["answer", "choice"] = (
         "answer"  # the model writes a completion, or its likeliest choice counts
     )
+    clusters: ClusterVariable | None = None  # what its problems share; None: each is a draw of its own
 
     def asked(self, count: int | None, *, data_dir: Path) -> list[Problem]:
         """Return the first `count` problems, or all; one at least, and no two of the same id.

@@ -4,6 +4,7 @@ import random
 from pathlib import Path
 
 from training.benchmarks.benchmark import Benchmark, Problem
+from training.benchmarks.clusters import OPERAND_PAIRS
 from training.benchmarks.final_number import GRADER, grade
 from training.data.example import PROMPT_FORMAT, prompt_for
 from training.data.held_out import is_unseen_pair, triple_is_held_out
@@ -48,4 +49,13 @@ def _draw(rng: random.Random, *, unseen: bool) -> Multiplication:
             return asks
 
 
-BENCHMARK = Benchmark("one_step_multiplication", GRADER, PROMPT_FORMAT, problems, grade, size=SIZE, tokens=30)
+BENCHMARK = Benchmark(
+    "one_step_multiplication",
+    GRADER,
+    PROMPT_FORMAT,
+    problems,
+    grade,
+    size=SIZE,
+    tokens=30,
+    clusters=OPERAND_PAIRS,
+)

@@ -9,6 +9,7 @@ import random
 from pathlib import Path
 
 from training.benchmarks.benchmark import Benchmark, Problem
+from training.benchmarks.clusters import OPERAND_PAIRS
 from training.benchmarks.final_number import GRADER, grade
 from training.data.example import PROMPT_FORMAT, prompt_for
 from training.data.held_out import is_unseen_pair, triple_is_held_out
@@ -74,4 +75,6 @@ def _draw(rng: random.Random, group: str) -> Multiplication:
 assert not set(NEW_NOUNS) & set(NOUNS)
 
 
-BENCHMARK = Benchmark("one_step_splits", GRADER, PROMPT_FORMAT, problems, grade, size=SIZE, tokens=30)
+BENCHMARK = Benchmark(
+    "one_step_splits", GRADER, PROMPT_FORMAT, problems, grade, size=SIZE, tokens=30, clusters=OPERAND_PAIRS
+)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from training.benchmarks.benchmark import Benchmark, Problem
+from training.benchmarks.clusters import STORIES
 from training.benchmarks.final_number import GRADER, grade
 from training.data.example import PROMPT_FORMAT, prompt_for
 from training.data.sources.svamp import SvampSource, question, read, reference
@@ -22,5 +23,13 @@ def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
 
 
 BENCHMARK = Benchmark(
-    "svamp", GRADER, PROMPT_FORMAT, problems, grade, size=1_000, tokens=43, reads=("svamp",)
+    "svamp",
+    GRADER,
+    PROMPT_FORMAT,
+    problems,
+    grade,
+    size=1_000,
+    tokens=43,
+    reads=("svamp",),
+    clusters=STORIES,
 )

@@ -89,6 +89,11 @@ class Recipe(Settings):
         description="Go when the interval of a condition's accuracy minus the baseline's lies above it, no-go when "
         "below; 0.05 is 5 points. Empty: no such decision",
     )
+    expected_accuracy: list[float] = Field(
+        [],
+        description="Accuracies that are expected at the end, the baseline's first; of fewer than there are conditions the last "
+        "one holds for the rest. The plan's power goes by them; nothing is tested against them. Empty: not said",
+    )
     queue: str = Field(
         DEFAULT,
         description="Queue that its runs wait in; a worker takes from those that its option --queues names",
@@ -135,6 +140,13 @@ class Recipe(Settings):
         if not all(0 <= seed < 2**31 for seed in seeds):
             raise ValueError("seeds are whole numbers from 0 to 2147483647")
         return seeds
+
+    @field_validator("expected_accuracy")
+    @classmethod
+    def _accuracies_are_shares(cls, expected: list[float]) -> list[float]:
+        if not all(0 <= share <= 1 for share in expected):
+            raise ValueError("accuracies are shares from 0 to 1; write 0.04 for 4 %")
+        return expected
 
     @field_validator("queue")
     @classmethod

@@ -14,6 +14,7 @@ from webapp.results.token_counts import Measured
 from webapp.statistics import amounts, proportions
 from webapp.statistics.families import Family
 from webapp.statistics.intervals import Interval
+from webapp.statistics.new_problems import ForNewProblems
 from webapp.statistics.seeds import OverSeeds
 from webapp.statistics.verdicts import Verdict
 
@@ -127,6 +128,7 @@ class _Corrected:
     """What every comparison has from its family."""
 
     family: Family
+    new_problems: ForNewProblems | None = None  # what it says of problems that were not asked
 
     @property
     def adjusted_p(self) -> float | None:
@@ -139,6 +141,13 @@ class _Corrected:
         """Whether outcomes of it were there before the planned question was asked."""
         verdict: Verdict = self.verdict  # type: ignore[attr-defined]
         return verdict.seen
+
+    @property
+    def not_for_new_problems(self) -> bool:
+        """Whether what it shows is not shown for problems that were not asked."""
+        verdict: Verdict = self.verdict  # type: ignore[attr-defined]
+        new = self.new_problems
+        return new is not None and verdict.shows and new.p >= self.family.alone
 
     @property
     def disagrees(self) -> bool:
@@ -166,11 +175,17 @@ class Comparison(_Corrected):
     p: float  # McNemar's, as the recipe chose it
     family: Family
     verdict: Verdict
+    new_problems: ForNewProblems | None = None  # with clusters of problems drawn
 
     @property
     def delta(self) -> float:
         """Condition minus baseline, as a proportion."""
         return (self.counts.gained - self.counts.lost) / self.counts.problems
+
+    @property
+    def problems(self) -> int:
+        """Problems that both were asked."""
+        return self.counts.problems
 
     @property
     def discordant(self) -> float:
@@ -193,6 +208,7 @@ class MeansComparison(_Corrected):
     p: float  # of the same statistic
     family: Family
     verdict: Verdict
+    new_problems: ForNewProblems | None = None  # with clusters of problems drawn
 
 
 @dataclass(frozen=True)
@@ -260,10 +276,12 @@ class SeedsComparison(_Corrected):
     within: Interval  # holds each seed's own interval, over its problems
     seeds: tuple[int, ...]  # that it rests on
     planned: int  # seeds that decide
+    problems: int  # that each of them was asked
     given_up: tuple[int, ...] = ()  # planned seeds that a person cancelled, or that cannot be compared
     failed: tuple[int, ...] = ()  # planned seeds that failed, and may be retried
     stopped: bool = False  # decided at the look that was planned before the end
     later: OverSeeds | None = None  # with the seeds after the planned ones: exploratory
+    new_problems: ForNewProblems | None = None  # with problems drawn as well as seeds
 
     @property
     def delta(self) -> float:

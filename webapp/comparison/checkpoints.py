@@ -12,6 +12,7 @@ from webapp.comparison import settings_differences
 from webapp.comparison.cells import Cell, Refusal, SameRun
 from webapp.comparison.comparisons import Compared, Comparisons
 from webapp.comparison.metrics import METRICS, ComparisonMetric
+from webapp.comparison.new_problems import with_new_problems
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import percent_of_level
 from webapp.results.models import Evaluation
@@ -132,7 +133,7 @@ def across(chosen: Sequence[tuple[str, str]], benchmark: str = "") -> Across:
         metric,
         alpha,
         picks,
-        _compared(picks, metric, alpha),
+        _compared(picks, benchmark, metric, alpha),
         settings_differences.between([settings_differences.of(run, every) for run in runs]),
     )
 
@@ -145,7 +146,9 @@ def _runs(experiments: Mapping[str, Experiment]) -> list[Any]:
     return list(found.select_related("experiment", "stage", "condition").order_by(*order))
 
 
-def _compared(picks: Sequence[Pick], metric: ComparisonMetric, alpha: float) -> tuple[Compared | None, ...]:
+def _compared(
+    picks: Sequence[Pick], benchmark: str, metric: ComparisonMetric, alpha: float
+) -> tuple[Compared | None, ...]:
     """Each pick as if it were a condition of one experiment, whose baseline is the first pick."""
     cells = {pick.cell.condition: pick.cell for pick in picks}
     if len(cells) < 2:
@@ -153,5 +156,5 @@ def _compared(picks: Sequence[Pick], metric: ComparisonMetric, alpha: float) -> 
     others = [cell for cell in list(cells.values())[1:] if cell.computed_by != picks[0].cell.computed_by]
     family = Family("exploratory", max(len(others), 1), alpha)
     table = Comparisons(metric, list(cells), [0], TEST, lambda stage, name: family, lambda key: cells[key[0]])
-    found = table.of_stages([""])
+    found, _ = with_new_problems(table, benchmark, table.of_stages([""]), {})
     return tuple(found.get((name, "", 0)) for name in cells)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from training.recipes.planned_question import Contrast
 from webapp.comparison.cells import (
     Cell,
     Comparison,
@@ -17,6 +18,7 @@ from webapp.comparison.cells import (
 )
 from webapp.comparison.comparisons import Compared
 from webapp.comparison.metrics import ComparisonMetric
+from webapp.comparison.new_problems import cluster_variable
 from webapp.comparison.table import StageTable
 from webapp.comparison.wording import difference, difference_interval, value
 from webapp.experiments.models import Experiment
@@ -83,6 +85,8 @@ class ComparisonRow:
     mean: float | None = None
     baseline: str | None = None
     compared: Found = None
+    contrast: Contrast | None = None  # what `compared` is about; None: not compared
+    start: str | None = None  # of a gain or an interaction the stage that it starts from
 
     @property
     def over_seeds(self) -> bool:
@@ -102,6 +106,14 @@ class ComparisonRow:
     def compared_as(self, *kinds: type) -> Any:
         """The comparison where it is of one of these kinds."""
         return self.compared if isinstance(self.compared, kinds) else None
+
+    @property
+    def cluster_variable(self) -> str | None:
+        """What the problems of a cluster share, where clusters were drawn."""
+        tested = self.tested
+        variable = cluster_variable(self.benchmark)
+        drawn = tested is not None and tested.new_problems is not None and tested.new_problems.clusters
+        return variable.name if variable and drawn else None
 
     tested = property(lambda self: self.compared_as(*TESTED))
     pairs = property(lambda self: self.compared_as(Comparison))
@@ -175,8 +187,15 @@ COLUMNS = (
     Column("t_p", "number", value="seeds.p"),
     Column("adjusted_p", "number", value="tested.adjusted_p"),  # Bonferroni's, over the comparisons of its family
     Column("role", "text", value="tested.family.role"),  # primary, secondary or exploratory
+    Column("contrast", "text"),  # difference, equivalence; gain and interaction have rows of their own, without a rate
+    Column("start_stage", "text", value="start"),  # of a gain or an interaction
     Column("comparisons_in_family", "integer", value="tested.family.tests"),
-    Column("interval_level", "number", value="tested.family.level"),  # of delta_low and delta_high
+    Column("interval_level", "number", value="tested.family.level"),  # of delta_low and delta_high, and of the next two
+    Column("new_problems_low", "number", value="tested.new_problems.interval.low"),  # with problems drawn, too
+    Column("new_problems_high", "number", value="tested.new_problems.interval.high"),
+    Column("new_problems_p", "number", value="tested.new_problems.p"),
+    Column("clusters", "integer", value="tested.new_problems.clusters"),  # that were drawn; None: problems one by one
+    Column("cluster_variable", "text"),  # what the problems of one share
     Column("gained", "integer", value="pairs.counts.gained"),
     Column("lost", "integer", value="pairs.counts.lost"),
     Column("verdict", "text", value="tested.verdict.word"),
@@ -229,7 +248,9 @@ def comparison(
 
     def interval(one: Any) -> str:
         ends = difference_interval(one.interval or one.within, metric, digits)
-        return f"{ends}{'' if one.interval else ' in each seed'} ({percent_of_level(one.family.level)})"
+        new = one.new_problems
+        more = f"; for new problems {difference_interval(new.interval, metric, digits)}" if new else ""
+        return f"{ends}{'' if one.interval else ' in each seed'} ({percent_of_level(one.family.level)}{more})"
 
     def p(one: Any) -> str:
         return f"{p_value(one.p)}{' (t)' if one.kind == 'seeds' else ''}"

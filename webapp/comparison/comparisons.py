@@ -143,6 +143,7 @@ class Comparisons:
             intervals.hull([one.interval for one in used]),
             seeds=tuple(one.seed for one in used),
             planned=plan.seeds,
+            problems=used[0].problems,
             given_up=tuple(self.seeds[i] for i in missing if i in lost or fates[i] == "given up"),
             failed=tuple(self.seeds[i] for i in missing if fates[i] == "failed"),
             stopped=read.stopped,

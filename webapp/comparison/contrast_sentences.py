@@ -12,8 +12,10 @@ from webapp.comparison.wording import (
     corrected,
     difference,
     difference_interval,
+    reach,
     seed_notes,
     seen_note,
+    speaks_for,
     value,
     waiting_for,
 )
@@ -92,8 +94,16 @@ def _told(
         limits += seed_notes(found, metric, table.alpha)
     else:
         limits.append("One seed: this is about these checkpoints, not about what the stage does.")
-    limits += [note.strip() for note in (border(found), seen_note(found)) if note]
-    return VerdictSentence(_headline(table, one, found), numbers, " ".join(limits), found.verdict, "primary")
+    about = speaks_for(found, table) if found.interval is not None else ""
+    limits += [note.strip() for note in (about, border(found), seen_note(found)) if note]
+    return VerdictSentence(
+        _headline(table, one, found),
+        numbers,
+        " ".join(limits),
+        found.verdict,
+        "primary",
+        reach(found, table),
+    )
 
 
 def _test(table: StageTable, found: Found) -> str:

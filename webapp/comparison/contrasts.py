@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from training.recipes.planned_question import Contrast
 from webapp.comparison.cells import Cell, MeansComparison, Refusal, SeedsComparison, why_not_comparable
 from webapp.comparison.comparisons import Compared, Comparisons, Key
+from webapp.comparison.new_problems import with_new_problems
 from webapp.comparison.roles import Roles
 from webapp.results.marks import marked
+from webapp.results.token_counts import Measured
 from webapp.statistics import amounts, proportions, verdicts
 
 BEFORE = ""  # stands for a condition before the stage; no condition has that name
@@ -30,7 +32,11 @@ class PlannedContrast:
 
 
 def planned_contrasts(
-    comparisons: Comparisons, roles: Roles, starts: Mapping[str, str | None], seen: Callable[[Cell], bool]
+    comparisons: Comparisons,
+    benchmark: str,
+    roles: Roles,
+    starts: Mapping[str, str | None],
+    seen: Callable[[Cell], bool],
 ) -> tuple[PlannedContrast, ...]:
     """The gains or interactions that a table's question is about; none where it is about differences.
 
@@ -42,13 +48,14 @@ def planned_contrasts(
     for stage, condition in roles.contrasts:
         start = starts[stage]
         assert start is not None
-        found.append(_Contrast(comparisons, roles, stage, start, condition, seen).made())
+        found.append(_Contrast(comparisons, benchmark, roles, stage, start, condition, seen).made())
     return tuple(found)
 
 
 @dataclass(frozen=True)
 class _Contrast:
     comparisons: Comparisons
+    benchmark: str
     roles: Roles
     stage: str
     start: str
@@ -62,8 +69,14 @@ class _Contrast:
         own = self._own(
             before=gain, largest=2.0 if not gain and self.comparisons.metric.kind != "mean" else None
         )
-        compared = own.of_stages([self.stage]) if gain or shared else self._interactions(own)
-        over = own.over_seeds([self.stage], compared).get((self.condition, self.stage))
+        values: dict[Key, Measured] | None = None
+        if gain or shared:
+            compared = own.of_stages([self.stage])
+        else:
+            compared, values = self._interactions(own)
+        together = own.over_seeds([self.stage], compared)
+        compared, together = with_new_problems(own, self.benchmark, compared, together, values)
+        over = together.get((self.condition, self.stage))
         seeds = tuple(compared.get((self.condition, self.stage, seed)) for seed in own.seeds)
         question = self.roles.question
         return PlannedContrast(
@@ -96,12 +109,16 @@ class _Contrast:
             largest=largest,
         )
 
-    def _interactions(self, own: Comparisons) -> dict[Key, Compared]:
-        """The difference of both gains in each problem, −2 to 2 for shares, where all four evaluations are there."""
+    def _interactions(self, own: Comparisons) -> tuple[dict[Key, Compared], dict[Key, Measured]]:
+        """The difference of both gains in each problem, −2 to 2 for shares, where all four evaluations are there.
+
+        With what they were compared by: one difference a problem.
+        """
         metric, family = own.metric, self.roles.primary
         fours = {seed: self._cells(seed) for seed in own.seeds}
         fours = {seed: four for seed, four in fours.items() if all(cell.complete for cell in four)}
         compared: dict[Key, Compared] = {}
+        differences: dict[Key, Measured] = {}
         marks = {}
         if metric.kind == "share":
             marks = marked(
@@ -120,6 +137,7 @@ class _Contrast:
                 compared[key] = Refusal(*key, "not all four evaluations asked the same problems")
                 continue
             values = (each[3] - each[2]) - (each[1] - each[0])
+            differences[key] = Measured(asked.pop(), values)
             if metric.kind == "mean":
                 mean = amounts.amount_difference(values, family.level)
             else:
@@ -128,4 +146,4 @@ class _Contrast:
             compared[key] = MeansComparison(
                 *key, mean.problems, mean.mean, mean.interval, mean.p, family, verdict
             )
-        return compared
+        return compared, differences

@@ -65,6 +65,7 @@ def _decision(table: StageTable, row: StageRow, position: int, threshold: float,
     numbers = f"Paired difference {points(mean)} points, {percent_of_level(found.family.level)} {kind} {ends}, against the threshold fixed at launch."
     limits = "" if decided != "not decided" else _more(found, threshold)
     if isinstance(found, SeedsComparison):
+        limits += _for_problems(found)
         limits = " ".join(
             [limits, *(seed_notes(found, table.metric, table.alpha) if waits or found.given_up else [])]
         )
@@ -73,6 +74,16 @@ def _decision(table: StageTable, row: StageRow, position: int, threshold: float,
     if of > found.family.tests:
         limits += f" One of {of} decisions, not adjusted for their number."
     return Decision(headline, numbers, limits.strip(), decided)
+
+
+def _for_problems(found: SeedsComparison) -> str:
+    """Which problems its interval is about."""
+    if found.interval is None:
+        return ""
+    these = f" Its interval speaks for these {found.problems:,} problems, which all seeds share"
+    if found.new_problems is None:
+        return f"{these}."
+    return f"{these}; for new problems the interval is {points_interval(found.new_problems.interval)}."
 
 
 def _evidence(table: StageTable, row: StageRow, position: int) -> Comparison | SeedsComparison | None:

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from webapp.comparison.cells import Cell, why_not_comparable
+from webapp.comparison.new_problems import of_pairs
 from webapp.comparison.table import StageTable
 from webapp.results.outcome_counts import PairCounts, pair_counts
 from webapp.statistics import proportions
 from webapp.statistics.intervals import Interval
+from webapp.statistics.new_problems import ForNewProblems
 from webapp.statistics.seeds import OverSeeds, over_seeds
 
 
@@ -29,6 +31,7 @@ class StageChange:
 
     gains: tuple[Gain, ...]  # one a seed
     together: OverSeeds | None  # of several seeds: Student's t on one change a seed
+    new_problems: ForNewProblems | None  # what it says of problems that were not asked
 
     @property
     def p(self) -> float | None:
@@ -40,14 +43,24 @@ class StageChange:
         return self.p is not None and self.p < alpha
 
 
-def over_the_seeds(found: Sequence[Gain], level: float) -> list[StageChange]:
+def over_the_seeds(found: Sequence[Gain], table: StageTable) -> list[StageChange]:
     """The changes of each step and condition together; without published counts, which cannot be paired."""
+    level = 1 - table.alpha
     steps: dict[tuple[str, str, str], list[Gain]] = {}
     for one in found:
         if one.counts is not None:
             steps.setdefault((one.before.stage, one.after.stage, one.after.condition), []).append(one)
     return [
-        StageChange(tuple(gains), over_seeds([one.delta for one in gains], level) if len(gains) > 1 else None)
+        StageChange(
+            tuple(gains),
+            over_seeds([one.delta for one in gains], level) if len(gains) > 1 else None,
+            of_pairs(
+                [(one.before.result.evaluation, one.after.result.evaluation) for one in gains],
+                table.benchmark,
+                table.metric.column,
+                level,
+            ),
+        )
         for gains in steps.values()
     ]
 

@@ -14,6 +14,7 @@ from webapp.comparison.cells import Cell, SeedsComparison
 from webapp.comparison.comparisons import Compared, Comparisons, Fate, Key
 from webapp.comparison.contrasts import PlannedContrast, planned_contrasts
 from webapp.comparison.metrics import ComparisonMetric, metrics
+from webapp.comparison.new_problems import cluster_variable, with_new_problems
 from webapp.comparison.roles import Roles, roles, share_a_run
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import asked_at, paired_test, planned_question
@@ -86,6 +87,12 @@ class StageTable:
     def versions(self) -> Versions:
         """The versions of the code that computed it. One query."""
         return of_experiment(self.experiment)
+
+    @property
+    def clusters(self) -> str:
+        """What the benchmark's problems share, in the plural; empty: nothing that is known."""
+        variable = cluster_variable(self.benchmark)
+        return variable.name if variable else ""
 
     @property
     def alpha(self) -> float:
@@ -181,7 +188,7 @@ def stage_table(
 ) -> StageTable:
     """Build the table of a benchmark against a baseline (None: the first condition); None: as the planned question has it.
 
-    Six queries at most, whatever the size. Raises ValueError for an unknown benchmark, baseline or metric.
+    Eight queries at most, whatever the size. Raises ValueError for an unknown benchmark, baseline or metric.
     """
     positions = {condition.name: condition.position for condition in experiment.conditions.all()}
     conditions = list(positions)
@@ -235,6 +242,7 @@ def stage_table(
         same=share_a_run(origins, baseline),
     )
     builder = _Builder(
+        benchmark=benchmark,
         metric=known[metric],
         conditions=ordered,
         seeds=tuple(experiment.seeds),
@@ -284,6 +292,7 @@ def stage_table(
 class _Builder:
     """Cells first, then their comparisons, then the rows."""
 
+    benchmark: str
     metric: ComparisonMetric
     conditions: tuple[str, ...]
     seeds: tuple[int, ...]
@@ -302,11 +311,12 @@ class _Builder:
         comparisons = self._comparisons()
         compared = comparisons.of_stages(names)
         over_seeds = comparisons.over_seeds(names, compared)
+        compared, over_seeds = with_new_problems(comparisons, self.benchmark, compared, over_seeds)
         return tuple(self._row(place, compared, over_seeds) for place in places)
 
     def planned(self) -> tuple[PlannedContrast, ...]:
         """What the question asks beside differences."""
-        return planned_contrasts(self._comparisons(), self.roles, self.starts, self._is_old)
+        return planned_contrasts(self._comparisons(), self.benchmark, self.roles, self.starts, self._is_old)
 
     def _comparisons(self) -> Comparisons:
         return Comparisons(

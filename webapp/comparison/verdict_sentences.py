@@ -21,8 +21,10 @@ from webapp.comparison.wording import (
     corrected,
     difference,
     difference_interval,
+    reach,
     seed_notes,
     seen_note,
+    speaks_for,
     value,
     waiting_for,
 )
@@ -130,8 +132,8 @@ def _one_seed(
         f"{corrected(comparison)}."
     )
     limits = f"One seed: this compares two checkpoints, not two conditions.{_missing(comparison)}"
-    limits += border(comparison) + seen_note(comparison)
-    return VerdictSentence(headline, numbers, limits, comparison.verdict)
+    limits += f" {speaks_for(comparison, table)}{border(comparison)}{seen_note(comparison)}"
+    return VerdictSentence(headline, numbers, limits, comparison.verdict, reach=reach(comparison, table))
 
 
 def _test(table: StageTable, one: Comparison | MeansComparison) -> str:
@@ -238,7 +240,9 @@ def _over_seeds(
             f"seeds’ own {level} intervals lie within {difference_interval(together.within, metric)}."
         )
     verdict = None if together.interim else together.verdict
-    return VerdictSentence(headline, numbers, _limits_over_seeds(table, together), verdict)
+    return VerdictSentence(
+        headline, numbers, _limits_over_seeds(table, together), verdict, reach=reach(together, table)
+    )
 
 
 def _limits_over_seeds(table: StageTable, together: SeedsComparison) -> str:
@@ -248,6 +252,8 @@ def _limits_over_seeds(table: StageTable, together: SeedsComparison) -> str:
             0,
             "A test over seeds needs seeds that differ; each seed’s own comparison is in its row. Add seeds to test it.",
         )
+    if together.interval is not None:
+        limits.append(speaks_for(together, table))
     if together.seen:
         limits.append(SEEN)
     return " ".join(limits)

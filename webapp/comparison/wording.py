@@ -3,9 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.comparison.cells import (
-    SeedsComparison,
-)
+from webapp.comparison.cells import Comparison, MeansComparison, SeedsComparison
 from webapp.comparison.comparisons import Tested
 from webapp.comparison.metrics import ComparisonMetric
 from webapp.comparison.table import StageTable
@@ -14,6 +12,7 @@ from webapp.files.table import Statement
 from webapp.statistics import power
 from webapp.statistics.families import Role
 from webapp.statistics.intervals import Interval
+from webapp.statistics.new_problems import FEWEST_SEEDS
 from webapp.statistics.verdicts import FEWEST, Verdict
 
 
@@ -49,6 +48,7 @@ class VerdictSentence(Statement):
 
     verdict: Verdict | None  # None: not decided yet
     role: Role = "exploratory"
+    reach: str = ""  # what problems a positive verdict over seeds holds for, a sentence
 
     @property
     def label(self) -> str:
@@ -66,6 +66,42 @@ def corrected(one: Tested | SeedsComparison) -> str:
     if one.family.tests == 1 or one.adjusted_p is None:
         return ""
     return f", {p_is(one.adjusted_p)} after Bonferroni over {one.family.tests} comparisons"
+
+
+def speaks_for(one: Comparison | MeansComparison | SeedsComparison, table: StageTable) -> str:
+    """Which problems its interval is about, and its interval for new ones where there is one."""
+    new, asked = one.new_problems, f"{one.problems:,} problems"
+    over = isinstance(one, SeedsComparison)
+    few = isinstance(one, SeedsComparison) and not one.interim and len(one.seeds) < FEWEST_SEEDS
+    if over:
+        said = f"Its interval speaks for these {asked}, which all seeds share"
+    else:
+        said = f"Its interval takes the {asked} as drawn one by one"
+    if new is not None:
+        drawn = f"{new.clusters} {table.clusters}" if new.clusters else "problems"
+        also = " as well as seeds" if over else ""
+        said += (
+            f"; with {drawn} drawn anew{also} "
+            if over
+            else f"; they share {drawn}, and with these drawn anew "
+        )
+        said += f"the {percent_of_level(one.family.level)} interval is {difference_interval(new.interval, table.metric)}, {p_is(new.p)}"
+    elif few:
+        said += f"; from {FEWEST_SEEDS} seeds on an interval for new problems stands beside it"
+    return f"{said}.{f' {reach(one, table)}' if one.not_for_new_problems else ''}"
+
+
+def reach(one: Comparison | MeansComparison | SeedsComparison, table: StageTable) -> str:
+    """What problems a verdict holds for; empty where it shows nothing, or nothing is known of new ones and it is of one seed."""
+    if not one.verdict.shows:
+        return ""
+    new = one.new_problems
+    if new is None:
+        return "It holds for these problems." if isinstance(one, SeedsComparison) else ""
+    kind = f"new {table.clusters if new.clusters else 'problems'}"
+    if one.not_for_new_problems:
+        return f"For {kind} it is not shown."
+    return f"It holds for {kind}, too."
 
 
 def border(one: Tested | SeedsComparison) -> str:

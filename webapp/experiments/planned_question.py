@@ -30,7 +30,13 @@ def asked_at(experiment: Experiment) -> datetime:
     return at
 
 
-WORDS_ONLY = ("title", "question", "prediction", "queue")  # what may differ, and the plan be the same
+WORDS_ONLY = (
+    "title",
+    "question",
+    "prediction",
+    "expected_accuracy",
+    "queue",
+)  # what may differ, and the plan be the same
 
 
 def _plan(experiment: Experiment) -> dict[str, Any]:

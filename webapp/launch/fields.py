@@ -24,7 +24,7 @@ PROSE = ("question", "prediction", "instructions")
 FIXED = ("kind", "source")  # another kind of stage or source is another recipe
 REGISTRIES = {"benchmark": BENCHMARKS, "reward": REWARDS}  # names that exist
 BASICS = ("name", "title", "seeds", "queue")
-ASKED = ("question", "prediction", "primary", "alpha", "test", "go_threshold")
+ASKED = ("question", "prediction", "primary", "alpha", "test", "go_threshold", "expected_accuracy")
 
 
 @dataclass

@@ -12,10 +12,11 @@ from training.did_you_mean import nearest
 from training.recipes import plan as plans
 from training.recipes.availability import missing_data
 from training.recipes.hardware import CONSUMER, HARDWARE, Hardware, named
-from training.recipes.recipe import Recipe, resolve
+from training.recipes.recipe import Recipe, StageSpec, resolve
 from training.settings.work_estimate import Work
 from webapp.experiments.templatetags.humane import duration, size
 from webapp.launch.experience import MeasuredExperience, discordant_share
+from webapp.launch.measured_contrast import measured_contrast
 from webapp.launch.power import Power, power
 from webapp.launch.reuse import LaunchPlan
 from webapp.runs.models import OVER, StageRun
@@ -201,11 +202,23 @@ def propose(
             recipe,
             same=launch_plan.sharing(recipe.conditions[0].name) if launch_plan else (),
             known=discordant_share(recipe) if database else None,
+            measured=measured_contrast(recipe) if database else None,
+            accuracies=_start_accuracies(recipe, specs, experience) if experience else (),
             discordant=discordant,
             wished=wished,
         ),
         missing=missing_data(recipe, settings.MULBERRY_DATA, specs),
     )
+
+
+def _start_accuracies(
+    recipe: Recipe, specs: Sequence[StageSpec], experience: MeasuredExperience
+) -> list[float]:
+    """What each condition starts the decisive stage from, by earlier runs; empty unless it is known of all."""
+    stage = recipe.primary.stage or recipe.design.last_stages()[-1]
+    found = {spec.condition: experience.accuracy(spec) for spec in specs if spec.stage == stage}
+    known = [one for name in recipe.design.conditions if (one := found.get(name)) is not None]
+    return known if len(known) == len(recipe.conditions) else []
 
 
 def site(queue: str = "", *, database: bool = True) -> Site:

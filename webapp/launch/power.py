@@ -1,23 +1,36 @@
 """What an experiment of this size could see, told before it is launched."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from math import sqrt
 
-from training.recipes.metric_names import AMOUNTS as NO_SHARES
+from training.benchmarks import BENCHMARKS
+from training.recipes.metric_names import AMOUNTS
 from training.recipes.plan import problems
 from training.recipes.planned_question import Contrast, contrasts
 from training.recipes.recipe import Recipe
+from webapp.launch.measured_contrast import MeasuredContrast
+from webapp.launch.power_grid import MOST_SEEDS, PowerGrid
+from webapp.statistics.intervals import Interval
 from webapp.statistics.planned_seeds import LOOK
 from webapp.statistics.power import (
     detectable,
     detectable_by_seeds,
+    detectable_by_spread,
+    detectable_mean,
+    discordance_by_chance,
     needed_for_equivalence,
+    needed_for_mean,
     needed_problems,
+    needed_seeds_by_spread,
+    possible_discordance,
 )
+from webapp.statistics.verdicts import FEWEST
 
 ASSUMED_DISCORDANT = 0.1
 WISHED = 0.05  # a difference that is worth knowing, unless somebody wishes another one
 CHANCE = 0.8  # of seeing a difference that is there
+SEEDS = (3, 5, 10)  # of the grid, beside those that are planned
 
 WHAT = {
     "difference": ("a difference", "between two checkpoints"),
@@ -29,18 +42,27 @@ WHAT = {
 
 @dataclass(frozen=True)
 class Power:
-    """The planned question's paired comparison. Shares are 0 to 1."""
+    """The planned question's paired comparison. Shares are 0 to 1, amounts in their unit."""
 
     benchmark: str
     problems: int
+    available: int  # problems that the benchmark has
     seeds: int
     alpha: float
     comparisons: int  # that share alpha
     contrast: Contrast
     margin: float | None  # of equivalence
-    discordant: float
+    discordant: float  # of shares
     discordant_from: str  # the experiment that showed it; empty: assumed
     wished: float
+    measured: MeasuredContrast | None = None
+    unit: str = "points"
+    expected: tuple[float, float] | None = None  # accuracies of baseline and condition
+
+    @property
+    def of_amounts(self) -> bool:
+        """Whether the metric is no yes or no."""
+        return self.unit != "points"
 
     @property
     def alone(self) -> float:
@@ -48,56 +70,140 @@ class Power:
         return self.alpha / self.comparisons
 
     @property
-    def scatter(self) -> float:
+    def discordance(self) -> float:
         """The share of problems that scatter: an interaction has those of two gains."""
         return min(1.0, 2 * self.discordant) if self.contrast == "interaction" else self.discordant
 
     @property
+    def scatter(self) -> float:
+        """Standard deviation of one problem's difference; of an amount that nothing here has measured 1, which is then the unit."""
+        if self.of_amounts:
+            return self.measured.scatter if self.measured else 1.0
+        return sqrt(self.discordance)
+
+    @property
     def checkpoints(self) -> float:
         """Smallest difference that the paired test of two checkpoints sees."""
-        return detectable(self.problems, self.scatter, self.alone, CHANCE)
+        if self.of_amounts:
+            return detectable_mean(self.problems, self.scatter, self.alone, CHANCE)
+        return detectable(self.problems, self.discordance, self.alone, CHANCE)
 
     @property
     def conditions(self) -> float | None:
         """Smallest difference of two conditions that the test over seeds sees; None with one seed."""
-        if self.seeds < 2:
-            return None
-        return detectable_by_seeds(self.problems, self.scatter, self.seeds, self.alone, CHANCE)
+        return None if self.seeds < 2 else self.seen_by(self.seeds, self.problems)
+
+    def seen_by(self, seeds: int, problems: int) -> float:
+        """Smallest difference that so many seeds show: by their measured spread, else were problems the only noise."""
+        spread = self.measured.spread(problems) if self.measured else None
+        if spread is None and not self.of_amounts:
+            return detectable_by_seeds(problems, self.discordance, seeds, self.alone, CHANCE)
+        spread = self.scatter / sqrt(problems) if spread is None else spread
+        found = detectable_by_spread(spread, seeds, self.alone, CHANCE)
+        return found if self.of_amounts else min(found, 1.0)
 
     @property
     def needed(self) -> int:
         """Problems at which two checkpoints that differ as wished are told apart."""
-        share = max(self.scatter, self.wished)
-        return needed_problems(self.wished, share, self.alone, CHANCE)
+        if self.of_amounts:
+            return needed_for_mean(self.wished, self.scatter, self.alone, CHANCE)
+        return needed_problems(self.wished, max(self.discordance, self.wished), self.alone, CHANCE)
+
+    @property
+    def possible(self) -> Interval | None:
+        """Discordant shares that there can be at the expected accuracies; None: these are not known, or it is about amounts."""
+        return None if self.expected is None or self.of_amounts else possible_discordance(*self.expected)
+
+    @property
+    def grid(self) -> PowerGrid | None:
+        """Seeds and problems for the wished difference; None of equivalence, which has none to show."""
+        if self.margin is not None:
+            return None
+        sizes = (self.problems, 2 * self.problems, 4 * self.problems, self.available)
+        columns = tuple(sorted({min(one, self.available) for one in sizes} | {self.problems}))
+        rows = tuple(sorted({*SEEDS, self.seeds} - {1}))
+        return PowerGrid(
+            columns,
+            rows,
+            tuple(tuple(self.seen_by(seeds, one) for one in columns) for seeds in rows),
+            self.wished,
+            tuple(self._needed_seeds(one) for one in columns),
+            self.unit if self.measured or not self.of_amounts else "standard deviations",
+            1 if self.of_amounts else 100,
+            self.measured is not None and self.measured.components is not None,
+        )
+
+    def _needed_seeds(self, problems: int) -> int | None:
+        spread = self.measured.spread(problems) if self.measured else None
+        if spread is None:
+            variance = self.scatter**2 - (0 if self.of_amounts else min(self.wished, self.scatter**2) ** 2)
+            spread = sqrt(variance / problems)
+        found = needed_seeds_by_spread(self.wished, spread, self.alone, CHANCE, MOST_SEEDS)
+        return found and max(found, FEWEST)
 
     @property
     def sentences(self) -> list[str]:
         """What this means, and what it takes for granted."""
+        return [self._sees(), self._seeds(), *self._takes()]
+
+    def _sees(self) -> str:
         what, between = WHAT[self.contrast]
-        sees = f"{self.problems:,} problems of {self.benchmark} show {what} of {_points(self.checkpoints)} "
-        sees += f"{between}; {what} of {_points(self.wished)} takes {self.needed:,}."
         if self.margin is not None:
+            if self.of_amounts:
+                return f"There are {self.problems:,} problems of {self.benchmark}; how many show equivalence is told for shares alone."
             enough = needed_for_equivalence(self.margin, self.discordant, self.alone, CHANCE)
-            sees = f"Two checkpoints that do not differ are shown to be equivalent within ± {_points(self.margin)} with "
-            sees += f"{enough:,} problems; there are {self.problems:,} of {self.benchmark}."
-        source = (
-            f"as many as in {self.discordant_from}"
-            if self.discordant_from
-            else "an assumption: nothing like it has run here"
-        )
+            return (
+                f"Two checkpoints that do not differ are shown to be equivalent within ± {self._text(self.margin)} with "
+                f"{enough:,} problems; there are {self.problems:,} of {self.benchmark}."
+            )
+        sees = f"{self.problems:,} problems of {self.benchmark} show {what} of {self._text(self.checkpoints)} {between}"
+        if self.of_amounts and self.measured is None:
+            return f"{sees}; nothing like it has run here, so it is not known how many {self.unit} that are."
+        return f"{sees}; {what} of {self._text(self.wished)} takes {self.needed:,}."
+
+    def _seeds(self) -> str:
+        what, _ = WHAT[self.contrast]
+        if self.conditions is None:
+            return "One seed compares two checkpoints, not two conditions: another seed may turn the result round."
+        seeds = f"{self.seeds} seeds show {what} of {self._text(self.conditions)} between two conditions on these problems, "
+        spread = self.measured.spread(self.problems) if self.measured else None
+        if spread is None or self.measured is None:
+            seeds += "or only a larger one where seeds differ by more than their problems do."
+        else:
+            seeds += (
+                f"as the {self.measured.seeds} seeds of {self.measured.experiment} scatter: by {self._text(spread)} "
+                f"(standard deviation of a seed’s difference, at {self.problems:,} problems)."
+            )
+        return f"{seeds} Three are the least that can support a claim." if self.seeds < FEWEST else seeds
+
+    def _takes(self) -> list[str]:
         shared = f" that {self.comparisons} comparisons share" if self.comparisons > 1 else ""
         takes = f"With α {self.alpha:g}{shared}, power {CHANCE:.0%}".replace("%", " %")
-        takes += (
-            f" and {100 * self.discordant:.3g} % of the problems solved by only one of the two ({source})."
-        )
-        if self.conditions is None:
-            seeds = "One seed compares two checkpoints, not two conditions: another seed may turn the result round."
-        else:
-            seeds = f"{self.seeds} seeds show {what} of {_points(self.conditions)} between two conditions, "
-            seeds += "or only a larger one where seeds differ by more than their problems do."
-            if self.seeds < 3:
-                seeds += " Three are the least that can support a claim."
-        return [sees, seeds, takes]
+        if self.of_amounts:
+            if self.measured is None:
+                return [f"{takes}."]
+            scatter = f"one problem’s difference scattering by {self._text(self.scatter)} (standard deviation, {self.measured.experiment})"
+            return [f"{takes} and {scatter}."]
+        source = "an assumption: nothing like it has run here"
+        if self.discordant_from:
+            source = f"as many as in {self.discordant_from}"
+        elif self.expected and self.discordant != ASSUMED_DISCORDANT:
+            source = "an assumption"
+        said = [
+            f"{takes} and {100 * self.discordant:.3g} % of the problems solved by only one of the two ({source})."
+        ]
+        if self.expected and (possible := self.possible) and not self.discordant_from:
+            rates = " and ".join(f"{100 * one:.3g}" for one in dict.fromkeys(self.expected))
+            ends = " to ".join(f"{100 * one:.3g}" for one in possible)
+            impossible = not possible.low - 1e-9 <= self.discordant <= possible.high + 1e-9
+            cannot = f": {100 * self.discordant:.3g} % cannot occur" if impossible else ""
+            said.append(f"At the expected accuracy of {rates} % it can be {ends} %{cannot}.")
+        return said
+
+    def _text(self, of: float) -> str:
+        if not self.of_amounts:
+            return f"{100 * of:.1f} points"
+        return f"{of:.3g} {self.unit if self.measured else 'standard deviations of a problem’s difference'}"
 
 
 def power(
@@ -105,23 +211,32 @@ def power(
     *,
     same: Collection[tuple[str, str]] = (),
     known: tuple[float, str] | None = None,
+    measured: MeasuredContrast | None = None,
+    accuracies: Sequence[float] = (),
     discordant: float | None = None,
     wished: float | None = None,
 ) -> Power | None:
-    """Power of the planned question; None where it compares nothing, or is about no yes or no.
+    """Power of the planned question; None where it compares nothing.
 
-    `same` are (stage, condition) that share the baseline's run, so that they are not compared;
-    `known` is the discordant share of an earlier experiment and its name; `discordant` and `wished` go before.
+    `same` are (stage, condition) that share the baseline's run, so that they are not compared; `known` is the discordant
+    share of an earlier experiment and its name, `measured` how the contrast scattered in one; `accuracies` are what the
+    conditions start from, where the recipe says nothing of what is expected; `discordant` and `wished` go before.
     """
     asked = [b for b in recipe.benchmarks if b.benchmark == recipe.primary.benchmark]
     asked += [b for s in recipe.stages for b in s.benchmarks or [] if b.benchmark == recipe.primary.benchmark]
     compared = [place for place in contrasts(recipe.primary, recipe.design) if place not in same]
-    if not asked or not compared or recipe.primary.metric in NO_SHARES:
+    if not asked or not compared:
         return None
-    share, source = (discordant, "") if discordant is not None else known or (ASSUMED_DISCORDANT, "")
+    metric = recipe.primary.metric
+    expected = _expected(recipe.expected_accuracy or accuracies) if metric == "accuracy" else None
+    assumed = (
+        ASSUMED_DISCORDANT if expected is None else min(ASSUMED_DISCORDANT, discordance_by_chance(*expected))
+    )
+    share, source = (discordant, "") if discordant is not None else known or (assumed, "")
     return Power(
         benchmark=recipe.primary.benchmark,
         problems=problems(asked[0]),
+        available=max(BENCHMARKS[recipe.primary.benchmark].size, problems(asked[0])),
         seeds=recipe.primary.decide(len(recipe.seeds)),
         alpha=recipe.alpha * (1 - LOOK) if recipe.primary.interim else recipe.alpha,
         comparisons=len(compared),
@@ -129,9 +244,24 @@ def power(
         margin=recipe.primary.margin,
         discordant=share,
         discordant_from=source,
-        wished=WISHED if wished is None else wished,
+        wished=_wished(wished, metric, measured),
+        measured=measured,
+        unit=metric.removesuffix("_per_response").replace("_", "-") if metric in AMOUNTS else "points",
+        expected=expected,
     )
 
 
-def _points(share: float) -> str:
-    return f"{100 * share:.1f} points"
+def _expected(accuracies: Sequence[float]) -> tuple[float, float] | None:
+    """Of the baseline and of the condition that is expected to be farthest from it; None where nothing is."""
+    if not accuracies:
+        return None
+    first, *others = accuracies
+    return first, max(others or [first], key=lambda one: abs(one - first))
+
+
+def _wished(wished: float | None, metric: str, measured: MeasuredContrast | None) -> float:
+    """Shares as they are; of an amount, which is entered as points are, in its unit: a tenth of its scatter unless it is said."""
+    if metric not in AMOUNTS:
+        return WISHED if wished is None else wished
+    scatter = measured.scatter if measured else 1.0
+    return 0.1 * scatter if wished is None else 100 * wished

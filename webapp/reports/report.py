@@ -271,7 +271,9 @@ def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) ->
             kind = "Not tested"
         else:
             kind = "Suggestive" if one.verdict.word == "suggestive" else "Not supported"
-        section.items.append(f"{kind}, {one.label.lower()}: {one.headline}")
+        section.items.append(
+            f"{kind}, {one.label.lower()}: {one.headline}{f' {one.reach}' if one.reach else ''}"
+        )
     if not table.several_seeds:
         section.items.append(
             "One seed compares two checkpoints: whether the conditions differ needs more seeds (3 or more)."
@@ -295,7 +297,7 @@ def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) ->
 
 def _changes(table: StageTable, gained: list[Gain]) -> Iterator[str]:
     """What a last stage changed, a line a condition: over several seeds by Student's t on one change a seed."""
-    for change in over_the_seeds(gained, 1 - table.alpha):
+    for change in over_the_seeds(gained, table):
         first = change.gains[0]
         level = percent_of_level(1 - table.alpha)
         if change.together is None:
@@ -310,6 +312,8 @@ def _changes(table: StageTable, gained: list[Gain]) -> Iterator[str]:
             else:
                 changes += f", {level} t interval {points_interval(change.together.interval)}"
             shown = f"Shown over {len(change.gains)} seeds"
+        if change.new_problems is not None:
+            changes += f", for new problems {points_interval(change.new_problems.interval)}"
         p = f"; {p_is(change.p)}, exploratory and not adjusted" if change.p is not None else ""
         kind = shown if change.is_shown(table.alpha) else "Not shown"
         yield (

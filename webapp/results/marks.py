@@ -1,11 +1,11 @@
-"""What is said yes or no of each greedy completion, problem by problem: 1 or 0."""
+"""What is said yes or no of each greedy completion, problem by problem: 1 or 0; and what the problems asked."""
 
 from collections.abc import Iterable
 
 import numpy as np
 from django.db import connection
 
-from webapp.results.models import GREEDY
+from webapp.results.models import GREEDY, Outcome
 from webapp.results.outcome_counts import YES_OR_NO
 from webapp.results.token_counts import Measured
 
@@ -21,3 +21,9 @@ def marked(evaluations: Iterable[int], column: str) -> dict[int, Measured]:
     with connection.cursor() as cursor:
         cursor.execute(sql, [list(evaluations)])
         return {row[0]: Measured(tuple(row[1]), np.asarray(row[2], dtype=float)) for row in cursor.fetchall()}
+
+
+def prompts(evaluations: Iterable[int]) -> dict[str, str]:
+    """The prompt of each problem of these evaluations, by problem. One query."""
+    greedy = Outcome.objects.filter(evaluation__in=list(evaluations), sample=GREEDY)
+    return dict(greedy.values_list("problem", "prompt"))

@@ -28,6 +28,11 @@ class Verdict:
     seen: bool = False  # outcomes were there before the question was asked: suggestive at most
 
     @property
+    def shows(self) -> bool:
+        """True when its test rejects, however much that supports."""
+        return self.positive or self.word == "suggestive"
+
+    @property
     def positive(self) -> bool:
         """True when a difference is more than noise on its level."""
         return self.word in ("differ", "supported", "equivalent")

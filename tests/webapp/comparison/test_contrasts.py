@@ -10,12 +10,15 @@ from webapp.comparison.cells import Comparison, MeansComparison, Refusal
 from webapp.comparison.corrections import corrections
 from webapp.comparison.stage_changes import last_gains, over_the_seeds
 from webapp.comparison.table import stage_table
+from webapp.comparison.tables import stage_tables
 from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
-from webapp.files.number_text import plain
+from webapp.files.number_text import plain, points, points_interval
+from webapp.pages.overview.newest_results import last_results
 from webapp.reports.report import report
 from webapp.results.models import Outcome
 from webapp.runs.models import State
+from webapp.statistics.new_problems import for_new_problems
 from webapp.statistics.proportions import mcnemar_midp, mean_difference, tango, tango_within
 
 pytestmark = pytest.mark.django_db
@@ -35,10 +38,10 @@ def marks(seed: int = 0, gain: float = 0.25, more: float = 0.25) -> Marks:
     return found
 
 
-def experiment_of(question: dict[str, object], *every: Marks) -> Experiment:
+def experiment_of(question: dict[str, object], *every: Marks, name: str = "demo-1") -> Experiment:
     """Two stages, a seed for each of the marks."""
     recipe = {"primary": {"benchmark": BENCHMARK} | question, "test": "midp"}
-    made = make_experiment(stages=STAGES, seeds=range(len(every)), recipe=recipe)
+    made = make_experiment(name, stages=STAGES, seeds=range(len(every)), recipe=recipe)
     for seed, one in enumerate(every):
         for (condition, stage), right in one.items():
             add_evaluation(make_attempt(run_of(made, condition, stage, seed), state=State.SUCCEEDED), right)
@@ -169,10 +172,80 @@ def test_what_the_last_stage_changed_is_students_t_over_the_seeds():
             attempt = make_attempt(run_of(made, "baseline", stage, seed), state=State.SUCCEEDED)
             add_evaluation(attempt, [i in right for i in range(100)])
     table = stage_table(made)
-    (change,) = over_the_seeds(last_gains(table), 0.95)
+    (change,) = over_the_seeds(last_gains(table), table)
     assert change.p == pytest.approx(stats.ttest_1samp(changes, 0).pvalue)
     assert change.p == pytest.approx(0.0046, abs=0.0008)
     assert not all(one.p < 0.05 for one in change.gains)
     text = report(made)
     assert "Shown over 6 seeds: in baseline, grpo changed what mixed left: +9.0, +6.0" in text
     assert "mean +15.0, 95 % t interval" in text
+    rows = [[(i in range(15, 45 + one)) - (i in range(30)) for i in range(100)] for one in changes]
+    assert change.new_problems == for_new_problems(rows, largest=1.0)
+    assert change.new_problems is not None and "points in seeds 0, 1, 2, 3, 4, 5; mean" in text
+    assert f", for new problems {plain(points_interval(change.new_problems.interval))}; p" in text
+
+
+def test_planned_gains_and_interactions_have_rows_in_files():
+    every = [marks(seed, more=0.15) for seed in range(3)]
+    table = stage_table(experiment_of({"contrast": "interaction"}, *every))
+    rows = stage_tables.rows(table)
+    own = [row for row in rows if row["contrast"] == "interaction"]
+    assert [(row["seed"], row["over_seeds"]) for row in own] == [
+        (0, False),
+        (1, False),
+        (2, False),
+        (None, True),
+    ]
+    assert {(row["stage"], row["start_stage"], row["condition"], row["baseline"]) for row in own} == {
+        ("grpo", "mixed", "mul_tokens", "baseline")
+    }
+    (contrast,) = table.contrasts
+    assert contrast.over_seeds is not None
+    mean = own[-1]
+    assert (mean["delta"], mean["t_p"], mean["role"]) == (
+        contrast.over_seeds.delta,
+        contrast.over_seeds.p,
+        "primary",
+    )
+    assert mean["rate"] is mean["accuracy"] is mean["correct"] is None
+    others = [row for row in rows if row not in own]
+    assert {row["contrast"] for row in others} == {None, "difference"}
+    assert len(stage_tables.details(table).sheet.records()) == 12, "evaluations alone"
+    (gain,) = [
+        row
+        for row in stage_tables.rows(
+            stage_table(
+                experiment_of({"contrast": "gain", "condition": "mul_tokens"}, marks(), name="demo-2")
+            )
+        )
+        if row["contrast"] == "gain"
+    ]
+    assert gain["gained"] is not None and gain["baseline"] is None and gain["mcnemar_p"] is not None
+
+
+def test_the_overview_answers_the_planned_gain_or_interaction():
+    every = [marks(seed, more=0.15) for seed in range(6)]
+    made = experiment_of({"contrast": "interaction"}, *every)
+    ((found,),) = (one.contrasts for one in last_results())
+    assert (found.stage, found.condition, found.position) == ("mixed → grpo", "mul_tokens", 1)
+    assert found.against == "gain − baseline’s"
+    assert found.verdict is not None and found.verdict.word == "supported"
+    client = Client()
+    client.force_login(make_user())
+    page = client.get("/").content.decode()
+    assert "mixed → grpo" in page and "gain − baseline’s" in page and "verdict-supported" in page
+    (contrast,) = stage_table(made).contrasts
+    assert contrast.over_seeds is not None and plain(found.delta) == plain(points(contrast.over_seeds.delta))
+
+
+def test_an_amount_is_told_in_its_unit_on_the_overview():
+    made = experiment_of({"metric": "tokens_per_response"}, marks())
+    draw = np.random.default_rng(3)
+    for outcome in (outcomes := list(Outcome.objects.order_by("pk"))):
+        outcome.tokens = int(draw.integers(5, 40))
+    Outcome.objects.bulk_update(outcomes, ["tokens"])
+    ((found,),) = (one.contrasts for one in last_results())
+    (row,) = [one for one in stage_table(made).rows if one.last]
+    compared = row.seeds[0].comparisons[0]
+    assert isinstance(compared, MeansComparison)
+    assert plain(found.delta) == f"{compared.delta:+.1f} tokens".replace("-", "−")

@@ -58,7 +58,7 @@ def test_there_is_no_verdict_before_the_planned_seeds_are_in():
     client.force_login(make_user())
     assert "verdict-interim" in client.get("/experiments/demo-1/comparison/").content.decode()
     assert "Not decided, planned question: After drills" in report(made)
-    assert last_results()[0].differences[0].note == "6 of 7 planned seeds are in"
+    assert last_results()[0].contrasts[0].note == "6 of 7 planned seeds are in"
 
 
 def test_one_seed_of_several_is_no_verdict_either():

@@ -144,7 +144,7 @@ def test_a_checkpoint_is_never_compared_with_itself():
     assert page.count('<div class="why-not muted">same run</div>') == 2
     assert "same run" in stage_tables.stages(table).sheet.grid.markdown()
     assert "same run" in report(made)
-    assert last_results()[0].differences[0].note == "same run"
+    assert last_results()[0].contrasts[0].note == "same run"
 
 
 def test_outcomes_from_before_the_launch_make_it_suggestive_at_most():

@@ -90,13 +90,13 @@ def test_results_follow_the_records() -> None:
     first, second = experiment.runs.order_by("condition__position")
     factories.add_evaluation(factories.make_attempt(first, state=State.SUCCEEDED), [True] * 10 + [False] * 90)
     [result] = overview(factories.make_user().pk).results
-    assert [(one.points, one.note) for one in result.differences] == [("", "not decided yet")]
+    assert [(one.delta, one.note) for one in result.contrasts] == [("", "not decided yet")]
     factories.add_evaluation(
         factories.make_attempt(second, state=State.SUCCEEDED), [True] * 40 + [False] * 60
     )
     [result] = overview(factories.make_user().pk).results
-    [difference] = result.differences
-    assert (difference.stage, difference.condition, difference.points) == ("pretrain", "mul_tokens", "+30.0")
+    [difference] = result.contrasts
+    assert (difference.stage, difference.condition, difference.delta) == ("pretrain", "mul_tokens", "+30.0")
     assert difference.verdict is not None and difference.verdict.word == "differ"
 
 

@@ -15,7 +15,8 @@ from webapp.statistics.proportions import MCNEMAR_NAMES
 OF_CHECKPOINTS = (
     "experiment", "recipe", "code_version", "benchmark", "problems_sha256", "metric", "stage", "condition", "seed",
     "correct", "problems", "accuracy", "wilson_low", "wilson_high", "delta", "delta_low", "delta_high", "pairing",
-    "mcnemar_p", "fisher_p", "adjusted_p", "interval_level", "gained", "lost", "verdict", "refused", "imported", "exported_at",
+    "mcnemar_p", "fisher_p", "adjusted_p", "interval_level",
+    "new_problems_low", "new_problems_high", "new_problems_p", "clusters", "cluster_variable", "gained", "lost", "verdict", "refused", "imported", "exported_at",
 )  # fmt: skip
 
 

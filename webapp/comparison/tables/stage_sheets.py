@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 
+from training.recipes.planned_question import Contrast
 from webapp.comparison.cells import Cell
 from webapp.comparison.columns import (
     COLUMNS,
@@ -113,7 +114,11 @@ def stage_sheet(table: StageTable, exported_at: datetime | None = None, *, toget
         "stages",
         "Stage table",
         COLUMNS,
-        [one for one in records(table, exported_at) if one.over_seeds or not together],
+        [
+            one
+            for one in (*records(table, exported_at), *contrast_records(table, exported_at))
+            if one.over_seeds or not together
+        ],
         View([stage, *rates, *in_files], to_read),
         View(
             [stage, *([seed] if table.several_seeds else []), *rates, *on_page], every, lambda line: line.css
@@ -158,5 +163,39 @@ def records(table: StageTable, exported_at: datetime | None = None) -> Iterator[
                     cell is not None and not cell.complete,
                     mean,
                     table.baseline if place else None,
-                    _compared(place - 1, line) if place else None,
+                    compared := _compared(place - 1, line) if place else None,
+                    None if compared is None else _contrast(table, line.row.stage, condition),
                 )
+
+
+def contrast_records(table: StageTable, exported_at: datetime | None = None) -> Iterator[ComparisonRow]:
+    """One for each seed of a planned gain or interaction that is compared or refused, and one for the seeds together."""
+    at, versions = to_the_second(exported_at), table.versions
+    for one in table.contrasts:
+        baseline = table.baseline if one.kind == "interaction" else None
+        seeds = zip(table.seeds, one.cells, one.seeds, strict=True)
+        found: list[tuple[int | None, str, Found]] = [
+            (seed, versions.of_run(run) if (run := cells[-1].run) else versions.short, compared)
+            for seed, cells, compared in seeds
+        ]
+        for seed, version, compared in (*found, (None, versions.short, one.over_seeds)):
+            if compared is not None:
+                yield ComparisonRow(
+                    table.experiment,
+                    table.benchmark,
+                    table.metric,
+                    one.stage,
+                    one.condition,
+                    seed,
+                    at,
+                    version,
+                    baseline=baseline,
+                    compared=compared,
+                    contrast=one.kind,
+                    start=one.start,
+                )
+
+
+def _contrast(table: StageTable, stage: str, condition: str) -> Contrast:
+    """What the comparison of a condition with the baseline after a stage is about."""
+    return "equivalence" if table.roles.of(stage, condition).margin is not None else "difference"

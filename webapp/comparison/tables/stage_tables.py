@@ -13,6 +13,7 @@ from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.comparison.wording import mixed_sizes
 from webapp.files.table import Sheet, Table, Value
 from webapp.runs.origin import origin
+from webapp.statistics.new_problems import FEWEST_SEEDS
 from webapp.statistics.proportions import MCNEMAR_NAMES
 
 IMPORTED = " (imported, counts only)"
@@ -111,5 +112,8 @@ def _test(table: StageTable) -> str:
             "Bonett and Price do, and its p; one mean with a quasi-Poisson score interval of 95 %"
         )
     if table.several_seeds:
-        test += "; over seeds Student's t on one paired difference a seed"
+        test += "; over seeds Student's t on one paired difference a seed, for the problems that all seeds share; "
+        test += f"from {FEWEST_SEEDS} seeds on crossed with problems, too (Satterthwaite)"
+    if table.clusters:
+        test += f"; for new problems these are drawn as {table.clusters} (CR2, Bell and McCaffrey)"
     return f"{test}. {corrections(table)}"

@@ -1,4 +1,4 @@
-"""The newest results of last stages in one line each: the difference and its verdict, kept until there is news."""
+"""The newest results of last stages in one line each: what was planned, or the difference, and its verdict, kept until there is news."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,11 +6,12 @@ from datetime import datetime
 from django.core.cache import cache
 from django.db.models import Max, OuterRef, Subquery, Sum
 
-from webapp.comparison.cells import Refusal, SameRun
+from webapp.comparison.cells import Refusal, SameRun, SeedsComparison
+from webapp.comparison.comparisons import Compared
+from webapp.comparison.contrasts import PlannedContrast
 from webapp.comparison.table import StageRow, StageTable, stage_table
-from webapp.comparison.wording import waiting_for
+from webapp.comparison.wording import difference, waiting_for
 from webapp.experiments.models import Experiment
-from webapp.files.number_text import points
 from webapp.results.models import AS_IT_RAN, Evaluation
 from webapp.results.outcome_counts import NO_PROBLEMS, PRIMARY
 from webapp.statistics.verdicts import Verdict
@@ -21,14 +22,14 @@ KEPT_SECONDS = 24 * 3600
 
 
 @dataclass(frozen=True)
-class BaselineDifference:
-    """A condition against the baseline after a last stage."""
+class ContrastResult:
+    """A condition against the baseline after a last stage; or a planned gain or interaction, which goes before."""
 
-    stage: str
+    stage: str  # of a gain or an interaction with the one that it starts from
     condition: str
     position: int
-    baseline: str
-    points: str  # with its sign; empty while there is none
+    against: str  # what it is set against
+    delta: str  # with its sign, and its unit where that is not points; empty while there is none
     verdict: Verdict | None
     note: str  # why there is no difference, or what it lacks
 
@@ -39,7 +40,7 @@ class LastResult:
 
     experiment: Experiment
     at: datetime
-    differences: tuple[BaselineDifference, ...]
+    contrasts: tuple[ContrastResult, ...]
 
 
 def last_results() -> list[LastResult]:
@@ -66,17 +67,17 @@ def last_results() -> list[LastResult]:
         .values_list("pk", "seqs", "last", "graded")
     }
     return [
-        LastResult(experiments[pk], at, _differences(experiments[pk], news[pk])) for pk, at in found.items()
+        LastResult(experiments[pk], at, _contrasts(experiments[pk], news[pk])) for pk, at in found.items()
     ]
 
 
-def _differences(experiment: Experiment, news: str) -> tuple[BaselineDifference, ...]:
+def _contrasts(experiment: Experiment, news: str) -> tuple[ContrastResult, ...]:
     """From the cache as long as no journal of the experiment was read on, and nothing was graded anew."""
-    key = f"last-result:{experiment.pk}:{news}"
-    known: tuple[BaselineDifference, ...] | None = cache.get(key)
+    key = f"last-contrasts:{experiment.pk}:{news}"
+    known: tuple[ContrastResult, ...] | None = cache.get(key)
     if known is None:
         table = stage_table(experiment)
-        known = tuple(
+        known = tuple(_planned(table, one) for one in table.contrasts) or tuple(
             _difference(table, row, place)
             for row in table.rows
             if row.last
@@ -86,19 +87,39 @@ def _differences(experiment: Experiment, news: str) -> tuple[BaselineDifference,
     return known
 
 
-def _difference(table: StageTable, row: StageRow, place: int) -> BaselineDifference:
-    named = row.stage, table.others[place], place + 1, table.baseline
+def _difference(table: StageTable, row: StageRow, place: int) -> ContrastResult:
+    name = table.others[place]
     if table.several_seeds and (together := row.over_seeds[place]):
-        note = waiting_for(together) if together.interim else ""
-        return BaselineDifference(*named, points(together.result.mean), together.verdict, note)
+        return _shown(table, row.stage, name, f"− {table.baseline}", together)
+    named = row.stage, name, table.positions[name], f"− {table.baseline}"
     done = [one for seed in row.seeds if (one := seed.comparisons[place]) is not None]
-    if not done:
-        return BaselineDifference(*named, "", None, "not decided yet")
-    if any(cell.empty for seed in row.seeds for cell in (seed.cells[0], seed.cells[place + 1])):
-        return BaselineDifference(*named, "", None, NO_PROBLEMS)
-    if isinstance(done[0], SameRun):
-        return BaselineDifference(*named, "", None, "same run")
-    if isinstance(done[0], Refusal):
-        return BaselineDifference(*named, "", None, "cannot be compared")
-    alone = f"seed {done[0].seed} alone so far" if table.several_seeds else ""
-    return BaselineDifference(*named, points(done[0].delta), None if alone else done[0].verdict, alone)
+    if done and any(cell.empty for seed in row.seeds for cell in (seed.cells[0], seed.cells[place + 1])):
+        return ContrastResult(*named, "", None, NO_PROBLEMS)
+    return _shown(table, row.stage, name, f"− {table.baseline}", done[0] if done else None)
+
+
+def _planned(table: StageTable, one: PlannedContrast) -> ContrastResult:
+    """A planned gain or interaction."""
+    against = "gain" if one.kind == "gain" else f"gain − {table.baseline}’s"
+    done = [found for found in one.seeds if found is not None]
+    found = one.over_seeds if table.several_seeds and one.over_seeds else done[0] if done else None
+    return _shown(table, f"{one.start} → {one.stage}", one.condition, against, found)
+
+
+def _shown(
+    table: StageTable, stage: str, condition: str, against: str, found: Compared | SeedsComparison | None
+) -> ContrastResult:
+    named = stage, condition, table.positions[condition], against
+    if found is None:
+        return ContrastResult(*named, "", None, "not decided yet")
+    if isinstance(found, SameRun):
+        return ContrastResult(*named, "", None, "same run")
+    if isinstance(found, Refusal):
+        return ContrastResult(*named, "", None, "cannot be compared")
+    delta = difference(found.delta, table.metric)
+    if table.metric.kind == "mean":
+        delta += f" {table.metric.unit}"
+    if isinstance(found, SeedsComparison):
+        return ContrastResult(*named, delta, found.verdict, waiting_for(found) if found.interim else "")
+    alone = f"seed {found.seed} alone so far" if table.several_seeds else ""
+    return ContrastResult(*named, delta, None if alone else found.verdict, alone)

@@ -10,6 +10,7 @@ from training.recipes.recipe import Recipe
 from training.settings.queue_names import DEFAULT
 from webapp.experiments.templatetags.humane import duration, short, size
 from webapp.launch.planning import PlanRow, Proposal, propose
+from webapp.launch.power import Power
 from webapp.launch.reuse import Fork, LaunchPlan, plan_launch
 from workers.cli.commands import CommandError, database
 
@@ -74,7 +75,7 @@ def lines(proposal: Proposal) -> list[str]:
     said.append(f"reused     {_reused(proposal)}")
     said.append(f"queue      {_queue(proposal)}")
     for title, texts in (
-        ("power", proposal.power.sentences if proposal.power else []),
+        ("power", [*proposal.power.sentences, *_grid(proposal.power)] if proposal.power else []),
         ("check", [("WARNING: " if one.warns else "") + one.text for one in plan.cautions]),
         ("", [f"WARNING: {site.unserved}"] if site.unserved else []),
         ("missing", proposal.missing),
@@ -134,8 +135,23 @@ def _power(proposal: Proposal) -> dict[str, Any] | None:
         "checkpoints": power.checkpoints,
         "conditions": power.conditions,
         "needed_problems": power.needed,
+        "grid": asdict(power.grid) if power.grid else None,
     }
     return asdict(power) | computed
+
+
+def _grid(power: Power) -> list[str]:
+    """Seeds and problems for the wished difference, as lines."""
+    if (grid := power.grid) is None:
+        return []
+    widths = [max(map(len, column)) for column in zip(*grid.lines, strict=True)]
+    lines = [
+        "  ".join(
+            [f"{row[0]:<{widths[0]}}", *(f"{c:>{w}}" for c, w in zip(row[1:], widths[1:], strict=True))]
+        )
+        for row in grid.lines
+    ]
+    return [f"{grid.title}:", *lines]
 
 
 def _reached() -> bool:

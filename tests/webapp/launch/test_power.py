@@ -1,0 +1,175 @@
+"""Power by what this installation has measured: seeds' spread, amounts' scatter, discordance that can be; on form and dry run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+from django.test import Client
+
+from tests import factories
+from training.recipes import recipe as recipes
+from webapp.launch.launch import launch
+from webapp.launch.measured_contrast import MeasuredContrast, measured_contrast
+from webapp.launch.planning import propose
+from webapp.launch.power import power
+from webapp.results.models import Outcome
+from webapp.runs.models import Attempt, StageRun, State
+from webapp.statistics.new_problems import Components
+from webapp.statistics.power import discordance_by_chance, possible_discordance
+from workers.cli.commands import plan
+
+pytestmark = pytest.mark.django_db
+DISCORDANT, SPREAD = 0.198, 0.059  # audited: of smoke-2, 6 seeds of 150 problems
+RESIDUAL = 0.15
+SMOKE_2 = MeasuredContrast("smoke-2", 6, 150, 0.44, Components(SPREAD**2 - RESIDUAL / 150, 0.02, RESIDUAL))
+
+
+def smoke(*changes: tuple[str, Any], seeds: int = 6) -> recipes.Recipe:
+    return recipes.build(recipes.read("smoke"), [("seeds", list(range(seeds))), *changes])
+
+
+def ran(recipe: recipes.Recipe, marks: Mapping[tuple[str, int], list[bool]], stage: str = "grpo") -> None:
+    experiment = launch(recipe=recipe, owner=factories.make_user())
+    runs = StageRun.objects.filter(experiment=experiment, stage__name=stage).select_related("condition")
+    for run in runs:
+        attempt = factories.make_attempt(run, state=State.SUCCEEDED)
+        factories.add_evaluation(attempt, marks[run.condition.name, run.seed])
+
+
+def six_seeds() -> dict[tuple[str, int], list[bool]]:
+    draw, found = np.random.default_rng(0), {}
+    for seed in range(6):
+        for condition, share in (("baseline", 0.4), ("mul_tokens", 0.5 + draw.normal(0, 0.12))):
+            found[condition, seed] = (draw.random(150) < share).tolist()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("seeds", "problems_alone", "measured"), [(3, 11.5, 18.3), (5, 6.1, 9.8), (10, 3.6, 5.9)]
+)
+def test_what_seeds_show_goes_by_their_measured_spread(
+    seeds: int, problems_alone: float, measured: float
+) -> None:
+    alone = power(smoke(seeds=seeds), discordant=DISCORDANT)
+    found = power(smoke(seeds=seeds), discordant=DISCORDANT, measured=SMOKE_2)
+    assert (
+        alone is not None
+        and alone.conditions is not None
+        and found is not None
+        and found.conditions is not None
+    )
+    assert round(100 * alone.conditions, 1) == problems_alone
+    assert round(100 * found.conditions, 1) == measured
+    assert (
+        f"of {measured} points between two conditions on these problems, as the 6 seeds of smoke-2"
+        in found.sentences[1]
+    )
+    assert "by 5.9 points" in found.sentences[1]
+    assert "only a larger one where seeds differ" in alone.sentences[1]
+
+
+def test_the_grid_has_seeds_and_problems_for_the_wished_difference() -> None:
+    found = power(smoke(seeds=3), measured=SMOKE_2, wished=0.1)
+    assert found is not None and found.grid is not None
+    grid = found.grid
+    assert (grid.problems, grid.seeds) == ((150, 300, 600, 1000), (3, 5, 10))
+    assert grid.lines[1][:2] == ("3 seeds", "18.3")
+    assert list(grid.differences[0]) == sorted(grid.differences[0], reverse=True), "more problems show less"
+    assert grid.differences[0][-1] > 0.9 * 0.183 * np.sqrt(SPREAD**2 - RESIDUAL / 150) / SPREAD, (
+        "but seeds stay"
+    )
+    assert grid.lines[-1][:2] == ("seeds for 10", "5"), "9.8 points at 5 seeds"
+    assert power(smoke(("primary.contrast", "equivalence"), ("primary.margin", 0.05))).grid is None  # type: ignore[union-attr]
+
+
+def test_spread_comes_from_the_newest_experiment_with_seeds_enough() -> None:
+    assert measured_contrast(smoke()) is None
+    every = six_seeds()
+    ran(smoke(), every)
+    ran(smoke(seeds=1), every)
+    found = measured_contrast(smoke(seeds=3))
+    assert found is not None and found.components is not None
+    differences = np.array([np.array(every["mul_tokens", s], float) - every["baseline", s] for s in range(6)])
+    assert (found.experiment, found.seeds, found.problems) == ("smoke-1", 6, 150)
+    assert found.spread(150) == pytest.approx(differences.mean(axis=1).std(ddof=1))
+    assert found.scatter == pytest.approx(np.sqrt(differences.var(axis=1, ddof=1).mean()))
+    planned = propose(smoke(seeds=3)).power
+    assert planned is not None and planned.measured == found
+    assert measured_contrast(smoke(("model.n_embd", 192))) is None
+    Attempt.objects.update(hostname="")  # made up, as `mulberry seed` leaves them
+    assert measured_contrast(smoke()) is None
+
+
+def test_a_gain_and_an_interaction_have_a_spread_of_their_own() -> None:
+    recipe = smoke(("primary.contrast", "interaction"))
+    ran(recipe, six_seeds())
+    assert measured_contrast(recipe) is None, "nothing is known of what the stage starts from"
+    before = np.random.default_rng(1).random((2, 6, 150)) < 0.3
+    for run in StageRun.objects.filter(stage__name="curriculum").select_related("condition"):
+        right = before[int(run.condition.name == "mul_tokens"), run.seed]
+        factories.add_evaluation(factories.make_attempt(run, state=State.SUCCEEDED), right.tolist())
+    every, last = before.astype(float), six_seeds()
+    gains = [
+        np.array([last[name, seed] for seed in range(6)], float) - every[place]
+        for place, name in enumerate(("baseline", "mul_tokens"))
+    ]
+    found = measured_contrast(recipe)
+    assert found is not None
+    assert found.spread(150) == pytest.approx((gains[1] - gains[0]).mean(axis=1).std(ddof=1))
+    one = measured_contrast(smoke(("primary.contrast", "gain"), ("primary.condition", "mul_tokens")))
+    assert one is not None and one.spread(150) == pytest.approx(gains[1].mean(axis=1).std(ddof=1))
+
+
+def test_an_amount_has_a_power_line_in_its_unit_once_something_has_run() -> None:
+    asked = ("primary.metric", "tokens_per_response")
+    first = power(smoke(asked, seeds=1))
+    assert first is not None
+    assert first.checkpoints == pytest.approx(2.8016 / np.sqrt(150), abs=1e-4)
+    assert "0.229 standard deviations of a problem’s difference" in first.sentences[0]
+    assert "it is not known how many tokens that are" in first.sentences[0]
+    ran(smoke(), six_seeds())
+    draw = np.random.default_rng(2)
+    for outcome in (outcomes := list(Outcome.objects.all())):
+        outcome.tokens = int(draw.integers(10, 60))
+    Outcome.objects.bulk_update(outcomes, ["tokens"])
+    found = propose(smoke(asked, seeds=3)).power
+    assert found is not None and found.measured is not None and found.unit == "tokens"
+    assert found.checkpoints == pytest.approx(2.8016 * found.measured.scatter / np.sqrt(150), rel=1e-3)
+    assert f"{found.checkpoints:.3g} tokens between two checkpoints" in found.sentences[0]
+    assert "of the 6 seeds of smoke-1" not in found.sentences[0] and "seeds of smoke-1" in found.sentences[1]
+    assert found.grid is not None and found.grid.unit == "tokens"
+
+
+def test_an_assumed_discordance_can_occur_at_the_expected_accuracy() -> None:
+    """2.2 and 4.0 % of GSM8K: 1.8 to 6.2 %, so not the 10 % that is assumed otherwise."""
+    assert possible_discordance(0.022, 0.04) == pytest.approx((0.018, 0.062))
+    assert possible_discordance(0.95, 0.97) == pytest.approx((0.02, 0.08))
+    found = power(recipes.build(recipes.read("phase6_grpo_20x")))
+    assert found is not None
+    assert found.discordant == discordance_by_chance(0.022, 0.04) == pytest.approx(0.0602, abs=1e-4)
+    assert "6.02 % of the problems solved by only one of the two (an assumption)" in found.sentences[-2]
+    assert found.sentences[-1] == "At the expected accuracy of 2.2 and 4 % it can be 1.8 to 6.2 %."
+    wished = power(recipes.build(recipes.read("phase6_grpo_20x")), discordant=0.1)
+    assert wished is not None and wished.sentences[-1].endswith("it can be 1.8 to 6.2 %: 10 % cannot occur.")
+    nothing = power(smoke())
+    assert nothing is not None and nothing.discordant == 0.1 and nothing.possible is None
+    started = power(smoke(), accuracies=[0.01, 0.02])
+    assert started is not None and started.discordant == pytest.approx(0.0296)
+    with pytest.raises(recipes.RecipeError, match="shares from 0 to 1"):
+        smoke(("expected_accuracy", [4]))
+
+
+def test_form_and_dry_run_show_the_same(client: Client) -> None:
+    ran(smoke(), six_seeds())
+    client.force_login(factories.make_user("ada"))
+    page = client.post(
+        "/experiments/new/smoke/panel/", {"seeds": "0, 1, 2", "plan.difference": "4"}
+    ).content.decode()
+    proposal = propose(smoke(seeds=3), wished=0.04)
+    assert proposal.power is not None and proposal.power.grid is not None
+    lines = "\n".join(plan.lines(proposal))
+    for text in (proposal.power.sentences[1], proposal.power.grid.title):
+        assert text in page and text in lines
+    assert 'id="power-grid"' in page and "seeds for 4" in page and "seeds for 4" in lines
+    assert plan.as_json(proposal)["power"]["grid"]["problems"] == (150, 300, 600, 1000)
