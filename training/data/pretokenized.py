@@ -24,7 +24,7 @@ from training.data.shards import Folder, Part, TokenRows, Writer, key
 from training.data.token_mixture import TokenMixture
 from training.settings.shared import Source
 
-VERSION = 1  # raised when the same sources and settings yield other tokens (mixing, mul-tokens, scratchpad, encoding)
+VERSION = 2  # raised when the same sources and settings yield other tokens (mixing, mul-tokens, scratchpad, encoding)
 SHARD_TOKENS = 1 << 26  # 128 MiB at two bytes; what a kill costs at most
 WAIT = 0.2  # seconds between looks at a folder that another process writes
 
