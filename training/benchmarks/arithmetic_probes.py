@@ -33,4 +33,6 @@ def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
     ]
 
 
-BENCHMARK = Benchmark("arithmetic_probes", GRADER, PROMPT_FORMAT, problems, grade, size=281, tokens=12)
+BENCHMARK = Benchmark(
+    "arithmetic_probes", GRADER, PROMPT_FORMAT, problems, grade, size=281, tokens=12, taught=("table",)
+)

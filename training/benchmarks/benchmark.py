@@ -54,6 +54,9 @@ class Benchmark:
     grade: GradeFunction
     size: int  # problems there are in all
     tokens: int  # of a prompt on average, in GPT-2's tokens; of choices, of all of them with the prompt before each
+    taught: tuple[str, ...] = ()  # labels of problems that training data are meant to hold
+    # its problems differ from generated training texts in their numbers alone, as is meant: only exact ones are a finding
+    numbers_decide: bool = False
     kind: Literal["answer", "choice"] = (
         "answer"  # the model writes a completion, or its likeliest choice counts
     )

@@ -48,4 +48,13 @@ def _draw(rng: random.Random, *, unseen: bool) -> Multiplication:
             return asks
 
 
-BENCHMARK = Benchmark("one_step_multiplication", GRADER, PROMPT_FORMAT, problems, grade, size=SIZE, tokens=30)
+BENCHMARK = Benchmark(
+    "one_step_multiplication",
+    GRADER,
+    PROMPT_FORMAT,
+    problems,
+    grade,
+    size=SIZE,
+    tokens=30,
+    numbers_decide=True,
+)

@@ -74,4 +74,13 @@ def _draw(rng: random.Random, group: str) -> Multiplication:
 assert not set(NEW_NOUNS) & set(NOUNS)
 
 
-BENCHMARK = Benchmark("one_step_splits", GRADER, PROMPT_FORMAT, problems, grade, size=SIZE, tokens=30)
+BENCHMARK = Benchmark(
+    "one_step_splits",
+    GRADER,
+    PROMPT_FORMAT,
+    problems,
+    grade,
+    size=SIZE,
+    tokens=30,
+    numbers_decide=True,
+)

@@ -36,6 +36,7 @@ class Pretokenized:
     key: str
     training: TokenRows
     validation: TokenRows | None
+    texts: list[int]  # of each source, that the shards hold
     made: int  # tokens that this call made; 0: all were there
 
 
@@ -89,7 +90,11 @@ def rows(
             f"validation_tokens {making.validation_tokens} hold no row of {length} tokens; raise them"
         )
     return Pretokenized(
-        name, TokenRows(folder, "training", length, count), validation, _held(folder) - before
+        name,
+        TokenRows(folder, "training", length, count),
+        validation,
+        folder.manifest.shards[-1].drawn,
+        _held(folder) - before,
     )
 
 
@@ -130,7 +135,7 @@ def _make(
     last = folder.manifest.shards[-1] if folder.manifest.shards else None
     nothing = [0] * len(making.sources)
     mixture = TokenMixture(
-        _pinned(making),
+        pinned(making),
         making.shares,
         seed=making.seed,
         data_dir=making.data_dir,
@@ -158,7 +163,7 @@ def _make(
                 tick(before + writer.tokens)
 
 
-def _pinned(making: Making) -> list[Source]:
+def pinned(making: Making) -> list[Source]:
     """The sources, the hub's at the commit that names the folder."""
     return [
         source.model_copy(update={"revision": identity["revision"]})

@@ -164,7 +164,7 @@ def _problems(
             found.setdefault(example.prompt, example)
         if len(found) == settings.problems or draws >= DRAWS_PER_PROBLEM * settings.problems + MORE_DRAWS:
             break
-    stage_helpers.log_skipped(run)
+    stage_helpers.record_drawn(run)
     if not found:
         raise ValueError(
             f"no problem has an answer and fits max_length {settings.max_length}; choose other data, or raise it"

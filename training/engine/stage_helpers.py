@@ -74,7 +74,13 @@ def note_learnt(run: Run, loaded: GPT2LMHeadModel, tokens: PreTrainedTokenizerFa
 
 def examples(run: Run, sources: Sequence[Any], part: str = "") -> Iterator[Example]:
     """The stage's examples, endless; the same in every condition but for mul-tokens, different in every stage."""
-    drawn = mixture.stream(sources, seed=seed(run, part), data_dir=run.data_dir)
+    path = next(path for path, mixed in run.spec.settings.mixtures().items() if mixed is sources)
+
+    def watch(place: int, example: Example) -> None:
+        if run.contamination is not None:
+            run.contamination.look(path, place, example)
+
+    drawn = mixture.stream(sources, seed=seed(run, part), data_dir=run.data_dir, watch=watch)
     return (as_learnt(run, example) for example in drawn)
 
 
@@ -101,10 +107,12 @@ class Preparation:
             self.run.journal.progress(done, total, self.unit, PREPARING)
 
 
-def log_skipped(run: Run) -> None:
-    """Tell how many items sources left out while examples were drawn, and why."""
+def record_drawn(run: Run) -> None:
+    """Tell how many items sources left out while examples were drawn, and which problems of benchmarks the others hold."""
     for line in skipped.lines():
         run.journal.log(line)
+    if run.contamination is not None and run.contamination.texts:
+        run.journal.append("contamination", sources=run.contamination.rows(run.data))
 
 
 def seed(run: Run, part: str = "") -> int:

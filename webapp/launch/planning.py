@@ -15,6 +15,7 @@ from training.recipes.hardware import CONSUMER, HARDWARE, Hardware, named
 from training.recipes.recipe import Recipe, resolve
 from training.settings.work_estimate import Work
 from webapp.experiments.templatetags.humane import duration, size
+from webapp.launch import contamination
 from webapp.launch.experience import MeasuredExperience, discordant_share
 from webapp.launch.power import Power, power
 from webapp.launch.reuse import LaunchPlan
@@ -77,6 +78,7 @@ class Proposal:
     site: Site
     power: Power | None
     missing: Sequence[str]  # data that is not there
+    contamination: Sequence[str] = ()  # of what will be learnt, in sentences
 
     @property
     def rows(self) -> list[PlanRow]:
@@ -205,6 +207,7 @@ def propose(
             wished=wished,
         ),
         missing=missing_data(recipe, settings.MULBERRY_DATA, specs),
+        contamination=contamination.sentences(specs, database=database),
     )
 
 

@@ -52,6 +52,7 @@ def run(run: Run) -> None:
     limit = f"a prompt of {room} tokens with an answer (n_positions less max_new_tokens)"
     told = stage_helpers.Preparation(run, "prompts")
     prompts = Dataset.from_list(list(encoding.first_fitting(drawn, settings.prompts, limit, told)))
+    stage_helpers.record_drawn(run)
 
     trainer = GrpoTrainer(
         run=run,
