@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -74,12 +75,10 @@ def note_learnt(run: Run, loaded: GPT2LMHeadModel, tokens: PreTrainedTokenizerFa
 
 def examples(run: Run, sources: Sequence[Any], part: str = "") -> Iterator[Example]:
     """The stage's examples, endless; the same in every condition but for mul-tokens, different in every stage."""
-    path = next(path for path, mixed in run.spec.settings.mixtures().items() if mixed is sources)
-
-    def watch(place: int, example: Example) -> None:
-        if run.contamination is not None:
-            run.contamination.look(path, place, example)
-
+    watch = None
+    if run.contamination is not None:
+        path = next(path for path, mixed in run.spec.settings.mixtures().items() if mixed is sources)
+        watch = partial(run.contamination.look, path)
     drawn = mixture.stream(sources, seed=seed(run, part), data_dir=run.data_dir, watch=watch)
     return (as_learnt(run, example) for example in drawn)
 

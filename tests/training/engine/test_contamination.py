@@ -8,10 +8,14 @@ from tests.training.conftest import DRILLS, Stage, Stages
 from training.benchmarks import BENCHMARKS, Problem
 from training.data import mixture
 from training.data.example import Example, prompt_for
+from training.data.sources.decompositions import DecompositionsSource
+from training.data.sources.drills import DrillsSource
 from training.data.sources.gsm8k import Gsm8kSource
+from training.data.sources.statements import StatementsSource
+from training.data.sources.word_problems import WordProblemsSource
 from training.engine import contamination
 from training.engine.contamination import Contamination, SoughtProblems, masked_grams
-from training.settings.shared import BenchmarkSettings
+from training.settings.shared import BenchmarkSettings, Source
 
 LONG = "Anna has 12 boxes with 7 red apples in each of them. How many apples does Anna have?"
 OTHER = LONG.replace("12", "1,200").replace("7", "3.5").upper()
@@ -81,6 +85,28 @@ def test_gsm8ks_training_answers_share_thirteen_words_with_seven_test_problems(
     assert (gsm8k["problems"], gsm8k["looked_at"]) == (1319, 7473)
     assert (gsm8k["exact"], gsm8k["overlapping"], svamp["exact"]) == (0, 7, 0)
     assert [one["problem"] for one in gsm8k["found"]][:3] == ["test-0106", "test-0581", "test-0602"]
+
+
+def test_generated_texts_hold_no_one_step_problem_word_for_word(data_dir: Path) -> None:
+    names = ("one_step_multiplication", "one_step_splits")
+    asked = {name: BENCHMARKS[name].asked(None, data_dir=data_dir) for name in names}
+    looked = Contamination(SoughtProblems(asked))
+    sources: list[Source] = [
+        DrillsSource(source="drills"),
+        StatementsSource(source="statements"),
+        DecompositionsSource(source="decompositions"),
+        WordProblemsSource(source="word_problems", phrasing="mixed"),
+    ]
+    drawn = mixture.stream(
+        sources, seed=0, data_dir=data_dir, watch=lambda place, one: looked.look("data", place, one)
+    )
+    for _ in range(6000):
+        next(drawn)
+    rows = looked.rows([IDENTITY] * len(sources))
+    assert sum(row["looked_at"] for row in rows) == 6000 * len(names)
+    assert {row["exact"] for row in rows} == {0}
+    assert any(row["overlapping"] for row in rows), "their sentences are the same, by design"
+    assert not any(row["found"] for row in rows)
 
 
 def test_a_stage_records_what_it_drew_and_what_was_found(finished: dict[str, Stage], stages: Stages) -> None:
