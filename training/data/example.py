@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from training.text import scratchpad
-from training.text.mul_tokens import inject
+from training.text.mul_tokens import TOKEN, inject
 
 PROMPT_FORMAT = "User: {question}\nAssistant:"
 
@@ -37,6 +37,9 @@ class Example:
     operands_stay: bool = False  # drills: a mul-token stands for the result alone, 7 × 8 = <MUL_7_8_56>
     # turns of the conversation before this one; their completions are learnt too
     earlier: tuple[Turn, ...] = ()
+    mul_tokens: bool = (
+        False  # names of mul-tokens in its completions are tokens; else they are text, as in prompts
+    )
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -49,12 +52,17 @@ class Example:
         return "\n".join(turn.prompt + turn.completion for turn in self.turns)
 
     def injected(self) -> "Example":
-        """Return the example with mul-tokens in its completions; prompts stay as they are."""
+        """Return the example with mul-tokens in its completions; prompts stay as they are.
+
+        So does an example whose text writes a mul-token's name by itself: name and token could not be told apart.
+        """
+        if not self.mul_tokens and any(TOKEN.search(turn.completion) for turn in self.turns):
+            return self
         turns = [
             replace(turn, completion=inject(turn.completion, operands_stay=self.operands_stay))
             for turn in self.turns
         ]
-        return replace(self, completion=turns[-1].completion, earlier=tuple(turns[:-1]))
+        return replace(self, completion=turns[-1].completion, earlier=tuple(turns[:-1]), mul_tokens=True)
 
     def with_scratchpad(self) -> "Example":
         """Return the example with the working out of its answer between marks; running text stays as it is."""

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -15,21 +15,32 @@ from training.settings.shared import Source
 
 
 def stream(
-    sources: Sequence[Any], *, seed: int, data_dir: Path, inject: bool = False, skip: int = 0
+    sources: Sequence[Any],
+    *,
+    seed: int,
+    data_dir: Path,
+    inject: bool = False,
+    skip: int = 0,
+    watch: Callable[[int, Example], None] | None = None,
 ) -> Iterator[Example]:
     """Yield examples without end, each from a source drawn by weight; the same for the same seed.
 
     A finite source starts again after its end, in a new order. With `inject` the completions hold mul-tokens;
     everything else is as without. With `skip` the stream begins so many examples later: the files of the seekable
-    sources are not read up to there, other sources draw again what they have drawn.
+    sources are not read up to there, other sources draw again what they have drawn. `watch` is told of each example, as the
+    source has it, with the place of its source.
     Raises ValueError where a source's files are missing.
     """
     rng = random.Random(f"mixture {seed}")
     weights = [source.weight for source in sources]
     passed = Counter(rng.choices(range(len(sources)), weights)[0] for _ in range(skip))
     endless = [cycled(source, place, seed, data_dir, passed[place]) for place, source in enumerate(sources)]
+    places = range(len(sources))
     while True:
-        example = next(rng.choices(endless, weights)[0])
+        place = rng.choices(places, weights)[0]
+        example = next(endless[place])
+        if watch is not None:
+            watch(place, example)
         yield example.injected() if inject else example
 
 

@@ -24,7 +24,7 @@ from training.data.shards import Folder, Part, TokenRows, Writer, key
 from training.data.token_mixture import TokenMixture
 from training.settings.shared import Source
 
-VERSION = 1  # raised when the same sources and settings yield other tokens (mixing, mul-tokens, scratchpad, encoding)
+VERSION = 2  # raised when the same sources and settings yield other tokens (mixing, mul-tokens, scratchpad, encoding)
 SHARD_TOKENS = 1 << 26  # 128 MiB at two bytes; what a kill costs at most
 WAIT = 0.2  # seconds between looks at a folder that another process writes
 
@@ -36,6 +36,7 @@ class Pretokenized:
     key: str
     training: TokenRows
     validation: TokenRows | None
+    texts: list[int]  # of each source, that the shards hold
     made: int  # tokens that this call made; 0: all were there
 
 
@@ -89,7 +90,11 @@ def rows(
             f"validation_tokens {making.validation_tokens} hold no row of {length} tokens; raise them"
         )
     return Pretokenized(
-        name, TokenRows(folder, "training", length, count), validation, _held(folder) - before
+        name,
+        TokenRows(folder, "training", length, count),
+        validation,
+        folder.manifest.shards[-1].drawn,
+        _held(folder) - before,
     )
 
 
@@ -130,7 +135,7 @@ def _make(
     last = folder.manifest.shards[-1] if folder.manifest.shards else None
     nothing = [0] * len(making.sources)
     mixture = TokenMixture(
-        _pinned(making),
+        pinned(making),
         making.shares,
         seed=making.seed,
         data_dir=making.data_dir,
@@ -158,7 +163,7 @@ def _make(
                 tick(before + writer.tokens)
 
 
-def _pinned(making: Making) -> list[Source]:
+def pinned(making: Making) -> list[Source]:
     """The sources, the hub's at the commit that names the folder."""
     return [
         source.model_copy(update={"revision": identity["revision"]})

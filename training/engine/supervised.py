@@ -59,7 +59,7 @@ def train(
             max_length=max_length,
             tick=stage_helpers.Preparation(run, "examples"),
         )
-        stage_helpers.log_skipped(run)
+        stage_helpers.record_drawn(run)
         batches = encoding.batches(
             [len(ids) for ids in encoded["input_ids"]],
             batch_size=settings.batch_size,

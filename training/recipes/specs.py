@@ -1,5 +1,8 @@
 """What a recipe becomes: one frozen spec a stage run, and the file that a run directory holds (no torch)."""
 
+from collections.abc import Iterable
+from itertools import chain
+
 from pydantic import Field
 
 from training.data.sources import AnySource
@@ -28,6 +31,10 @@ class StageSpec(Settings):
     text: TextSettings = TextSettings()
     settings: AnyStage
     benchmarks: list[BenchmarkSettings]
+    checked: list[BenchmarkSettings] = Field(
+        default_factory=list,
+        description="Benchmarks of all stages, one setting each: whose problems the data are checked for",
+    )
     corpus: list[list[AnySource]] = Field(
         default_factory=list,
         description="Every stage's sources: what small_bpe is trained on, in all conditions",
@@ -53,3 +60,13 @@ class RunSpec(Settings):
     )
     device: str = Field("cpu", description="torch's name of the device")
     threads: int = Field(1, ge=1, description="CPU threads")
+
+
+def with_most_problems(benchmarks: Iterable[Iterable[BenchmarkSettings]]) -> list[BenchmarkSettings]:
+    """Each benchmark once, of the settings that ask most of its problems (None: all)."""
+    most: dict[str, BenchmarkSettings] = {}
+    for one in chain.from_iterable(benchmarks):
+        known = most.setdefault(one.benchmark, one)
+        if known.problems is not None and (one.problems is None or one.problems > known.problems):
+            most[one.benchmark] = one
+    return list(most.values())

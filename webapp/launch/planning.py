@@ -15,6 +15,7 @@ from training.recipes.hardware import CONSUMER, HARDWARE, Hardware, named
 from training.recipes.recipe import Recipe, StageSpec, resolve
 from training.settings.work_estimate import Work
 from webapp.experiments.templatetags.humane import duration, size
+from webapp.launch import contamination
 from webapp.launch.experience import MeasuredExperience, discordant_share
 from webapp.launch.measured_contrast import measured_contrast
 from webapp.launch.power import Power, power
@@ -78,6 +79,7 @@ class Proposal:
     site: Site
     power: Power | None
     missing: Sequence[str]  # data that is not there
+    contamination: Sequence[str] = ()  # of what will be learnt, in sentences
 
     @property
     def rows(self) -> list[PlanRow]:
@@ -208,6 +210,7 @@ def propose(
             wished=wished,
         ),
         missing=missing_data(recipe, settings.MULBERRY_DATA, specs),
+        contamination=contamination.sentences(specs, database=database),
     )
 
 

@@ -164,6 +164,12 @@ class Attempt(models.Model):
         max_length=100, null=True, help_text="of the process that computed it; null: not recorded"
     )
     data = models.JSONField(null=True, help_text="what it learnt from: name, revision, content hash, rows")
+    contamination = models.JSONField(
+        null=True, help_text="benchmarks' problems in it: journal.ContaminationRow; null: not recorded"
+    )
+    environment = models.JSONField(
+        null=True, help_text="device, threads, processes, versions of libraries; null: not recorded"
+    )
     started_at = models.DateTimeField(db_default=Now())
     heartbeat_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)

@@ -12,6 +12,7 @@ from training.process import ranks
 from training.stages.grpo import rollout_sampler
 from training.stages.grpo.config import GrpoSettings
 from training.stages.grpo.trainer import GrpoTrainer
+from training.text.reserved import text_ids
 
 
 def run(run: Run) -> None:
@@ -43,7 +44,7 @@ def run(run: Run) -> None:
     room = run.spec.model.n_positions - settings.max_new_tokens
 
     def prompt(example: Example) -> dict[str, str] | None:
-        if example.answer is None or len(tokenizer.encode(example.prompt)) > room:
+        if example.answer is None or len(text_ids(tokenizer, example.prompt)) > room:
             return None
         return {"prompt": example.prompt, "reference": example.answer}
 
@@ -51,6 +52,7 @@ def run(run: Run) -> None:
     limit = f"a prompt of {room} tokens with an answer (n_positions less max_new_tokens)"
     told = stage_helpers.Preparation(run, "prompts")
     prompts = Dataset.from_list(list(encoding.first_fitting(drawn, settings.prompts, limit, told)))
+    stage_helpers.record_drawn(run)
 
     trainer = GrpoTrainer(
         run=run,
