@@ -5,6 +5,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import ArrayLike
 
+from webapp.statistics.distributions import standard_error, t_above, t_quantile
 from webapp.statistics.intervals import Interval
 from webapp.statistics.proportions import PairedMeans
 
@@ -18,8 +19,6 @@ def mean_amount(amounts: ArrayLike, level: float = 0.95) -> Interval | None:
     variance is taken to grow with the mean, by the factor that is found (quasi-likelihood, Wedderburn 1974). Where
     none has any, that factor is 1.
     """
-    from scipy import stats
-
     values = np.asarray(amounts, dtype=float)
     if values.size < 2:
         return None
@@ -27,7 +26,7 @@ def mean_amount(amounts: ArrayLike, level: float = 0.95) -> Interval | None:
     dispersion = float(values.var(ddof=1)) / mean if mean else 1.0
     if dispersion == 0:
         return None
-    z = float(stats.t.ppf((1 + level) / 2, values.size - 1))
+    z = t_quantile((1 + level) / 2, values.size - 1)
     centre = mean + z**2 * dispersion / (2 * values.size)
     half = z * sqrt(dispersion * mean / values.size + (z * dispersion / (2 * values.size)) ** 2)
     return Interval(max(0.0, centre - half), centre + half)
@@ -45,30 +44,24 @@ def amount_difference(differences: ArrayLike, level: float = 0.95) -> PairedMean
     (see proportions.mean_difference()), so that no difference in any problem is not taken for certainty. They lie as far from
     the mean as the others that scatter do: 1 for amounts of 0 and a few 1. The mean itself stays as it is.
     """
-    from scipy import stats
-
     mean, error, freedom, problems = _with_two_added(differences)
-    half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
-    p = float(2 * stats.t.sf(abs(mean) / error, freedom))
+    half = t_quantile((1 + level) / 2, freedom) * error
+    p = 2 * t_above(abs(mean) / error, freedom)
     return PairedMeans(mean, Interval(mean - half, mean + half), p, problems)
 
 
 def amount_within(differences: ArrayLike, margin: float) -> float:
     """The larger one-sided p of a mean difference against −margin and margin, as amount_difference() has its interval."""
-    from scipy import stats
-
     mean, error, freedom, _ = _with_two_added(differences)
-    return float(stats.t.sf((margin - abs(mean)) / error, freedom))
+    return t_above((margin - abs(mean)) / error, freedom)
 
 
 def _with_two_added(differences: ArrayLike) -> tuple[float, float, int, int]:
     """Mean, standard error, degrees of freedom, and how many problems there are without the two."""
-    from scipy import stats
-
     found = np.asarray(differences, dtype=float)
     mean = float(found.mean())
     apart = found - mean
     total = float(np.abs(apart).sum())
     added = 2 * float((apart**2).sum()) / total if total > 1e-9 else abs(mean) or 1.0
     values = np.append(apart, [added, -added])
-    return mean, float(stats.sem(values)), values.size - 1, found.size
+    return mean, standard_error(values), values.size - 1, found.size

@@ -1,11 +1,9 @@
-"""An interval, and the normal quantile that many of them are made with.
-
-The import of scipy takes 0.8 CPU seconds, so the functions of this folder that use it import it themselves: the web
-and the commands start without it.
-"""
+"""An interval, and the normal quantile that many of them are made with."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
+
+from webapp.statistics.distributions import normal_quantile
 
 
 class Interval(NamedTuple):
@@ -26,6 +24,4 @@ def hull(intervals: Sequence[Interval]) -> Interval:
 
 def z_quantile(level: float) -> float:
     """Return the standard normal quantile that bounds a central interval of this level: 1.96 for 0.95."""
-    from scipy import stats
-
-    return float(stats.norm.ppf((1 + level) / 2))
+    return normal_quantile((1 + level) / 2)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from webapp.statistics.distributions import t_above, t_quantile
 from webapp.statistics.intervals import Interval
 
 FEWEST_SEEDS = 5  # with fewer the variance between seeds is hardly known
@@ -72,8 +73,6 @@ def for_new_problems(
     FEWEST_DIFFERENT clusters or problems have any difference. The interval ends at ± `largest`. With a `margin` p is the
     larger of two one-sided tests against ± it.
     """
-    from scipy import stats
-
     values = np.atleast_2d(np.asarray(differences, dtype=float))
     seeds, problems = values.shape
     if 1 < seeds < FEWEST_SEEDS or (seeds == 1 and clusters is None):
@@ -87,8 +86,8 @@ def for_new_problems(
         return None
     apart = abs(mean) if margin is None else margin - abs(mean)
     sides = 2 if margin is None else 1
-    half = max(float(stats.t.ppf((1 + level) / 2, one.freedom)) * sqrt(one.variance) for one in parts)
-    p = max(float(sides * stats.t.sf(apart / max(sqrt(one.variance), 1e-12), one.freedom)) for one in parts)
+    half = max(t_quantile((1 + level) / 2, one.freedom) * sqrt(one.variance) for one in parts)
+    p = max(sides * t_above(apart / max(sqrt(one.variance), 1e-12), one.freedom) for one in parts)
     interval = Interval(max(-largest, mean - half), min(largest, mean + half))
     return ForNewProblems(
         interval, p, parts[0].freedom, seeds, problems, None if clusters is None else len(sizes)

@@ -5,6 +5,7 @@ from math import ceil, sqrt
 
 import numpy as np
 
+from webapp.statistics.distributions import normal_quantile, t_quantile
 from webapp.statistics.intervals import Interval, z_quantile
 
 
@@ -77,9 +78,7 @@ def detectable_by_spread(spread: float, seeds: int, alpha: float = 0.05, power: 
 
 def _reach(seeds: int, alpha: float, power: float) -> float:
     """In standard errors of a mean over seeds."""
-    from scipy import stats
-
-    return float(stats.t.ppf(1 - alpha / 2, seeds - 1)) + float(stats.t.ppf(power, seeds - 1))
+    return t_quantile(1 - alpha / 2, seeds - 1) + t_quantile(power, seeds - 1)
 
 
 def detectable_mean(problems: int, scatter: float, alpha: float = 0.05, power: float = 0.8) -> float:
@@ -113,18 +112,18 @@ def detectable_by_seeds(
     Seeds that differ by themselves, as they do, need more. The discordant share is taken to be as large as the
     difference where it is smaller.
     """
-    from scipy import optimize, stats
+    from scipy import optimize, special
 
     if seeds < 2:
         raise ValueError("a comparison over seeds needs 2 seeds or more; add seeds to the recipe")
     freedom = seeds - 1
-    reach = float(stats.t.ppf(1 - alpha / 2, freedom))
+    reach = t_quantile(1 - alpha / 2, freedom)
 
     # the noncentral t as a normal over the spread's own distribution: scipy's nct gives nan at few seeds
-    spreads = np.sqrt(stats.chi2.ppf((np.arange(4000) + 0.5) / 4000, freedom) / freedom)
+    spreads = np.sqrt(2 * special.gammaincinv(freedom / 2, (np.arange(4000) + 0.5) / 4000) / freedom)
 
     def missed(shift: float) -> float:
-        seen = stats.norm.sf(reach * spreads - shift) + stats.norm.cdf(-reach * spreads - shift)
+        seen = special.ndtr(shift - reach * spreads) + special.ndtr(-reach * spreads - shift)
         return power - float(seen.mean())
 
     enough = reach + 1.0
@@ -162,6 +161,4 @@ def needed_seeds_by_spread(
 
 
 def _z_power(power: float) -> float:
-    from scipy import stats
-
-    return float(stats.norm.ppf(power))
+    return normal_quantile(power)

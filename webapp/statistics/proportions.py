@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from webapp.statistics.distributions import half_binomial_to, normal_above
 from webapp.statistics.intervals import Interval, z_quantile
 
 
@@ -62,22 +63,18 @@ def mean_difference(differences: ArrayLike, level: float = 0.95, largest: float 
     Behav. Stat. 37:479) do for yes or no, so that no difference in any problem is not taken for certainty; their
     size is that of the other differences, 1 for yes or no.
     """
-    from scipy import stats
-
     values = np.asarray(differences, dtype=float)
     centre, error = _with_two_added(values)
     half = z_quantile(level) * error
     interval = Interval(max(-largest, centre - half), min(largest, centre + half))
-    p = float(2 * stats.norm.sf(abs(centre) / error))
+    p = 2 * normal_above(abs(centre) / error)
     return PairedMeans(float(values.mean()), interval, p, values.size)
 
 
 def mean_within(differences: ArrayLike, margin: float) -> float:
     """The larger one-sided p of a mean difference against −margin and margin, as mean_difference() has its interval."""
-    from scipy import stats
-
     centre, error = _with_two_added(np.asarray(differences, dtype=float))
-    return float(stats.norm.sf((margin - abs(centre)) / error))
+    return normal_above((margin - abs(centre)) / error)
 
 
 def _with_two_added(differences: NDArray[np.float64]) -> tuple[float, float]:
@@ -105,15 +102,13 @@ def tango(gained: int, lost: int, problems: int, level: float = 0.95) -> Interva
 
 def tango_within(gained: int, lost: int, problems: int, margin: float) -> float:
     """The larger one-sided p of Tango's score against −margin and margin (0…1): under α where tango() of 1 − 2 α lies within."""
-    from scipy import stats
-
     _check_counts(gained + lost, problems)
     scores = []
     for delta, sign in ((-margin, 1), (margin, -1)):
         apart = sign * (gained - lost - problems * delta)
         variance = _variance(gained, lost, problems, delta)
         scores.append(apart / sqrt(variance) if variance > 0 else np.copysign(np.inf, apart))
-    return float(stats.norm.sf(min(scores)))
+    return normal_above(min(scores))
 
 
 def _variance(gained: int, lost: int, problems: int, delta: float) -> float:
@@ -154,11 +149,7 @@ def newcombe_unpaired(first: int, first_n: int, second: int, second_n: int, leve
 
 def mcnemar(gained: int, lost: int) -> float:
     """Exact two-sided p of as uneven a split of the discordant pairs (binomial, p = 1/2); 1 without any."""
-    from scipy import stats
-
-    if gained + lost == 0:
-        return 1.0
-    return float(stats.binomtest(gained, gained + lost, 0.5).pvalue)
+    return min(1.0, 2 * half_binomial_to(min(gained, lost), gained + lost))
 
 
 def mcnemar_midp(gained: int, lost: int) -> float:
@@ -166,11 +157,8 @@ def mcnemar_midp(gained: int, lost: int) -> float:
 
     1 where both are equal, or there are none.
     """
-    from scipy import stats
-
     fewer, pairs = min(gained, lost), gained + lost
-    tail = stats.binom.cdf(fewer - 1, pairs, 0.5) + 0.5 * stats.binom.pmf(fewer, pairs, 0.5)
-    return min(1.0, 2 * float(tail))
+    return min(1.0, half_binomial_to(fewer - 1, pairs) + half_binomial_to(fewer, pairs))
 
 
 MCNEMAR = {"midp": mcnemar_midp, "exact": mcnemar}  # as a recipe's `test` calls them

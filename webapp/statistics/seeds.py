@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from webapp.statistics.distributions import standard_error, t_above, t_quantile
 from webapp.statistics.intervals import Interval
 
 
@@ -23,27 +24,23 @@ def over_seeds(differences: Sequence[float], level: float = 0.95, largest: float
     2 seeds or more. Equal differences give no interval: two seeds that happen to agree to the last
     problem prove nothing about the spread.
     """
-    from scipy import stats
-
     values = np.asarray(differences, dtype=float)
     if values.size < 2:
         raise ValueError("a comparison over seeds needs 2 seeds or more; add seeds to the recipe")
-    mean, error = float(values.mean()), float(stats.sem(values))
+    mean, error = float(values.mean()), standard_error(values)
     if error < 1e-12:
         return OverSeeds(mean, None, None)
     freedom = values.size - 1
-    half = float(stats.t.ppf((1 + level) / 2, freedom)) * error
+    half = t_quantile((1 + level) / 2, freedom) * error
     return OverSeeds(
         mean,
         Interval(max(-largest, mean - half), min(largest, mean + half)),
-        float(2 * stats.t.sf(abs(mean) / error, freedom)),
+        2 * t_above(abs(mean) / error, freedom),
     )
 
 
 def within_over_seeds(differences: Sequence[float], margin: float) -> float | None:
     """The larger one-sided p of Student's t against −margin and margin (Schuirmann 1987); None without spread."""
-    from scipy import stats
-
     values = np.asarray(differences, dtype=float)
-    mean, error = float(values.mean()), float(stats.sem(values))
-    return None if error < 1e-12 else float(stats.t.sf((margin - abs(mean)) / error, values.size - 1))
+    mean, error = float(values.mean()), standard_error(values)
+    return None if error < 1e-12 else t_above((margin - abs(mean)) / error, values.size - 1)

@@ -18,6 +18,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from webapp.statistics.distributions import t_quantile
 from webapp.statistics.intervals import Interval
 
 Word = Literal["rising", "falling", "flat", "not decided"]
@@ -87,8 +88,6 @@ def trend(steps: NDArray[np.int64], values: Values, *, negligible: float = 0.0) 
 
 def fitted(steps: NDArray[np.int64], values: Values, level: float = 0.95) -> FittedLine | None:
     """Least squares through block means with a t interval; None for fewer than FEWEST_POINTS."""
-    from scipy import stats
-
     if len(values) < FEWEST_POINTS:
         return None
     rho = autocorrelation(values)
@@ -103,21 +102,19 @@ def fitted(steps: NDArray[np.int64], values: Values, level: float = 0.95) -> Fit
     variance = float((np.diff(residuals) ** 2).sum()) / trace
     upper = min(MOST_RHO, rho + UPPER * float(np.sqrt((1 - rho**2 + 1 / len(values)) / len(values))))
     variance *= _widened(len(values), count, round(upper, 2))
-    half = float(stats.t.ppf((1 + level) / 2, freedom)) * float(np.sqrt(variance / (x @ x)))
+    half = t_quantile((1 + level) / 2, freedom) * float(np.sqrt(variance / (x @ x)))
     return FittedLine(slope, Interval(slope - half, slope + half))
 
 
 def welch(first: Values, last: Values, level: float = 0.95) -> Interval:
     """Welch's t interval of mean(last) − mean(first) (1947, Biometrika 34:28); two values or more of each."""
-    from scipy import stats
-
     parts = [float(part.var(ddof=1)) / len(part) for part in (first, last)]
     error = sum(parts)
     change = float(last.mean() - first.mean())
     if error == 0:
         return Interval(change, change)
     below = sum(part**2 / (len(one) - 1) for part, one in zip(parts, (first, last), strict=True))
-    half = float(stats.t.ppf((1 + level) / 2, error**2 / below)) * float(np.sqrt(error))
+    half = t_quantile((1 + level) / 2, error**2 / below) * float(np.sqrt(error))
     return Interval(change - half, change + half)
 
 
