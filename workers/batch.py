@@ -45,6 +45,7 @@ class Batch:
     first_step: int | None = None
     code_version: str | None = None
     data: list[dict[str, Any]] | None = None
+    examples: list[dict[str, Any]] | None = None
     finished: dict[str, Any] | None = None
 
     def add(self, record: Record) -> None:
@@ -75,6 +76,8 @@ class Batch:
                 self.code_version = record.fields.get("code")  # journals of before have none
             case "data":
                 self.data = record.fields["sources"]
+            case "examples":
+                self.examples = record.fields["parts"]
             case "finished":
                 self.finished = record.fields
         self.offset, self.seq, self.records = record.offset, record.seq, self.records + 1

@@ -94,6 +94,8 @@ class Ingest:
             )
         if batch.data is not None:
             Attempt.objects.filter(pk=self.attempt).update(data=storable_json(batch.data))
+        if batch.examples is not None:
+            Attempt.objects.filter(pk=self.attempt).update(examples=storable_json(batch.examples))
         if batch.points:
             self._chunks.add(batch.points)
         self._store_rollouts(batch)

@@ -73,7 +73,7 @@ def weights(stage: Stage) -> str:
 
 def kept(stage: Stage, number: int = 1) -> list[list[str]]:
     found: list[list[str]] = json.loads((stage.checkpoints / f"round-{number}.json").read_text())["kept"]
-    return found
+    return [[prompt, text] for prompt, text, _ in found]
 
 
 def hint(stage: Stage) -> str:

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,12 @@ from training.data.sources import SOURCES
 from training.settings.shared import Source
 
 
-def stream(
-    sources: Sequence[Any], *, seed: int, data_dir: Path, inject: bool = False, skip: int = 0
-) -> Iterator[Example]:
+def stream(sources: Sequence[Any], *, seed: int, data_dir: Path, skip: int = 0) -> Iterator[Example]:
     """Yield examples without end, each from a source drawn by weight; the same for the same seed.
 
-    A finite source starts again after its end, in a new order. With `inject` the completions hold mul-tokens;
-    everything else is as without. With `skip` the stream begins so many examples later: the files of the seekable
-    sources are not read up to there, other sources draw again what they have drawn.
+    They are as the sources have them, not as a condition writes them. A finite source starts again after its end, in
+    a new order. With `skip` the stream begins so many examples later: the files of the seekable sources are not read
+    up to there, other sources draw again what they have drawn.
     Raises ValueError where a source's files are missing.
     """
     rng = random.Random(f"mixture {seed}")
@@ -29,8 +28,8 @@ def stream(
     passed = Counter(rng.choices(range(len(sources)), weights)[0] for _ in range(skip))
     endless = [cycled(source, place, seed, data_dir, passed[place]) for place, source in enumerate(sources)]
     while True:
-        example = next(rng.choices(endless, weights)[0])
-        yield example.injected() if inject else example
+        place = rng.choices(range(len(sources)), weights)[0]
+        yield replace(next(endless[place]), source=sources[place].source)
 
 
 def texts(sources: Sequence[Any], count: int, *, seed: int, data_dir: Path) -> Iterator[str]:

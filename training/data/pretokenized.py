@@ -23,6 +23,7 @@ from training.data.identity import DataIdentity
 from training.data.shards import Folder, Part, TokenRows, Writer, key
 from training.data.token_mixture import TokenMixture
 from training.settings.shared import Source
+from training.text import mul_tokens
 
 VERSION = 1  # raised when the same sources and settings yield other tokens (mixing, mul-tokens, scratchpad, encoding)
 SHARD_TOKENS = 1 << 26  # 128 MiB at two bytes; what a kill costs at most
@@ -98,7 +99,7 @@ def _made_of(making: Making) -> dict[str, object]:
         "version": VERSION,
         "tokenizer": hashlib.sha256(making.tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
         "seed": making.seed,
-        "inject": making.inject,
+        "inject": making.inject and mul_tokens.VERSION,
         "format": making.text_format,
         "validation_tokens": making.validation_tokens,
         "sources": [

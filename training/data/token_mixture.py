@@ -5,7 +5,6 @@ right to one text at every length. Tokens are counted in the text as the source 
 that conditions read the same texts in the same order.
 """
 
-import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -86,8 +85,7 @@ class TokenMixture:
 
 
 def _key(example: Example) -> int:
-    digest = hashlib.sha256(example.text.encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "little")
+    return int.from_bytes(example.digest[:8], "little")
 
 
 def _together(examples: Iterable[Example]) -> Iterator[list[Example]]:

@@ -14,10 +14,12 @@ from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 from training.architecture import model
 from training.data import encoding
 from training.data.example import Example
+from training.data.kept import KeptTally
 from training.engine import stage_helpers, supervised
 from training.engine.run_context import Run
 from training.process import checkpoints
 from training.process.journal import RolloutRow
+from training.settings.shared import TextForm
 from training.teacher import Answer, Teacher
 from training.teacher.cache import Cache
 from training.teacher.config import SolutionSettings
@@ -41,14 +43,16 @@ class Round:
     rows: list[RolloutRow]
     kept: list[Example]  # as they are learnt
     metrics: dict[str, float]
+    asked: str = ""  # stands for the problems, in their order (training.data.kept)
 
     def write(self, path: Path) -> None:
         """Write it whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_suffix(".new")
-        kept = [[example.prompt, example.completion] for example in self.kept]
+        kept = [[example.prompt, example.completion, example.source] for example in self.kept]
         with aside.open("w", encoding="utf-8", errors="replace") as file:
-            json.dump({"step": self.step, "metrics": self.metrics, "kept": kept, "rows": self.rows}, file)
+            found = {"step": self.step, "metrics": self.metrics, "kept": kept, "rows": self.rows}
+            json.dump({**found, "asked": self.asked}, file)
             file.flush()
             os.fsync(file.fileno())
         aside.rename(path)
@@ -59,8 +63,9 @@ class Round:
         if not path.exists():
             return None
         found = json.loads(path.read_text(encoding="utf-8"))
-        kept = [Example(prompt, completion) for prompt, completion in found["kept"]]
-        return cls(found["step"], cast("list[RolloutRow]", found["rows"]), kept, found["metrics"])
+        kept = [Example(prompt, text, source="".join(source)) for prompt, text, *source in found["kept"]]
+        rows = cast("list[RolloutRow]", found["rows"])
+        return cls(found["step"], rows, kept, found["metrics"], found.get("asked", ""))
 
 
 def learn(run: Run, settings: SolutionSettings, make_teacher: MakeTeacher, *, rounds: int = 1) -> None:
@@ -85,7 +90,9 @@ def learn(run: Run, settings: SolutionSettings, make_teacher: MakeTeacher, *, ro
         _enough(run, settings, sampled, number)
         name = "train" if rounds == 1 else f"round_{number}"
         rate = settings.optimizer.learning_rate
-        parts.append(supervised.Part(name, sampled.kept, len(sampled.kept), settings.epochs, rate))
+        parts.append(
+            supervised.Part(name, sampled.kept, len(sampled.kept), settings.epochs, rate, sampled.asked)
+        )
         planned += supervised.steps(settings, parts[-1])
         if step < planned:
             last = number == rounds
@@ -145,7 +152,10 @@ def _sample(
             run.journal.log(text, "warning")
     finally:
         cache.close()
-    return Round(step, rows, kept, _metrics(settings, rows, kept, given))
+    asked = KeptTally(f"round {number}")
+    for problem in problems:
+        asked.keep(problem)
+    return Round(step, rows, kept, _metrics(settings, rows, kept, given), asked.record()["sha256"])
 
 
 def _problems(
@@ -188,19 +198,20 @@ class _Grader:
             row = self._row(number, problem, answer)
             text = " ".join(mul_tokens.expand(answer.text).split())
             if row["correct"] and answer.ended and text not in kept and len(kept) < self.settings.keep:
-                example = self._example(problem, answer)
-                if len(encoding.encode(self.tokenizer, example)[0]) <= self.settings.max_length:
-                    kept[text] = example
+                written = [self._example(problem, answer, form) for form in stage_helpers.forms(self.run)]
+                lengths = [len(encoding.encode(self.tokenizer, one)[0]) for one in written]
+                if max(lengths) <= self.settings.max_length:  # in every condition's writing
+                    kept[text] = written[0]
                     row["reward"] = row["components"]["kept"] = 1.0
             rows.append(row)
         return rows, list(kept.values())
 
-    def _example(self, problem: Example, answer: Answer) -> Example:
-        """The completion as a source would have it; where the condition has no mul-tokens, a teacher's are taken out."""
+    def _example(self, problem: Example, answer: Answer, form: TextForm) -> Example:
+        """The completion as a condition learns it; where that one has no mul-tokens, a teacher's are taken out."""
         text = answer.text.strip()
-        if not self.run.spec.mul_tokens.inject:
+        if not form.inject:
             text = mul_tokens.expand(text)
-        return stage_helpers.as_learnt(self.run, replace(problem, completion=f" {text}"))
+        return replace(problem, completion=f" {text}").written(form)
 
     def _row(self, number: int, problem: Example, answer: Answer) -> RolloutRow:
         found = extract_answer(answer.text)

@@ -15,6 +15,7 @@ from training.engine import evaluation
 from training.engine.run_context import Run, Stopped
 from training.process import checkpoints, ranks
 from training.process.journal import PREPARING
+from training.settings.shared import TextForm
 from training.text import tokenizer
 
 CORPUS_TEXTS = 2_000  # of every mixture of the recipe, that a small_bpe is trained on
@@ -60,15 +61,13 @@ def load_model(run: Run, tokens: PreTrainedTokenizerFast) -> GPT2LMHeadModel:
 
 
 def examples(run: Run, sources: Sequence[Any], part: str = "") -> Iterator[Example]:
-    """The stage's examples, endless; the same in every condition but for mul-tokens, different in every stage."""
-    drawn = mixture.stream(sources, seed=seed(run, part), data_dir=run.data_dir)
-    return (as_learnt(run, example) for example in drawn)
+    """The stage's examples as their sources have them, endless; the same in every condition, different in every stage."""
+    return mixture.stream(sources, seed=seed(run, part), data_dir=run.data_dir)
 
 
-def as_learnt(run: Run, example: Example) -> Example:
-    """A source's example as this condition writes it: with mul-tokens, with a scratchpad, or as it is."""
-    written = example.injected() if run.spec.mul_tokens.inject else example
-    return written.with_scratchpad() if run.spec.text.format == "scratchpad" else written
+def forms(run: Run) -> list[TextForm]:
+    """How this condition writes an example, and after that how the other ones of its experiment do."""
+    return [run.spec.form, *run.spec.other_forms]
 
 
 class Preparation:

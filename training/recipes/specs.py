@@ -1,5 +1,7 @@
 """What a recipe becomes: one frozen spec a stage run, and the file that a run directory holds (no torch)."""
 
+from typing import Any
+
 from pydantic import Field
 
 from training.data.sources import AnySource
@@ -8,6 +10,7 @@ from training.settings.shared import (
     ModelSettings,
     MulTokenSettings,
     Settings,
+    TextForm,
     TextSettings,
     TokenizerSettings,
 )
@@ -28,10 +31,31 @@ class StageSpec(Settings):
     text: TextSettings = TextSettings()
     settings: AnyStage
     benchmarks: list[BenchmarkSettings]
+    forms: list[TextForm] = Field(
+        default_factory=list,
+        description="Every way in which the experiment's conditions write an example: it is kept when all of them fit; "
+        "empty: its own way alone",
+    )
     corpus: list[list[AnySource]] = Field(
         default_factory=list,
         description="Every stage's sources: what small_bpe is trained on, in all conditions",
     )
+
+    @property
+    def form(self) -> TextForm:
+        """How this condition writes an example."""
+        return TextForm(inject=self.mul_tokens.inject, format=self.text.format)
+
+    @property
+    def drawing(self) -> dict[str, Any]:
+        """What decides which examples the stage draws and keeps, but for seed and content of the data."""
+        tokenizer = [self.tokenizer.model_dump(mode="json"), self.model.start_from]
+        return {**self.settings.drawing(), "context": self.model.n_positions, "tokenizer": tokenizer}
+
+    @property
+    def other_forms(self) -> list[TextForm]:
+        """How the other conditions write it."""
+        return [form for form in self.forms if form != self.form]
 
 
 class RunSpec(Settings):

@@ -34,6 +34,7 @@ class Left:
     checkpoint: Checkpoint | None  # None: its kind of stage leaves none
     code_version: str  # what computed it; empty: not recorded
     data: Sequence[list[Any]]  # what each of its attempts learnt from, where it was recorded
+    examples: list[Any] | None  # which examples were kept; None: not recorded
     evaluations: Sequence[Evaluation]  # whole ones, the newest first
 
     @property
@@ -128,13 +129,14 @@ def left_by(runs: Sequence[StageRun]) -> dict[int, Left]:
             _last([c for a in by_run[run.pk] if a.number == run.attempt_number for c in a.checkpoints.all()]),
             ", ".join(contributing(by_run[run.pk]))[:100],
             [attempt.data for attempt in by_run[run.pk] if attempt.data is not None],
+            _last([attempt.examples for attempt in by_run[run.pk] if attempt.examples is not None]),
             evaluations[run.pk],
         )
         for run in runs
     }
 
 
-def _last(found: list[Checkpoint]) -> Checkpoint | None:
+def _last(found: list[Any]) -> Any:
     return found[-1] if found else None
 
 
@@ -155,6 +157,7 @@ def take_over(offers: Sequence[tuple[StageRun, Offer]]) -> None:
             outcome=REUSED,
             code_version=offered.source.code_version or None,
             data=offered.source.data[-1] if offered.source.data else None,
+            examples=offered.source.examples,
             journal_seq=1 + len(offered.evaluations),
         )
         for run, offered in offers

@@ -21,7 +21,7 @@ from training.data.sources.open_web_math import OpenWebMathSource
 from training.data.sources.plain_text import PlainTextSource
 from training.data.sources.statements import StatementsSource
 from training.engine.run_context import Stopped
-from training.settings.shared import TokenizerSettings
+from training.settings.shared import TextForm, TokenizerSettings
 from training.text import tokenizer
 
 STATEMENTS = StatementsSource(source="statements")
@@ -75,8 +75,9 @@ def web(tmp_path, source="fineweb_edu", documents=3_000, words=12):
 @pytest.mark.parametrize("inject", [False, True])
 def test_one_source_is_its_texts_one_after_the_other(tmp_path, tokens, making, data_dir, inject):
     found = made(tmp_path, making(inject=inject))
-    examples = islice(mixture.stream([STATEMENTS], seed=7, data_dir=data_dir, inject=inject), 400)
-    expected = [token for example in examples for token in encoding.encode(tokens, example)[0]]
+    examples = islice(mixture.stream([STATEMENTS], seed=7, data_dir=data_dir), 400)
+    written = [example.written(TextForm(inject=inject)) for example in examples]
+    expected = [token for example in written for token in encoding.encode(tokens, example)[0]]
     assert flat(found.training) == expected[: 40 * 32]
     assert len(shards(tmp_path)) > 3
     assert found.made >= 40 * 32

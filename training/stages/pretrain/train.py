@@ -65,7 +65,7 @@ def _rows(
         tokenizer=tokenizer,
         inject=run.spec.mul_tokens.inject,
         text_format=run.spec.text.format,
-        written=lambda example: stage_helpers.as_learnt(run, example),
+        written=lambda example: example.written(run.spec.form),
         validation_tokens=settings.validation_tokens,
     )
     found = pretokenized.rows(
