@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from training.settings.shared import StageSettings
 from training.stages import AnyStage
-from webapp.comparison import groups
+from webapp.comparison import dose, groups
 from webapp.comparison.cells import Cell, Refusal
 from webapp.comparison.columns import IN_REPORT
 from webapp.comparison.corrections import corrections
@@ -82,6 +82,7 @@ def build(experiment: Experiment) -> Report:
         gains(table, gained),
         metrics(table),
         by_group(table),
+        doses(table),
         published_tables(experiment),
         report_diagnosis.dynamics(dynamics_table.of_experiment(experiment), by_step(experiment)),
         report_diagnosis.findings(found),
@@ -254,6 +255,14 @@ def published_tables(experiment: Experiment) -> Section:
     tables = Publication.model_validate(experiment.recipe).tables if experiment.imported else []
     grids = [(f"{one.title}. {one.caption}".strip(), words(one.header, one.rows)) for one in tables]
     return Section("Tables as published", tables=grids)
+
+
+def doses(table: StageTable) -> Section:
+    """How often the intervention acted."""
+    found = dose.of_experiment(table.experiment)
+    if not found:
+        return Section("Dose")
+    return Section("Dose", tables=[(f"Mul-tokens {dose.CAPTION}", dose.sheet(found).view)])
 
 
 def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) -> Section:

@@ -12,6 +12,7 @@ from webapp.diagnosis.rules import (
     answers,
     collapse,
     divergence,
+    dose,
     forgetting,
     gradient,
     loss,
@@ -39,4 +40,6 @@ TABLE_RULES: tuple[Callable[[StageTable], Iterator[Finding]], ...] = (
     sizes.evaluation_too_small,
     sizes.sizes_differ,
     answers.answer_rules_differ,
+    dose.dose_near_none,
+    dose.learnt_tokens_differ,
 )
