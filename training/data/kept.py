@@ -5,7 +5,8 @@ condition that learns the same ones, however each writes them.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import TypedDict
 
 from training.data.example import Example
@@ -76,3 +77,23 @@ class KeptTally:
             "sha256": self._hash.hexdigest() if sha256 is None else sha256,
             "sources": list(self._sources.values()),
         }
+
+
+def scaled(doses: Iterable[SourceDose], part: float) -> list[SourceDose]:
+    """The doses of each source together, of which a part is learnt, rounded to whole numbers."""
+    sums: dict[str, Counter[str]] = {}
+    for dose in doses:
+        sums.setdefault(dose["source"], Counter()).update(
+            {k: v for k, v in dose.items() if isinstance(v, int)}
+        )
+    return [
+        SourceDose(
+            source=source,
+            examples=round(part * found["examples"]),
+            tokens=round(part * found["tokens"]),
+            mul_tokens=round(part * found["mul_tokens"]),
+            products=round(part * found["products"]),
+            replaced=round(part * found["replaced"]),
+        )
+        for source, found in sums.items()
+    ]
