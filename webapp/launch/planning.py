@@ -11,6 +11,7 @@ from django.conf import settings
 from training.did_you_mean import nearest
 from training.recipes import plan as plans
 from training.recipes.availability import missing_data
+from training.recipes.dose_estimate import DoseEstimate, estimates
 from training.recipes.hardware import CONSUMER, HARDWARE, Hardware, named
 from training.recipes.recipe import Recipe, StageSpec, resolve
 from training.settings.work_estimate import Work
@@ -78,6 +79,7 @@ class Proposal:
     site: Site
     power: Power | None
     missing: Sequence[str]  # data that is not there
+    doses: Sequence[DoseEstimate] = ()  # how often mul-tokens would be learnt, about
 
     @property
     def rows(self) -> list[PlanRow]:
@@ -208,6 +210,7 @@ def propose(
             wished=wished,
         ),
         missing=missing_data(recipe, settings.MULBERRY_DATA, specs),
+        doses=estimates(specs, settings.MULBERRY_DATA),
     )
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+from training.recipes.dose_estimate import NEAR_NONE
 from webapp.comparison.dose import ALL, Dose, doses
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Finding, Link, Severity
 from webapp.experiments.models import Condition
 
-NEAR_NONE = 1.0  # mul-tokens per 1,000 learnt ones; GSM8K's answers have about 3, drills about 80
 UNEQUAL = 0.02  # of the baseline's learnt tokens; GSM8K with mul-tokens has 3.2 % fewer
 
 
