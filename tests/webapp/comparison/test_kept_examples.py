@@ -5,6 +5,7 @@ import pytest
 from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experiment, run_of
 from training.recipes import recipe as recipes
 from webapp.comparison.cells import Comparison, Refusal
+from webapp.comparison.checkpoints import across
 from webapp.comparison.table import stage_table
 from webapp.comparison.tables.stage_tables import provenance
 from webapp.comparison.verdict_sentences import verdict_sentences
@@ -85,3 +86,14 @@ def test_equal_examples_have_one_hash_in_the_provenance_whatever_the_parts():
     shown = provenance(stage_table(history((both, both))))["Examples kept (SHA-256)"]
     assert shown.startswith("sft ")
     assert shown.count(";") == 0
+
+
+def test_checkpoints_of_any_experiments_name_other_examples_among_the_settings():
+    experiment = history(([part(SHA)], [part(OTHER)]))
+    runs = [run_of(experiment, condition, "grpo") for condition in ("baseline", "mul_tokens")]
+    (found,) = [
+        one
+        for one in across([(experiment.name, str(run.pk)) for run in runs]).differences
+        if "examples" in one.name
+    ]
+    assert (found.name, found.values) == ("sft.examples kept (SHA-256)", (SHA[:12], OTHER[:12]))
