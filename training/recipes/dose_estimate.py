@@ -15,6 +15,7 @@ from training.data.identity import files_of
 from training.data.sources import SOURCES, AnySource
 from training.recipes.specs import StageSpec
 from training.settings.shared import Source
+from training.settings.work_estimate import percent
 from training.text import mul_tokens
 
 EXAMPLES = 100  # of each source; generated ones take some milliseconds
@@ -49,7 +50,7 @@ class DoseEstimate:
             return f"{where}: not estimated{others}"
         text = f"{where}: about {self.per_thousand:.1f} mul-tokens per 1,000 learnt tokens"
         if self.left:
-            text += f", {self.left:.0%} of the products stay text"
+            text += f", {percent(self.left)} of the products stay text"
         return text + (", so the conditions hardly differ there" if self.near_none else "") + others
 
 

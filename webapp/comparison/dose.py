@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webapp.experiments.models import Experiment
+from webapp.files.number_text import points
 from webapp.files.table import Column, Sheet, Table
 from webapp.runs import kept_examples
 from webapp.runs.kept_examples import Recorded
@@ -35,6 +36,7 @@ class Dose:
     products: float  # of single digits, in the texts as the source has them
     replaced: float
     baseline_tokens: float | None  # what the baseline learnt there; None: not recorded
+    is_baseline: bool = False
 
     @property
     def per_thousand(self) -> float:
@@ -49,7 +51,9 @@ class Dose:
     @property
     def against_baseline(self) -> float | None:
         """Learnt tokens more (or, below 0, fewer) than the baseline's, as a share of those."""
-        return self.tokens / self.baseline_tokens - 1 if self.baseline_tokens else None
+        if self.is_baseline or not self.baseline_tokens:
+            return None
+        return self.tokens / self.baseline_tokens - 1
 
 
 def doses(
@@ -86,7 +90,15 @@ def doses(
                     baseline = None if first is None else float(first[0])
                     rows.append(
                         Dose(
-                            stage, source, condition, tokens, tokens_of_products, written, replaced, baseline
+                            stage,
+                            source,
+                            condition,
+                            tokens,
+                            tokens_of_products,
+                            written,
+                            replaced,
+                            baseline,
+                            condition == conditions[0],
                         )
                     )
     return rows
@@ -120,7 +132,7 @@ def sheet(found: Sequence[Dose]) -> Sheet:
         Column("products", "number", "Products", "{:,.0f}".format),
         Column("products_left", "number", "Left as text", "{:,.0f}".format, "left"),
         Column("learnt_tokens", "number", "Learnt tokens", "{:,.0f}".format, "tokens"),
-        Column("against_baseline", "number", "Against baseline", "{:+.1%}".format, "against_baseline"),
+        Column("against_baseline", "number", "Against baseline", points, "against_baseline", unit="%"),
     ]
     return Sheet("dose", "Dose", columns, found)
 

@@ -49,7 +49,7 @@ def test_data_without_products_have_a_dose_near_none(tmp_path):
     )  # changed files are read again
     found = estimated(tmp_path, name="gsm8k_tiny")["gsm8k_sft"]
     assert (found.near_none, found.left) == (False, 0.5)
-    assert "50% of the products stay text" in found.sentence
+    assert "50 % of the products stay text" in found.sentence
 
 
 def test_what_is_not_there_or_large_is_not_looked_at(tmp_path, data_dir, monkeypatch):

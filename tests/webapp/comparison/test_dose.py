@@ -79,7 +79,7 @@ def test_tokens_and_products_are_added_up_over_parts_and_passes(experiment):
 def test_it_stands_on_the_page_in_files_and_in_the_report(experiment, ada):
     page = ada.get(reverse("experiment", args=[experiment.name])).content.decode()
     assert 'id="dose-table"' in page
-    assert "89.00" in page and "−16.4" in page.replace("-16.4", "−16.4")
+    assert "89.00" in page and "−16.4" in page
     records = build("dose", TableChoices(experiment)).sheet.records()
     assert records[1]["mul_tokens_per_thousand"] == pytest.approx(1000 * 4 / 39_900)
     assert "## Dose" in report.report(experiment)
@@ -100,7 +100,10 @@ def test_hardly_any_dose_and_unequal_tokens_are_findings(experiment):
     assert (none.stage, none.condition, none.severity.word) == ("instruct", "mul_tokens", "info")
     assert "4 mul-tokens in 39,900 learnt tokens, 0.10 per 1,000" in none.evidence
     (unequal,) = [one for one in found if one.kind == "learnt_tokens_differ"]
-    assert unequal.headline == "mul_tokens learnt 16.4% fewer tokens than baseline in drills"
+    assert unequal.headline == "mul_tokens learnt fewer tokens than baseline"
+    assert "2,090 against 2,500 learnt tokens in drills, 16.4 % fewer" in unequal.evidence.replace(
+        "\xa0", " "
+    )
 
 
 def test_no_dose_anywhere_is_a_warning():

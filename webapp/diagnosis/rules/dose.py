@@ -8,6 +8,7 @@ from webapp.comparison.dose import ALL, Dose, doses
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Finding, Link, Severity
 from webapp.experiments.models import Condition
+from webapp.files.number_text import percent
 
 UNEQUAL = 0.02  # of the baseline's learnt tokens; GSM8K with mul-tokens has 3.2 % fewer
 
@@ -26,7 +27,7 @@ def dose_near_none(table: StageTable) -> Iterator[Finding]:
             yield Finding(
                 kind="dose_near_none",
                 severity=Severity.WARNING if len(few) == len(own) else Severity.INFO,
-                headline=f"{one.condition} learnt hardly any mul-tokens in {one.stage}",
+                headline=f"{one.condition} learnt hardly any mul-tokens",
                 evidence=(
                     f"{one.mul_tokens:,.0f} mul-tokens in {one.tokens:,.0f} learnt tokens, {one.per_thousand:.2f} per "
                     f"1,000; the texts hold {one.products:,.0f} products of single digits, of which {one.left:,.0f} "
@@ -54,14 +55,17 @@ def learnt_tokens_differ(table: StageTable) -> Iterator[Finding]:
         return
     for one in _of_stages(table):
         share = one.against_baseline
-        if one.condition == table.baseline or share is None or abs(share) <= UNEQUAL:
+        if share is None or abs(share) <= UNEQUAL:
             continue
         more = "more" if share > 0 else "fewer"
         yield Finding(
             kind="learnt_tokens_differ",
             severity=Severity.INFO,
-            headline=f"{one.condition} learnt {abs(share):.1%} {more} tokens than {table.baseline} in {one.stage}",
-            evidence=f"{one.tokens:,.0f} against {one.baseline_tokens:,.0f} learnt tokens, means over the seeds.",
+            headline=f"{one.condition} learnt {more} tokens than {table.baseline}",
+            evidence=(
+                f"{one.tokens:,.0f} against {one.baseline_tokens:,.0f} learnt tokens in {one.stage}, "
+                f"{percent(abs(share))} {more}; means over the seeds."
+            ),
             reading=(
                 "Consistent with the same examples written shorter or longer: equal examples are not equal supervised "
                 "tokens. Where the conditions learn different data, it comes from these."
