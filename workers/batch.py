@@ -44,8 +44,10 @@ class Batch:
     progress: dict[str, Any] | None = None
     first_step: int | None = None
     code_version: str | None = None
+    environment: dict[str, Any] | None = None
     data: list[dict[str, Any]] | None = None
     examples: list[dict[str, Any]] | None = None
+    contamination: list[dict[str, Any]] | None = None
     finished: dict[str, Any] | None = None
 
     def add(self, record: Record) -> None:
@@ -73,11 +75,14 @@ class Batch:
                 self.progress = record.fields
             case "started":
                 self.first_step = record.fields["step"]
-                self.code_version = record.fields.get("code")  # journals of before have none
+                self.code_version = record.fields.get("code")  # journals of before have neither
+                self.environment = record.fields.get("environment")
             case "data":
                 self.data = record.fields["sources"]
             case "examples":
                 self.examples = record.fields["parts"]
+            case "contamination":
+                self.contamination = record.fields["sources"]
             case "finished":
                 self.finished = record.fields
         self.offset, self.seq, self.records = record.offset, record.seq, self.records + 1

@@ -91,11 +91,14 @@ class Ingest:
             Attempt.objects.filter(pk=self.attempt).update(
                 first_step=batch.first_step,
                 code_version=storable(batch.code_version)[:100] if batch.code_version else None,
+                environment=storable_json(batch.environment),
             )
         if batch.data is not None:
             Attempt.objects.filter(pk=self.attempt).update(data=storable_json(batch.data))
         if batch.examples is not None:
             Attempt.objects.filter(pk=self.attempt).update(examples=storable_json(batch.examples))
+        if batch.contamination is not None:
+            Attempt.objects.filter(pk=self.attempt).update(contamination=storable_json(batch.contamination))
         if batch.points:
             self._chunks.add(batch.points)
         self._store_rollouts(batch)

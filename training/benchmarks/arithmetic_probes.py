@@ -35,5 +35,13 @@ def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
 
 
 BENCHMARK = Benchmark(
-    "arithmetic_probes", GRADER, PROMPT_FORMAT, problems, grade, size=281, tokens=12, clusters=OPERAND_PAIRS
+    "arithmetic_probes",
+    GRADER,
+    PROMPT_FORMAT,
+    problems,
+    grade,
+    size=281,
+    tokens=12,
+    taught=("table",),
+    clusters=OPERAND_PAIRS,
 )

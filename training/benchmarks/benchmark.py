@@ -59,6 +59,9 @@ class Benchmark:
     reads: tuple[
         str, ...
     ] = ()  # files and folders below the data folder; none where it makes its problems itself
+    taught: tuple[str, ...] = ()  # labels of problems that training data are meant to hold
+    # its problems differ from generated training texts in their numbers alone, as is meant: only exact ones are a finding
+    numbers_decide: bool = False
     kind: Literal["answer", "choice"] = (
         "answer"  # the model writes a completion, or its likeliest choice counts
     )

@@ -58,4 +58,5 @@ BENCHMARK = Benchmark(
     size=SIZE,
     tokens=30,
     clusters=OPERAND_PAIRS,
+    numbers_decide=True,
 )

@@ -76,5 +76,13 @@ assert not set(NEW_NOUNS) & set(NOUNS)
 
 
 BENCHMARK = Benchmark(
-    "one_step_splits", GRADER, PROMPT_FORMAT, problems, grade, size=SIZE, tokens=30, clusters=OPERAND_PAIRS
+    "one_step_splits",
+    GRADER,
+    PROMPT_FORMAT,
+    problems,
+    grade,
+    size=SIZE,
+    tokens=30,
+    numbers_decide=True,
+    clusters=OPERAND_PAIRS,
 )

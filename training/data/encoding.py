@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from training.data.example import Example
 from training.data.kept import KeptTally
 from training.settings.shared import TextForm
+from training.text.reserved import text_ids, texts_ids
 
 IGNORED = -100  # label of a position that is not learnt
 BUCKET = 50  # batches whose rows are sorted by length together
@@ -24,13 +25,15 @@ def _no_tick(done: int, total: int) -> None:
 def encode(tokenizer: PreTrainedTokenizerFast, example: Example) -> tuple[list[int], list[int]]:
     """Ids and labels of an example: each turn's prompt, not learnt, its completion and end-of-text, learnt.
 
-    Prompt and completion are encoded apart, as a prompt stands alone in generation.
+    Prompt and completion are encoded apart, as a prompt stands alone in generation. Reserved names that a text writes
+    are text; of its completions' mul-tokens those count that injection or the model itself wrote.
     """
     ids: list[int] = []
     labels: list[int] = []
     for turn in example.turns:
-        prompt = tokenizer.encode(turn.prompt, add_special_tokens=False) if turn.prompt else []
-        completion = [*tokenizer.encode(turn.completion, add_special_tokens=False), tokenizer.eos_token_id]
+        prompt = text_ids(tokenizer, turn.prompt)
+        learnt = text_ids(tokenizer, turn.completion, with_mul_tokens=example.mul_tokens)
+        completion = [*learnt, tokenizer.eos_token_id]
         ids += prompt + completion
         labels += [IGNORED] * len(prompt) + completion
     return ids, labels
@@ -39,15 +42,18 @@ def encode(tokenizer: PreTrainedTokenizerFast, example: Example) -> tuple[list[i
 def whole_texts(tokenizer: PreTrainedTokenizerFast, examples: Sequence[Example]) -> list[list[int]]:
     """The ids of each example as pre-training reads it: as encode() gives them, in one call of the tokenizer."""
     parts = [
-        part for example in examples for turn in example.turns for part in (turn.prompt, turn.completion)
+        part
+        for example in examples
+        for turn in example.turns
+        for part in ((turn.prompt, False), (turn.completion, example.mul_tokens))
     ]
-    encoded = iter(tokenizer.backend_tokenizer.encode_batch_fast(parts, add_special_tokens=False))
+    encoded = iter(texts_ids(tokenizer, parts))
     rows = []
     for example in examples:
         ids: list[int] = []
         for _ in example.turns:
-            ids += next(encoded).ids
-            ids += next(encoded).ids
+            ids += next(encoded)
+            ids += next(encoded)
             ids.append(tokenizer.eos_token_id)
         rows.append(ids)
     return rows

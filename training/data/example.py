@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from training.settings.shared import TextForm
 from training.text import scratchpad
-from training.text.mul_tokens import inject
+from training.text.mul_tokens import TOKEN, inject
 
 PROMPT_FORMAT = "User: {question}\nAssistant:"
 
@@ -40,6 +40,9 @@ class Example:
     # turns of the conversation before this one; their completions are learnt too
     earlier: tuple[Turn, ...] = ()
     source: str = field(default="", compare=False)  # the name of the source in the mixture that drew it
+    mul_tokens: bool = (
+        False  # names of mul-tokens in its completions are tokens; else they are text, as in prompts
+    )
 
     @property
     def turns(self) -> tuple[Turn, ...]:
@@ -62,12 +65,17 @@ class Example:
         return injected.with_scratchpad() if form.format == "scratchpad" else injected
 
     def injected(self) -> "Example":
-        """Return the example with mul-tokens in its completions; prompts stay as they are."""
+        """Return the example with mul-tokens in its completions; prompts stay as they are.
+
+        So does an example whose text writes a mul-token's name by itself: name and token could not be told apart.
+        """
+        if not self.mul_tokens and any(TOKEN.search(turn.completion) for turn in self.turns):
+            return self
         turns = [
             replace(turn, completion=inject(turn.completion, operands_stay=self.operands_stay))
             for turn in self.turns
         ]
-        return replace(self, completion=turns[-1].completion, earlier=tuple(turns[:-1]))
+        return replace(self, completion=turns[-1].completion, earlier=tuple(turns[:-1]), mul_tokens=True)
 
     def with_scratchpad(self) -> "Example":
         """Return the example with the working out of its answer between marks; running text stays as it is."""

@@ -61,7 +61,8 @@ class KeptTally:
             for turn in example.turns:
                 found = mul_tokens.products(turn.completion, operands_stay=example.operands_stay)
                 dose["products"] += found.written
-                dose["replaced"] += found.replaced if form is not None and form.inject else 0
+                injected = example.mul_tokens or (form is not None and form.inject)
+                dose["replaced"] += found.replaced if injected else 0
 
     def leave_out(self) -> None:
         """Count an example that does not fit."""

@@ -2,7 +2,7 @@
 
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
@@ -15,21 +15,33 @@ from training.data.sources import SOURCES
 from training.settings.shared import Source
 
 
-def stream(sources: Sequence[Any], *, seed: int, data_dir: Path, skip: int = 0) -> Iterator[Example]:
+def stream(
+    sources: Sequence[Any],
+    *,
+    seed: int,
+    data_dir: Path,
+    skip: int = 0,
+    watch: Callable[[int, Example], None] | None = None,
+) -> Iterator[Example]:
     """Yield examples without end, each from a source drawn by weight; the same for the same seed.
 
-    They are as the sources have them, not as a condition writes them. A finite source starts again after its end, in
-    a new order. With `skip` the stream begins so many examples later: the files of the seekable sources are not read
-    up to there, other sources draw again what they have drawn.
+    A finite source starts again after its end, in a new order. They are as the sources have them, not as a
+    condition writes them. With `skip` the stream begins so many examples later: the files of the seekable
+    sources are not read up to there, other sources draw again what they have drawn. `watch` is told of each example, as the
+    source has it, with the place of its source.
     Raises ValueError where a source's files are missing.
     """
     rng = random.Random(f"mixture {seed}")
     weights = [source.weight for source in sources]
     passed = Counter(rng.choices(range(len(sources)), weights)[0] for _ in range(skip))
     endless = [cycled(source, place, seed, data_dir, passed[place]) for place, source in enumerate(sources)]
+    places = range(len(sources))
     while True:
-        place = rng.choices(range(len(sources)), weights)[0]
-        yield replace(next(endless[place]), source=sources[place].source)
+        place = rng.choices(places, weights)[0]
+        example = next(endless[place])
+        if watch is not None:
+            watch(place, example)
+        yield replace(example, source=sources[place].source)
 
 
 def texts(sources: Sequence[Any], count: int, *, seed: int, data_dir: Path) -> Iterator[str]:

@@ -27,7 +27,7 @@ from training.settings.shared import Source, TextForm
 from training.text import mul_tokens
 from training.text.tokenizer import mul_token_ids
 
-VERSION = 1  # raised when the same sources and settings yield other tokens (mixing, mul-tokens, scratchpad, encoding)
+VERSION = 2  # raised when the same sources and settings yield other tokens (mixing, mul-tokens, scratchpad, encoding)
 SHARD_TOKENS = 1 << 26  # 128 MiB at two bytes; what a kill costs at most
 WAIT = 0.2  # seconds between looks at a folder that another process writes
 
@@ -39,6 +39,7 @@ class Pretokenized:
     key: str
     training: TokenRows
     validation: TokenRows | None
+    texts: list[int]  # of each source, that the shards hold
     made: int  # tokens that this call made; 0: all were there
     sources: list[SourceDose]  # what is learnt of each; empty where tokens from before did not record it
 
@@ -94,6 +95,7 @@ def rows(
         name,
         TokenRows(folder, "training", length, count),
         validation,
+        folder.manifest.shards[-1].drawn,
         _held(folder) - before,
         _sources(folder, count * length),
     )
@@ -149,7 +151,7 @@ def _make(
     last = folder.manifest.shards[-1] if folder.manifest.shards else None
     nothing = [0] * len(making.sources)
     mixture = TokenMixture(
-        _pinned(making),
+        pinned(making),
         making.shares,
         seed=making.seed,
         data_dir=making.data_dir,
@@ -177,7 +179,7 @@ def _make(
                 tick(before + writer.tokens)
 
 
-def _pinned(making: Making) -> list[Source]:
+def pinned(making: Making) -> list[Source]:
     """The sources, the hub's at the commit that names the folder."""
     return [
         source.model_copy(update={"revision": identity["revision"]})

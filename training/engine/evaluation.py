@@ -12,11 +12,12 @@ from training.benchmarks.comparable import comparable
 from training.engine.run_context import Run
 from training.process import ranks
 from training.process.journal import OutcomeRow
-from training.sampling import likelihood
+from training.sampling import learnt_entries, likelihood
 from training.sampling.sampler import Sample, Sampler
 from training.settings.shared import BenchmarkSettings
 from training.text import mul_tokens, written_equations
 from training.text.repetition import repeats
+from training.text.reserved import text_ids
 from training.text.tokenizer import mul_token_ids
 
 NO_RESPONSE = Sample(ids=[], ended=False, logprobs=[])
@@ -142,7 +143,7 @@ class _Evaluation:
 
     def _prompts(self, problems: list[Problem]) -> tuple[list[Problem], list[list[int]], list[Problem]]:
         """Those whose prompts fit the model's context, those prompts' ids, and the others."""
-        ids = [self.tokenizer.encode(p.prompt, add_special_tokens=False) for p in problems]
+        ids = [text_ids(self.tokenizer, p.prompt) for p in problems]
         fits = [len(one) < self.model.config.n_positions for one in ids]
         return (
             [p for p, fit in zip(problems, fits, strict=True) if fit],
@@ -153,7 +154,8 @@ class _Evaluation:
     def _sampler(self) -> Sampler:
         # the end pads too: it is masked, and a model from elsewhere may have no row for padding
         eos_id = self.tokenizer.eos_token_id
-        return Sampler(self.model, eos_id=eos_id, pad_id=eos_id)
+        never = learnt_entries.never_learnt(self.model, self.tokenizer)
+        return Sampler(self.model, eos_id=eos_id, pad_id=eos_id, never=never)
 
 
 class _Outcomes:

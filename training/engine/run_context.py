@@ -5,12 +5,16 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
+
 from training.code_version import code_version
 from training.data import identity
 from training.data.identity import DataIdentity
+from training.engine.contamination import Contamination
 from training.folders import data_folder
 from training.process import checkpoints, ranks, torchrun
 from training.process.checkpoints import VerifiedCheckpoint
+from training.process.environment import versions
 from training.process.journal import Journal
 from training.recipes.recipe import RunSpec, StageSpec
 
@@ -42,6 +46,7 @@ class Run:
     resume: VerifiedCheckpoint | None  # newest valid point to resume from
     done: VerifiedCheckpoint | None  # the stage's final checkpoint, when training is over already
     data: list[DataIdentity]  # of the mixtures; empty when there is nothing left to train
+    contamination: Contamination | None = None  # of what it learns; None when there is nothing left to train
     terminated: bool = False  # set by the TERM handler
     _deadline: float | None = field(default=None, repr=False)
     _deadline_mtime: int = field(default=0, repr=False)
@@ -53,7 +58,14 @@ class Run:
         parent = Path(run_spec.parent_checkpoint) if run_spec.parent_checkpoint else None
         done, resume = _done(folder, run_spec.finished_checkpoint), checkpoints.newest_valid(folder)
         step = done.step if done else resume.step if resume else 0
-        journal.append("started", attempt=run_spec.attempt, step=step, pid=os.getpid(), code=code_version())
+        journal.append(
+            "started",
+            attempt=run_spec.attempt,
+            step=step,
+            pid=os.getpid(),
+            code=code_version(),
+            environment=_environment(run_spec),
+        )
         if parent is None and done is None and run_spec.spec.parent is not None:
             raise ValueError(
                 f"stage {run_spec.spec.stage!r} starts from {run_spec.spec.parent!r}, but spec.json names no "
@@ -64,9 +76,11 @@ class Run:
         data_dir = Path(run_spec.data_dir or data_folder())
         cache_dir = Path(run_spec.cache_dir or os.environ.get("MULBERRY_CACHE") or run_dir.parent / "cache")
         data: list[DataIdentity] = []
+        contamination = None
         if done is None and (mixtures := run_spec.spec.settings.mixtures()):
             data = identity.of_mixtures(mixtures, data_dir)
             journal.append("data", sources=data)
+            contamination = Contamination.of(run_spec.spec.checked, data_dir, journal.log)
         return cls(
             spec=run_spec.spec,
             attempt=run_spec.attempt,
@@ -80,6 +94,7 @@ class Run:
             resume=resume,
             done=done,
             data=data,
+            contamination=contamination,
         )
 
     def own_stop_reason(self) -> str | None:
@@ -112,6 +127,19 @@ class Run:
             if text:  # empty: caught between the writer's truncate and write; the mtime will change again
                 self._deadline, self._deadline_mtime = float(text), changed
         return self._deadline is not None and time.time() > self._deadline
+
+
+def _environment(run_spec: RunSpec) -> dict[str, str | int]:
+    """Versions of libraries, device, threads and processes of this attempt."""
+    device = "cpu"
+    if run_spec.device != "cpu":
+        device = torch.cuda.get_device_name(torchrun.local_rank())
+    return {
+        **versions(),
+        "device": device,
+        "threads": run_spec.threads,
+        "processes": torchrun.processes(),
+    }
 
 
 def _done(folder: Path, taken_over: str | None) -> VerifiedCheckpoint | None:

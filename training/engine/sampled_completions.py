@@ -26,6 +26,7 @@ from training.teacher.config import SolutionSettings
 from training.text import mul_tokens
 from training.text.answers import extract_answer, same_number
 from training.text.repetition import repeats
+from training.text.reserved import text_ids
 
 DRAWS_PER_PROBLEM = 3  # a source that has fewer different problems than were asked for ends the drawing
 MORE_DRAWS = 1_000
@@ -49,7 +50,7 @@ class Round:
         """Write it whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_suffix(".new")
-        kept = [[example.prompt, example.completion, example.source] for example in self.kept]
+        kept = [[one.prompt, one.completion, one.mul_tokens, one.source] for one in self.kept]
         with aside.open("w", encoding="utf-8", errors="replace") as file:
             found = {"step": self.step, "metrics": self.metrics, "kept": kept, "rows": self.rows}
             json.dump({**found, "asked": self.asked}, file)
@@ -63,7 +64,11 @@ class Round:
         if not path.exists():
             return None
         found = json.loads(path.read_text(encoding="utf-8"))
-        kept = [Example(prompt, text, source="".join(source)) for prompt, text, *source in found["kept"]]
+        kept = [
+            # files of before said nothing, and their names of mul-tokens were tokens
+            Example(prompt, text, mul_tokens=rest[0] if rest else True, source="".join(rest[1:]))
+            for prompt, text, *rest in found["kept"]
+        ]
         rows = cast("list[RolloutRow]", found["rows"])
         return cls(found["step"], rows, kept, found["metrics"], found.get("asked", ""))
 
@@ -164,12 +169,12 @@ def _problems(
     """Different problems with an answer, in a new order every round. Raises ValueError when there is none."""
     found: dict[str, Example] = {}
     for draws, example in enumerate(stage_helpers.examples(run, settings.data, f"round {number}"), start=1):
-        fits = len(tokenizer.encode(example.prompt, add_special_tokens=False)) < settings.max_length
+        fits = len(text_ids(tokenizer, example.prompt)) < settings.max_length
         if example.answer is not None and fits:
             found.setdefault(example.prompt, example)
         if len(found) == settings.problems or draws >= DRAWS_PER_PROBLEM * settings.problems + MORE_DRAWS:
             break
-    stage_helpers.log_skipped(run)
+    stage_helpers.record_drawn(run)
     if not found:
         raise ValueError(
             f"no problem has an answer and fits max_length {settings.max_length}; choose other data, or raise it"
@@ -207,11 +212,15 @@ class _Grader:
         return rows, list(kept.values())
 
     def _example(self, problem: Example, answer: Answer, form: TextForm) -> Example:
-        """The completion as a condition learns it; where that one has no mul-tokens, a teacher's are taken out."""
+        """The completion as a condition learns it; where that one has no mul-tokens, a teacher's are taken out.
+
+        Names of mul-tokens count as tokens where the teacher generated as many: one who spells them out wrote text.
+        """
         text = answer.text.strip()
-        if not form.inject:
-            text = mul_tokens.expand(text)
-        return replace(problem, completion=f" {text}").written(form)
+        tokens = 0 < answer.mul_tokens == len(mul_tokens.TOKEN.findall(text))
+        if tokens and not form.inject:
+            text, tokens = mul_tokens.expand(text), False
+        return replace(problem, completion=f" {text}", mul_tokens=tokens).written(form)
 
     def _row(self, number: int, problem: Example, answer: Answer) -> RolloutRow:
         found = extract_answer(answer.text)

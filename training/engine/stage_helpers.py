@@ -3,6 +3,7 @@
 import random
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from training.engine import evaluation
 from training.engine.run_context import Run, Stopped
 from training.process import checkpoints, ranks
 from training.process.journal import PREPARING
+from training.sampling import learnt_entries
 from training.settings.shared import TextForm
 from training.text import tokenizer
 
@@ -57,12 +59,28 @@ def load_model(run: Run, tokens: PreTrainedTokenizerFast) -> GPT2LMHeadModel:
     )
     if run.resume is not None:
         run.journal.log(f"resumed from step {run.resume.step}")
+    note_learnt(run, loaded, tokens)
     return loaded
+
+
+def note_learnt(run: Run, loaded: GPT2LMHeadModel, tokens: PreTrainedTokenizerFast) -> None:
+    """Note in the model's configuration, which its checkpoints keep, whether it learns mul-tokens or has learnt them."""
+    known = learnt_entries.recorded(loaded)
+    if known is None:  # weights from elsewhere, or of a version that noted nothing
+        start = run.spec.model.start_from
+        known = start is not None and (
+            run.parent is not None or model.entries(start) > tokenizer.mul_token_ids(tokens).start
+        )
+    learnt_entries.record(loaded, known or run.spec.mul_tokens.inject)
 
 
 def examples(run: Run, sources: Sequence[Any], part: str = "") -> Iterator[Example]:
     """The stage's examples as their sources have them, endless; the same in every condition, different in every stage."""
-    return mixture.stream(sources, seed=seed(run, part), data_dir=run.data_dir)
+    watch = None
+    if run.contamination is not None:
+        path = next(path for path, mixed in run.spec.settings.mixtures().items() if mixed is sources)
+        watch = partial(run.contamination.look, path)
+    return mixture.stream(sources, seed=seed(run, part), data_dir=run.data_dir, watch=watch)
 
 
 def forms(run: Run) -> list[TextForm]:
@@ -87,10 +105,12 @@ class Preparation:
             self.run.journal.progress(done, total, self.unit, PREPARING)
 
 
-def log_skipped(run: Run) -> None:
-    """Tell how many items sources left out while examples were drawn, and why."""
+def record_drawn(run: Run) -> None:
+    """Tell how many items sources left out while examples were drawn, and which problems of benchmarks the others hold."""
     for line in skipped.lines():
         run.journal.log(line)
+    if run.contamination is not None and run.contamination.texts:
+        run.journal.append("contamination", sources=run.contamination.rows(run.data))
 
 
 def seed(run: Run, part: str = "") -> int:
@@ -123,7 +143,9 @@ def evaluate_again(run: Run) -> None:
     assert run.done is not None
     announce(run, run.done.path)
     trained = model.load(run.done.path).to(run.device)
-    evaluation.evaluate(run, trained, tokenizer.from_checkpoint(run.done.path), run.done.step)
+    tokens = tokenizer.from_checkpoint(run.done.path)
+    note_learnt(run, trained, tokens)
+    evaluation.evaluate(run, trained, tokens, run.done.step)
 
 
 def announce(run: Run, path: Path) -> None:

@@ -69,7 +69,7 @@ def train(
             tick=stage_helpers.Preparation(run, "examples"),
         )
         kept.append(tally.record(part.made))
-        stage_helpers.log_skipped(run)
+        stage_helpers.record_drawn(run)
         batches = encoding.batches(
             [len(ids) for ids in encoded["input_ids"]],
             batch_size=settings.batch_size,

@@ -4,9 +4,10 @@ A record is one line: eight hex digits of the payload's length, a space, eight o
 payload (JSON: seq, time, type and the type's own fields), a newline. A torn tail is recognised by length or
 checksum and cut off when the file is opened for appending again. Records and their fields:
 
-    started     {attempt, step, pid, code}                 step: where this attempt resumes (0: from scratch)
+    started     {attempt, step, pid, code, environment}    step: where this attempt resumes (0: from scratch)
     data        {sources: [DataIdentity fields]}           what the stage learns from; see data/identity.py
     examples    {parts: [KeptExamples fields]}             which were kept, and what is learnt; see data/kept.py
+    contamination {sources: [Contamination fields]}        see ContaminationRow; a later one has all of it
     metrics     {step, values: {name: number}}
     rollouts    {step, rows: [Rollout fields]}             see RolloutRow
     evaluation  {evaluation, benchmark, step, problems, settings}   announces; evaluation is its key
@@ -30,6 +31,7 @@ RecordType = Literal[
     "started",
     "data",
     "examples",
+    "contamination",
     "metrics",
     "rollouts",
     "evaluation",
@@ -83,6 +85,33 @@ class OutcomeRow(TypedDict):
     steps_right: NotRequired[int]
     answer_rule: NotRequired[str]  # how the final answer was found: one of training.text.answers.RULES
     sample: NotRequired[int]  # from 1: drawn at a temperature; left out or 0: the greedy completion
+
+
+CONTAMINATION_SECONDS = 60.0  # of looking for problems of benchmarks, in one attempt of a stage
+
+
+class FoundProblem(TypedDict):
+    """A problem that a training text holds."""
+
+    problem: str  # its id
+    exact: bool  # word for word; else 13 words in a row, numbers masked
+    text: str  # the beginning of the first such text
+
+
+class ContaminationRow(TypedDict):
+    """What was found of one benchmark's problems in one source of a stage."""
+
+    path: str  # of the mixture in the stage's settings, as in DataIdentity
+    source: str
+    sha256: str  # of the source, as in DataIdentity
+    benchmark: str
+    problems: int  # that were looked for
+    texts: int  # that the stage drew from the source
+    looked_at: int  # of those; fewer where the time was used up
+    exact: int  # problems that stand in a text word for word
+    overlapping: int  # others that share 13 words in a row with a text, numbers masked
+    taught: int  # exact ones that training is meant to hold: they count in neither number
+    found: list[FoundProblem]  # the exact ones first; not more than training.engine.contamination.LISTED
 
 
 LEFT_OUT = {"sample": 0}  # what a column that may be left out then means, where that is not null

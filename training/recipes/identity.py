@@ -15,7 +15,7 @@ from training.recipes.recipe import StageSpec
 from training.settings.shared import Source
 from training.text import mul_tokens
 
-CODE = 1  # of what every kind of stage shares: raised when equal settings, data and seed lead to another checkpoint
+CODE = 2  # of what every kind of stage shares: raised when equal settings, data and seed lead to another checkpoint
 Key = tuple[str, str, int]  # condition, stage, seed
 
 

@@ -12,7 +12,7 @@ from training.did_you_mean import nearest
 from training.recipes import planned_question
 from training.recipes.files import names, read, shipped
 from training.recipes.planned_question import Design, PairedTest, PlannedQuestion
-from training.recipes.specs import RunSpec, StageSpec
+from training.recipes.specs import RunSpec, StageSpec, with_most_problems
 from training.recipes.stage_order import check_order, parents_first, refuse_doubles
 from training.settings.changes import parse_change, replaced
 from training.settings.errors import RecipeError, error_at, problem
@@ -315,6 +315,7 @@ def resolve(recipe: Recipe) -> list[StageSpec]:
     corpus = [list(data) for stage in recipe.stages for data in stage.mixtures().values()]
     forms = _forms(recipe)
     for condition, own in recipe.by_condition.items():
+        checked = with_most_problems([own.benchmarks, *(stage.benchmarks or [] for stage in own.stages)])
         for seed in own.seeds:
             for stage in parents_first(own.stages):
                 specs.append(
@@ -331,6 +332,7 @@ def resolve(recipe: Recipe) -> list[StageSpec]:
                         settings=stage,
                         benchmarks=own.benchmarks if stage.benchmarks is None else stage.benchmarks,
                         forms=forms,
+                        checked=checked,
                         corpus=corpus,
                     )
                 )

@@ -1,5 +1,7 @@
 """What a recipe becomes: one frozen spec a stage run, and the file that a run directory holds (no torch)."""
 
+from collections.abc import Iterable
+from itertools import chain
 from typing import Any
 
 from pydantic import Field
@@ -35,6 +37,10 @@ class StageSpec(Settings):
         default_factory=list,
         description="Every way in which the experiment's conditions write an example: it is kept when all of them fit; "
         "empty: its own way alone",
+    )
+    checked: list[BenchmarkSettings] = Field(
+        default_factory=list,
+        description="Benchmarks of all stages, one setting each: whose problems the data are checked for",
     )
     corpus: list[list[AnySource]] = Field(
         default_factory=list,
@@ -77,3 +83,13 @@ class RunSpec(Settings):
     )
     device: str = Field("cpu", description="torch's name of the device")
     threads: int = Field(1, ge=1, description="CPU threads")
+
+
+def with_most_problems(benchmarks: Iterable[Iterable[BenchmarkSettings]]) -> list[BenchmarkSettings]:
+    """Each benchmark once, of the settings that ask most of its problems (None: all)."""
+    most: dict[str, BenchmarkSettings] = {}
+    for one in chain.from_iterable(benchmarks):
+        known = most.setdefault(one.benchmark, one)
+        if known.problems is not None and (one.problems is None or one.problems > known.problems):
+            most[one.benchmark] = one
+    return list(most.values())

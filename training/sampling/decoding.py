@@ -6,6 +6,7 @@ row's first real token, as GPT-2 was trained.
 
 import copy
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -48,6 +49,7 @@ class Decoding:
         steps: int,
         *,
         pad_id: int,
+        never: Sequence[int],
         dtype: torch.dtype,
         replays: bool | None = None,
     ) -> None:
@@ -67,6 +69,7 @@ class Decoding:
         self.head = model.lm_head.weight.to(dtype)
         if device.type == "cuda":
             self.head = aligned(self.head)
+        self.never = _runs(never)
         self.ln_f = _pair(model.transformer.ln_f, dtype)
         self.context = model.config.n_positions
 
@@ -245,7 +248,10 @@ class Decoding:
 
     def _project(self, h: Tensor) -> Tensor:
         h = F.layer_norm(h, h.shape[-1:], *self.ln_f, eps=self.config.layer_norm_epsilon)
-        return F.linear(h, self.head)[:, : self.entries].float()
+        logits = F.linear(h, self.head)[:, : self.entries].float()
+        for run in self.never:
+            logits[:, run] = -torch.inf
+        return logits
 
     def _drop_finished(self) -> None:
         keep = self.active[self.rows].nonzero().squeeze(1)
@@ -263,6 +269,17 @@ def left_padded(rows: list[list[int]], pad_id: int) -> tuple[Tensor, Tensor]:
     ids = torch.tensor([[pad_id] * (longest - len(row)) + row for row in rows])
     mask = torch.tensor([[False] * (longest - len(row)) + [True] * len(row) for row in rows])
     return ids, mask
+
+
+def _runs(ids: Sequence[int]) -> list[slice]:
+    """The same ids as slices: reserved entries lie side by side, and filling a slice costs next to nothing."""
+    runs: list[slice] = []
+    for i in sorted(ids):
+        if runs and runs[-1].stop == i:
+            runs[-1] = slice(runs[-1].start, i + 1)
+        else:
+            runs.append(slice(i, i + 1))
+    return runs
 
 
 def _layer(block: Any, dtype: torch.dtype) -> _Layer:

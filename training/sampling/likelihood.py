@@ -8,6 +8,7 @@ from torch.nn import functional
 from transformers import PreTrainedTokenizerFast
 
 from training.benchmarks import Problem
+from training.text.reserved import text_ids
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,8 @@ def choices(
 
 def _row(tokenizer: PreTrainedTokenizerFast, prompt: str, text: str, context: int) -> tuple[list[int], int]:
     """Ids of prompt and continuation, and how many tokens the latter has."""
-    before = tokenizer.encode(prompt, add_special_tokens=False) or [tokenizer.eos_token_id]
-    continuation = tokenizer.encode(text, add_special_tokens=False)
+    before = text_ids(tokenizer, prompt) or [tokenizer.eos_token_id]
+    continuation = text_ids(tokenizer, text)
     ids = (before + continuation)[-context:]
     return ids, min(len(continuation), len(ids) - 1)
 

@@ -5,7 +5,7 @@ small model (its cache grows by copying, every prompt of a group is read group_s
 GPU a step is recorded and replayed (training/sampling/replay.py).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +29,7 @@ class Sample:
 class Sampler:
     """Decodes with the model's weights as they are at each call, in `dtype`; log-probabilities are float32.
 
-    `replays`: take every step with the same shapes, so that it can be recorded and replayed; by default on a GPU.
+    `never`: ids that are never chosen and have no share in log-probabilities. `replays`: take every step with the same shapes, so that it can be recorded and replayed; by default on a GPU.
     """
 
     def __init__(
@@ -38,10 +38,12 @@ class Sampler:
         *,
         eos_id: int,
         pad_id: int,
+        never: Sequence[int] = (),
         dtype: torch.dtype = torch.float32,
         replays: bool | None = None,
     ) -> None:
         self.model = model
+        self.never = never
         self.replays = replays
         self.eos_id = eos_id
         self.pad_id = pad_id
@@ -81,7 +83,8 @@ class Sampler:
         The generator is all the randomness there is: one number a row and token, whatever the model's device. The
         prompts may be a part (its number, of how many equal ones) of a larger batch; each part, given a generator in
         the same state, gets what it would have got in the whole. Log-probabilities are those of
-        softmax(logits / temperature), as TRL's trainer scores them, also where `sampling` narrows the choice.
+        softmax(logits / temperature) over what can be drawn at all, as the trainer scores them, also where `sampling`
+        narrows the choice.
         """
         rows, (number, parts) = len(prompts) * group_size, part
         noise = torch.rand(
@@ -145,6 +148,7 @@ class Sampler:
             group_size,
             steps,
             pad_id=self.pad_id,
+            never=self.never,
             dtype=self.dtype,
             replays=self.replays,
         )

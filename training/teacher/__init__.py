@@ -19,7 +19,7 @@ class Answer:
     ended: bool  # by itself, not at the token limit
     tokens_in: int  # of the prompt
     tokens_out: int
-    mul_tokens: int = 0  # among the generated ids
+    mul_tokens: int = 0  # among the generated ids; an endpoint returns text, whose names of them are text
     cost: float = 0.0  # in the currency of the settings' prices
     cached: bool = False  # answered in an earlier run, so neither computed nor paid now
 

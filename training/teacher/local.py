@@ -11,11 +11,13 @@ import torch
 from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 
 from training.data.example import Example
+from training.sampling import learnt_entries
 from training.sampling.sampler import Sampler
 from training.teacher import Answer
 from training.teacher.cache import Cache, key_of
 from training.teacher.config import SolutionSettings
 from training.text import mul_tokens
+from training.text.reserved import text_ids
 from training.text.tokenizer import mul_token_ids
 
 LOOK = 0.1  # seconds between looks at what another run is sampling
@@ -36,7 +38,8 @@ class LocalTeacher:
         self.cache, self.stop_if_asked = cache, stop_if_asked
         self.dtype = torch.bfloat16 if settings.precision == "bf16" else torch.float32
         eos_id = tokenizer.eos_token_id  # pads too, as in an evaluation
-        self.sampler = Sampler(model, eos_id=eos_id, pad_id=eos_id, dtype=self.dtype)
+        self.never = learnt_entries.never_learnt(model, tokenizer)
+        self.sampler = Sampler(model, eos_id=eos_id, pad_id=eos_id, never=self.never, dtype=self.dtype)
         self.first_mul_token = mul_token_ids(tokenizer).start
         self.weights = _digest(model, tokenizer)
         self.name = f"a local model, weights {self.weights[:12]}"
@@ -56,6 +59,7 @@ class LocalTeacher:
             "temperature": self.settings.temperature,
             "max_new_tokens": self.settings.max_new_tokens,
             "dtype": str(self.dtype),
+            "never": self.never,
         }
         while (known := self.cache.get(asked)) is None:
             if self.cache.claim(asked):
@@ -72,7 +76,7 @@ class LocalTeacher:
         return [[replace(Answer(**one), cached=True) for one in group] for group in known]
 
     def _sampled(self, prompts: list[str], seed: int) -> list[list[Answer]]:
-        ids = [self.tokenizer.encode(prompt, add_special_tokens=False) for prompt in prompts]
+        ids = [text_ids(self.tokenizer, prompt) for prompt in prompts]
         samples = self.sampler.sample(
             ids,
             group_size=self.settings.samples,

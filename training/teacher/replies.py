@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from training.teacher import Answer, TeacherError
-from training.text.mul_tokens import TOKEN
 
 SHOWN = 160  # characters of a reply in a message
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
@@ -53,7 +52,7 @@ def answer(reply: HttpReply, *, key_variable: str | None, model: str) -> Answer:
     if not isinstance(text, str | None):
         raise TryAgain(f"answers with a message that is no text: {_shown(reply.text)}", RUBBISH)
     text = text or ""
-    return Answer(text, ended, tokens_in, tokens_out, mul_tokens=len(TOKEN.findall(text)))
+    return Answer(text, ended, tokens_in, tokens_out)
 
 
 RUBBISH = "check that base_url is the address of an OpenAI-compatible API; it often ends in /v1"

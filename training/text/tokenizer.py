@@ -14,6 +14,7 @@ from training.text.mul_tokens import FIRST_ID_GPT2, TOKENS
 EOS, PAD = "<eos>", "<pad>"  # of small_bpe
 BYTES_OF_A_CHARACTER = 4  # at most, in UTF-8
 EOS_GPT2, PAD_GPT2 = "<|endoftext|>", "<|pad|>"  # ids 50256 and 50257
+UNUSED = "<|unused_{}|>"  # fills the vocabulary up to the mul-tokens
 
 
 def load(
@@ -145,7 +146,7 @@ def _gpt2(vocabulary: Path, merges: Path) -> Tokenizer:
 def _with_mul_tokens(tokenizer: Tokenizer, *, first_id: int) -> Tokenizer:
     """Fill the vocabulary up to first_id, then add the mul-tokens as ordinary tokens, visible when decoded."""
     unused = range(tokenizer.get_vocab_size(), first_id)
-    tokenizer.add_tokens([AddedToken(f"<|unused_{i}|>", normalized=False) for i in unused])
+    tokenizer.add_tokens([AddedToken(UNUSED.format(i), normalized=False) for i in unused])
     tokenizer.add_tokens([AddedToken(text, normalized=False) for text in TOKENS])
     assert tokenizer.token_to_id(TOKENS[0]) == first_id
     assert tokenizer.get_vocab_size() == first_id + len(TOKENS)

@@ -50,6 +50,12 @@ class RunRecords:
         other = float(f"{value * factor:.3g}") or instead_of_0
         return ((key, other),) if other and other != value else ()
 
+    @cached_property
+    def contamination(self) -> list[dict[str, Any]]:
+        """journal.ContaminationRow of each of its sources and benchmark; empty where none was recorded."""
+        found = self.run.attempts.filter(contamination__isnull=False).order_by("-number")
+        return found.values_list("contamination", flat=True).first() or []
+
     @property
     def primary(self) -> str:
         """The experiment's deciding benchmark."""

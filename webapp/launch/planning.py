@@ -16,6 +16,7 @@ from training.recipes.hardware import CONSUMER, HARDWARE, Hardware, named
 from training.recipes.recipe import Recipe, StageSpec, resolve
 from training.settings.work_estimate import Work
 from webapp.experiments.templatetags.humane import duration, size
+from webapp.launch import contamination
 from webapp.launch.experience import MeasuredExperience, discordant_share
 from webapp.launch.measured_contrast import measured_contrast
 from webapp.launch.power import Power, power
@@ -80,6 +81,7 @@ class Proposal:
     power: Power | None
     missing: Sequence[str]  # data that is not there
     doses: Sequence[DoseEstimate] = ()  # how often mul-tokens would be learnt, about
+    contamination: Sequence[str] = ()  # of what will be learnt, in sentences
 
     @property
     def rows(self) -> list[PlanRow]:
@@ -211,6 +213,7 @@ def propose(
         ),
         missing=missing_data(recipe, settings.MULBERRY_DATA, specs),
         doses=estimates(specs, settings.MULBERRY_DATA),
+        contamination=contamination.sentences(specs, database=database),
     )
 
 

@@ -13,7 +13,7 @@ from training.recipes import identity
 from training.recipes.identity import Identity, Key, key
 from training.recipes.recipe import Recipe, RecipeError, StageSpec, resolve
 from webapp.experiments.models import Experiment
-from webapp.runs import reuse as runs
+from webapp.runs import environments, reuse as runs
 from webapp.runs.models import StageRun, State
 from webapp.runs.reuse import Offer
 
@@ -146,6 +146,10 @@ def lines(plan: LaunchPlan) -> list[ReuseLine]:
             offered = plan.offers[place]
             run = offered.source.run
             text = f"finished{_on(run.finished_at)} in {run.experiment.name}"
+            if offered.source.environment:
+                text += f", on {environments.described(offered.source.environment)}"
+            if unlike := environments.unlike_here(offered.source.environment):
+                text += f"; unlike here: {unlike}"
             if offered.missing:
                 text += f", still to evaluate: {', '.join(offered.missing)}"
             found.append(ReuseLine(stage, condition, seed, run, text))

@@ -11,7 +11,7 @@ from webapp.live.news import encode_cursor
 from webapp.reports import dynamics_table
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import latest_accuracies
-from webapp.runs import querysets, services
+from webapp.runs import environments, querysets, services
 from webapp.runs.models import Attempt, Checkpoint, Event, StageRun
 from webapp.telemetry import rollouts
 from webapp.telemetry.models import LogLine
@@ -132,12 +132,21 @@ def _head(found: StageRun) -> dict[str, object]:
 def _records(found: StageRun) -> dict[str, object]:
     return {
         "run": found,
-        "attempts": Attempt.objects.filter(stage_run=found).select_related("worker").order_by("-number"),
+        "attempts": _attempts(found),
         "checkpoints": Checkpoint.objects.filter(attempt__stage_run=found)
         .select_related("attempt")
         .order_by("-saved_at")[:20],
         "events": Event.objects.filter(stage_run=found).order_by("-id"),
     }
+
+
+def _attempts(found: StageRun) -> list[tuple[Attempt, str, str]]:
+    """Newest first, each with what it was computed on, and what of that differs from this installation."""
+    attempts = Attempt.objects.filter(stage_run=found).select_related("worker").order_by("-number")
+    return [
+        (one, environments.described(one.environment), environments.unlike_here(one.environment))
+        for one in attempts
+    ]
 
 
 def _log(found: StageRun) -> list[LogLine]:

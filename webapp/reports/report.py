@@ -40,12 +40,12 @@ from webapp.files.number_text import (
     points_interval,
 )
 from webapp.files.table import Column, Statement, View, words
-from webapp.reports import dynamics_table, report_diagnosis
+from webapp.reports import contamination, dynamics_table, report_diagnosis
 from webapp.reports.drawings import by_stage, by_step
 from webapp.reports.report_formats import REPORT_FORMATS
 from webapp.reports.sections import ListItem, Section
 from webapp.results.published import Publication
-from webapp.runs import code_versions
+from webapp.runs import code_versions, environments
 
 STYLES = Path(settings.STATICFILES_DIRS[0]) / "css" / "drawings.css"  # the file needs nothing else beside it
 
@@ -78,6 +78,7 @@ def build(experiment: Experiment) -> Report:
     found = of_experiment(experiment, table)
     sections = [
         setup(experiment),
+        contamination.section(experiment),
         results(table),
         gains(table, gained),
         metrics(table),
@@ -124,6 +125,8 @@ def setup(experiment: Experiment) -> Section:
         section.items.append(f"Condition {condition.name}: {changes or 'the recipe as it is'}")
     section.items.append(f"Seeds: {', '.join(map(str, experiment.seeds))}")
     section.items.append(f"Code: {code_versions.of_experiment(experiment).text}")
+    if computed_on := environments.of_experiment(experiment):
+        section.items.append(f"Computed on: {computed_on}")
     if model := recipe.get("model"):
         section.items.append(
             f"Model: GPT-2 architecture, {model['n_layer']} layers, {model['n_head']} heads, "

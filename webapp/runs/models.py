@@ -167,6 +167,12 @@ class Attempt(models.Model):
     examples = models.JSONField(
         null=True, help_text="which examples each part kept, and what is learnt of them: training.data.kept"
     )
+    contamination = models.JSONField(
+        null=True, help_text="benchmarks' problems in it: journal.ContaminationRow; null: not recorded"
+    )
+    environment = models.JSONField(
+        null=True, help_text="device, threads, processes, versions of libraries; null: not recorded"
+    )
     started_at = models.DateTimeField(db_default=Now())
     heartbeat_at = models.DateTimeField(db_default=Now())
     ended_at = models.DateTimeField(null=True)

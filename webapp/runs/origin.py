@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from webapp.experiments.models import Experiment
-from webapp.runs import kept_examples
+from webapp.runs import contamination, environments, kept_examples
 from webapp.runs.code_versions import of_experiment
 from webapp.runs.models import StageRun
 
@@ -25,12 +25,18 @@ def origin(
         "Experiment": f"{experiment.name}, started {experiment.created_at:%Y-%m-%d}",
         "Recipe": experiment.recipe_name,
         "Code version": of_experiment(experiment).text,
+        **_told("Computed on", environments.of_experiment(experiment)),
         "Seeds": ", ".join(str(seed) for seed in experiment.seeds),
         **_learnt_from(experiment),
         **_kept_examples(experiment),
+        **_told("Contamination", contamination.summary(contamination.of_experiment(experiment))),
         **(more or {}),
         **day,
     }
+
+
+def _told(label: str, text: str) -> dict[str, str]:
+    return {label: text} if text else {}
 
 
 def _learnt_from(experiment: Experiment) -> dict[str, str]:

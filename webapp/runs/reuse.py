@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import connection
@@ -20,6 +20,7 @@ from webapp.results.models import Evaluation, Outcome
 from webapp.runs.code_versions import contributing
 from webapp.runs.models import Attempt, Checkpoint, StageRun
 
+One = TypeVar("One")
 REUSED = "reused"  # outcome of attempt 0
 COPIED = ", ".join(
     f'"{one.column}"' for one in Outcome._meta.concrete_fields if one.name not in ("id", "evaluation")
@@ -35,6 +36,7 @@ class Left:
     code_version: str  # what computed it; empty: not recorded
     data: Sequence[list[Any]]  # what each of its attempts learnt from, where it was recorded
     examples: list[Any] | None  # which examples were kept; None: not recorded
+    environment: dict[str, Any] | None  # of its last attempt
     evaluations: Sequence[Evaluation]  # whole ones, the newest first
 
     @property
@@ -108,7 +110,11 @@ def offer(
 def left_by(runs: Sequence[StageRun]) -> dict[int, Left]:
     """What each of some succeeded runs left. Three queries, whatever their number."""
     final = Checkpoint.objects.filter(final=True).order_by("seq")
-    attempts = Attempt.objects.filter(stage_run__in=runs).prefetch_related(Prefetch("checkpoints", final))
+    attempts = (
+        Attempt.objects.filter(stage_run__in=runs)
+        .defer("contamination")
+        .prefetch_related(Prefetch("checkpoints", final))
+    )
     by_run: dict[int, list[Attempt]] = defaultdict(list)
     for attempt in attempts.order_by("number"):
         by_run[attempt.stage_run_id].append(attempt)
@@ -130,23 +136,28 @@ def left_by(runs: Sequence[StageRun]) -> dict[int, Left]:
             ", ".join(contributing(by_run[run.pk]))[:100],
             [attempt.data for attempt in by_run[run.pk] if attempt.data is not None],
             _last([attempt.examples for attempt in by_run[run.pk] if attempt.examples is not None]),
+            _last([attempt.environment for attempt in by_run[run.pk] if attempt.environment is not None]),
             evaluations[run.pk],
         )
         for run in runs
     }
 
 
-def _last(found: list[Any]) -> Any:
+def _last(found: list[One]) -> One | None:
     return found[-1] if found else None
 
 
 def take_over(offers: Sequence[tuple[StageRun, Offer]]) -> None:
     """Copy references to checkpoints, and results, so that nothing is missing when the sources are deleted.
 
-    Each run gets what it is offered as attempt 0. Five queries, whatever the number of runs.
+    Each run gets what it is offered as attempt 0. Six queries, whatever the number of runs.
     """
     if not offers:
         return
+    recorded = Attempt.objects.filter(
+        stage_run__in={offered.source.run.pk for _, offered in offers}, contamination__isnull=False
+    )
+    contaminations = dict(recorded.order_by("number").values_list("stage_run_id", "contamination"))
     now = timezone.now()
     attempts = Attempt.objects.bulk_create(
         Attempt(
@@ -158,6 +169,8 @@ def take_over(offers: Sequence[tuple[StageRun, Offer]]) -> None:
             code_version=offered.source.code_version or None,
             data=offered.source.data[-1] if offered.source.data else None,
             examples=offered.source.examples,
+            contamination=contaminations.get(offered.source.run.pk),
+            environment=offered.source.environment,
             journal_seq=1 + len(offered.evaluations),
         )
         for run, offered in offers

@@ -104,7 +104,7 @@ def test_tokens_and_code_version_go_together(tmp_path, making):
     for inject in (False, True):
         found = made(tmp_path, making(sources, inject=inject, data_dir=tmp_path / "data"))
         digests[inject] = hashlib.sha256(np.array(flat(found.training), dtype="<u2")).hexdigest()[:16]
-    assert (pretokenized.VERSION, digests) == (1, {False: "a4d8220bbeb99402", True: "75a40e6ba1cd0b0d"})
+    assert (pretokenized.VERSION, digests) == (2, {False: "a4d8220bbeb99402", True: "75a40e6ba1cd0b0d"})
 
 
 def test_weights_are_shares_of_tokens_and_conditions_read_the_same_texts(tmp_path, tokens):

@@ -13,8 +13,10 @@ import pytest
 from tests.training.conftest import Stage, Stages
 from tests.training.endpoint import Endpoint, completion, serving, solution
 from tests.training.solved import RECIPE, hint, kept, points, rollouts, weights
+from training.data import encoding
+from training.engine.sampled_completions import Round
 from training.process.journal import PREPARING
-from training.text import mul_tokens
+from training.text import mul_tokens, tokenizer
 
 PRODUCTS = {"source": "drills", "tiers": ["one_digit_products"]}
 KEY, SECRET = "MULBERRY_KEY_TEST", "sk-not-for-others"
@@ -116,6 +118,24 @@ def test_solutions_are_written_as_the_condition_has_it(
         assert all(text.startswith(" [[ ") == (format_ == "scratchpad") for text in texts)
     asked = len({row["prompt"] for row in rollouts(stage)}) * 3
     assert endpoint.requests == asked, "the second condition paid again"
+
+
+@pytest.mark.parametrize("condition", ["baseline", "mul_tokens"])
+def test_names_of_tokens_that_a_teacher_writes_are_learnt_as_text(
+    condition: str, endpoint: Endpoint, stages: Stages, adds: Path
+) -> None:
+    said = "As <eos> and <MUL_2_3_6> say:\n"
+    endpoint.answer = lambda number, question: completion(said + solution(question))
+    changes = [*at_endpoint(endpoint), ("stages.distill.problems", 10)]
+    stage = stages.make("run", "distill", parent=adds, condition=condition, changes=changes, data=RECIPE)
+    assert stage.run() == 0, hint(stage)
+    texts = [text for _, text in kept(stage)]
+    assert texts and all(text.startswith(f" {said}") for text in texts), "in both conditions"
+    tokens = tokenizer.from_checkpoint(stage.checkpoints / "final")
+    for example in Round.read(stage.checkpoints / "round-1.json").kept:
+        ids, _ = encoding.encode(tokens, example)
+        assert ids.count(tokens.eos_token_id) == 1, "a false end"
+        assert not set(ids) & set(tokenizer.mul_token_ids(tokens))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from training.architecture.model import build
 from training.sampling import decoding
 from training.sampling.decoding import Decoding, left_padded
 from training.sampling.sampler import Sampler
-from training.settings.shared import ModelSettings
+from training.settings.shared import ModelSettings, SamplingSettings
 
 EOS, PAD, VOCABULARY = 0, 1, 300
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -119,6 +119,36 @@ def test_logprobs_are_those_of_a_forward_pass(model: GPT2LMHeadModel) -> None:
         with torch.no_grad():
             logprobs = torch.log_softmax(model(ids).logits[0] / 0.7, -1)
         expected = [logprobs[len(prompt) + i - 1, token].item() for i, token in enumerate(sample.ids)]
+        assert sample.logprobs == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("replays", [False, True])
+def test_ids_that_are_never_chosen_have_no_share_in_the_others_log_probabilities(
+    model: GPT2LMHeadModel, replays: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "FEW_STEPS", 4)
+    prompts = prompts_of_different_lengths(12)
+    never = [PAD, *range(40, 200), 202, VOCABULARY - 1]
+    sampler = Sampler(model, eos_id=EOS, pad_id=PAD, never=never, replays=replays)
+    greedy = sampler.greedy(prompts, 10, 12)
+    drawn = sampler.sample(
+        prompts,
+        group_size=4,
+        temperature=1.5,
+        max_new_tokens=10,
+        generator=torch.Generator().manual_seed(3),
+        sampling=SamplingSettings(top_k=50, repetition_penalty=1.1),
+    )
+    free = Sampler(model, eos_id=EOS, pad_id=PAD).greedy(prompts, 10, 12)
+    assert any(set(sample.ids) & set(never) for sample in free), "the model would have chosen them"
+    rows = [*zip(prompts, greedy, strict=True), *((prompts[i // 4], s) for i, s in enumerate(drawn))]
+    for number, (prompt, sample) in enumerate(rows):
+        assert not set(sample.ids) & set(never)
+        with torch.no_grad():
+            logits = model(torch.tensor([prompt + sample.ids])).logits[0, len(prompt) - 1 : -1]
+        logits[:, never] = -torch.inf
+        scored = torch.log_softmax(logits / (1.0 if number < 12 else 1.5), -1)
+        expected = [scored[i, token].item() for i, token in enumerate(sample.ids)]
         assert sample.logprobs == pytest.approx(expected, abs=1e-4)
 
 

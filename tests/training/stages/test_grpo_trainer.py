@@ -62,6 +62,8 @@ def test_trainer_and_sampler_agree_on_prompts_of_different_lengths(trainer: Grpo
     prompts = [prompt for prompt in ids for _ in range(4)]
     completions, logprobs = trainer._generate_single_turn(prompts, None, {}, 4)
     assert logprobs is not None
+    reserved = [1, *range(400 - 45, 400)]  # padding and mul-tokens: the condition is the baseline
+    assert not {id_ for row in completions for id_ in row} & set(reserved)
     pad = trainer.processing_class.pad_token_id
     prompt_ids, prompt_mask = left_padded(prompts, pad)
     longest = max(map(len, completions))
@@ -77,7 +79,52 @@ def test_trainer_and_sampler_agree_on_prompts_of_different_lengths(trainer: Grpo
                 trainer, scored, both, mask, longest
             )
         assert (ours - sampled)[real].abs().max() < 1e-3
+        with torch.no_grad():  # what the tokens never learnt are given stays out of it
+            logits = scored(
+                input_ids=both, attention_mask=mask, position_ids=(mask.cumsum(1) - 1).clamp(min=0)
+            ).logits[:, -longest - 1 : -1]
+        logits[..., reserved] = -torch.inf
+        own = (logits / 0.8).log_softmax(-1).gather(2, rows[..., None]).squeeze(2)
+        assert (ours - own)[real].abs().max() < 1e-4
         assert (theirs - sampled)[real].abs().max() > 0.1  # without the fix: another text's probabilities
+
+
+def test_a_condition_that_learns_mul_tokens_may_sample_them(
+    finished: dict[str, Stage], stages: Stages
+) -> None:
+    """What may not be sampled cannot be paid for: in the baseline no rollout holds one, whatever the policy."""
+    parent = finished["curriculum"].checkpoints / "final"
+    counted = {}
+    for condition in ("baseline", "mul_tokens"):
+        made = stages.make(
+            condition,
+            "grpo",
+            parent=parent,
+            condition=condition,
+            changes=[("stages.grpo.temperature", 3.0), ("stages.grpo.prompts", 4)],
+        )
+        assert made.run() == 0
+        rows = [row for rows in made.journal.rollouts().values() for row in rows]
+        counted[condition] = sum(row["mul_tokens"] for row in rows)
+        assert all(values["logprob_mismatch"] < 1e-4 for values in made.journal.metrics().values())
+    assert counted["baseline"] == 0 < counted["mul_tokens"]
+
+
+def test_a_group_of_equal_rewards_has_advantages_of_exactly_zero(
+    finished: dict[str, Stage], stages: Stages
+) -> None:
+    parent = finished["curriculum"].checkpoints / "final"
+    changes = [
+        ("stages.grpo.group_size", 8),
+        ("stages.grpo.rewards", [{"reward": "short_response", "weight": 0.3}]),
+    ]
+    made = stages.make("run", "grpo", parent=parent, changes=changes)
+    assert made.run() == 0
+    rows = [row for rows in made.journal.rollouts().values() for row in rows]
+    groups = [rows[start : start + 8] for start in range(0, len(rows), 8)]
+    equal = [group for group in groups if len({row["reward"] for row in group}) == 1]
+    assert len(equal) > 5
+    assert {row["advantage"] for group in equal for row in group} == {0.0}
 
 
 def test_trls_defaults_that_slow_or_change_training_are_off(trainer: GrpoTrainer) -> None:
@@ -183,7 +230,11 @@ def test_tokens_are_recorded_with_what_the_sampler_thought_of_them(
     finished: dict[str, Stage], stages: Stages
 ) -> None:
     parent = finished["curriculum"].checkpoints / "final"
-    changes = [("stages.grpo.record_logprobs", 1), ("stages.grpo.prompts", 4)]
+    changes = [
+        ("stages.grpo.record_logprobs", 1),
+        ("stages.grpo.prompts", 4),
+        ("stages.grpo.temperature", 0.5),
+    ]
     made = stages.make("run", "grpo", parent=parent, changes=changes)
     assert made.run() == 0
     rollouts = made.journal.rollouts()
@@ -205,7 +256,8 @@ def test_tokens_are_recorded_with_what_the_sampler_thought_of_them(
         prompt = tokenizer.encode(row["prompt"])
         with torch.no_grad():
             logits = policy(input_ids=torch.tensor([prompt + ids])).logits[0, len(prompt) - 1 : -1]
-        own = logits.log_softmax(-1).gather(1, torch.tensor(ids)[:, None]).squeeze(1)
+        logits[:, [1, *range(400 - 45, 400)]] = -torch.inf
+        own = (logits / 0.5).log_softmax(-1).gather(1, torch.tensor(ids)[:, None]).squeeze(1)
         assert row["logprobs"][: len(ids)] == pytest.approx(own.tolist(), abs=1e-3)
         scored += len(ids)
     assert scored >= 8

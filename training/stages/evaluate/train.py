@@ -23,4 +23,5 @@ def run(run: Run) -> None:
         raise ValueError(
             f"stage {run.spec.stage!r} has nothing to evaluate: put it after a stage, or set model.start_from"
         )
+    stage_helpers.note_learnt(run, trained, tokens)
     evaluation.evaluate(run, trained.to(run.device), tokens, step)

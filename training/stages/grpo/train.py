@@ -13,6 +13,7 @@ from training.process import ranks
 from training.stages.grpo import rollout_sampler
 from training.stages.grpo.config import GrpoSettings
 from training.stages.grpo.trainer import GrpoTrainer
+from training.text.reserved import text_ids
 
 
 def run(run: Run) -> None:
@@ -48,7 +49,7 @@ def run(run: Run) -> None:
     def prompt(example: Example) -> dict[str, str] | None:
         if example.answer is None:
             return None
-        if len(tokenizer.encode(example.prompt)) > room:
+        if len(text_ids(tokenizer, example.prompt)) > room:
             tally.leave_out()
             return None
         tally.keep(example)
@@ -59,6 +60,7 @@ def run(run: Run) -> None:
     told = stage_helpers.Preparation(run, "prompts")
     prompts = Dataset.from_list(list(encoding.first_fitting(drawn, settings.prompts, limit, told)))
     run.journal.append("examples", parts=[tally.record()])
+    stage_helpers.record_drawn(run)
 
     trainer = GrpoTrainer(
         run=run,

@@ -12,10 +12,10 @@ from datasets import Dataset
 from torch import Tensor
 from transformers import (
     GPT2LMHeadModel,
-    LogitsProcessor,
     LogitsProcessorList,
     PreTrainedTokenizerFast,
     RepetitionPenaltyLogitsProcessor,
+    SuppressTokensLogitsProcessor,
 )
 from trl import GRPOConfig, GRPOTrainer
 
@@ -23,19 +23,25 @@ from training.engine.run_context import Run
 from training.engine.trainers import Engine, Phase, training_arguments
 from training.process import ranks
 from training.process.journal import RolloutRow
-from training.rewards import components, total
+from training.rewards import total
+from training.sampling import learnt_entries
 from training.sampling.decoding import left_padded
 from training.sampling.sampler import Sampler
 from training.stages.grpo.config import GrpoSettings
+from training.stages.grpo.grader import Grader
+from training.stages.grpo.logprobs import ChosenLogprobs, biased
 from training.stages.grpo.rollout_sampler import Chosen
-from training.text import mul_tokens
 from training.text.answers import extract_answer, same_number
 from training.text.repetition import repeats
+from training.text.reserved import text_ids
 from training.text.tokenizer import mul_token_ids, pieces
 
 
-def arguments(run: Run, settings: GrpoSettings, sampler: Chosen) -> dict[str, Any]:
-    """Mulberry's settings → GRPOConfig's; what TRL would choose otherwise is written beside it."""
+def arguments(run: Run, settings: GrpoSettings, sampler: Chosen, never: Sequence[int] = ()) -> dict[str, Any]:
+    """Mulberry's settings → GRPOConfig's; what TRL would choose otherwise is written beside it.
+
+    `never`: the ids that no sampler may choose.
+    """
     return {
         **training_arguments(
             run, settings, settings.planned_steps()
@@ -50,6 +56,7 @@ def arguments(run: Run, settings: GrpoSettings, sampler: Chosen) -> dict[str, An
         # transformers' generate gets the penalty from us, behind what records log-probabilities
         "repetition_penalty": settings.sampling.repetition_penalty if sampler == "vllm" else 1.0,
         "use_vllm": sampler == "vllm",
+        "generation_kwargs": {"logit_bias": dict.fromkeys(never, VLLM_NEVER)} if sampler == "vllm" else None,
         "vllm_gpu_memory_utilization": settings.vllm_memory,
         "beta": settings.beta,  # TRL: 0
         "use_bias_correction_kl": settings.kl_correction,
@@ -76,35 +83,8 @@ def arguments(run: Run, settings: GrpoSettings, sampler: Chosen) -> dict[str, An
     }
 
 
-class Grader:
-    """The reward function that TRL calls; keeps each rollout's components for the record."""
-
-    def __init__(self, settings: GrpoSettings, first_mul_token: int) -> None:
-        self.rewards = settings.rewards
-        self.first_mul_token = first_mul_token
-        self.components: list[dict[str, float]] = []
-        self.texts: list[str] = []
-        self.ids: list[list[int]] = []
-
-    def __call__(
-        self,
-        *,
-        completions: list[str],
-        completion_ids: list[list[int]],
-        reference: list[str],
-        **_: Any,
-    ) -> list[float]:
-        """The reward of each completion: the sum of its components."""
-        self.texts, self.ids = completions, completion_ids
-        self.components = [
-            components(text, right, mul_tokens=self.count(ids), rewards=self.rewards)
-            for text, ids, right in zip(completions, completion_ids, reference, strict=True)
-        ]
-        return [total(parts) for parts in self.components]
-
-    def count(self, ids: Sequence[int]) -> int:
-        """Mul-tokens among generated ids."""
-        return mul_tokens.count(ids, self.first_mul_token)
+VLLM_NEVER = -100.0  # the least bias that vLLM takes; e^-100 of a share
+UNSAMPLED = -1e5  # finite: times a probability of 0 it must be 0, in the entropy
 
 
 class GrpoTrainer(Engine, GRPOTrainer):
@@ -126,10 +106,11 @@ class GrpoTrainer(Engine, GRPOTrainer):
         sampler: Chosen,
     ) -> None:
         self.grader = Grader(settings, mul_token_ids(tokenizer).start)
+        self.never = learnt_entries.never_learnt(model, tokenizer)
         super().__init__(
             model=model,
             reward_funcs=[self.grader],
-            args=GRPOConfig(**arguments(run, settings, sampler)),
+            args=GRPOConfig(**arguments(run, settings, sampler, self.never)),
             train_dataset=prompts,
             processing_class=tokenizer,
         )
@@ -145,13 +126,21 @@ class GrpoTrainer(Engine, GRPOTrainer):
             model,
             eos_id=tokenizer.eos_token_id,
             pad_id=tokenizer.pad_token_id,
+            never=self.never,
             dtype=torch.bfloat16 if settings.precision == "bf16" else torch.float32,
         )
         self.seed = seed
         self._sums: defaultdict[str, list[float]] = defaultdict(
             lambda: [0.0, 0.0]
         )  # of a step: values, weights
+        self._unsampled = torch.zeros(model.config.vocab_size).index_fill_(
+            0, torch.tensor(self.never, dtype=torch.long), UNSAMPLED
+        )
         self._scored: Tensor | None = None  # log-probabilities of the last scoring of the policy
+
+    def _tokenize_prompts(self, prompts: list[str]) -> tuple[list[list[int]], None, dict[str, Any]]:
+        """TRL's hook: the ids of prompts, in which reserved names are text."""
+        return [text_ids(self.processing_class, prompt) for prompt in prompts], None, {}
 
     def _generate_single_turn(
         self,
@@ -188,8 +177,11 @@ class GrpoTrainer(Engine, GRPOTrainer):
         self, prompt_ids: list[list[int]]
     ) -> tuple[list[list[int]], list[list[float]]]:
         ids, mask = left_padded(prompt_ids, self.sampler.pad_id)
-        recorder = _ChosenLogprobs(self.settings.temperature)
+        recorder = ChosenLogprobs(self.settings.temperature)
         processors = LogitsProcessorList([recorder])
+        if self.never:
+            device = self.accelerator.device
+            processors.insert(0, SuppressTokensLogitsProcessor(self.never, device=str(device)))
         if (penalty := self.settings.sampling.repetition_penalty) != 1:
             processors.append(RepetitionPenaltyLogitsProcessor(penalty))
         with torch.no_grad():
@@ -220,8 +212,10 @@ class GrpoTrainer(Engine, GRPOTrainer):
         """TRL's scoring of completions, (rows, logits_to_keep) each, for policy and reference.
 
         TRL's own passes no positions, so GPT-2 counts a left-padded row's from its padding: a different text from
-        the one that was sampled (huggingface/trl#6800). Here they are counted from the mask.
+        the one that was sampled (huggingface/trl#6800). Here they are counted from the mask. What the sampler never
+        chooses has no share in the probabilities, nor in entropy.
         """
+        head = self.accelerator.unwrap_model(model).get_output_embeddings()
         positions = (attention_mask.cumsum(1) - 1).clamp(min=0)
         labels = input_ids.masked_fill(attention_mask == 0, -100)
         labels[:, :-logits_to_keep] = -100
@@ -229,7 +223,7 @@ class GrpoTrainer(Engine, GRPOTrainer):
         size = batch_size or len(input_ids)
         for start in range(0, len(input_ids), size):
             rows = slice(start, start + size)
-            with self.accelerator.autocast():
+            with self.accelerator.autocast(), biased(head, self._unsampled):
                 out = model(
                     input_ids=input_ids[rows],
                     attention_mask=attention_mask[rows],
@@ -279,6 +273,7 @@ class GrpoTrainer(Engine, GRPOTrainer):
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Tensor]:
         output: dict[str, Tensor] = super()._generate_and_score_completions(inputs)
+        output["advantages"][self._equal_rewards()] = 0.0  # TRL: what rounding leaves of reward less mean
         ids = self.grader.ids  # the mask leaves out truncated ones when they are not learnt from
         mine = [
             self._row(number, given, row, advantage)
@@ -295,6 +290,14 @@ class GrpoTrainer(Engine, GRPOTrainer):
         prompts = ranks.total(output["prompt_mask"].sum().item())[0]
         counted["tokens"] += int(prompts) + sum(row["tokens"] for row in rows)
         return output
+
+    def _equal_rewards(self) -> Tensor:
+        """Which of this process's rollouts belong to a group of equal rewards, (rows,), bool."""
+        mine = [total(parts) for parts in self.grader.components]
+        rewards = torch.tensor(ranks.gathered(mine)).view(-1, self.num_generations)
+        equal = (rewards == rewards[:, :1]).all(1).repeat_interleave(self.num_generations)
+        start = ranks.index() * len(mine)
+        return equal[start : start + len(mine)].to(self.accelerator.device)
 
     def _row(self, number: int, given: dict[str, Any], ids: list[int], advantage: float) -> RolloutRow:
         parts, text = self.grader.components[number], self.grader.texts[number]
@@ -336,7 +339,7 @@ class GrpoTrainer(Engine, GRPOTrainer):
             "completion_length": statistics.fmean(row["tokens"] for row in rows),
             "hit_limit": statistics.fmean(row["hit_limit"] for row in rows),
             "groups_without_gradient": statistics.fmean(
-                len({row["reward"] for row in group}) == 1 for group in groups
+                all(row["advantage"] == 0 for row in group) for group in groups
             ),
         }
         for one in self.grader.rewards:
@@ -361,27 +364,3 @@ class GrpoTrainer(Engine, GRPOTrainer):
         if self.use_adaptive_entropy:
             self.entropy_coef = state["entropy"]["coef"]
             self._last_world_entropy = state["entropy"]["last"]
-
-
-class _ChosenLogprobs(LogitsProcessor):
-    """Log-probabilities of the tokens that transformers' generate chose; it hands out none by itself cheaply."""
-
-    def __init__(self, temperature: float) -> None:
-        self.temperature = temperature
-        self.before: Tensor | None = None  # of all tokens, at the step before
-        self.chosen: list[Tensor] = []
-
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
-        """See the scores before they are divided by the temperature; change nothing."""
-        self._take(input_ids)
-        self.before = torch.log_softmax(scores.float() / self.temperature, dim=-1)
-        return scores
-
-    def finish(self, ids: Tensor) -> Tensor:
-        """Return (rows, tokens) after the last token."""
-        self._take(ids)
-        return torch.stack(self.chosen, 1)
-
-    def _take(self, ids: Tensor) -> None:
-        if self.before is not None:
-            self.chosen.append(self.before.gather(1, ids[:, -1:]).squeeze(1))

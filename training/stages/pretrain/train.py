@@ -1,11 +1,13 @@
 """Pre-training: rows of token shards → transformers' Trainer."""
 
 import time
+from itertools import islice
 
 from transformers import PreTrainedTokenizerFast, TrainingArguments
 
 from training.data import pretokenized
 from training.data.kept import KeptExamples
+from training.data.mixture import cycled
 from training.data.pretokenized import Making, Pretokenized
 from training.engine import stage_helpers
 from training.engine.run_context import Run
@@ -74,7 +76,8 @@ def _rows(
         count=count,
         tick=stage_helpers.Preparation(run, "tokens"),
     )
-    stage_helpers.log_skipped(run)
+    _look(run, making, found)
+    stage_helpers.record_drawn(run)
     if found.sources:
         whole: KeptExamples = {
             "part": "train",
@@ -90,3 +93,25 @@ def _rows(
     )
     run.journal.log(f"token shards {found.key}: {made}")
     return found
+
+
+def _look(run: Run, making: Making, found: Pretokenized) -> None:
+    """Look for problems of benchmarks in the texts of the shards, from each source's first one on, as long as there is time.
+
+    They are read once more: shards may have been made by another run, for other benchmarks.
+    """
+    if run.contamination is None:
+        return
+    looked = run.contamination
+    told = stage_helpers.Preparation(run, "texts checked")
+    drawn = list(zip(pretokenized.pinned(making), found.texts, strict=True))
+    end = time.monotonic() + looked.left
+    for place, (source, texts) in enumerate(drawn):
+        until = time.monotonic() + (end - time.monotonic()) / (len(drawn) - place)
+        stream = cycled(source, place, making.seed, making.data_dir, 0)
+        for number, example in enumerate(islice(stream, texts), start=1):
+            looked.look("data", place, example)
+            told(number, texts)
+            if time.monotonic() > until:
+                break
+        looked.drew("data", place, texts)

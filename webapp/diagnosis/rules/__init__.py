@@ -11,6 +11,7 @@ from webapp.diagnosis.records import RunRecords
 from webapp.diagnosis.rules import (
     answers,
     collapse,
+    contamination,
     divergence,
     dose,
     forgetting,
@@ -34,6 +35,7 @@ RUN_RULES: tuple[Callable[[RunRecords], Iterator[Finding]], ...] = (
     stopping.no_end,
     overfitting.over_fitting,
     forgetting.forgetting,
+    contamination.contamination,
 )
 TABLE_RULES: tuple[Callable[[StageTable], Iterator[Finding]], ...] = (
     seeds.seeds_do_not_rank,

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('runs', '0004_code_of_attempts'),
+        ('runs', '0005_environment_and_contamination'),
     ]
 
     operations = [

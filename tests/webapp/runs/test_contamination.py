@@ -1,0 +1,132 @@
+"""Problems of benchmarks in what was learnt: from the journal to plan, finding, report and provenance."""
+
+from typing import Any
+
+import pytest
+
+from tests import factories
+from training.data import identity
+from training.process.journal import Journal
+from training.recipes import recipe as recipes
+from training.settings.shared import BenchmarkSettings
+from webapp.diagnosis import readings
+from webapp.launch import contamination as plans
+from webapp.reports.report import build, report
+from webapp.runs import contamination
+from webapp.runs.models import State
+from webapp.runs.origin import origin
+from workers.ingest import Ingest
+
+pytestmark = pytest.mark.django_db
+
+
+def row(**changes: Any) -> dict[str, Any]:
+    return {
+        "path": "data",
+        "source": "gsm8k",
+        "sha256": "ab",
+        "benchmark": "svamp",
+        "problems": 1000,
+        "texts": 7473,
+        "looked_at": 7473,
+        "exact": 0,
+        "overlapping": 2,
+        "taught": 0,
+        "found": [
+            {"problem": "svamp-159", "exact": False, "text": "User: A train\nAssistant:"},
+            {"problem": "svamp-685", "exact": False, "text": "Two trains"},
+        ],
+        **changes,
+    }
+
+
+CLEAN = row(benchmark="gsm8k", overlapping=0, found=[])
+
+
+def recorded(tmp_path, *rows: dict[str, Any]):
+    experiment = factories.make_experiment(stages=(("sft", "sft"), ("grpo", "grpo")))
+    run = factories.run_of(experiment, "baseline", "sft")
+    attempt = factories.make_attempt(run, state=State.SUCCEEDED, run_dir=str(tmp_path))
+    journal = Journal(tmp_path / "journal")
+    journal.append("contamination", sources=[row(texts=1)])
+    journal.append("contamination", sources=list(rows))  # a later one has all of it
+    journal.close()
+    Ingest(attempt.pk).drain()
+    return run
+
+
+def test_the_journal_tells_it_and_report_and_provenance_show_it(tmp_path) -> None:
+    run = recorded(tmp_path, row(), CLEAN)
+    experiment = run.experiment
+    assert [check.text for check in contamination.of_experiment(experiment)] == [
+        "0 of 1,000 problems of svamp word for word, 2 by 13 words in a row, in 7,473 texts",
+        "0 of 1,000 problems of gsm8k word for word, 0 by 13 words in a row, in 7,473 texts",
+    ]
+    assert "gsm8k in sft: 0 of 1,000 problems of svamp" in origin(experiment)["Contamination"]
+    text = report(experiment)
+    assert "## Contamination" in text and "Brown et al. 2020" in text
+    assert "svamp svamp-159, by 13 words, in gsm8k of sft: “User: A train Assistant:”" in text
+    assert len([one for one in build(experiment).sections if one.title == "Contamination"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ([CLEAN], []),
+        ([row()], [("info", "sft learns from texts that share 13 words in a row with problems of svamp")]),
+        (
+            [row(exact=1, overlapping=0, found=[{"problem": "svamp-3", "exact": True, "text": "a"}])],
+            [("warning", "sft learns from problems of svamp")],
+        ),
+        ([row(benchmark="one_step_splits")], []),  # generated texts share their words by design
+    ],
+)
+def test_a_finding_names_the_problems_and_the_source(tmp_path, rows, found) -> None:
+    run = recorded(tmp_path, *rows)
+    findings = [one for one in readings.of_run(run).findings if one.kind == "contamination"]
+    assert [(one.severity.word, one.headline) for one in findings] == found
+    for one in findings:
+        assert all(named["problem"] in one.evidence for named in rows[0]["found"])
+        assert one.evidence.startswith("gsm8k: ")
+
+
+def test_what_ended_early_says_how_far_it_came(tmp_path) -> None:
+    experiment = recorded(tmp_path, row(texts=9_100_000, looked_at=61_000), CLEAN).experiment
+    said = origin(experiment)["Contamination"]
+    assert "in 61,000 of 9,100,000 texts, then the time was used up" in said
+    assert said.endswith("1 of 2 checks ended before the last text")
+
+
+def test_seeds_and_conditions_are_taken_together(tmp_path) -> None:
+    more = row(
+        texts=8000, looked_at=8000, found=[{"problem": "svamp-1", "exact": True, "text": "x"}], exact=1
+    )
+    (check,) = contamination.merged([("sft", row()), ("sft", more)])
+    assert (check.exact, check.overlapping, check.texts, len(check.found)) == (1, 2, 8000, 3)
+
+
+def test_a_plan_tells_what_earlier_runs_found_in_the_same_sources(tmp_path, data_dir) -> None:
+    recipe = recipes.build(recipes.read("gsm8k_tiny"))
+    specs = recipes.resolve(recipe)
+    assert {one.benchmark for one in specs[0].checked} >= {"gsm8k"}
+    before = plans.sentences(specs, database=True)
+    assert len(before) == 1 and "were not looked at yet" in before[0]
+    source = next(
+        source
+        for spec in specs
+        for mixture in spec.settings.mixtures().values()
+        for source in mixture
+        if source.source == "gsm8k"
+    )
+    content = identity.of_source("", source, data_dir, count_rows=False)["sha256"]
+    recorded(tmp_path, row(sha256=content, benchmark="gsm8k"))
+    after = plans.sentences(specs, database=True)
+    assert "problems of gsm8k word for word, 2 by 13 words in a row, in 7,473 texts" in after[0]
+    assert plans.sentences(specs, database=False) == before
+
+
+def test_every_stage_is_checked_for_what_any_stage_asks() -> None:
+    few, many = (BenchmarkSettings(benchmark="gsm8k", problems=n) for n in (10, None))
+    from training.recipes.specs import with_most_problems
+
+    assert with_most_problems([[few], [], [many, few]]) == [many]
