@@ -10,11 +10,13 @@ FINDING = "Reward rises while correctness "
 COMPONENTS = {"shows_steps", "uses_mul_tokens", "short_response", "partial_credit", "repetition"}
 
 
-FEWER = (  # than the recipe has: fewer problems, since the finding is about rollouts, and 60 steps of GRPO instead of 150
+FEWER = (  # than the recipe has: fewer problems and one condition, as the finding is about a run's rollouts, and 90 steps of GRPO
     "--set",
     "benchmarks.one_step_multiplication.problems=100",
     "--set",
-    "stages.grpo.prompts=480",
+    "stages.grpo.prompts=720",
+    "--set",
+    "conditions=[{name: mul_tokens, overrides: {mul_tokens.inject: true}}]",
 )
 
 

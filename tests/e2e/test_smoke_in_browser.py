@@ -12,6 +12,14 @@ from tests.stack import RunningStack
 
 CONDITIONS = ("baseline", "mul_tokens")
 STAGES = ("pretrain", "instruct", "curriculum", "grpo")
+SHORTER = (  # before GRPO, which is watched
+    "stages.pretrain.steps=40",
+    "stages.instruct.examples=160",
+    "stages.curriculum.steps.drills.examples=320",
+    "stages.curriculum.steps.word_problems.examples=320",
+    "stages.curriculum.steps.mixed.examples=160",
+    "benchmarks.one_step_multiplication.problems=60",
+)
 WHOLE_ROAD = 400_000  # ms: about a minute on two idle cores
 # Keeps every state that a box of the grid was seen in; gone after a reload, which is how a reload shows.
 WATCH = """() => {
@@ -62,6 +70,7 @@ def _launch_with_one_setting_changed(page: Page) -> str:
     page.get_by_role("link", name="New experiment").first.click()
     page.locator("a[href='/experiments/new/smoke/']").first.click()
     page.wait_for_url("**/experiments/new/smoke/")  # a click returns before the new page is there
+    page.goto(f"{page.url}?{'&'.join(f'set={change}' for change in SHORTER)}")
     page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true })")
     page.locator("[id='field-stages.grpo.prompts']").fill("200")
     page.get_by_role("button", name="Launch").click()
