@@ -21,7 +21,7 @@ from training.data import identity, mixture, pretokenized
 from training.data.pretokenized import Making, Pretokenized
 from training.data.sources.statements import StatementsSource
 from training.data.token_mixture import TokenMixture
-from training.settings.shared import TokenizerSettings
+from training.settings.shared import TextForm, TokenizerSettings
 from training.stages.pretrain.trainer import collated
 from training.text import tokenizer
 
@@ -44,9 +44,7 @@ def _compare(args: argparse.Namespace, folder: Path) -> None:
         seed=0,
         data_dir=folder,
         tokenizer=tokenizer.load(TokenizerSettings(), lambda: texts, folder),
-        inject=False,
-        text_format="plain",
-        written=lambda example: example,
+        form=TextForm(),
         validation_tokens=0,
     )
     _made(folder, making, args, args.rows // 8)
@@ -80,7 +78,7 @@ def _compare(args: argparse.Namespace, folder: Path) -> None:
 
     def packed_anew() -> Iterator[torch.Tensor]:
         taken = TokenMixture(
-            [SOURCE], [1.0], seed=0, data_dir=folder, tokenizer=making.tokenizer, written=making.written,
+            [SOURCE], [1.0], seed=0, data_dir=folder, tokenizer=making.tokenizer, form=making.form,
             measured=False, drawn=[0], sizes=[0],
         )  # fmt: skip
         ids = chain.from_iterable(taken.take(set()).ids for _ in iter(int, 1))

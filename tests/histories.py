@@ -13,6 +13,7 @@ from tests.factories import (
     add_metrics,
     add_rollouts,
     add_samples,
+    kept_examples,
     make_attempt,
     make_experiment,
     make_user,
@@ -111,6 +112,11 @@ NOTES = (
 def make_every_page() -> Rows:
     """Make an experiment of two seeds that is nearly over, with everything a page shows, and an imported one."""
     experiment = make_history("demo-1", done=5, seeds=(0, 1))
+    for position in (0, 1):
+        learning = Attempt.objects.filter(
+            stage_run__stage__kind="sft", stage_run__condition__position=position
+        )
+        learning.update(examples=kept_examples(mul_tokens=position))
     running = StageRun.objects.get(
         experiment=experiment, stage__kind="grpo", condition__name="mul_tokens", seed=0
     )

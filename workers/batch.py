@@ -46,6 +46,7 @@ class Batch:
     code_version: str | None = None
     environment: dict[str, Any] | None = None
     data: list[dict[str, Any]] | None = None
+    examples: list[dict[str, Any]] | None = None
     contamination: list[dict[str, Any]] | None = None
     finished: dict[str, Any] | None = None
 
@@ -78,6 +79,8 @@ class Batch:
                 self.environment = record.fields.get("environment")
             case "data":
                 self.data = record.fields["sources"]
+            case "examples":
+                self.examples = record.fields["parts"]
             case "contamination":
                 self.contamination = record.fields["sources"]
             case "finished":

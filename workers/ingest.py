@@ -95,6 +95,8 @@ class Ingest:
             )
         if batch.data is not None:
             Attempt.objects.filter(pk=self.attempt).update(data=storable_json(batch.data))
+        if batch.examples is not None:
+            Attempt.objects.filter(pk=self.attempt).update(examples=storable_json(batch.examples))
         if batch.contamination is not None:
             Attempt.objects.filter(pk=self.attempt).update(contamination=storable_json(batch.contamination))
         if batch.points:

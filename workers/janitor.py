@@ -157,7 +157,7 @@ def _is_gone(worker: Worker, host: Host) -> bool:
 def held_attempts() -> QuerySet[Attempt]:
     """Attempts that hold a running run, with their workers; asked every second, so without what is long."""
     found = Attempt.objects.filter(stage_run__state=State.RUNNING, number=F("stage_run__attempt_number"))
-    return found.select_related("worker").defer("data", "worker__usage", "worker__gpus")
+    return found.select_related("worker").defer("data", "examples", "worker__usage", "worker__gpus")
 
 
 def take_back(attempt: Attempt) -> State | None:

@@ -74,7 +74,7 @@ def weights(stage: Stage) -> str:
 def kept(stage: Stage, number: int = 1) -> list[list[str]]:
     """Prompt and completion of what a round kept."""
     found: list[list[str]] = json.loads((stage.checkpoints / f"round-{number}.json").read_text())["kept"]
-    return [[prompt, completion] for prompt, completion, _ in found]
+    return [[prompt, completion] for prompt, completion, *_ in found]
 
 
 def hint(stage: Stage) -> str:

@@ -102,12 +102,15 @@ def test_the_identity_of_the_data_and_what_only_some_benchmarks_know_arrive(
 ) -> None:
     sources = [{"source": "gsm8k", "sha256": "ab", "rows": 7473}]
     journal.append("data", sources=sources)
+    journal.append("examples", parts=[{"part": "round_1", "sha256": "ab"}])
+    parts = [{"part": "round_1", "sha256": "ab"}, {"part": "round_2", "sha256": "cd"}]
+    journal.append("examples", parts=parts)  # every round says all
     journal.append("evaluation", evaluation="x@2", benchmark="x", step=5, problems=2, settings={})
     known = {"labels": ["new_pair"], "steps_written": 3, "steps_right": 2, "answer_rule": "boxed"}
     journal.append("outcomes", evaluation="x@2", rows=[outcome("a", **known), outcome("b")])
     Ingest(attempt.pk).drain()
     attempt.refresh_from_db()
-    assert attempt.data == sources
+    assert (attempt.data, attempt.examples) == (sources, parts)
     columns = ("labels", "steps_written", "steps_right", "answer_rule")
     assert list(Outcome.objects.order_by("problem").values_list(*columns)) == [
         (["new_pair"], 3, 2, "boxed"),

@@ -7,6 +7,8 @@ from typing import TypeVar
 from transformers import PreTrainedTokenizerFast
 
 from training.data.example import Example
+from training.data.kept import KeptTally
+from training.settings.shared import TextForm
 from training.text.reserved import text_ids, texts_ids
 
 IGNORED = -100  # label of a position that is not learnt
@@ -57,19 +59,41 @@ def whole_texts(tokenizer: PreTrainedTokenizerFast, examples: Sequence[Example])
     return rows
 
 
+def fitting(
+    tokenizer: PreTrainedTokenizerFast, example: Example, max_length: int, forms: Sequence[TextForm] = ()
+) -> tuple[list[int], list[int]] | None:
+    """Ids and labels of an example in the first form; None where it is longer than max_length in any of them.
+
+    So conditions that write it differently keep it, or leave it out, together. Without forms it is taken as it is.
+    """
+    written = [example.written(form) for form in forms] or [example]
+    encoded = [encode(tokenizer, text) for text in dict.fromkeys(written)]
+    return encoded[0] if max(len(ids) for ids, _ in encoded) <= max_length else None
+
+
 def supervised(
     tokenizer: PreTrainedTokenizerFast,
     examples: Iterable[Example],
     *,
     count: int,
     max_length: int,
+    forms: Sequence[TextForm] = (),
+    tally: KeptTally | None = None,
     tick: Tick = _no_tick,
 ) -> dict[str, list[list[int]]]:
-    """Columns input_ids and labels of the first `count` examples that fit max_length; only completions are learnt."""
+    """Columns input_ids and labels of the first `count` examples that fit max_length; only completions are learnt.
+
+    They are written in the first of the forms, and fit in all of them (see `fitting`); `tally` counts them.
+    """
 
     def row(example: Example) -> tuple[list[int], list[int]] | None:
-        ids, labels = encode(tokenizer, example)
-        return (ids, labels) if len(ids) <= max_length else None
+        found = fitting(tokenizer, example, max_length, forms)
+        if tally is not None and found is None:
+            tally.leave_out()
+        elif tally is not None and found is not None:
+            learnt = [label for label in found[1] if label != IGNORED]
+            tally.keep(example, learnt, forms[0] if forms else None)
+        return found
 
     rows = list(first_fitting(map(row, examples), count, f"max_length {max_length}", tick))
     return {"input_ids": [ids for ids, _ in rows], "labels": [labels for _, labels in rows]}

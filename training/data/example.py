@@ -1,7 +1,9 @@
 """What a data source yields."""
 
-from dataclasses import dataclass, replace
+import hashlib
+from dataclasses import dataclass, field, replace
 
+from training.settings.shared import TextForm
 from training.text import scratchpad
 from training.text.mul_tokens import TOKEN, inject
 
@@ -37,6 +39,7 @@ class Example:
     operands_stay: bool = False  # drills: a mul-token stands for the result alone, 7 × 8 = <MUL_7_8_56>
     # turns of the conversation before this one; their completions are learnt too
     earlier: tuple[Turn, ...] = ()
+    source: str = field(default="", compare=False)  # the name of the source in the mixture that drew it
     mul_tokens: bool = (
         False  # names of mul-tokens in its completions are tokens; else they are text, as in prompts
     )
@@ -50,6 +53,16 @@ class Example:
     def text(self) -> str:
         """Prompts and completions as one text."""
         return "\n".join(turn.prompt + turn.completion for turn in self.turns)
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of its text: what it is called, in 32 bytes, as long as no condition has rewritten it."""
+        return hashlib.sha256(self.text.encode("utf-8", "surrogatepass")).digest()
+
+    def written(self, form: TextForm) -> "Example":
+        """Return the example as a condition writes it: with mul-tokens, with a scratchpad, or as it is."""
+        injected = self.injected() if form.inject else self
+        return injected.with_scratchpad() if form.format == "scratchpad" else injected
 
     def injected(self) -> "Example":
         """Return the example with mul-tokens in its completions; prompts stay as they are.

@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -19,14 +20,13 @@ def stream(
     *,
     seed: int,
     data_dir: Path,
-    inject: bool = False,
     skip: int = 0,
     watch: Callable[[int, Example], None] | None = None,
 ) -> Iterator[Example]:
     """Yield examples without end, each from a source drawn by weight; the same for the same seed.
 
-    A finite source starts again after its end, in a new order. With `inject` the completions hold mul-tokens;
-    everything else is as without. With `skip` the stream begins so many examples later: the files of the seekable
+    A finite source starts again after its end, in a new order. They are as the sources have them, not as a
+    condition writes them. With `skip` the stream begins so many examples later: the files of the seekable
     sources are not read up to there, other sources draw again what they have drawn. `watch` is told of each example, as the
     source has it, with the place of its source.
     Raises ValueError where a source's files are missing.
@@ -41,7 +41,7 @@ def stream(
         example = next(endless[place])
         if watch is not None:
             watch(place, example)
-        yield example.injected() if inject else example
+        yield replace(example, source=sources[place].source)
 
 
 def texts(sources: Sequence[Any], count: int, *, seed: int, data_dir: Path) -> Iterator[str]:

@@ -13,16 +13,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from transformers import PreTrainedTokenizerFast
 
 from training.data.encoding import Tick
-from training.data.example import Example
 from training.data.files import FilesSource
 from training.data.identity import DataIdentity
+from training.data.kept import KeptTally, SourceDose, scaled
 from training.data.shards import Folder, Part, TokenRows, Writer, key
-from training.data.token_mixture import TokenMixture
-from training.settings.shared import Source
+from training.data.token_mixture import MixtureText, TokenMixture
+from training.settings.shared import Source, TextForm
+from training.text import mul_tokens
+from training.text.tokenizer import mul_token_ids
 
 VERSION = 2  # raised when the same sources and settings yield other tokens (mixing, mul-tokens, scratchpad, encoding)
 SHARD_TOKENS = 1 << 26  # 128 MiB at two bytes; what a kill costs at most
@@ -38,6 +41,7 @@ class Pretokenized:
     validation: TokenRows | None
     texts: list[int]  # of each source, that the shards hold
     made: int  # tokens that this call made; 0: all were there
+    sources: list[SourceDose]  # what is learnt of each; empty where tokens from before did not record it
 
 
 @dataclass(frozen=True)
@@ -49,9 +53,7 @@ class Making:
     seed: int
     data_dir: Path
     tokenizer: PreTrainedTokenizerFast
-    inject: bool
-    text_format: str
-    written: Callable[[Example], Example]
+    form: TextForm  # in which its texts are written
     validation_tokens: int
 
     @property
@@ -95,7 +97,21 @@ def rows(
         validation,
         folder.manifest.shards[-1].drawn,
         _held(folder) - before,
+        _sources(folder, count * length),
     )
+
+
+def _sources(folder: Folder, tokens: int) -> list[SourceDose]:
+    """What the first so many training tokens hold of each source: that of the shards with them, in proportion."""
+    shards, left = [], tokens
+    for shard in folder.manifest.of("training"):
+        if left > 0:
+            shards.append(shard)
+            left -= shard.tokens
+    part = tokens / (tokens - left)
+    if not all(shard.sources for shard in shards):
+        return []
+    return scaled([cast("SourceDose", dose) for shard in shards for dose in shard.sources], part)
 
 
 def _made_of(making: Making) -> dict[str, object]:
@@ -103,8 +119,8 @@ def _made_of(making: Making) -> dict[str, object]:
         "version": VERSION,
         "tokenizer": hashlib.sha256(making.tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
         "seed": making.seed,
-        "inject": making.inject,
-        "format": making.text_format,
+        "inject": making.form.inject and mul_tokens.VERSION,
+        "format": making.form.format,
         "validation_tokens": making.validation_tokens,
         "sources": [
             {
@@ -140,7 +156,7 @@ def _make(
         seed=making.seed,
         data_dir=making.data_dir,
         tokenizer=making.tokenizer,
-        written=making.written,
+        form=making.form,
         measured=len(making.sources) > 1 or making.validation_tokens > 0,
         drawn=last.drawn if last else nothing,
         sizes=last.sizes if last else nothing,
@@ -151,7 +167,7 @@ def _make(
             while sum(mixture.sizes) < making.validation_tokens:
                 text = mixture.take(held_out)
                 held_out.add(text.key)
-                writer.append(text.ids)
+                writer.append(text)
                 tick(writer.tokens)
             folder.hold_out(held_out)
     held_out = folder.held_out()
@@ -159,7 +175,7 @@ def _make(
         before = _held(folder)
         with _shard(folder, "training", mixture) as writer:
             while writer.tokens < min(missing, shard_tokens):
-                writer.append(mixture.take(held_out).ids)
+                writer.append(mixture.take(held_out))
                 tick(before + writer.tokens)
 
 
@@ -173,13 +189,32 @@ def pinned(making: Making) -> list[Source]:
     ]
 
 
+class _TextWriter:
+    """Writes the texts of one shard, and counts what is in them."""
+
+    def __init__(self, writer: Writer, mixture: TokenMixture) -> None:
+        self.writer, self.mixture = writer, mixture
+        self.tally = KeptTally("train", ids=mul_token_ids(mixture.tokenizer))
+
+    @property
+    def tokens(self) -> int:
+        """Written so far."""
+        return self.writer.tokens
+
+    def append(self, text: MixtureText) -> None:
+        """Write and count a text."""
+        self.writer.append(text.ids)
+        self.tally.keep(text.example, text.ids, self.mixture.form)
+
+
 @contextmanager
-def _shard(folder: Folder, part: Part, mixture: TokenMixture) -> Iterator[Writer]:
+def _shard(folder: Folder, part: Part, mixture: TokenMixture) -> Iterator[_TextWriter]:
     """Yield the writer of the next shard; it counts when the block ends without an error, else nothing of it stays."""
     writer = Writer(folder, part)
+    texts = _TextWriter(writer, mixture)
     try:
-        yield writer
-        writer.close(mixture.texts_taken, mixture.sizes)
+        yield texts
+        writer.close(mixture.texts_taken, mixture.sizes, texts.tally.record()["sources"])
     except BaseException:
         writer.drop()
         raise

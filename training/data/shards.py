@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ValidationError
 
+from training.data.kept import SourceDose
 from training.process.checkpoints import fsync
 
 MANIFEST, HELD_OUT, PARTIAL = "manifest.json", "held_out.bin", ".partial-"
@@ -32,6 +33,7 @@ class Shard(BaseModel):
     sha256: str
     drawn: list[int]  # of each source, texts taken from the very first shard to this one's end
     sizes: list[int]  # of each source, tokens of those that were kept, as the source has them
+    sources: list[dict[str, Any]] = []  # SourceDose: what this shard alone holds of each; empty: not recorded
 
 
 class Manifest(BaseModel):
@@ -136,7 +138,7 @@ class Writer:
         self._hash.update(content)
         self.tokens += len(ids)
 
-    def close(self, drawn: Sequence[int], sizes: Sequence[int]) -> None:
+    def close(self, drawn: Sequence[int], sizes: Sequence[int], sources: Sequence[SourceDose] = ()) -> None:
         """Make the shard count."""
         self._file.close()
         _settle(self._partial, self.folder.path / self._name)
@@ -148,6 +150,7 @@ class Writer:
                 sha256=self._hash.hexdigest(),
                 drawn=list(drawn),
                 sizes=list(sizes),
+                sources=[dict(dose) for dose in sources],
             )
         )
 

@@ -5,9 +5,8 @@ right to one text at every length. Tokens are counted in the text as the source 
 that conditions read the same texts in the same order.
 """
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -16,7 +15,7 @@ from transformers import PreTrainedTokenizerFast
 from training.data import encoding
 from training.data.example import Example
 from training.data.mixture import cycled
-from training.settings.shared import Source
+from training.settings.shared import Source, TextForm
 
 TEXTS, CHARACTERS = 512, 1 << 20  # that are tokenized together, at most; one text may be longer
 SKIPPED = 1_000  # held-out texts in a row beyond their number, after which a source holds no others
@@ -29,6 +28,7 @@ class MixtureText:
     ids: list[int]  # as it is learnt, with its end-of-text
     size: int  # tokens of the text as the source has it
     key: int  # 64 bits of the SHA-256 of that text
+    example: Example  # as its source has it
 
 
 class TokenMixture:
@@ -42,20 +42,20 @@ class TokenMixture:
         seed: int,
         data_dir: Path,
         tokenizer: PreTrainedTokenizerFast,
-        written: Callable[[Example], Example],
+        form: TextForm,
         measured: bool,
         drawn: Sequence[int],
         sizes: Sequence[int],
     ) -> None:
-        """`written` makes of a source's example what is learnt; `drawn` and `sizes` say where to go on.
+        """`form` is how examples are written that are learnt; `drawn` and `sizes` say where to go on.
 
         Unless `measured`, sizes are those of what is learnt: tokenizing twice is for nothing where nothing is shared.
         """
-        self.sources, self.shares, self.tokenizer, self.written = sources, shares, tokenizer, written
+        self.sources, self.shares, self.tokenizer, self.form = sources, shares, tokenizer, form
         self.measured = measured
         self.texts_taken, self.sizes = list(drawn), list(sizes)
         self._streams = [
-            self._texts(cycled(source, place, seed, data_dir, skip))
+            self._texts(source.source, cycled(source, place, seed, data_dir, skip))
             for place, (source, skip) in enumerate(zip(sources, drawn, strict=True))
         ]
 
@@ -71,9 +71,9 @@ class TokenMixture:
             f"validation_tokens take every text of the source {self.sources[place].source}; lower them, or give more text"
         )
 
-    def _texts(self, examples: Iterator[Example]) -> Iterator[MixtureText]:
+    def _texts(self, source: str, examples: Iterator[Example]) -> Iterator[MixtureText]:
         for plain in _together(examples):
-            written = [self.written(example) for example in plain]
+            written = [example.written(self.form) for example in plain]
             ids = encoding.whole_texts(self.tokenizer, written)
             sizes = [len(tokens) for tokens in ids]
             if self.measured:
@@ -82,12 +82,11 @@ class TokenMixture:
                 for place, tokens in zip(other, encoded, strict=True):
                     sizes[place] = len(tokens)
             for example, tokens, size in zip(plain, ids, sizes, strict=True):
-                yield MixtureText(tokens, size, _key(example))
+                yield MixtureText(tokens, size, _key(example), replace(example, source=source))
 
 
 def _key(example: Example) -> int:
-    digest = hashlib.sha256(example.text.encode("utf-8", "surrogatepass")).digest()
-    return int.from_bytes(digest[:8], "little")
+    return int.from_bytes(example.digest[:8], "little")
 
 
 def _together(examples: Iterable[Example]) -> Iterator[list[Example]]:

@@ -14,10 +14,12 @@ from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 from training.architecture import model
 from training.data import encoding
 from training.data.example import Example
+from training.data.kept import KeptTally
 from training.engine import stage_helpers, supervised
 from training.engine.run_context import Run
 from training.process import checkpoints
 from training.process.journal import RolloutRow
+from training.settings.shared import TextForm
 from training.teacher import Answer, Teacher
 from training.teacher.cache import Cache
 from training.teacher.config import SolutionSettings
@@ -42,14 +44,16 @@ class Round:
     rows: list[RolloutRow]
     kept: list[Example]  # as they are learnt
     metrics: dict[str, float]
+    asked: str = ""  # stands for the problems, in their order (training.data.kept)
 
     def write(self, path: Path) -> None:
         """Write it whole or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_suffix(".new")
-        kept = [[example.prompt, example.completion, example.mul_tokens] for example in self.kept]
+        kept = [[one.prompt, one.completion, one.mul_tokens, one.source] for one in self.kept]
         with aside.open("w", encoding="utf-8", errors="replace") as file:
-            json.dump({"step": self.step, "metrics": self.metrics, "kept": kept, "rows": self.rows}, file)
+            found = {"step": self.step, "metrics": self.metrics, "kept": kept, "rows": self.rows}
+            json.dump({**found, "asked": self.asked}, file)
             file.flush()
             os.fsync(file.fileno())
         aside.rename(path)
@@ -62,10 +66,11 @@ class Round:
         found = json.loads(path.read_text(encoding="utf-8"))
         kept = [
             # files of before said nothing, and their names of mul-tokens were tokens
-            Example(prompt, completion, mul_tokens=rest[0] if rest else True)
-            for prompt, completion, *rest in found["kept"]
+            Example(prompt, text, mul_tokens=rest[0] if rest else True, source="".join(rest[1:]))
+            for prompt, text, *rest in found["kept"]
         ]
-        return cls(found["step"], cast("list[RolloutRow]", found["rows"]), kept, found["metrics"])
+        rows = cast("list[RolloutRow]", found["rows"])
+        return cls(found["step"], rows, kept, found["metrics"], found.get("asked", ""))
 
 
 def learn(run: Run, settings: SolutionSettings, make_teacher: MakeTeacher, *, rounds: int = 1) -> None:
@@ -90,7 +95,9 @@ def learn(run: Run, settings: SolutionSettings, make_teacher: MakeTeacher, *, ro
         _enough(run, settings, sampled, number)
         name = "train" if rounds == 1 else f"round_{number}"
         rate = settings.optimizer.learning_rate
-        parts.append(supervised.Part(name, sampled.kept, len(sampled.kept), settings.epochs, rate))
+        parts.append(
+            supervised.Part(name, sampled.kept, len(sampled.kept), settings.epochs, rate, sampled.asked)
+        )
         planned += supervised.steps(settings, parts[-1])
         if step < planned:
             last = number == rounds
@@ -150,7 +157,10 @@ def _sample(
             run.journal.log(text, "warning")
     finally:
         cache.close()
-    return Round(step, rows, kept, _metrics(settings, rows, kept, given))
+    asked = KeptTally(f"round {number}")
+    for problem in problems:
+        asked.keep(problem)
+    return Round(step, rows, kept, _metrics(settings, rows, kept, given), asked.record()["sha256"])
 
 
 def _problems(
@@ -193,23 +203,24 @@ class _Grader:
             row = self._row(number, problem, answer)
             text = " ".join(mul_tokens.expand(answer.text).split())
             if row["correct"] and answer.ended and text not in kept and len(kept) < self.settings.keep:
-                example = self._example(problem, answer)
-                if len(encoding.encode(self.tokenizer, example)[0]) <= self.settings.max_length:
-                    kept[text] = example
+                written = [self._example(problem, answer, form) for form in stage_helpers.forms(self.run)]
+                lengths = [len(encoding.encode(self.tokenizer, one)[0]) for one in written]
+                if max(lengths) <= self.settings.max_length:  # in every condition's writing
+                    kept[text] = written[0]
                     row["reward"] = row["components"]["kept"] = 1.0
             rows.append(row)
         return rows, list(kept.values())
 
-    def _example(self, problem: Example, answer: Answer) -> Example:
-        """The completion as a source would have it; where the condition has no mul-tokens, a teacher's are taken out.
+    def _example(self, problem: Example, answer: Answer, form: TextForm) -> Example:
+        """The completion as a condition learns it; where that one has no mul-tokens, a teacher's are taken out.
 
         Names of mul-tokens count as tokens where the teacher generated as many: one who spells them out wrote text.
         """
         text = answer.text.strip()
         tokens = 0 < answer.mul_tokens == len(mul_tokens.TOKEN.findall(text))
-        if tokens and not self.run.spec.mul_tokens.inject:
+        if tokens and not form.inject:
             text, tokens = mul_tokens.expand(text), False
-        return stage_helpers.as_learnt(self.run, replace(problem, completion=f" {text}", mul_tokens=tokens))
+        return replace(problem, completion=f" {text}", mul_tokens=tokens).written(form)
 
     def _row(self, number: int, problem: Example, answer: Answer) -> RolloutRow:
         found = extract_answer(answer.text)

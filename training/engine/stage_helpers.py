@@ -17,6 +17,7 @@ from training.engine.run_context import Run, Stopped
 from training.process import checkpoints, ranks
 from training.process.journal import PREPARING
 from training.sampling import learnt_entries
+from training.settings.shared import TextForm
 from training.text import tokenizer
 
 CORPUS_TEXTS = 2_000  # of every mixture of the recipe, that a small_bpe is trained on
@@ -74,19 +75,17 @@ def note_learnt(run: Run, loaded: GPT2LMHeadModel, tokens: PreTrainedTokenizerFa
 
 
 def examples(run: Run, sources: Sequence[Any], part: str = "") -> Iterator[Example]:
-    """The stage's examples, endless; the same in every condition but for mul-tokens, different in every stage."""
+    """The stage's examples as their sources have them, endless; the same in every condition, different in every stage."""
     watch = None
     if run.contamination is not None:
         path = next(path for path, mixed in run.spec.settings.mixtures().items() if mixed is sources)
         watch = partial(run.contamination.look, path)
-    drawn = mixture.stream(sources, seed=seed(run, part), data_dir=run.data_dir, watch=watch)
-    return (as_learnt(run, example) for example in drawn)
+    return mixture.stream(sources, seed=seed(run, part), data_dir=run.data_dir, watch=watch)
 
 
-def as_learnt(run: Run, example: Example) -> Example:
-    """A source's example as this condition writes it: with mul-tokens, with a scratchpad, or as it is."""
-    written = example.injected() if run.spec.mul_tokens.inject else example
-    return written.with_scratchpad() if run.spec.text.format == "scratchpad" else written
+def forms(run: Run) -> list[TextForm]:
+    """How this condition writes an example, and after that how the other ones of its experiment do."""
+    return [run.spec.form, *run.spec.other_forms]
 
 
 class Preparation:

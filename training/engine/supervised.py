@@ -11,10 +11,12 @@ from trl import SFTConfig
 
 from training.data import encoding
 from training.data.example import Example
+from training.data.kept import KeptExamples, KeptTally
 from training.engine import stage_helpers
 from training.engine.run_context import Run
 from training.engine.trainers import BatchPlan, Phase, SftTrainer, right_padded, training_arguments
 from training.settings.shared import TrainingStageSettings
+from training.text.tokenizer import mul_token_ids
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,13 @@ class Part:
     """Data that is learnt with one schedule."""
 
     name: str
-    stream: Iterable[Example]
+    stream: Iterable[Example]  # as the sources have them, or as the stage has made them
     examples: int  # the first that fit
     epochs: int
     learning_rate: float
+    made: str | None = (
+        None  # stands for examples that the stage has made as they are learnt: a hash, or nothing
+    )
 
 
 def steps(settings: TrainingStageSettings, part: Part) -> int:
@@ -51,14 +56,19 @@ def train(
     plan: list[list[int]] = []
     phases: list[Phase] = []
     rows = 0
+    kept: list[KeptExamples] = []
     for part in parts:
+        tally = KeptTally(part.name, passes=part.epochs, ids=mul_token_ids(tokenizer))
         encoded = encoding.supervised(
             tokenizer,
             part.stream,
             count=part.examples,
             max_length=max_length,
+            forms=stage_helpers.forms(run) if part.made is None else (),
+            tally=tally,
             tick=stage_helpers.Preparation(run, "examples"),
         )
+        kept.append(tally.record(part.made))
         stage_helpers.record_drawn(run)
         batches = encoding.batches(
             [len(ids) for ids in encoded["input_ids"]],
@@ -78,6 +88,7 @@ def train(
         plan += [[rows + i for i in batch] for batch in batches]
         rows += part.examples
         columns.append(encoded)
+    run.journal.append("examples", parts=kept)
 
     trainer = SftTrainer(
         model=model,

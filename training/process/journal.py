@@ -6,6 +6,7 @@ checksum and cut off when the file is opened for appending again. Records and th
 
     started     {attempt, step, pid, code, environment}    step: where this attempt resumes (0: from scratch)
     data        {sources: [DataIdentity fields]}           what the stage learns from; see data/identity.py
+    examples    {parts: [KeptExamples fields]}             which were kept, and what is learnt; see data/kept.py
     contamination {sources: [Contamination fields]}        see ContaminationRow; a later one has all of it
     metrics     {step, values: {name: number}}
     rollouts    {step, rows: [Rollout fields]}             see RolloutRow
@@ -29,6 +30,7 @@ from typing import Any, Literal, NotRequired, TypedDict
 RecordType = Literal[
     "started",
     "data",
+    "examples",
     "contamination",
     "metrics",
     "rollouts",

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from training.data import identity
 from training.recipes.recipe import StageSpec
 from training.settings.shared import Source
+from training.text import mul_tokens
 
 CODE = 2  # of what every kind of stage shares: raised when equal settings, data and seed lead to another checkpoint
 Key = tuple[str, str, int]  # condition, stage, seed
@@ -64,6 +65,11 @@ def determining(spec: StageSpec) -> dict[str, Any]:
         "mul_tokens": spec.mul_tokens.model_dump(mode="json"),
         "text": spec.text.model_dump(mode="json"),
     }
+    forms = [spec.form, *(spec.other_forms if settings.leaves_out_long else [])]
+    if len(forms) > 1:  # what is too long for another condition is left out
+        found["forms"] = sorted(form.model_dump_json() for form in forms)
+    if any(form.inject for form in forms):
+        found["mul_tokens_version"] = mul_tokens.VERSION
     if spec.parent is None:  # else model and tokenizer are the parent's
         found["model"] = spec.model.model_dump(mode="json")
         found["tokenizer"] = spec.tokenizer.model_dump(mode="json")

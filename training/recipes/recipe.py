@@ -22,6 +22,7 @@ from training.settings.shared import (
     ModelSettings,
     MulTokenSettings,
     Settings,
+    TextForm,
     TextSettings,
     TokenizerSettings,
 )
@@ -312,6 +313,7 @@ def resolve(recipe: Recipe) -> list[StageSpec]:
     """One spec for each condition × seed × stage, parents before children. Raises RecipeError."""
     specs = []
     corpus = [list(data) for stage in recipe.stages for data in stage.mixtures().values()]
+    forms = _forms(recipe)
     for condition, own in recipe.by_condition.items():
         checked = with_most_problems([own.benchmarks, *(stage.benchmarks or [] for stage in own.stages)])
         for seed in own.seeds:
@@ -329,11 +331,20 @@ def resolve(recipe: Recipe) -> list[StageSpec]:
                         text=own.text,
                         settings=stage,
                         benchmarks=own.benchmarks if stage.benchmarks is None else stage.benchmarks,
+                        forms=forms,
                         checked=checked,
                         corpus=corpus,
                     )
                 )
     return specs
+
+
+def _forms(recipe: Recipe) -> list[TextForm]:
+    """How the conditions write an example, each way once, whatever their order."""
+    every = [
+        TextForm(inject=own.mul_tokens.inject, format=own.text.format) for own in recipe.by_condition.values()
+    ]
+    return sorted(set(every), key=lambda form: (form.inject, form.format))
 
 
 def _conditioned(recipe: Recipe, condition: ConditionSettings) -> Recipe:

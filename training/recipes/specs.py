@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from itertools import chain
+from typing import Any
 
 from pydantic import Field
 
@@ -11,6 +12,7 @@ from training.settings.shared import (
     ModelSettings,
     MulTokenSettings,
     Settings,
+    TextForm,
     TextSettings,
     TokenizerSettings,
 )
@@ -31,6 +33,11 @@ class StageSpec(Settings):
     text: TextSettings = TextSettings()
     settings: AnyStage
     benchmarks: list[BenchmarkSettings]
+    forms: list[TextForm] = Field(
+        default_factory=list,
+        description="Every way in which the experiment's conditions write an example: it is kept when all of them fit; "
+        "empty: its own way alone",
+    )
     checked: list[BenchmarkSettings] = Field(
         default_factory=list,
         description="Benchmarks of all stages, one setting each: whose problems the data are checked for",
@@ -39,6 +46,22 @@ class StageSpec(Settings):
         default_factory=list,
         description="Every stage's sources: what small_bpe is trained on, in all conditions",
     )
+
+    @property
+    def form(self) -> TextForm:
+        """How this condition writes an example."""
+        return TextForm(inject=self.mul_tokens.inject, format=self.text.format)
+
+    @property
+    def drawing(self) -> dict[str, Any]:
+        """What decides which examples the stage draws and keeps, but for seed and content of the data."""
+        tokenizer = [self.tokenizer.model_dump(mode="json"), self.model.start_from]
+        return {**self.settings.drawing(), "context": self.model.n_positions, "tokenizer": tokenizer}
+
+    @property
+    def other_forms(self) -> list[TextForm]:
+        """How the other conditions write it."""
+        return [form for form in self.forms if form != self.form]
 
 
 class RunSpec(Settings):

@@ -1,7 +1,7 @@
 """Settings that stages share: model, tokenizer, intervention, optimizer, benchmarks (pydantic, no torch)."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -114,14 +114,24 @@ class MulTokenSettings(Settings):
     inject: bool = Field(False, description="Rewrite single-digit products in training text as mul-tokens")
 
 
+TextFormat = Literal["plain", "scratchpad"]
+
+
 class TextSettings(Settings):
     """How solutions are written."""
 
-    format: Literal["plain", "scratchpad"] = Field(
+    format: TextFormat = Field(
         "plain",
         description="plain: as the source has them; scratchpad: the working out before #### between [[ and ]], and only "
         "what stands behind it is read as the answer",
     )
+
+
+class TextForm(Settings):
+    """How one condition writes training text: what of `mul_tokens` and `text` a text depends on."""
+
+    inject: bool = Field(False, description="As mul_tokens.inject")
+    format: TextFormat = Field("plain", description="As text.format")
 
 
 class OptimizerSettings(Settings):
@@ -273,6 +283,12 @@ class StageSettings(Settings):
     several_processes: ClassVar[bool] = (
         False  # whether its run() shares the work; else the first one does it all
     )
+    leaves_out_long: ClassVar[bool] = (
+        False  # whether texts are left out by their length as conditions write them
+    )
+    draws_by: ClassVar[
+        tuple[str, ...]
+    ] = ()  # settings that decide, with the sources, which examples it keeps
     after: str | None = Field(
         None,
         description="Stage whose checkpoint this one starts from; left out: the one before it; null: none",
@@ -308,6 +324,10 @@ class StageSettings(Settings):
     def mixtures(self) -> Mapping[str, Sequence[Source]]:
         """The mixtures that the stage trains on, each with its dotted path below the stage."""
         return {}
+
+    def drawing(self) -> dict[str, Any]:
+        """What decides which examples the stage draws and keeps, beside seed, content of the data and tokenizer."""
+        return self.model_dump(mode="json", include={*self.mixtures(), *self.draws_by})
 
     def models(self) -> Sequence[str]:
         """Folders or hub names of checkpoints that the stage reads beside the one that it starts from."""

@@ -113,6 +113,8 @@ class SolutionSettings(TrainingStageSettings):
     version: ClassVar[int] = 2  # what is kept is what grader final_number/2 finds right
     records_rollouts: ClassVar[bool] = True
     learns: ClassVar[Learns] = "completions"
+    leaves_out_long: ClassVar[bool] = True
+    draws_by: ClassVar[tuple[str, ...]] = ("problems", "max_length")
     same_speed: ClassVar[tuple[str, ...]] = ("precision",)
     data: list[AnySource] = Field(..., min_length=1, description="Sources of problems and their weights")
     problems: int = Field(

@@ -5,8 +5,11 @@ left alone costs one example, a wrong one teaches a wrong fact.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import combinations_with_replacement
+from typing import NamedTuple
+
+from training.text.whole_expressions import holds
 
 FIRST_ID_GPT2 = 50304  # GPT-2's 50,257 entries are padded up to here
 
@@ -22,51 +25,95 @@ def token(a: int, b: int) -> str:
 TOKENS: tuple[str, ...] = tuple(token(a, b) for a, b in combinations_with_replacement(range(1, 10), 2))
 
 TOKEN = re.compile(r"<MUL_([1-9])_([1-9])_(\d{1,2})>")
-_TIMES = r"(?:[ \t]*[*×][ \t]*|[ \t]+x[ \t]+|x)"  # not 6x 9: that may be algebra
-_PRODUCT = re.compile(rf"(?<![\w.,)√])([1-9])({_TIMES})([1-9])(?![\w(%^!]|[.,]\d|-[A-Za-z]|\*\*)")
-_BINDS_TIGHTER = re.compile(  # 2/6*9 is not 2/54; "5 6*9" and "5,6*9" may be one number
-    r"(?:[*×/÷^%√]|(?<![A-Za-z])x)[ \t]*\$?[ \t]*\Z|\d[ \t]+\Z|\d[:,]\Z"
+VERSION = 2  # of what injection makes of a text: raised when a text becomes another one
+_TIMES = (  # not 6x 9: that may be algebra
+    r"(?:[ \t]*(?:[*×·⋅]|\\(?:times|cdot)(?![A-Za-z]))[ \t]*|[ \t]+x[ \t]+|x)"
 )
-_NOT_ONE_DIGIT = re.compile(r"[ \t]+\d|[ \t]*(?:\^|\*\*)|[ \t]*(?:%|percent\b)")  # 8 * 1 1/2, 3*4 ^2, 6 * 9 %
+_SIGN = r"(?:[*×·⋅/÷^%√]|\\(?:times|cdot|div)(?![A-Za-z])|(?<![A-Za-z])x)"
+_PRODUCT = re.compile(rf"(?<![\w.,)}}\]√])([1-9])({_TIMES})([1-9])(?![\w(%^!{{]|[.,]\d|-[A-Za-z]|\*\*)")
+_BINDS_TIGHTER = re.compile(  # 2/6*9 is not 2/54, nor 2/-3*4 2/-12; "5 6*9" and "5,6*9" may be one number
+    rf"{_SIGN}[ \t]*\$?[ \t]*\Z|(?:[/÷^%]|\*\*|\d[eE])[ \t]*[-+−]\Z|\d[ \t]+\Z|\d[:,]\Z"
+    r"|\\(?!(?:quad|qquad|implies|Rightarrow)\b)[A-Za-z]+[ \t]*\Z"  # \ln 3 \cdot 4
+)
+_NOT_ONE_DIGIT = re.compile(  # 8 * 1 1/2, 3*4 ^2, 6 * 9 %, 3*4 hundred, 3 \cdot 4\frac{1}{2}, 3*4\,000
+    r"[ \t]+\d|[ \t]*(?:\^|\*\*)|[ \t]*(?:%|percent\b)|[ \t]+(?:hundred|thousand|million|billion|dozen)\b"
+    r"|[ \t]*\\(?!(?:times|cdot|div)(?![A-Za-z])|[)\]\\])"
+)
+_CROSS = ("x", "×", r"\times")  # what sizes are written with, too: a 3 x 4 grid
+_SIZE_BEFORE = re.compile(r"\b(?:an?|this|that)[ \t]+\$?\Z", re.IGNORECASE)
+_THING_AFTER = re.compile(  # the noun that the size is of, behind further numbers: 4x4 truck, $3 \times 3$ grid
+    r"(?:[ \t]*(?:x|×|\\times)[ \t]*\d+)*(?:['’]?s\b|\$?-?[ \t]*\b(?!(?:x|plus|minus|times|divided|equals?|makes?|gives?"
+    r"|so|then|because|since|but|which)\b)[A-Za-z])"
+)
 _RESULT = re.compile(  # "= 54", ") = $54", " apples = 54", "= $<<6*9=54>>54", " is 54"
     r"(?P<unit>[ \t)]*(?:[ \t][A-Za-z]+){0,4}?)[ \t]*(?P<equals>=+|(?<=[ \t])(?:is|are|equals|makes|gives)\b)[ \t]*"
-    r"(?P<marks>(?:\$|<<[^<>\n]*>>|[ \t])*)(?P<number>-?(?:\d(?:[\d,]*\d)?)?(?:\.\d+)?)(?P<sign>[-+−(√]?)"
+    r"(?P<marks>(?:\$|<<[^<>\n]*>>|[ \t])*)(?P<number>-?(?:\d(?:[\d,]*\d)?)?(?:\.\d+)?)(?P<sign>[-+−(√\\]?)"
 )
 _GOES_ON = re.compile(  # after the result's digits: more of the number, or an expression
-    r"[\w%(^]|[.,]\d|[ \t]+\d|[ \t]*[-+−*×/÷=][ \t]*[($]*[\d.]|[ \t]+x[ \t]"
+    rf"[\w%(^{{]|[.,]\d|[ \t]+\d|[ \t]*(?:[-+−=]|{_SIGN})[ \t]*[($]*[\d.]|[ \t]+x[ \t]"
+    r"|[ \t]*\\(?!(?:text|quad|qquad|implies|Rightarrow)\b|[)\]\\])"
     r"|[ \t]+(?:hundred|thousand|million|billion|percent|dozen)\b"
 )
-_OPERATOR_BEFORE = re.compile(r"(?:[-+−*×/÷^%√]|(?<![A-Za-z])x|[\w)](?=\())[ \t]*[($ \t]*\Z")
+_OPERATOR_BEFORE = re.compile(rf"(?:[-+−]|{_SIGN}|[\w)](?=\())[ \t]*[($ \t]*\Z")
 _BULLET_BEFORE = re.compile(r"(?:^|\n)[ \t]*[-*+−][ \t]+\Z")
 _EXPRESSION_AFTER = re.compile(
-    r"[ \t)]*(?:[-+−*×/÷^=(]|x(?![A-Za-z])|(?:is|are|equals|makes|gives)\b|(?:[A-Za-z]+[ \t]+){1,4}=)"
+    r"[ \t)]*(?:[-+−*×·⋅/÷^=(]|\\(?:times|cdot|div)(?![A-Za-z])|x(?![A-Za-z])|(?:is|are|equals|makes|gives)\b|(?:[A-Za-z]+[ \t]+){1,4}=)"
 )
 _OPERANDS_BEFORE = re.compile(rf"(?<![\w.])([1-9]){_TIMES}([1-9])[ \t]*=[ \t]*\Z")
+_MARK = re.compile(r"<<[^<>\n]*>>")  # a calculator's
 _WINDOW = 32  # characters before a product that decide on it
 
 
-def inject(text: str, *, operands_stay: bool = False) -> str:
-    """Replace the single-digit products of a text, with their right results, by mul-tokens.
+class Products(NamedTuple):
+    """How many products of single digits a text writes, and how many of them injection replaces."""
 
-    `6*9`, `6 × 9`, `6 x 9`, each alone or with `= 54`, become <MUL_6_9_54>. A product stays when its written
-    result is wrong or cannot be judged, when an operand is not a lone digit, and when it is no operand of its
-    own (`2/6*9`). A result that is more than a bare number (`= $54`) is left standing behind the token.
+    written: int
+    replaced: int
+
+
+def inject(text: str, *, operands_stay: bool = False) -> str:
+    r"""Replace the single-digit products of a text, with their right results, by mul-tokens.
+
+    `6*9`, `6 × 9`, `6 x 9`, `6·9`, `6 \times 9`, each alone or with `= 54`, become <MUL_6_9_54>. A product stays when
+    its written result, or that of the sum it ends, is wrong or cannot be judged, when an operand is not a lone digit,
+    and when it is no operand of its own (`2/6*9`); a size (`4x4 truck`) is none. A result that is more than a bare
+    number (`= $54`) is left standing behind the token.
     With operands_stay only the bare results are replaced: `7 × 8 = 56` becomes `7 × 8 = <MUL_7_8_56>`.
     """
     pieces, done = [], 0
-    for product in _PRODUCT.finditer(text):
-        end = _end_of_replaced(text, product)
-        if end is None:
+    for product, end in _found(text):
+        if end is None or (operands_stay and end == product.end()):
             continue
         fact = token(int(product[1]), int(product[3]))
-        if not operands_stay:
-            pieces += [text[done : product.start()], fact]
-            done = end
-        elif end > product.end():
-            result = len(str(int(product[1]) * int(product[3])))
-            pieces += [text[done : end - result], fact]
-            done = end
+        start = end - len(str(int(product[1]) * int(product[3]))) if operands_stay else product.start()
+        pieces += [text[done:start], fact]
+        done = end
     return "".join([*pieces, text[done:]])
+
+
+def products(text: str, *, operands_stay: bool = False) -> Products:
+    """Count the products that a text writes, tokens among them; a calculator mark repeats those before it."""
+    text = expand(text)
+    marks = [mark.span() for mark in _MARK.finditer(text)]
+    written: list[tuple[list[str], bool]] = []  # operands of each, and whether it is replaced
+    echoes: list[tuple[list[str], bool]] = []  # those before the next mark, which may come again in it
+    place = behind = 0
+    for product, end in _found(text):
+        found = sorted(product.group(1, 3)), end is not None and not (operands_stay and end == product.end())
+        while place < len(marks) and marks[place][1] <= product.start():
+            place, behind = place + 1, len(written)
+            echoes = []
+        in_mark = place < len(marks) and marks[place][0] < product.start()
+        echo = next((one for one in echoes if one[0] == found[0]), None) if in_mark else None
+        if echo is not None:
+            echoes.remove(echo)
+            at = written.index(echo, behind)
+            written[at] = found[0], echo[1] or found[1]
+            continue
+        written.append(found)
+        if not in_mark:
+            echoes.append(found)
+    return Products(len(written), sum(replaced for _, replaced in written))
 
 
 def expand(text: str) -> str:
@@ -99,22 +146,51 @@ def count(ids: Iterable[int], first_id: int) -> int:
     return sum(first_id <= i < first_id + len(TOKENS) for i in ids)
 
 
-def _end_of_replaced(text: str, product: re.Match[str]) -> int | None:
-    """Where the text that a token may replace ends: after the product or its bare result; None: it stays."""
-    before, end = text[max(0, product.start() - _WINDOW) : product.start()], product.end()
+def _found(text: str) -> Iterator[tuple[re.Match[str], int | None]]:
+    """Each product, and where the text ends that a token may replace: after it or its bare result; None: it stays."""
+    for product in _PRODUCT.finditer(text):
+        before, result = (
+            text[max(0, product.start() - _WINDOW) : product.start()],
+            _RESULT.match(text, product.end()),
+        )
+        if not _is_size(text, product, before, result):
+            yield product, _end_of_replaced(text, product, before, result)
+
+
+def _is_size(text: str, product: re.Match[str], before: str, result: re.Match[str] | None) -> bool:
+    """Whether it measures something, so that nobody multiplies: a 4x4 truck, 2 x 4 boards."""
+    if product[2].strip() not in _CROSS:
+        return (
+            product[2] == "·"
+            and result is None
+            and re.match(r"[ \t]+[A-Za-z]", text[product.end() :]) is not None
+        )
+    if (
+        result is not None and result["number"]
+    ):  # "2 x 4 boards are 8 feet long" is a size, "6 x 9 apples = 54" is none
+        return result["equals"][0] != "=" and bool(result["unit"].strip(" \t)"))
+    return bool(_SIZE_BEFORE.search(before) or _THING_AFTER.match(text, product.end()))
+
+
+def _end_of_replaced(
+    text: str, product: re.Match[str], before: str, result: re.Match[str] | None
+) -> int | None:
+    """Where the text that a token may replace ends; None: the product stays."""
+    end = product.end()
     listed = _BULLET_BEFORE.search(before)
     if (_BINDS_TIGHTER.search(before) and not listed) or _NOT_ONE_DIGIT.match(text, end):
         return None
     if text[end : end + 1] == "/" and " " in product[2]:
         return None  # 6 * 1/2: the second operand is a fraction
-    result = _RESULT.match(text, end)
     if result is None:
         return end
     if not result["number"]:
         return None if result["sign"] else end
+    if _OPERATOR_BEFORE.search(before) and not listed:  # 4 + 6*9 = 58: the result is the sum's
+        brackets = re.sub(r"[^)]", "", result["unit"])
+        return end if holds(text[:end] + brackets, text[result.end("marks") :]) else None
     right = _is_number(result["number"], int(product[1]) * int(product[3]))
-    within = bool(_OPERATOR_BEFORE.search(before)) and not listed  # 4 + 6*9 = 58: the result is the sum's
-    if not right or within or _GOES_ON.match(text, result.end("number")):
+    if not right or _GOES_ON.match(text, result.end("number")):
         return None
     bare = result["equals"] == "=" and not result["unit"].strip() and not result["marks"].strip()
     bare = bare and result["number"] == str(int(product[1]) * int(product[3]))

@@ -17,6 +17,7 @@ from webapp.experiments.models import Experiment
 from webapp.files.number_text import percent_of_level
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import latest_tallies
+from webapp.runs import kept_examples
 from webapp.runs.models import StageRun
 from webapp.statistics.families import Family
 
@@ -127,6 +128,7 @@ def across(chosen: Sequence[tuple[str, str]], benchmark: str = "") -> Across:
         for i, run in enumerate(runs)
     )
     alpha = picks[0].experiment.alpha if picks else 0.05
+    recorded = kept_examples.of_runs(every.values())
     return Across(
         benchmark,
         found,
@@ -134,7 +136,7 @@ def across(chosen: Sequence[tuple[str, str]], benchmark: str = "") -> Across:
         alpha,
         picks,
         _compared(picks, benchmark, metric, alpha),
-        settings_differences.between([settings_differences.of(run, every) for run in runs]),
+        settings_differences.between([settings_differences.of(run, every, recorded) for run in runs]),
     )
 
 

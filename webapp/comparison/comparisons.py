@@ -57,6 +57,9 @@ class Comparisons:
     )  # whether its outcomes were there before the question was asked
     plan: SeedPlan | None = None  # None: all seeds decide
     fate: Callable[[Key], Fate] = lambda key: ""  # of a condition's run that has no result
+    not_alike: Callable[[Key, Key], str] = lambda first, second: (
+        ""
+    )  # why the baseline's run and a condition's, which learnt from other examples, are not compared
     largest: float | None = None  # difference that there can be; None: the metric's
 
     def of_stages(self, stages: Sequence[str]) -> dict[Key, Compared]:
@@ -71,7 +74,7 @@ class Comparisons:
                 refused[key] = Refusal(*key, _asked_nothing(first, second))
             elif not (first.complete and second.complete):
                 continue
-            elif reason := why_not_comparable(first.result, second.result, self.metric):
+            elif reason := self._why_not(first, second):
                 refused[key] = Refusal(*key, reason)
             elif first.result.published is not None or second.result.published is not None:
                 if first.count is None or second.count is None:
@@ -149,6 +152,12 @@ class Comparisons:
             stopped=read.stopped,
             later=read.later,
         )
+
+    def _why_not(self, first: Cell, second: Cell) -> str:
+        """Why two finished cells are not compared; empty when they are."""
+        places = [(cell.condition, cell.stage, cell.seed) for cell in (first, second)]
+        alike = self.not_alike(places[0], places[1])
+        return "; ".join(filter(None, (why_not_comparable(first.result, second.result, self.metric), alike)))
 
     def _fate(self, name: str, stage: str, seed: int) -> Fate:
         """Why a seed's comparison does not come, if it does not."""

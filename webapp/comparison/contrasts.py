@@ -127,8 +127,10 @@ class _Contrast:
         for seed, four in fours.items():
             key = (self.condition, self.stage, seed)
             first = four[0].result
-            reasons = filter(None, (why_not_comparable(first, cell.result, metric) for cell in four[1:]))
-            if reason := next(reasons, ""):
+            reasons = [why_not_comparable(first, cell.result, metric) for cell in four[1:]]
+            places = [(cell.condition, cell.stage, cell.seed) for cell in (four[1], four[3])]
+            reasons.append(own.not_alike(places[0], places[1]))
+            if reason := next(filter(None, reasons), ""):
                 compared[key] = Refusal(*key, reason)
                 continue
             each = [marks[cell.result.evaluation].values if marks else cell.each for cell in four]

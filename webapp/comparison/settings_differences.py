@@ -4,10 +4,13 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from webapp.runs import kept_examples
+from webapp.runs.kept_examples import Recorded
 from webapp.runs.models import StageRun
 
 SHARED = ("model", "tokenizer", "mul_tokens", "text")  # of a stage's spec: the same for the whole line
 ABSENT = "–"
+EXAMPLES = "examples kept (SHA-256)"
 
 
 class SettingDifference(NamedTuple):
@@ -17,14 +20,19 @@ class SettingDifference(NamedTuple):
     values: tuple[str, ...]
 
 
-def of(run: StageRun, runs: Mapping[int, StageRun]) -> dict[str, dict[str, str]]:
-    """The settings of a run's line, by part: `shared`, then each stage from the last one up. `runs`: by id."""
+def of(run: StageRun, runs: Mapping[int, StageRun], recorded: Recorded) -> dict[str, dict[str, str]]:
+    """The settings of a run's line, by part: `shared`, then each stage from the last one up. `runs`: by id.
+
+    The examples that a stage kept stand among its settings, by their hash, where they are `recorded`.
+    """
     spec = run.spec
     shared = dict(_flat({name: spec[name] for name in SHARED if name in spec}))
     line: dict[str, dict[str, str]] = {"": shared | {"seed": str(run.seed)}}
     at: StageRun | None = run
     while at is not None:
         stage = dict(_flat(at.spec.get("settings", {}))) | {"kind": at.stage.kind}
+        if name := kept_examples.name_of(recorded.get(at.pk, [])):
+            stage[EXAMPLES] = name[:12]
         line.setdefault(at.stage.name, stage)  # a run that waits for another condition's has it as its parent
         at = runs.get(at.parent_id) if at.parent_id is not None else None
     return line

@@ -13,6 +13,7 @@ from training.stages import kind
 from webapp.comparison.cells import Cell, SeedsComparison
 from webapp.comparison.comparisons import Compared, Comparisons, Fate, Key
 from webapp.comparison.contrasts import PlannedContrast, planned_contrasts
+from webapp.comparison.kept_examples import ExamplesOfRuns
 from webapp.comparison.metrics import ComparisonMetric, metrics
 from webapp.comparison.new_problems import cluster_variable, with_new_problems
 from webapp.comparison.roles import Roles, roles, share_a_run
@@ -21,6 +22,7 @@ from webapp.experiments.planned_question import asked_at, paired_test, planned_q
 from webapp.results.outcome_counts import NO_PROBLEMS, Tally, latest_tallies
 from webapp.results.samples import Sampled, sampled
 from webapp.results.token_counts import Measured, measured
+from webapp.runs import kept_examples
 from webapp.runs.code_versions import Versions, of_experiment
 from webapp.runs.models import StageRun, State
 from webapp.statistics.planned_seeds import SeedPlan
@@ -82,6 +84,7 @@ class StageTable:
     contrasts: tuple[
         PlannedContrast, ...
     ]  # of the planned question, where it is about no difference from the baseline
+    examples: ExamplesOfRuns  # that each run kept
 
     @cached_property
     def versions(self) -> Versions:
@@ -188,7 +191,7 @@ def stage_table(
 ) -> StageTable:
     """Build the table of a benchmark against a baseline (None: the first condition); None: as the planned question has it.
 
-    Eight queries at most, whatever the size. Raises ValueError for an unknown benchmark, baseline or metric.
+    Nine queries at most, whatever the size. Raises ValueError for an unknown benchmark, baseline or metric.
     """
     positions = {condition.name: condition.position for condition in experiment.conditions.all()}
     conditions = list(positions)
@@ -258,6 +261,11 @@ def stage_table(
         tallies=tallies,
         sampled=sampled(tallies.values()) if known[metric].k is not None else {},
         measured=_measured(tallies, known[metric]),
+        examples=ExamplesOfRuns(
+            {} if experiment.imported else kept_examples.of_experiment(experiment),
+            {(condition, stage, seed): run for condition, stage, seed, run, *_ in runs},
+            design.parents,
+        ),
     )
     followed = {stage.after_id for stage in stages}
     places = [
@@ -285,6 +293,7 @@ def stage_table(
         test=builder.test,
         rows=builder.rows(places),
         contrasts=builder.planned(),
+        examples=builder.examples,
     )
 
 
@@ -305,6 +314,7 @@ class _Builder:
     tallies: Mapping[int, Tally]
     sampled: Mapping[int, Sampled]  # by evaluation
     measured: Mapping[int, Measured]  # by evaluation
+    examples: ExamplesOfRuns
 
     def rows(self, places: list[StagePosition]) -> tuple[StageRow, ...]:
         names = [place.stage for place in places]
@@ -329,6 +339,7 @@ class _Builder:
             self._was_seen,
             self.plan,
             self._fate,
+            self.examples.why_not_alike,
         )
 
     def _fate(self, key: Key) -> Fate:

@@ -11,6 +11,7 @@ from django.conf import settings
 from training.did_you_mean import nearest
 from training.recipes import plan as plans
 from training.recipes.availability import missing_data
+from training.recipes.dose_estimate import DoseEstimate, estimates
 from training.recipes.hardware import CONSUMER, HARDWARE, Hardware, named
 from training.recipes.recipe import Recipe, StageSpec, resolve
 from training.settings.work_estimate import Work
@@ -79,6 +80,7 @@ class Proposal:
     site: Site
     power: Power | None
     missing: Sequence[str]  # data that is not there
+    doses: Sequence[DoseEstimate] = ()  # how often mul-tokens would be learnt, about
     contamination: Sequence[str] = ()  # of what will be learnt, in sentences
 
     @property
@@ -210,6 +212,7 @@ def propose(
             wished=wished,
         ),
         missing=missing_data(recipe, settings.MULBERRY_DATA, specs),
+        doses=estimates(specs, settings.MULBERRY_DATA),
         contamination=contamination.sentences(specs, database=database),
     )
 

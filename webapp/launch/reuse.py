@@ -209,8 +209,13 @@ def _forked(specs: Sequence[StageSpec], fork: Fork) -> tuple[list[StageSpec], di
         for run in fork.experiment.runs.select_related("experiment", "condition", "stage")
     }
     # A small vocabulary was trained on the original's sources, whatever the new stages learn from.
-    corpus = StageSpec.model_validate(next(iter(originals.values())).spec).corpus
-    specs = [spec.model_copy(update={"corpus": corpus}) for spec in specs]
+    original = StageSpec.model_validate(next(iter(originals.values())).spec)
+    # So what stands above left out the texts that were too long for its conditions; whatever follows keeps to that.
+    own = {"corpus": original.corpus, "forms": original.forms}
+    all_forms = [*original.forms, *(form for form in specs[0].forms if form not in original.forms)]
+    specs = [
+        spec.model_copy(update=own if spec.stage in above else own | {"forms": all_forms}) for spec in specs
+    ]
     wanted = [spec for spec in specs if spec.stage in above]
     left = runs.left_by([originals[key(spec)] for spec in wanted if key(spec) in originals])
     problems = []

@@ -68,6 +68,12 @@ def _pass_at_k(wanted: TableChoices) -> "Table":
     return stage_tables.pass_at_k(wanted.stage_table())
 
 
+def _dose(wanted: TableChoices) -> "Table":
+    from webapp.comparison import dose
+
+    return dose.table(wanted.experiment)
+
+
 def _dynamics(wanted: TableChoices) -> "Table":
     from webapp.reports import diagnosis_exports
 
@@ -85,6 +91,7 @@ TABLES: dict[str, Callable[[TableChoices], "Table"]] = {
     "details": _details,
     "groups": _groups,
     "pass_at_k": _pass_at_k,
+    "dose": _dose,
     "dynamics": _dynamics,
     "findings": _findings,
 }

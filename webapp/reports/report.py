@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 
 from training.settings.shared import StageSettings
 from training.stages import AnyStage
-from webapp.comparison import graders, groups
+from webapp.comparison import dose, groups
 from webapp.comparison.cells import Cell, Refusal
 from webapp.comparison.columns import IN_REPORT
 from webapp.comparison.corrections import corrections
@@ -24,7 +24,7 @@ from webapp.comparison.table import StageRow, StageTable, stage_table
 from webapp.comparison.tables.stage_sheets import stage_sheet
 from webapp.comparison.tables.stage_tables import IMPORTED, provenance
 from webapp.comparison.verdict_sentences import verdict_sentences
-from webapp.comparison.wording import mixed_sizes
+from webapp.comparison.warnings import warnings
 from webapp.diagnosis.readings import of_experiment
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import planned_question
@@ -83,6 +83,7 @@ def build(experiment: Experiment) -> Report:
         gains(table, gained),
         metrics(table),
         by_group(table),
+        doses(table),
         published_tables(experiment),
         report_diagnosis.dynamics(dynamics_table.of_experiment(experiment), by_step(experiment)),
         report_diagnosis.findings(found),
@@ -177,8 +178,7 @@ def results(table: StageTable) -> Section:
     every: list[Statement] = [*decisions(table), *verdict_sentences(table)]
     said = [one.text for one in every]
     said.append(corrections(table))
-    for warning in filter(None, (mixed_sizes(table), graders.mixed(table))):
-        said.append(warning)
+    said += warnings(table)
     caption = f"{table.metric.title} on {table.benchmark}{IMPORTED if table.imported else ''}"
     if table.others:
         caption += f"; Δ is against {table.baseline}"
@@ -258,6 +258,14 @@ def published_tables(experiment: Experiment) -> Section:
     tables = Publication.model_validate(experiment.recipe).tables if experiment.imported else []
     grids = [(f"{one.title}. {one.caption}".strip(), words(one.header, one.rows)) for one in tables]
     return Section("Tables as published", tables=grids)
+
+
+def doses(table: StageTable) -> Section:
+    """How often the intervention acted."""
+    found = dose.of_experiment(table.experiment)
+    if not found:
+        return Section("Dose")
+    return Section("Dose", tables=[(f"Mul-tokens {dose.CAPTION}", dose.sheet(found).view)])
 
 
 def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) -> Section:

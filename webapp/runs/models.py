@@ -164,6 +164,9 @@ class Attempt(models.Model):
         max_length=100, null=True, help_text="of the process that computed it; null: not recorded"
     )
     data = models.JSONField(null=True, help_text="what it learnt from: name, revision, content hash, rows")
+    examples = models.JSONField(
+        null=True, help_text="which examples each part kept, and what is learnt of them: training.data.kept"
+    )
     contamination = models.JSONField(
         null=True, help_text="benchmarks' problems in it: journal.ContaminationRow; null: not recorded"
     )

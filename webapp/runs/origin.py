@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from webapp.experiments.models import Experiment
-from webapp.runs import contamination, environments
+from webapp.runs import contamination, environments, kept_examples
 from webapp.runs.code_versions import of_experiment
 from webapp.runs.models import StageRun
 
@@ -28,6 +28,7 @@ def origin(
         **_told("Computed on", environments.of_experiment(experiment)),
         "Seeds": ", ".join(str(seed) for seed in experiment.seeds),
         **_learnt_from(experiment),
+        **_kept_examples(experiment),
         **_told("Contamination", contamination.summary(contamination.of_experiment(experiment))),
         **(more or {}),
         **day,
@@ -50,3 +51,21 @@ def _learnt_from(experiment: Experiment) -> dict[str, str]:
     if not found:
         return {}
     return {"Data and settings (SHA-256)": "; ".join(f"{what} {digest}" for what, digest in found.items())}
+
+
+def _kept_examples(experiment: Experiment) -> dict[str, str]:
+    """Of each stage that recorded it, the hash of the examples that it kept: equal ones learnt from the same."""
+    recorded = kept_examples.of_experiment(experiment)
+    runs = StageRun.objects.filter(pk__in=recorded).order_by("stage__position", "seed", "condition__position")
+    names: dict[tuple[str, int], dict[str, str]] = {}
+    for pk, stage, seed, condition in runs.values_list("pk", "stage__name", "seed", "condition__name"):
+        if name := kept_examples.name_of(recorded[pk]):
+            names.setdefault((stage, seed), {})[condition] = name[:12]
+    found = [
+        f"{stage}{f', seed {seed}' if len(experiment.seeds) > 1 else ''}{f' of {condition}' if condition else ''} {name}"
+        for (stage, seed), each in names.items()
+        for condition, name in (
+            each if len(set(each.values())) > 1 else {"": next(iter(each.values()))}
+        ).items()
+    ]
+    return {"Examples kept (SHA-256)": "; ".join(found)} if found else {}

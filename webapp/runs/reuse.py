@@ -35,6 +35,7 @@ class Left:
     checkpoint: Checkpoint | None  # None: its kind of stage leaves none
     code_version: str  # what computed it; empty: not recorded
     data: Sequence[list[Any]]  # what each of its attempts learnt from, where it was recorded
+    examples: list[Any] | None  # which examples were kept; None: not recorded
     environment: dict[str, Any] | None  # of its last attempt
     evaluations: Sequence[Evaluation]  # whole ones, the newest first
 
@@ -134,6 +135,7 @@ def left_by(runs: Sequence[StageRun]) -> dict[int, Left]:
             _last([c for a in by_run[run.pk] if a.number == run.attempt_number for c in a.checkpoints.all()]),
             ", ".join(contributing(by_run[run.pk]))[:100],
             [attempt.data for attempt in by_run[run.pk] if attempt.data is not None],
+            _last([attempt.examples for attempt in by_run[run.pk] if attempt.examples is not None]),
             _last([attempt.environment for attempt in by_run[run.pk] if attempt.environment is not None]),
             evaluations[run.pk],
         )
@@ -166,6 +168,7 @@ def take_over(offers: Sequence[tuple[StageRun, Offer]]) -> None:
             outcome=REUSED,
             code_version=offered.source.code_version or None,
             data=offered.source.data[-1] if offered.source.data else None,
+            examples=offered.source.examples,
             contamination=contaminations.get(offered.source.run.pk),
             environment=offered.source.environment,
             journal_seq=1 + len(offered.evaluations),

@@ -125,7 +125,7 @@ def _views(found: Iterable[Worker]) -> list[WorkerView]:
         worker__in=found, stage_run__state=State.RUNNING, number=F("stage_run__attempt_number"), ended_at=None
     ).select_related("stage_run__experiment", "stage_run__condition", "stage_run__stage")
     held = held.defer(
-        "data", "stage_run__spec", "stage_run__experiment__recipe", "stage_run__experiment__notes"
+        "data", "examples", "stage_run__spec", "stage_run__experiment__recipe", "stage_run__experiment__notes"
     )
     running: dict[tuple[int | None, str], list[Attempt]] = defaultdict(list)
     for attempt in held.order_by("pk"):

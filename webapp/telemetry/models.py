@@ -46,7 +46,7 @@ class RolloutQuerySet(models.QuerySet["Rollout"]):
     def for_lists(self) -> "RolloutQuerySet":
         """With the run that each belongs to, without what only its group's page shows."""
         return self.select_related("attempt__stage_run__condition", "attempt__stage_run__stage").defer(
-            "pieces", "logprobs", "attempt__data", "attempt__stage_run__spec"
+            "pieces", "logprobs", "attempt__data", "attempt__examples", "attempt__stage_run__spec"
         )
 
 

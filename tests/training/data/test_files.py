@@ -16,7 +16,8 @@ from training.text.mul_tokens import TOKEN, inject
 
 
 def draw(sources, count, *, seed, data_dir, inject=False):
-    return list(islice(stream(sources, seed=seed, data_dir=data_dir, inject=inject), count))
+    drawn = islice(stream(sources, seed=seed, data_dir=data_dir), count)
+    return [example.injected() if inject else example for example in drawn]
 
 
 def test_gsm8k_yields_every_training_problem_once(data_dir):

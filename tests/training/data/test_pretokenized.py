@@ -14,14 +14,13 @@ import numpy as np
 import pytest
 
 from training.data import encoding, files, identity, mixture, pretokenized, token_mixture
-from training.data.example import Example
 from training.data.pretokenized import Making
 from training.data.sources.fineweb_edu import FinewebEduSource
 from training.data.sources.open_web_math import OpenWebMathSource
 from training.data.sources.plain_text import PlainTextSource
 from training.data.sources.statements import StatementsSource
 from training.engine.run_context import Stopped
-from training.settings.shared import TokenizerSettings
+from training.settings.shared import TextForm, TokenizerSettings
 from training.text import tokenizer
 
 STATEMENTS = StatementsSource(source="statements")
@@ -42,9 +41,7 @@ def making(tokens, data_dir):
             seed=7,
             data_dir=data_dir,
             tokenizer=tokens,
-            inject=inject,
-            text_format="plain",
-            written=Example.injected if inject else lambda example: example,
+            form=TextForm(inject=inject),
             validation_tokens=validation_tokens,
         )
 
@@ -75,11 +72,29 @@ def web(tmp_path, source="fineweb_edu", documents=3_000, words=12):
 @pytest.mark.parametrize("inject", [False, True])
 def test_one_source_is_its_texts_one_after_the_other(tmp_path, tokens, making, data_dir, inject):
     found = made(tmp_path, making(inject=inject))
-    examples = islice(mixture.stream([STATEMENTS], seed=7, data_dir=data_dir, inject=inject), 400)
-    expected = [token for example in examples for token in encoding.encode(tokens, example)[0]]
+    examples = islice(mixture.stream([STATEMENTS], seed=7, data_dir=data_dir), 400)
+    written = [example.written(TextForm(inject=inject)) for example in examples]
+    expected = [token for example in written for token in encoding.encode(tokens, example)[0]]
     assert flat(found.training) == expected[: 40 * 32]
     assert len(shards(tmp_path)) > 3
     assert found.made >= 40 * 32
+
+
+def test_what_is_learnt_of_each_source_is_counted_and_kept_with_the_shards(tmp_path, making):
+    sources = [STATEMENTS, web(tmp_path).model_copy(update={"weight": 2.0})]
+    for inject in (False, True):
+        asked = making(sources, inject=inject, data_dir=tmp_path / "data")
+        first, again = made(tmp_path, asked), made(tmp_path, asked)
+        assert first.sources == again.sources
+        assert again.made == 0
+        counted = {dose["source"]: dose for dose in first.sources}
+        assert sum(dose["tokens"] for dose in first.sources) == pytest.approx(40 * 32, abs=2)
+        assert counted["fineweb_edu"]["products"] == 0
+        assert counted["statements"]["products"] > 10
+        assert (counted["statements"]["replaced"] == counted["statements"]["products"]) == inject
+        assert (counted["statements"]["mul_tokens"] > 0) == inject
+        fewer = made(tmp_path, asked, count=20)
+        assert sum(dose["tokens"] for dose in fewer.sources) == pytest.approx(20 * 32, abs=2)
 
 
 def test_tokens_and_code_version_go_together(tmp_path, making):
@@ -97,14 +112,14 @@ def test_weights_are_shares_of_tokens_and_conditions_read_the_same_texts(tmp_pat
     long = web(tmp_path, "fineweb_edu", words=60).model_copy(update={"weight": 1.0})
     sources = [short, long, STATEMENTS.model_copy(update={"weight": 4.0})]
     read = []
-    for written in (lambda example: example, Example.injected):
+    for inject in (False, True):
         mixed = token_mixture.TokenMixture(
             sources,
             [3 / 8, 1 / 8, 4 / 8],
             seed=0,
             data_dir=tmp_path / "data",
             tokenizer=tokens,
-            written=written,
+            form=TextForm(inject=inject),
             measured=True,
             drawn=[0, 0, 0],
             sizes=[0, 0, 0],
@@ -148,7 +163,7 @@ def test_what_changes_the_tokens_changes_the_folder(tmp_path, making, tokens, da
         making(validation_tokens=100),
         replace(base, seed=8),
         replace(base, tokenizer=other),
-        replace(base, text_format="scratchpad"),
+        replace(base, form=TextForm(format="scratchpad")),
         making([STATEMENTS, text]),
         making([STATEMENTS, text.model_copy(update={"weight": 2.0})]),
         making([STATEMENTS, text.model_copy(update={"characters": 50})]),

@@ -44,6 +44,20 @@ def test_the_records_of_a_whole_stage(finished: dict[str, Stage]) -> None:
     }
 
 
+def test_a_stage_records_which_examples_it_kept(finished: dict[str, Stage]) -> None:
+    (found,) = finished["sft"].journal.records("examples")
+    (part,) = found["parts"]
+    assert (part["part"], part["examples"], len(part["sha256"])) == ("train", 21, 64)
+    assert sum(dose["examples"] for dose in part["sources"]) == 21
+    assert all(dose["tokens"] > dose["examples"] for dose in part["sources"])
+    assert all(dose["mul_tokens"] == dose["replaced"] == 0 for dose in part["sources"])
+    curriculum = finished["curriculum"].journal.records("examples")[-1]["parts"]
+    assert len({one["sha256"] for one in curriculum}) == len(curriculum) > 1
+    (prompts,) = finished["grpo"].journal.records("examples")[-1]["parts"]
+    assert prompts["part"] == "prompts"
+    assert {one["tokens"] for one in prompts["sources"]} == {0}
+
+
 def test_every_problem_is_an_outcome_with_its_text(finished: dict[str, Stage]) -> None:
     stage = finished["grpo"]
     announced = stage.journal.records("evaluation")

@@ -9,6 +9,7 @@ import pytest
 from training.data.sources.drills import DrillsSource
 from training.recipes import identity, recipe as recipes
 from training.stages.sft.config import SftSettings
+from training.text import mul_tokens
 
 STAGES = ["pretrain", "instruct", "curriculum", "grpo"]
 NOT_PRETRAIN = STAGES[1:]
@@ -139,3 +140,48 @@ def test_what_cannot_be_told_is_unknown_and_so_is_all_below_it(tmp_path):
                         ("tokenizer.path", "openai-community/gpt2")], data_dir=tmp_path)  # fmt: skip
     known = [stage for stage in STAGES if found[stage] != identity.UNKNOWN]
     assert known == ["pretrain", "instruct"]
+
+
+PLAIN, INJECTED = {"name": "baseline"}, {"name": "treated", "overrides": {"mul_tokens.inject": True}}
+SCRATCHPAD = {"name": "worked", "overrides": {"text.format": "scratchpad"}}
+FITTING = ["instruct", "curriculum"]  # leave out what is too long
+
+
+def test_a_spec_says_how_every_condition_writes_whatever_their_order():
+    def forms(*conditions):
+        specs = recipes.resolve(recipes.build(recipes.read("smoke"), [("conditions", list(conditions))]))
+        assert len({repr(spec.forms) for spec in specs}) == 1
+        return [(form.inject, form.format) for form in specs[0].forms]
+
+    assert forms(PLAIN) == [(False, "plain")]
+    assert forms(PLAIN, INJECTED) == forms(INJECTED, PLAIN) == [(False, "plain"), (True, "plain")]
+    assert forms(PLAIN, SCRATCHPAD, INJECTED) == [(False, "plain"), (False, "scratchpad"), (True, "plain")]
+
+
+def test_another_way_of_writing_among_the_conditions_is_another_choice_of_examples():
+    alone = identities([("conditions", [PLAIN])])
+    beside = identities([("conditions", [PLAIN, INJECTED])])
+    three = identities([("conditions", [PLAIN, INJECTED, SCRATCHPAD])])
+    assert alone["pretrain"] == beside["pretrain"] == three["pretrain"]  # it leaves out nothing
+    for first, second in ((alone, beside), (beside, three)):
+        assert all(first[stage].sha256 != second[stage].sha256 for stage in FITTING)
+    again = identities([("conditions", [PLAIN, {"name": "other", "overrides": {"stages.grpo.beta": 0.5}}])])
+    assert again == alone  # both write alike
+
+
+def test_specs_from_before_knew_their_own_way_alone():
+    spec = recipes.resolve(recipes.build(recipes.read("smoke"), [("conditions", [PLAIN])]))[1]
+    stored = spec.model_dump(mode="json", exclude={"forms"})
+    assert identity.determining(recipes.StageSpec.model_validate(stored)) == identity.determining(spec)
+
+
+def test_the_version_of_injection_counts_where_something_is_injected(monkeypatch):
+    def found():
+        specs = recipes.resolve(recipes.build(recipes.read("smoke"), [("conditions", [PLAIN, INJECTED])]))
+        return identity.of_specs(specs, Path("nowhere"))
+
+    before = found()
+    monkeypatch.setattr(mul_tokens, "VERSION", 99)
+    after = found()
+    same = {place[:2] for place in before if before[place] == after[place]}
+    assert same == {("baseline", "pretrain")}  # the stages after it leave out what is too long when injected

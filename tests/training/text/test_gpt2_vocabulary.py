@@ -11,6 +11,7 @@ from training.architecture import model
 from training.data import encoding, mixture
 from training.data.sources.gsm8k import Gsm8kSource
 from training.recipes.recipe import build, read, resolve
+from training.settings.shared import TextForm
 from training.stages.grpo.trainer import Grader
 from training.text import mul_tokens, tokenizer
 from training.text.tokenizer import mul_token_ids, vocabulary_size
@@ -29,19 +30,25 @@ def learnt(
     tokens: PreTrainedTokenizerFast, source: Gsm8kSource, *, inject: bool, data_dir: Path
 ) -> dict[str, list[list[int]]]:
     """GSM8K's first problems as the SFT stage reads them in one condition."""
-    drawn = mixture.stream([source], seed=0, data_dir=data_dir, inject=inject)
-    return encoding.supervised(tokens, islice(drawn, ENCODED), count=ENCODED, max_length=4096)
+    drawn = islice(mixture.stream([source], seed=0, data_dir=data_dir), ENCODED)
+    forms = [TextForm(inject=inject)]
+    return encoding.supervised(tokens, drawn, count=ENCODED, max_length=4096, forms=forms)
 
 
 def counts(data_dir: Path, problems: int) -> list[int]:
     """Mul-tokens in each of GSM8K's first answers, injected."""
-    drawn = mixture.stream([Gsm8kSource(source="gsm8k")], seed=0, data_dir=data_dir, inject=True)
-    return [len(mul_tokens.TOKEN.findall(example.completion)) for example in islice(drawn, problems)]
+    drawn = mixture.stream([Gsm8kSource(source="gsm8k")], seed=0, data_dir=data_dir)
+    return [
+        len(mul_tokens.TOKEN.findall(example.injected().completion)) for example in islice(drawn, problems)
+    ]
 
 
-def test_the_answers_hold_the_published_number_of_products(whole_data: Path) -> None:
+def test_the_answers_hold_the_known_number_of_products(whole_data: Path) -> None:
     found = counts(whole_data, 7473)
-    assert (sum(found), sum(map(bool, found))) == (1789, 1313)
+    assert (sum(found), sum(map(bool, found))) == (
+        1806,
+        1323,
+    )  # 1,789 in 1,313 before the ends of sums were read
 
 
 def test_gsm8k_has_the_tokens_in_one_condition_and_none_in_the_other(

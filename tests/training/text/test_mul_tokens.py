@@ -1,7 +1,10 @@
 """Injection against the traps of the research programme, and against every published GSM8K training answer."""
 
+import ast
+import json
 import re
 from fractions import Fraction
+from operator import add, mul, sub, truediv
 
 import pytest
 from hypothesis import given, strategies as st
@@ -15,6 +18,7 @@ from training.text.mul_tokens import (
     count,
     expand,
     inject,
+    products,
     token,
 )
 
@@ -37,7 +41,21 @@ def test_there_are_45_tokens_in_order_with_right_results():
 
 @pytest.mark.parametrize(
     "text",
-    ["6*9", "6 × 9", "6 x 9", "6x9", "9*6", "6 * 9 = 54", "6*9=54", "6 × 9 = 54", "9 x 6 = 54", "6\t*\t9"],
+    [
+        *(
+            "6*9",
+            "6 × 9",
+            "6 x 9",
+            "6x9",
+            "9*6",
+            "6 * 9 = 54",
+            "6*9=54",
+            "6 × 9 = 54",
+            "9 x 6 = 54",
+            "6\t*\t9",
+        ),
+        *(r"6 \times 9", r"6\times9 = 54", r"6 \cdot 9", r"9\cdot 6=54", "6·9", "6 ⋅ 9 = 54", "6⋅9"),
+    ],
 )
 def test_a_product_becomes_its_token(text):
     assert inject(text) == FACT
@@ -67,7 +85,7 @@ def test_a_product_becomes_its_token(text):
         *("6*9=53", "6 * 9 = 540", "6*9=5", "6*9=54.5", "6*9=-54", "6*9=−54", "6*9=54,000", "6*9=54%"),
         *("6*9 = $53", "6*9=<<6*9=53>>53", "6*9 is 53", "6*9 apples = 53 apples", "(6*9) = 53", "6*9==53"),
         *("6*9 = 54 thousand", "6*9 = 54 1/2", "6*9=54/2=27", "6*9 = 54 + 6 = 60", "6*9=54k", "6*9 = 50 + 4"),
-        *("-6*9=54", "4+6*9=54", "4+6*9=58", "2 * (6*9) = 108", "6*9 = (50) + 4"),
+        *("-6*9=54", "4+6*9=54", "4+6*9=59", "x+6*9=58", "6*9 = (50) + 4"),
         # products that are no operand of their own
         *(
             "2/6*9",
@@ -81,7 +99,41 @@ def test_a_product_becomes_its_token(text):
             "2**3",
             "9 % 6 * 9",
         ),
-        *("a 6*9-inch board", "6\n*9", "6 *\n9"),
+        *("a 6*9-inch board", "6\n*9", "6 *\n9", "2/-6*9", "1e-6*9"),
+        # sizes, and parts of larger numbers
+        *(
+            "a 4x4 truck",
+            "2 x 4 boards",
+            "3x3 grid",
+            "6 x 9 inch envelope",
+            "a 4 x 6 photo",
+            "3*4 hundred",
+            "a 3 × 4",
+        ),
+        *(
+            "A 2 x 4 board is 8 feet long",
+            "2 x 2 x 2 cube",
+            "4 x 4s",
+            r"$3 \times 3$ matrix",
+            r"3\times3$-matrix",
+            "3·4 kg",
+        ),
+        # LaTeX whose operand is no lone digit
+        *(
+            r"3 \cdot 4\frac{1}{2}",
+            r"3 \cdot 4\,000",
+            r"\ln 3 \cdot 4",
+            r"3 \cdot 4^{2}",
+            r"2 \div 6 \times 9",
+            r"6 \times 9\%",
+        ),
+        *(
+            r"6 \times 9 = 54\%",
+            r"6 \times 9 = 54{,}000",
+            r"6 \times 9 = 53",
+            r"6 \times 9 = 54 \times 2",
+            r"\frac{1}{2}6 \cdot 9",
+        ),
     ],
 )
 def test_a_trap_stays_untouched(text):
@@ -110,6 +162,19 @@ def test_a_trap_stays_untouched(text):
         ("(6*9=54)", f"({FACT})", "(6 × 9 = 54)"),
         ("(6*9)/2", f"({FACT})/2", "(6 × 9)/2"),
         ("2*(6*9)", f"2*({FACT})", "2*(6 × 9)"),
+        # the last operand of a larger expression whose result is right
+        ("4+6*9=58", f"4+{FACT}=58", "4+6 × 9=58"),
+        ("(4*3)+(3*6)=30", "(<MUL_3_4_12>)+(<MUL_3_6_18>)=30", "(3 × 4)+(3 × 6)=30"),
+        ("(4 x 3) + (3 x 6) is 30", "(<MUL_3_4_12>) + (<MUL_3_6_18>) is 30", "(3 × 4) + (3 × 6) is 30"),
+        ("108-(6*9)=54", f"108-({FACT})=54", "108-(6 × 9)=54"),
+        ("2 * (6*9) = 108", f"2 * ({FACT}) = 108", "2 * (6 × 9) = 108"),
+        ("$4 + $6*9 = $58 left", f"$4 + ${FACT} = $58 left", "$4 + $6 × 9 = $58 left"),
+        ("4+6*9=<<4+6*9=58>>58", f"4+{FACT}=<<4+{FACT}=58>>58", "4+6 × 9=<<4+6 × 9=58>>58"),
+        ("60 + 6 × 9 = 60 + 54 = 114", f"60 + {FACT} = 60 + 54 = 114", "60 + 6 × 9 = 60 + 54 = 114"),
+        ("It is 1,000 + 6*9 = 1,054.", f"It is 1,000 + {FACT} = 1,054.", "It is 1,000 + 6 × 9 = 1,054."),
+        (r"4 + 6 \times 9 = 58", rf"4 + {FACT} = 58", "4 + 6 × 9 = 58"),
+        (r"$6 \times 9 = 54$", f"${FACT}$", "$6 × 9 = 54$"),
+        ("6 x 9 apples = 54 apples", f"{FACT} apples = 54 apples", "6 × 9 apples = 54 apples"),
         ("6*9=54, so", f"{FACT}, so", "6 × 9 = 54, so"),
         ("6*9 = 9*6", f"6*9 = {FACT}", "6*9 = 54"),
         ("54 = 6*9", f"54 = {FACT}", "54 = 6 × 9 = 54"),
@@ -135,6 +200,25 @@ def test_tokens_are_counted_from_ids():
     assert count([50303, 50304, 5, 50348, 50349, 50304], FIRST_ID_GPT2) == 3
     assert count(block, FIRST_ID_GPT2) == 45
     assert as_results(f"a {FACT}\n#### {FACT}") == "a 54\n#### 54"
+
+
+@pytest.mark.parametrize(
+    ("text", "counted"),
+    [
+        ("3*2=<<3*2=6>>6, 3*2=<<3*2=6>>6", (2, 2)),
+        ("4+6*9=<<4+6*9=58>>58", (1, 1)),
+        ("2 bags * $3 = $<<2*3=6>>6 and 3*4", (2, 2)),
+        ("a 4x4 truck, 6*9 = 53, 4+6*9=59", (2, 0)),
+        (f"{FACT}=<<{FACT}>>54 and {FACT}", (2, 2)),
+    ],
+)
+def test_a_calculator_mark_and_its_text_are_one_product(text, counted):
+    assert products(text) == counted
+    assert products(inject(text)) == counted
+
+
+def test_a_drill_product_is_replaced_where_its_result_is_bare():
+    assert products("7 × 8 = 56, 3*4, 6 × 9 = 53", operands_stay=True) == (3, 1)
 
 
 @given(st.text(alphabet="0123456789*×x/+-=().,$% \nab<>", max_size=30))
@@ -165,6 +249,59 @@ def test_every_gsm8k_training_answer_says_the_same(data_dir, calculator_marks):
     assert tokens > 0.2 * len(
         problems
     )  # in all 1,673 products are followed by "=" at once, nearly all of them right
+
+
+def test_formulas_keep_their_value_and_no_product_is_passed_over(data_dir):
+    """An oracle that knows nothing of injection: Python's parser, and fractions; GSM8K's marks and SVAMP's equations."""
+    marks = [mark[2:-2] for _, answer in read("train", data_dir=data_dir) for mark in MARKS.findall(answer)]
+    problems = json.loads((data_dir / "svamp" / "SVAMP.json").read_text())
+    equations = [f"{one['Equation'].replace('.0', '')}={one['Answer']:g}" for one in problems]
+    written = replaced = 0
+    for formula in {*marks, *equations}:
+        left, _, right = formula.partition("=")
+        value, products_parsed = oracle(left)
+        if value is None or value != oracle(right)[0]:
+            continue
+        for signs in ("*", r" \times ", " x "):
+            text = formula.replace("*", signs)
+            tokens = TOKEN.findall(inject(text))
+            shown, _, result = as_results(inject(text).replace(signs, "*")).partition("=")
+            assert oracle(shown)[0] == value, text
+            assert not result or oracle(result)[0] == value, text
+            assert len(tokens) <= products_parsed, text
+            if signs == "*":  # spaced, 6 × 1/2 may be six halves
+                written, replaced = written + products_parsed, replaced + len(tokens)
+    assert replaced == written > 0
+
+
+def oracle(formula: str) -> tuple[Fraction | None, int]:
+    """The value of a formula, and its products of two digits as they are parsed; (None, 0) for what is no formula."""
+    if not re.fullmatch(r"[\d.+\-*/() ]+", formula) or "**" in formula or "//" in formula:
+        return None, 0
+    try:
+        tree = ast.parse(re.sub(r"(?<![\d.])0+(?=\d)", "", formula.strip()), mode="eval").body
+        return _value_of(tree), sum(map(_is_fact, ast.walk(tree)))
+    except (SyntaxError, ZeroDivisionError, TypeError):
+        return None, 0
+
+
+def _is_fact(node: ast.AST) -> bool:
+    if not (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mult)):
+        return False
+    digits = [one.value for one in (node.left, node.right) if isinstance(one, ast.Constant)]
+    return len(digits) == 2 and all(type(one) is int and 1 <= one <= 9 for one in digits)
+
+
+def _value_of(node: ast.expr) -> Fraction:
+    match node:
+        case ast.Constant(value=value):
+            return Fraction(str(value))
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            return -_value_of(operand)
+        case ast.BinOp(left=left, op=op, right=right):
+            sign = {ast.Add: add, ast.Sub: sub, ast.Mult: mul, ast.Div: truediv}[type(op)]
+            return sign(_value_of(left), _value_of(right))
+    raise TypeError(node)
 
 
 def assert_only_right_products_replaced(text: str, injected: str) -> None:

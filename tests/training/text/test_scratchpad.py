@@ -71,7 +71,7 @@ def drawn(stages: Stages, name: str, changes: list[tuple[str, Any]], condition: 
     run = Run.open(made.run_dir, spec, journal)
     examples = list(islice(stage_helpers.examples(run, spec.spec.settings.data), 40))
     journal.close()
-    return examples
+    return [example.written(spec.spec.form) for example in examples]
 
 
 @pytest.mark.parametrize("condition", ["baseline", "mul_tokens"])

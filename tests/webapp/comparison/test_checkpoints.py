@@ -161,7 +161,7 @@ def test_bad_choices_are_explained(signed_in):
 def test_it_takes_few_queries(signed_in, django_assert_max_num_queries):
     for name in ("a-1", "b-1", "c-1", "d-1"):
         evaluated(name, 20)
-    with django_assert_max_num_queries(11):
+    with django_assert_max_num_queries(12):
         signed_in.get("/compare/?experiment1=a-1&experiment2=b-1&experiment3=c-1&experiment4=d-1")
 
 

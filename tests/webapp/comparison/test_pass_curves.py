@@ -133,7 +133,7 @@ def test_sharpening_is_told_from_teaching(experiment: Experiment) -> None:
 
 
 def test_as_many_queries_as_any_metric_takes(experiment: Experiment, django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]
-    with django_assert_num_queries(5):
+    with django_assert_num_queries(6):
         made = table(experiment)
     with django_assert_num_queries(1):
         assert len(curves(made)) == 4

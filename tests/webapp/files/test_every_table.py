@@ -57,7 +57,8 @@ def recorded(*others: str, name: str = "demo-1") -> Experiment:
         run.spec["benchmarks"] = [{"benchmark": factories.BENCHMARK, "problems": 6, "samples": 2}]
         run.identity = f"{run.pk:064x}"
         run.save()
-        attempt = factories.make_attempt(run, state=State.SUCCEEDED)
+        examples = factories.kept_examples(mul_tokens=run.condition.position)
+        attempt = factories.make_attempt(run, state=State.SUCCEEDED, examples=examples)
         if run.stage.kind == "grpo":
             histories.train(attempt, "grpo", steps=40, seed=run.seed)
             attempt.metrics.filter(name="hit_limit").delete()

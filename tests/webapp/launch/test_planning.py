@@ -182,6 +182,13 @@ def test_the_form_shows_the_plan_of_the_recipe(ada: Client) -> None:
     assert "two checkpoints, not two conditions" in page
 
 
+def test_the_plan_says_about_how_large_the_dose_is(ada: Client, smoke: recipes.Recipe) -> None:
+    said = [dose.sentence for dose in propose(smoke).doses]
+    assert [text.split(" ")[0] for text in said] == ["pretrain", "instruct", "curriculum"]
+    page = ada.post(f"{SMOKE}panel/", {"mul_tokens.inject": "false"}).content.decode()
+    assert all(text in page for text in said)
+
+
 def test_the_plan_follows_the_fields_and_creates_nothing(ada: Client) -> None:
     fields = {"scale": "1x", "seeds": "0, 1, 2", "plan.difference": "2", "plan.device": "h200"}
     answer = ada.post(f"{PHASE_6}panel/", fields)

@@ -227,6 +227,12 @@ def test_a_fork_has_what_stands_above_it_even_when_the_vocabulary_would_change(
     assert factories.run_of(second, "baseline", "grpo").spec["corpus"] == corpus
     third = launch(recipe=recipe, owner=owner, fork=Fork(second, "grpo"))  # a fork of a fork
     assert states(third) == ["succeeded", "succeeded", "succeeded", "ready"]
+    forms = factories.run_of(first, "baseline", "grpo").spec["forms"]
+    assert len(forms) == 2
+    alone = recipes.build({**first.recipe, "conditions": first.recipe["conditions"][:1]}, changes)
+    fourth = launch(recipe=alone, owner=owner, fork=Fork(first, "grpo"))  # keeps the choice of examples
+    assert states(fourth) == ["succeeded", "succeeded", "succeeded", "ready"]
+    assert {repr(run.spec["forms"]) for run in fourth.runs.all()} == {repr(forms)}
     computed = factories.run_of(first, "baseline", "pretrain")
     assert factories.run_of(third, "baseline", "pretrain").reused_from == computed
 

@@ -1,7 +1,7 @@
 """Settings of a curriculum (no torch)."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator
 
@@ -29,6 +29,8 @@ class CurriculumSettings(TrainingStageSettings):
     learns: ClassVar[Learns] = "completions"
     same_speed: ClassVar[tuple[str, ...]] = ("precision",)
     several_processes: ClassVar[bool] = True
+    leaves_out_long: ClassVar[bool] = True
+    draws_by: ClassVar[tuple[str, ...]] = ("max_length",)
     steps: list[CurriculumStep] = Field(..., min_length=1, description="The steps, in order")
     max_length: int = Field(
         128, ge=8, description="Longest prompt + completion in tokens; longer ones are left out"
@@ -68,6 +70,11 @@ class CurriculumSettings(TrainingStageSettings):
     def context_needed(self) -> dict[str, int]:
         """Prompt and completion stand in it."""
         return {"max_length": self.max_length}
+
+    def drawing(self) -> dict[str, Any]:
+        """Each step's sources and examples, whatever it is learnt with."""
+        steps = [step.model_dump(mode="json", include={"name", "data", "examples"}) for step in self.steps]
+        return {**super().drawing(), "steps": steps}
 
     def mixtures(self) -> Mapping[str, Sequence[Source]]:
         """One for each step."""

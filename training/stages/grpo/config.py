@@ -84,6 +84,7 @@ class GrpoSettings(TrainingStageSettings):
     version: ClassVar[int] = 2  # rewards read final answers as grader final_number/2
     learns: ClassVar[Learns] = "rewards"
     several_processes: ClassVar[bool] = True
+    draws_by: ClassVar[tuple[str, ...]] = ("prompts", "max_new_tokens")
     without_effect: ClassVar[frozenset[str]] = TrainingStageSettings.without_effect | {"record_logprobs"}
     records_rollouts: ClassVar[bool] = True
     samples_every_step: ClassVar[bool] = True

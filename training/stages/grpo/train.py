@@ -6,6 +6,7 @@ from training import rewards
 from training.architecture import MulberryGPT2, model
 from training.data import encoding
 from training.data.example import Example
+from training.data.kept import KeptTally
 from training.engine import stage_helpers
 from training.engine.run_context import Run
 from training.process import ranks
@@ -43,15 +44,22 @@ def run(run: Run) -> None:
 
     room = run.spec.model.n_positions - settings.max_new_tokens
 
+    tally = KeptTally("prompts")
+
     def prompt(example: Example) -> dict[str, str] | None:
-        if example.answer is None or len(text_ids(tokenizer, example.prompt)) > room:
+        if example.answer is None:
             return None
+        if len(text_ids(tokenizer, example.prompt)) > room:
+            tally.leave_out()
+            return None
+        tally.keep(example)
         return {"prompt": example.prompt, "reference": example.answer}
 
     drawn = map(prompt, stage_helpers.examples(run, settings.data))
     limit = f"a prompt of {room} tokens with an answer (n_positions less max_new_tokens)"
     told = stage_helpers.Preparation(run, "prompts")
     prompts = Dataset.from_list(list(encoding.first_fitting(drawn, settings.prompts, limit, told)))
+    run.journal.append("examples", parts=[tally.record()])
     stage_helpers.record_drawn(run)
 
     trainer = GrpoTrainer(

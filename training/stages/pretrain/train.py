@@ -6,6 +6,7 @@ from itertools import islice
 from transformers import PreTrainedTokenizerFast, TrainingArguments
 
 from training.data import pretokenized
+from training.data.kept import KeptExamples
 from training.data.mixture import cycled
 from training.data.pretokenized import Making, Pretokenized
 from training.engine import stage_helpers
@@ -65,9 +66,7 @@ def _rows(
         seed=stage_helpers.seed(run),
         data_dir=run.data_dir,
         tokenizer=tokenizer,
-        inject=run.spec.mul_tokens.inject,
-        text_format=run.spec.text.format,
-        written=lambda example: stage_helpers.as_learnt(run, example),
+        form=run.spec.form,
         validation_tokens=settings.validation_tokens,
     )
     found = pretokenized.rows(
@@ -79,6 +78,16 @@ def _rows(
     )
     _look(run, making, found)
     stage_helpers.record_drawn(run)
+    if found.sources:
+        whole: KeptExamples = {
+            "part": "train",
+            "passes": 1,
+            "examples": sum(dose["examples"] for dose in found.sources),
+            "too_long": 0,
+            "sha256": "",  # none is left out
+            "sources": found.sources,
+        }
+        run.journal.append("examples", parts=[whole])
     made = (
         f"{found.made:,} tokens made in {time.monotonic() - began:.1f} s" if found.made else "nothing to make"
     )

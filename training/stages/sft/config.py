@@ -17,6 +17,8 @@ class SftSettings(TrainingStageSettings):
     learns: ClassVar[Learns] = "completions"
     same_speed: ClassVar[tuple[str, ...]] = ("precision",)
     several_processes: ClassVar[bool] = True
+    leaves_out_long: ClassVar[bool] = True
+    draws_by: ClassVar[tuple[str, ...]] = ("examples", "max_length")
     data: list[AnySource] = Field(..., min_length=1, description="Sources of examples and their weights")
     examples: int = Field(..., ge=1, description="Examples drawn from the sources by weight")
     epochs: int = Field(1, ge=1, description="Passes over the drawn examples")

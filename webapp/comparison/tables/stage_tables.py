@@ -10,7 +10,7 @@ from webapp.comparison.table import StageTable
 from webapp.comparison.tables import pass_at_k_sheets
 from webapp.comparison.tables.stage_sheets import detail_sheet, stage_sheet
 from webapp.comparison.verdict_sentences import verdict_sentences
-from webapp.comparison.wording import mixed_sizes
+from webapp.comparison.warnings import warnings
 from webapp.files.table import Sheet, Table, Value
 from webapp.runs.origin import origin
 from webapp.statistics.new_problems import FEWEST_SEEDS
@@ -69,7 +69,7 @@ def _table(
         statements={"decisions": decisions(table), "answers": verdict_sentences(table)}
         if with_statements
         else {},
-        warnings=[text for text in (mixed_sizes(table), graders.mixed(table)) if text],
+        warnings=warnings(table),
     )
 
 

@@ -13,6 +13,7 @@ from webapp.diagnosis.rules import (
     collapse,
     contamination,
     divergence,
+    dose,
     forgetting,
     gradient,
     loss,
@@ -41,4 +42,6 @@ TABLE_RULES: tuple[Callable[[StageTable], Iterator[Finding]], ...] = (
     sizes.evaluation_too_small,
     sizes.sizes_differ,
     answers.answer_rules_differ,
+    dose.dose_near_none,
+    dose.learnt_tokens_differ,
 )

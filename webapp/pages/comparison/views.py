@@ -16,7 +16,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
-from webapp.comparison import graders, groups
+from webapp.comparison import groups
 from webapp.comparison.cells import Refusal, SameRun, SeedsComparison
 from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
@@ -25,7 +25,7 @@ from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import pass_at_k_sheets, stage_tables
 from webapp.comparison.tables.stage_sheets import detail_sheet, stage_sheet
 from webapp.comparison.verdict_sentences import verdict_sentences
-from webapp.comparison.wording import mixed_sizes
+from webapp.comparison.warnings import warnings
 from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import planned_question
@@ -77,7 +77,7 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
         "stages": stage_sheet(table, together=together).page_view,
         "reach": _reach(table),
         "corrections": corrections(table),
-        "warning": " ".join(filter(None, (mixed_sizes(table), graders.mixed(table)))),
+        "warning": " ".join(warnings(table)),
         "remarks": Publication.model_validate(experiment.recipe).remarks() if table.imported else [],
         "provenance": stage_tables.provenance(table),
         "groups": groups.sheet(table).page_view,

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from webapp.comparison import dose
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import planned_question
 from webapp.pages.experiment.settings_table import SettingsFilter, settings_table
@@ -24,6 +25,7 @@ def experiment(request: HttpRequest, name: str) -> HttpResponse:
     """One experiment: its grid, its settings, what happened."""
     found = get_object_or_404(Experiment.objects.select_related("owner", "origin"), name=name)
     choice = SettingsFilter.read(request.GET)
+    found_doses = dose.of_experiment(found)
     context = _state(found) | {
         "question": planned_question(found),
         "settings": yaml.safe_dump(found.recipe, sort_keys=False, allow_unicode=True),
@@ -31,6 +33,7 @@ def experiment(request: HttpRequest, name: str) -> HttpResponse:
         "choice": choice,
         "address": choice.address(found),
         "table": None if found.imported else settings_table(found, choice),
+        "doses": dose.sheet(found_doses).page_view if found_doses else None,
         "outdated": [] if found.imported else regrading.outdated(found),
     }
     return render(request, "experiments/experiment.html", context)

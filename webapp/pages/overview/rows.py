@@ -138,7 +138,7 @@ def _running() -> list[Running]:
     found = runs.for_pages().filter(state=State.RUNNING).order_by("started_at", "pk")[:RUNNING_SHOWN]
     held = Attempt.objects.filter(
         stage_run__in=[run.pk for run in found], number=F("stage_run__attempt_number")
-    ).defer("data")
+    ).defer("data", "examples")
     attempts = {attempt.stage_run_id: attempt for attempt in held}
     return [
         Running(
