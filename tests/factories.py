@@ -14,12 +14,12 @@ import numpy as np
 from django.contrib.auth.models import User
 from django.utils import timezone
 
+from tests.rows import copy, row_of
 from training.data.kept import KeptExamples, SourceDose
 from training.process import checkpoints
 from training.process.journal import OutcomeRow, RolloutRow
 from training.recipes.recipe import StageSpec
 from webapp.experiments.models import Condition, Experiment, Stage
-from webapp.files.column_kinds import kinds_of
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs import lifecycle
 from webapp.runs.models import OVER, Attempt, Checkpoint, Event, StageRun, State, Worker
@@ -207,16 +207,6 @@ def make_run(
     return run
 
 
-PLAIN = {"text": "", "integer": 0, "number": 0.0, "numbers": {}, "truth": False}
-
-
-def row_of(kind: Any, **fields: Any) -> Any:
-    """A row as the journal has it, a RolloutRow or OutcomeRow: what must be there is plain unless `fields` say it."""
-    kinds = kinds_of(kind)
-    assert fields.keys() <= kinds.keys()
-    return {name: PLAIN[kinds[name]] for name in kinds if name in kind.__required_keys__} | fields
-
-
 def next_seq(attempt: Attempt) -> int:
     attempt.journal_seq += 1
     attempt.save(update_fields=["journal_seq"])
@@ -277,8 +267,8 @@ def add_rollouts(
                 hit_limit=draw.random() < 0.1,
             )
         )
-    where = {"attempt": attempt, "seq": seq, "step": step, "sampled_at": timezone.now()}
-    Rollout.objects.bulk_create(Rollout(**where, index=index, **row) for index, row in enumerate(rows))
+    where = {"attempt": attempt.pk, "seq": seq, "step": step, "sampled_at": timezone.now()}
+    copy(Rollout, [{**where, "index": index, **row} for index, row in enumerate(rows)])
     return seq
 
 
@@ -309,25 +299,23 @@ def add_evaluation(
         at=timezone.now(),
     )
     next_seq(attempt)
-    Outcome.objects.bulk_create(
-        Outcome(
-            evaluation=evaluation,
-            **row_of(
-                OutcomeRow,
-                problem=named(i),
-                prompt=f"User: Ben has {i % 8 + 2} boxes of {i % 7 + 2} pens. How many pens?\nAssistant:",
-                completion=f" #### {(i % 8 + 2) * (i % 7 + 2) + (not right)}",
-                reference=str((i % 8 + 2) * (i % 7 + 2)),
-                final_answer=str((i % 8 + 2) * (i % 7 + 2) + (not right)),
-                tokens=9,
-                correct=right,
-                mul_tokens=mul_tokens,
-                answer_rule="mark",
-                labels=None if labels is None else list(labels(i)),
-            ),
+    rows = [
+        row_of(
+            OutcomeRow,
+            problem=named(i),
+            prompt=f"User: Ben has {i % 8 + 2} boxes of {i % 7 + 2} pens. How many pens?\nAssistant:",
+            completion=f" #### {(i % 8 + 2) * (i % 7 + 2) + (not right)}",
+            reference=str((i % 8 + 2) * (i % 7 + 2)),
+            final_answer=str((i % 8 + 2) * (i % 7 + 2) + (not right)),
+            tokens=9,
+            correct=right,
+            mul_tokens=mul_tokens,
+            answer_rule="mark",
+            labels=None if labels is None else list(labels(i)),
         )
         for i, right in enumerate(correct)
-    )
+    ]
+    copy(Outcome, [{"evaluation": evaluation.pk, **row} for row in rows])
     return evaluation
 
 
@@ -338,29 +326,27 @@ def add_samples(
     evaluation.settings |= {"samples": len(correct[0]), "temperature": temperature}
     evaluation.save(update_fields=["settings"])
     greedy = evaluation.outcomes.filter(sample=0).order_by("problem")
-    Outcome.objects.bulk_create(
-        Outcome(
-            evaluation=evaluation,
-            **row_of(
-                OutcomeRow,
-                problem=one.problem,
-                sample=place,
-                prompt=one.prompt,
-                completion=f" about {place}\n#### {int(one.reference) + (not right)}",
-                reference=one.reference,
-                final_answer=str(int(one.reference) + (not right)),
-                tokens=11,
-                correct=right,
-                repeats=True,
-                hit_limit=True,
-                steps_written=1,
-                steps_right=0,
-                answer_rule="mark",
-            ),
+    rows = [
+        row_of(
+            OutcomeRow,
+            problem=one.problem,
+            sample=place,
+            prompt=one.prompt,
+            completion=f" about {place}\n#### {int(one.reference) + (not right)}",
+            reference=one.reference,
+            final_answer=str(int(one.reference) + (not right)),
+            tokens=11,
+            correct=right,
+            repeats=True,
+            hit_limit=True,
+            steps_written=1,
+            steps_right=0,
+            answer_rule="mark",
         )
         for one, drawn in zip(greedy, correct, strict=True)
         for place, right in enumerate(drawn, 1)
-    )
+    ]
+    copy(Outcome, [{"evaluation": evaluation.pk, **row} for row in rows])
     return evaluation
 
 

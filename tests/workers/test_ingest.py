@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from django.db import connection
 
-from tests.factories import make_attempt, make_experiment, row_of, run_of
+from tests.factories import make_attempt, make_experiment, run_of
+from tests.rows import row_of
 from training.process.journal import Journal, OutcomeRow, RolloutRow, read
 from webapp.results.models import Evaluation, Outcome
 from webapp.results.outcome_counts import Accuracy, latest_accuracies
