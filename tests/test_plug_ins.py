@@ -97,6 +97,7 @@ def test_each_is_shown_wherever_its_kind_is(tree: Path) -> None:
     assert [(what, key) for what, looks in found.items() for key, holds in looks.items() if not holds] == []
 
 
+@pytest.mark.slow
 def test_a_stage_runs(tree: Path, tmp_path: Path) -> None:
     asked = "import sys; from training.recipes import recipe as r; print(r.resolve(r.build(r.read('counting')))[0].model_dump_json())"
     spec = run(tree, sys.executable, "-c", asked)

@@ -10,6 +10,7 @@ from tests.stack import RunningStack
 SHORT = [
     "stages.pretrain.steps=4",
     "stages.instruct.examples=64",
+    *(f"stages.curriculum.steps.{step}.examples=64" for step in ("drills", "word_problems", "mixed")),
     "stages.grpo.prompts=16",
     "benchmarks.one_step_multiplication.problems=10",
 ]

@@ -18,6 +18,7 @@ import pytest
 from tests.training.conftest import Stage, Stages
 from training.warm import main as serve
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -36,6 +36,7 @@ def card(page: str, recipe: str) -> str:
     return found[0]
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_every_page_answers_whatever_the_data_folder_holds(
     ada: Client, settings: Settings, tmp_path: Path

@@ -91,7 +91,7 @@ def test_the_sampler_reads_with_its_cache_what_the_model_reads_at_once(
     eos_id, pad_id = known.eos_token_id, known.pad_token_id
     rng = random.Random(0)
     with torch.inference_mode():
-        state = Decoding(built, prompts, 2, 12, pad_id=pad_id, dtype=torch.float32)
+        state = Decoding(built, prompts, 2, 12, pad_id=pad_id, never=[], dtype=torch.float32)
         rows = [list(prompt) for prompt in prompts for _ in range(2)]
         for _ in range(12):
             for row, found in zip(rows, state.logits, strict=True):

@@ -19,7 +19,7 @@ from training.process import checkpoints, ranks, torchrun
 from training.process.journal import read
 from training.stages.evaluate.config import EvaluateSettings
 
-pytestmark = pytest.mark.timeout(500)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
 
 ROOT = Path(__file__).resolve().parents[3]
 # so many steps that it is killed long before its end

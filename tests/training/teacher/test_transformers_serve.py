@@ -17,6 +17,7 @@ from tests.training.solved import RECIPE, hint, points, rollouts, weights
 from training.data.example import PROMPT_FORMAT
 from training.text.tokenizer import from_checkpoint
 
+pytestmark = pytest.mark.slow
 PATIENCE = 200.0  # seconds: it imports torch on a machine that does other things too
 TEMPLATE = "{% for message in messages %}{% if message.role == 'user' %}" + PROMPT_FORMAT.replace(
     "{question}", "{{ message.content }}"

@@ -178,7 +178,7 @@ def test_stories_are_read_from_the_prompts_of_one_evaluation(django_assert_num_q
     Evaluation.objects.update(benchmark="svamp")
     made.recipe["primary"]["benchmark"] = made.primary_metric = "svamp"
     made.save()
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         table = stage_table(made)
     found = table.rows[-1].seeds[0].comparisons[0]
     assert isinstance(found, Comparison) and found.new_problems is not None

@@ -43,6 +43,7 @@ def many(name: str, seeds: int) -> Experiment:
     return experiment
 
 
+@pytest.mark.slow
 def test_the_readings_of_four_hundred_runs_stay_kept(read: list[int]) -> None:
     experiments = [many(f"many-{number}", seeds=25) for number in range(4)]
     first = [readings.readings(one) for one in experiments]

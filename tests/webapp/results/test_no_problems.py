@@ -139,6 +139,7 @@ def test_it_is_not_taken_over() -> None:
     assert list(left_by([run])[run.pk].evaluations) == []
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_every_page_answers_where_no_evaluation_asked_anything(ada: Client) -> None:
     found = histories.make_every_page()
