@@ -8,7 +8,7 @@ from django.db.models import Exists, OuterRef
 
 from training.did_you_mean import nearest
 from training.recipes.planned_question import PairedTest
-from webapp.comparison import settings_differences
+from webapp.comparison.alike import settings_differences
 from webapp.comparison.cells import Cell, Refusal, SameRun
 from webapp.comparison.comparisons import Compared, Comparisons
 from webapp.comparison.metrics import METRICS, ComparisonMetric

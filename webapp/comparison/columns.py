@@ -19,8 +19,8 @@ from webapp.comparison.cells import (
 from webapp.comparison.comparisons import Compared
 from webapp.comparison.metrics import ComparisonMetric
 from webapp.comparison.new_problems import cluster_variable
+from webapp.comparison.sentences.wording import difference, difference_interval, value
 from webapp.comparison.table import StageTable
-from webapp.comparison.wording import difference, difference_interval, value
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import p_value, percent, percent_of_level
 from webapp.files.table import Column

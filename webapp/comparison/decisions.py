@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from webapp.comparison.cells import Comparison, SeedsComparison
+from webapp.comparison.sentences.wording import seed_notes
 from webapp.comparison.table import StageRow, StageTable
-from webapp.comparison.wording import seed_notes
 from webapp.files.number_text import percent_of_level, points, points_interval
 from webapp.files.table import Statement
 from webapp.statistics import power

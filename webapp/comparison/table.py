@@ -10,10 +10,10 @@ from typing import NamedTuple
 from training.did_you_mean import nearest
 from training.recipes.planned_question import Design, PairedTest
 from training.stages import kind
+from webapp.comparison.alike.kept_examples import ExamplesOfRuns
 from webapp.comparison.cells import Cell, SeedsComparison
 from webapp.comparison.comparisons import Compared, Comparisons, Fate, Key
 from webapp.comparison.contrasts import PlannedContrast, planned_contrasts
-from webapp.comparison.kept_examples import ExamplesOfRuns
 from webapp.comparison.metrics import ComparisonMetric, metrics
 from webapp.comparison.new_problems import cluster_variable, with_new_problems
 from webapp.comparison.roles import Roles, roles, share_a_run

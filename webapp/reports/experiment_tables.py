@@ -69,7 +69,7 @@ def _pass_at_k(wanted: TableChoices) -> "Table":
 
 
 def _dose(wanted: TableChoices) -> "Table":
-    from webapp.comparison import dose
+    from webapp.comparison.alike import dose
 
     return dose.table(wanted.experiment)
 

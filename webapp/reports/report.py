@@ -14,17 +14,18 @@ from pydantic import TypeAdapter
 
 from training.settings.shared import StageSettings
 from training.stages import AnyStage
-from webapp.comparison import dose, groups
+from webapp.comparison import groups
+from webapp.comparison.alike import dose
 from webapp.comparison.cells import Cell, Refusal
 from webapp.comparison.columns import IN_REPORT
 from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
+from webapp.comparison.sentences.warnings import warnings
 from webapp.comparison.stage_changes import Gain, last_gains, over_the_seeds
 from webapp.comparison.table import StageRow, StageTable, stage_table
 from webapp.comparison.tables.stage_sheets import stage_sheet
 from webapp.comparison.tables.stage_tables import IMPORTED, provenance
-from webapp.comparison.verdict_sentences import verdict_sentences
-from webapp.comparison.warnings import warnings
 from webapp.diagnosis.readings import of_experiment
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import planned_question

@@ -8,10 +8,10 @@ from scipy import stats
 from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experiment, make_user, run_of
 from webapp.comparison.cells import Comparison, MeansComparison, Refusal
 from webapp.comparison.corrections import corrections
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.stage_changes import last_gains, over_the_seeds
 from webapp.comparison.table import stage_table
 from webapp.comparison.tables import stage_tables
-from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import plain, points, points_interval
 from webapp.pages.overview.newest_results import last_results

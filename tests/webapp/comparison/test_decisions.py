@@ -7,9 +7,9 @@ from django.test import Client
 
 from tests.factories import add_evaluation, make_attempt, make_experiment, make_user, run_of
 from webapp.comparison.decisions import decisions, word
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import stage_table
 from webapp.comparison.tables import stage_tables
-from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files import text_formats
 from webapp.files.number_text import plain

@@ -11,9 +11,9 @@ from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experi
 from webapp.comparison.cells import Comparison, MeansComparison, SeedsComparison
 from webapp.comparison.checkpoints import across
 from webapp.comparison.decisions import decisions
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import checkpoint_tables, stage_tables
-from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import plain
 from webapp.reports.report import report

@@ -23,9 +23,9 @@ from training.recipes.metric_names import AMOUNTS as AMOUNT_NAMES, metric_names,
 from webapp.comparison.cells import MeansComparison, Refusal
 from webapp.comparison.metrics import AMOUNTS, metrics
 from webapp.comparison.pass_curves import changes, curves
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import stage_tables
-from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files import text_formats
 from webapp.files.number_text import plain

@@ -8,8 +8,8 @@ from django.test import Client
 from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experiment, make_user, run_of
 from training.recipes import recipe as recipes
 from webapp.comparison.cells import SeedsComparison
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import StageTable, stage_table
-from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import plain
 from webapp.launch.drafts import draft_from

@@ -16,9 +16,9 @@ from tests.factories import (
 )
 from webapp.comparison.cells import Comparison, SameRun
 from webapp.comparison.corrections import corrections
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import stage_tables
-from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import plain
 from webapp.pages.comparison.forest_plot import forest_plot

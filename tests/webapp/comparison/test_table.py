@@ -20,8 +20,8 @@ from tests.histories import make_history
 from webapp.comparison.cells import Comparison, Refusal
 from webapp.comparison.columns import DETAILS
 from webapp.comparison.metrics import METRICS
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import stage_table
-from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.files.number_text import plain
 from webapp.results.models import Evaluation, Outcome
 from webapp.results.outcome_counts import latest_accuracies

@@ -15,9 +15,9 @@ from statsmodels.stats.proportion import confint_proportions_2indep
 
 from tests.factories import make_experiment, make_user
 from webapp.comparison.cells import Refusal, UnpairedComparison
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import stage_table
 from webapp.comparison.tables import stage_tables
-from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files import text_formats
 from webapp.files.number_text import points

@@ -11,8 +11,8 @@ from django.urls import reverse
 
 from tests import factories, histories, pages
 from tests.webapp.comparison.test_flips import content
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import stage_table
-from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files.formats import FORMATS
 from webapp.reports.experiment_tables import TABLES

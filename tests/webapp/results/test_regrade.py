@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from tests import factories
-from webapp.comparison import graders
+from webapp.comparison.alike import graders
 from webapp.comparison.cells import Refusal
 from webapp.comparison.table import stage_table
 from webapp.diagnosis import readings

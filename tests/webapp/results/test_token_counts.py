@@ -9,9 +9,9 @@ from scipy import stats
 
 from tests.factories import add_evaluation, make_attempt, make_experiment, make_user
 from webapp.comparison.cells import MeansComparison
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import stage_table
 from webapp.comparison.tables import stage_tables
-from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.files import text_formats
 from webapp.results.models import Evaluation, Outcome
 from webapp.results.token_counts import measured

@@ -3,14 +3,15 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from webapp.comparison import graders, groups
+from webapp.comparison import groups
+from webapp.comparison.alike import graders
 from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
+from webapp.comparison.sentences.warnings import warnings
 from webapp.comparison.table import StageTable
 from webapp.comparison.tables import pass_at_k_sheets
 from webapp.comparison.tables.stage_sheets import detail_sheet, stage_sheet
-from webapp.comparison.verdict_sentences import verdict_sentences
-from webapp.comparison.warnings import warnings
 from webapp.files.table import Sheet, Table, Value
 from webapp.runs.origin import origin
 from webapp.statistics.new_problems import FEWEST_SEEDS

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from statistics import fmean
 
 from training.text.answers import RULES
+from webapp.comparison.alike.graders import of_cells
 from webapp.comparison.cells import Cell
-from webapp.comparison.graders import of_cells
 from webapp.comparison.table import StageRow, StageTable
 from webapp.diagnosis.finding import Finding, Link, Severity, share
 from webapp.files.number_text import points

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from training.recipes.dose_estimate import NEAR_NONE
-from webapp.comparison.dose import ALL, Dose, doses
+from webapp.comparison.alike.dose import ALL, Dose, doses
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Finding, Link, Severity
 from webapp.experiments.models import Condition

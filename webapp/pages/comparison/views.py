@@ -21,11 +21,11 @@ from webapp.comparison.cells import Refusal, SameRun, SeedsComparison
 from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
 from webapp.comparison.pass_curves import MEANINGS, curves
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
+from webapp.comparison.sentences.warnings import warnings
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import pass_at_k_sheets, stage_tables
 from webapp.comparison.tables.stage_sheets import detail_sheet, stage_sheet
-from webapp.comparison.verdict_sentences import verdict_sentences
-from webapp.comparison.warnings import warnings
 from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import planned_question

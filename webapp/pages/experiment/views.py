@@ -6,7 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from webapp.comparison import dose
+from webapp.comparison.alike import dose
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import planned_question
 from webapp.pages.experiment.settings_table import SettingsFilter, settings_table

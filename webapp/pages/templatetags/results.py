@@ -4,8 +4,8 @@ from django import template
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from webapp.comparison import wording
 from webapp.comparison.cells import Comparison
+from webapp.comparison.sentences import wording
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.trying import to_try
 from webapp.files import number_text

@@ -10,8 +10,8 @@ from pathlib import Path
 from training.recipes import recipe as recipes
 from webapp.comparison import table
 from webapp.comparison.decisions import decisions
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.tables.stage_sheets import stage_sheet
-from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.experiments.models import Experiment
 from webapp.files.table import Statement
 from webapp.launch.planning import site

@@ -9,9 +9,9 @@ import pytest
 
 from tests.factories import EVALUATION_SETTINGS, add_evaluation, make_attempt, make_experiment, run_of
 from tests.histories import make_history
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import stage_table
 from webapp.comparison.tables import stage_tables
-from webapp.comparison.verdict_sentences import verdict_sentences
 from webapp.files import text_formats
 from webapp.files.grid import Grid
 from webapp.files.number_text import p_value, points

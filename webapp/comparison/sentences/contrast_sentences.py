@@ -5,8 +5,7 @@ from statistics import fmean
 
 from webapp.comparison.cells import Cell, Comparison, MeansComparison, Refusal, SeedsComparison
 from webapp.comparison.contrasts import PlannedContrast
-from webapp.comparison.table import StageTable
-from webapp.comparison.wording import (
+from webapp.comparison.sentences.wording import (
     VerdictSentence,
     border,
     corrected,
@@ -19,6 +18,7 @@ from webapp.comparison.wording import (
     value,
     waiting_for,
 )
+from webapp.comparison.table import StageTable
 from webapp.files.number_text import p_is, percent_of_level
 from webapp.statistics.proportions import MCNEMAR_NAMES
 

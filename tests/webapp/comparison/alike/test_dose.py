@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from tests.factories import add_evaluation, make_attempt, make_experiment, make_user, run_of
-from webapp.comparison import dose
+from webapp.comparison.alike import dose
 from webapp.diagnosis import readings
 from webapp.reports import report
 from webapp.reports.experiment_tables import TableChoices, build

@@ -1,8 +1,8 @@
 """What a table's reader is warned of, wherever the table stands: on the page, in files and in the report."""
 
-from webapp.comparison import graders
+from webapp.comparison.alike import graders
+from webapp.comparison.sentences.wording import mixed_sizes
 from webapp.comparison.table import StageTable
-from webapp.comparison.wording import mixed_sizes
 
 
 def warnings(table: StageTable) -> list[str]:

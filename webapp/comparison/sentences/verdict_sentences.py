@@ -12,9 +12,8 @@ from webapp.comparison.cells import (
     SeedsComparison,
     UnpairedComparison,
 )
-from webapp.comparison.contrast_sentences import contrast_sentences
-from webapp.comparison.table import StageRow, StageTable
-from webapp.comparison.wording import (
+from webapp.comparison.sentences.contrast_sentences import contrast_sentences
+from webapp.comparison.sentences.wording import (
     SEEN,
     VerdictSentence,
     border,
@@ -28,6 +27,7 @@ from webapp.comparison.wording import (
     value,
     waiting_for,
 )
+from webapp.comparison.table import StageRow, StageTable
 from webapp.files.number_text import UNBROKEN, p_is, percent, percent_of_level, points, points_interval
 from webapp.statistics import power
 from webapp.statistics.proportions import MCNEMAR_NAMES

@@ -6,10 +6,10 @@ from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experi
 from training.recipes import recipe as recipes
 from webapp.comparison.cells import Comparison, Refusal
 from webapp.comparison.checkpoints import across
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
+from webapp.comparison.sentences.warnings import warnings
 from webapp.comparison.table import stage_table
 from webapp.comparison.tables.stage_tables import provenance
-from webapp.comparison.verdict_sentences import verdict_sentences
-from webapp.comparison.warnings import warnings
 from webapp.runs.models import State
 
 pytestmark = pytest.mark.django_db
