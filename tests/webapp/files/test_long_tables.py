@@ -100,6 +100,7 @@ def test_memory_does_not_grow_with_the_number_of_rows(format):
     assert most < 1.5 * least + 200_000  # the footer of Parquet knows every row group
 
 
+@pytest.mark.django_db  # its thread may hold a connection of an earlier test, which is given back
 async def test_a_part_is_made_only_when_the_one_before_is_taken():
     made = []
 
