@@ -33,11 +33,14 @@ MEASURES = {
         Measure("completion_length", "Tokens per completion", 0.5, "completion_length"),
         Measure("hit_limit", "Hit-limit rate", SHARE, "hit_limit"),
         Measure("logprob_mismatch", "Log-probability mismatch", 0.001, "logprob_mismatch"),
+        Measure("clip_ratio", "Clipped tokens", SHARE, "clip_ratio"),
+        Measure("grad_norm", "Gradient norm", 0.01, "grad_norm"),
         Measure("loss", "Loss", 0.01, "loss"),
         Measure("validation_loss", "Validation loss", 0.01, "loss"),
     )
 }
-TABLE = tuple(name for name in MEASURES if not name.endswith("loss"))  # GRPO's loss says nothing of progress
+RULES_ALONE = ("clip_ratio", "grad_norm", "loss", "validation_loss")  # GRPO's loss says nothing of progress
+TABLE = tuple(name for name in MEASURES if name not in RULES_ALONE)
 
 
 @dataclass(frozen=True)
