@@ -113,7 +113,10 @@ def _read(run: StageRun) -> Reading:
         for rule in RUN_RULES
         for finding in rule(records)
     ]
-    rows = dynamics.rows(records.trend) if run.stage.settings_class.has_dynamics else []
+    rows = []
+    if run.stage.settings_class.has_dynamics:
+        rows = [*dynamics.rows(records.trend), *dynamics.component_rows(records.components)]
+        rows.sort(key=lambda one: dynamics.place(one.measure.name))
     return Reading(rows, sorted(found, key=lambda one: -one.severity))
 
 

@@ -9,7 +9,7 @@ from django.db.models import Max, Min, QuerySet, Sum
 
 from training.settings.shared import Learns
 from webapp.diagnosis.changes import BenchmarkChange, paired_changes
-from webapp.diagnosis.dynamics import MEASURES, trend_of
+from webapp.diagnosis.dynamics import COMPONENT, MEASURES, trend_of
 from webapp.diagnosis.finding import Link
 from webapp.results.outcome_counts import Tally, latest_tallies
 from webapp.runs.models import OVER, StageRun
@@ -19,7 +19,6 @@ from webapp.statistics.trends import Trend, onset
 from webapp.telemetry.models import Metric, Rollout
 from webapp.telemetry.series import Series, rollouts, series
 
-COMPONENT = "reward/"  # what a component's metric begins with
 TOGETHER = 2_000_000  # points that are loaded at once (48 MB); beyond, one metric at a time
 SAMPLE = 200  # completions at either end of a run, for what only texts show
 
