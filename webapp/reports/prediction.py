@@ -7,7 +7,8 @@ from statistics import fmean
 from webapp.comparison.cells import Comparison, MeansComparison, SeedsComparison, UnpairedComparison
 from webapp.comparison.decisions import decisions
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
-from webapp.comparison.table import StageRow, StageTable
+from webapp.comparison.stage_rows import StageRow
+from webapp.comparison.table import StageTable
 from webapp.files.number_text import percent, percent_of_level, points, points_interval
 from webapp.files.table import Column, View
 from webapp.reports.sections import Section

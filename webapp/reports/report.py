@@ -19,7 +19,8 @@ from webapp.comparison.decisions import decisions
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.sentences.warnings import warnings
 from webapp.comparison.stage_changes import Gain, last_gains, over_the_seeds
-from webapp.comparison.table import StageRow, StageTable, stage_table
+from webapp.comparison.stage_rows import StageRow
+from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables.stage_sheets import stage_sheet
 from webapp.comparison.tables.stage_tables import IMPORTED, provenance
 from webapp.diagnosis.readings import of_experiment
@@ -57,22 +58,25 @@ class Report:
     provenance: Mapping[str, str]
 
 
-def report(experiment: Experiment, format: str = "md") -> str:
-    """Write the report as one of REPORT_FORMATS; HTML is one file that needs nothing else. Raises ValueError."""
+def report(experiment: Experiment, format: str = "md", problems: str | None = None) -> str:
+    """Write the report as one of REPORT_FORMATS; HTML is one file that needs nothing else. Raises ValueError.
+
+    `problems` restricts its results to a subset (results/problem_subset.py); what it diagnoses stays that of all.
+    """
     if format not in REPORT_FORMATS:
         raise ValueError(f"there is no report format {format!r}; choose {' or '.join(REPORT_FORMATS)}")
-    written = build(experiment)
+    written = build(experiment, problems)
     if format == "md":
         return markdown(written)
     return render_to_string("results/report_file.html", {"report": written, "styles": STYLES.read_text()})
 
 
-def build(experiment: Experiment) -> Report:
-    """Collect the report's sections from the database."""
-    table = stage_table(experiment)
+def build(experiment: Experiment, problems: str | None = None) -> Report:
+    """Collect the report's sections from the database, their results restricted to `problems` where asked. Raises ValueError."""
+    table = stage_table(experiment, problems=problems)
     unfinished = [cell for cell in table.cells() if not cell.complete and not cell.empty]
     gained = last_gains(table)
-    found = of_experiment(experiment, table)
+    found = of_experiment(experiment, None if table.subset else table)
     sections = [
         setup(experiment),
         contamination.section(experiment),
@@ -98,6 +102,7 @@ def build(experiment: Experiment) -> Report:
         facts={
             "Experiment": experiment.name,
             "Published" if experiment.imported else "Started": f"{experiment.created_at:%Y-%m-%d}",
+            **({"Problems": f"{table.asked}, not planned: exploratory"} if table.subset else {}),
             "Status": "imported, counts only: nothing of it ran here" if experiment.imported else status,
             "Question": experiment.question,
             "Prediction": experiment.prediction,
@@ -129,7 +134,7 @@ def results(table: StageTable) -> Section:
     said = [one.text for one in every]
     said.append(corrections(table))
     said += warnings(table)
-    caption = f"{table.metric.title} on {table.benchmark}{IMPORTED if table.imported else ''}"
+    caption = f"{table.metric.title} on {table.asked}{IMPORTED if table.imported else ''}"
     if table.others:
         caption += f"; Δ is against {table.baseline}"
     return Section(

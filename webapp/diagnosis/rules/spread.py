@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from statistics import stdev
 
-from webapp.comparison.table import StageRow, StageTable
+from webapp.comparison.stage_rows import StageRow
+from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Advice, Finding, Link, Severity
 from webapp.diagnosis.hypotheses import D
 from webapp.diagnosis.rules.sizes import CLAIMED
