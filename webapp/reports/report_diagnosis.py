@@ -94,8 +94,9 @@ def _what_it_takes(one: Hypothesis) -> list[str]:
     choice = gallery.shipped(one.recipe)
     recipe, cost = choice.recipe, choice.full.cost
     sizes = [f"scale={size.name} {duration(size.cost.seconds)}" for size in choice.sizes[1:]]
-    takes = f"{duration(cost.seconds)} of one device here for {cost.runs} runs, {'measured' if cost.measured else 'estimated'}"
-    gpu = f"; {duration(3600 * cost.gpu_hours)} on one {HARDWARE[CONSUMER].name}"
+    consumer = f"{duration(3600 * cost.gpu_hours)} on one {HARDWARE[CONSUMER].name}"
+    here = "" if cost.seconds == 3600 * cost.gpu_hours else f"{duration(cost.seconds)} on one device here, "
+    takes = f"{here}{consumer}, for {cost.runs} runs; {'measured' if cost.measured else 'estimated'}"
     rule = f"{recipe.primary.described}, α = {recipe.alpha:g}, {len(recipe.seeds)} seed{'s' if len(recipe.seeds) > 1 else ''}"
     if recipe.go_threshold is None:
         rule += "; go on where it is supported, else reconsider the approach"
@@ -107,6 +108,6 @@ def _what_it_takes(one: Hypothesis) -> list[str]:
         f"Options: {one.options}",
         f"Effort: {one.effort}, {one.effort_reason}.",
         f"Risk: {one.risk}",
-        f"Takes: {takes}{gpu}{smaller}.",
+        f"Takes: {takes}{smaller}.",
         f"Decision rule: {rule}.",
     ]

@@ -58,7 +58,7 @@ def setup(experiment: Experiment) -> Section:
 
 def every_setting(experiment: Experiment) -> Section:
     """The whole configuration by dotted path, conditions side by side where one of them differs from the first."""
-    section = Section("Every setting")
+    section = Section("Every setting", folded=True)
     found = by_condition(experiment.recipe) if not experiment.imported else {}
     if not found:
         return section

@@ -1,9 +1,10 @@
 """What a stage was set to, line by line, from its settings: a kind that has a setting has its line, whichever kind it is."""
 
 from collections.abc import Callable, Mapping, Sequence
+from inspect import getdoc
 from typing import Any
 
-from training.settings.shared import OptimizerSettings, Source, StageSettings
+from training.settings.shared import OptimizerSettings, Reward, Source, StageSettings
 
 
 def _optimizer(stage: StageSettings) -> str | None:
@@ -42,7 +43,16 @@ def _data(stage: StageSettings) -> str | None:
 
 def _rewards(stage: StageSettings) -> str | None:
     rewards = getattr(stage, "rewards", None)
-    return ", ".join(f"{one.reward} × {one.weight:g}" for one in rewards) if rewards else None
+    if not rewards:
+        return None
+    return "; ".join(f"{one.reward} × {one.weight:g} ({_pays(one)})" for one in rewards)
+
+
+def _pays(reward: Reward) -> str:
+    """What a component pays for, as its class says, with the settings of its own."""
+    says = (getdoc(type(reward)) or "").split("\n")[0].rstrip(".")
+    own = [f"{name} {value}" for name, value in reward if name not in ("reward", "weight")]
+    return ", ".join(filter(None, (says, *own)))
 
 
 def _loss(stage: StageSettings) -> str | None:

@@ -128,6 +128,7 @@ def test_page_files_and_report_say_it(client: Client) -> None:
         "one_step_multiplication, the first 20 problems" in page
         and 'name="problems" value="first:20"' in page
     )
+    assert "Restricted to the first 20 problems of one_step_multiplication, which nobody planned" in page
     assert "on all problems, and these are the first 20 problems, which nobody planned" in page
     assert "problems=first%3A20" in page, "downloads and the report are of the same"
     table = stage_tables.stages(stage_table(experiment, problems="first:20"))

@@ -49,11 +49,10 @@ def test_the_configuration_is_what_the_result_rests_on() -> None:
     experiment = launched(recipes.build(shipped), "phase6_grpo_20x-2")
     for condition, hours in (("baseline", 2.1), ("mul_tokens", 2.2)):
         run = factories.run_of(experiment, condition, "grpo")
-        attempt = factories.make_attempt(
-            run, state=State.SUCCEEDED, device="cuda:0", worker=factories.make_worker()
-        )
-        attempt.worker.gpus = ["NVIDIA RTX 4090"]
-        attempt.worker.save()
+        worker = factories.make_worker()
+        worker.gpus = ["NVIDIA RTX 4090"]
+        worker.save()
+        attempt = factories.make_attempt(run, state=State.SUCCEEDED, device="cuda:0", worker=worker)
         Attempt.objects.filter(pk=attempt.pk).update(ended_at=attempt.started_at + timedelta(hours=hours))
     text = report(experiment)
     of_grpo = lines_of(text, "grpo")
@@ -65,8 +64,10 @@ def test_the_configuration_is_what_the_result_rests_on() -> None:
         "Token limits": "completions up to 256",
         "Sampling": "temperature 0.7",
         "Loss": "grpo, β 0.5 on the KL divergence, clip range 0.2, rewards scaled by group, 1 pass over each batch",
-        "Rewards and weights": "correct × 1, partial_credit × 1, shows_steps × 1, uses_mul_tokens × 1, short_response × 1, "
-        "repetition × 1",
+        "Rewards and weights": "correct × 1 (1 when the final number is right; then no other component counts); partial_credit × 1 "
+        "(0.3 when the final number is wrong, but within 1 or within 10 %); shows_steps × 1 (0.1 when the completion has = or ####); "
+        "uses_mul_tokens × 1 (0.2 when at least one mul-token was generated); short_response × 1 (0.1 for fewer than 150 words); "
+        "repetition × 1 (-0.3 when a phrase of three words occurs three times or more)",
         "Precision": "bf16",
         "Rollouts compared": "80,000 in each condition; 20 × the 4,000 of phase6_grpo_20x-1",
         "Training time": "baseline 2 h 6 min, mul_tokens 2 h 12 min, evaluations included; on cuda:0 (NVIDIA RTX 4090)",
@@ -172,7 +173,7 @@ def test_a_next_step_says_why_at_which_cost_and_what_decides() -> None:
     for label in ("Because", "Rationale", "Options", "Effort", "Risk", "Takes", "Decision rule"):
         assert f"\n  - {label}: " in part
     assert "Effort: low, runs take minutes and no data have to be fetched." in part
-    assert "of one device here for" in part and "estimated; " in part
+    assert " on one RTX 4090, for 18 runs; estimated; smaller: scale=laptop " in part
     assert (
         "Decision rule: accuracy on one_step_splits after the last stage, each condition minus the baseline"
         in part
