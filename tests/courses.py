@@ -10,6 +10,7 @@ from webapp.runs.models import StageRun, State
 from webapp.telemetry.models import Rollout
 
 STEPS = 150
+LIMIT = 64  # tokens of a rollout
 
 
 def course(start: float, end: float, noise: float = 0.0, seed: int = 0) -> list[float]:
@@ -50,8 +51,9 @@ def grpo(changes: dict[str, list[float]] | None = None, *, seed: int = 0, group_
         f"demo-{seed}", conditions=("baseline",), stages=(("instruct", "sft"), ("grpo", "grpo"))
     )
     run = factories.run_of(experiment, "baseline", "grpo")
-    run.spec["settings"] = {"group_size": group_size}
+    run.spec["settings"] = {"group_size": group_size, "batch_size": 64, "max_new_tokens": LIMIT}
     run.save()
+    taught(run.parent)
     attempt = factories.make_attempt(run, state=State.SUCCEEDED)
     metrics = healthy(seed) | (changes or {})
     factories.add_metrics(attempt, metrics)
@@ -63,6 +65,14 @@ def grpo(changes: dict[str, list[float]] | None = None, *, seed: int = 0, group_
             row.correct = i < round(wanted * len(rows))
         Rollout.objects.bulk_update(rows, ["correct"])
     return run
+
+
+def taught(run: StageRun, tokens: int = 20) -> None:
+    """A supervised run that is over: two steps of eight examples, of so many tokens on average, prompts included."""
+    run.spec["settings"] = (run.spec.get("settings") or {}) | {"batch_size": 8}
+    attempt = run.attempts.first() or factories.make_attempt(run, state=State.SUCCEEDED)
+    factories.add_metrics(attempt, {"tokens": [8.0 * tokens, 16.0 * tokens]})
+    run.save()
 
 
 def findings(run: StageRun) -> list[Finding]:

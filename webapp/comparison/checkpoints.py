@@ -17,6 +17,7 @@ from webapp.experiments.models import Experiment
 from webapp.files.number_text import percent_of_level
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import latest_tallies
+from webapp.results.problem_subset import ProblemSubset, problem_subset, restricted
 from webapp.runs import kept_examples
 from webapp.runs.models import StageRun
 from webapp.statistics.families import Family
@@ -56,6 +57,12 @@ class Across:
     digits: int = 1  # as a stage table has, for the cells that are written alike
     imported: bool = False
     counts_pairs: bool = True
+    subset: ProblemSubset | None = None  # of the problems, that it is restricted to; None: all of them
+
+    @property
+    def asked(self) -> str:
+        """The benchmark, and which of its problems count."""
+        return self.benchmark if self.subset is None else f"{self.benchmark}, {self.subset.title}"
 
     @property
     def family(self) -> Family | None:
@@ -66,11 +73,19 @@ class Across:
         return found[0].family if found else None
 
     @property
+    def _of_subset(self) -> str:
+        if self.subset is None:
+            return ""
+        return f", on {self.subset.title} (published counts are of the problems that they were published of)"
+
+    @property
     def corrections(self) -> str:
         """What corrects them, in a sentence; empty while nothing is compared."""
         if self.family is None:
             return ""
-        shared = f"Exploratory: chosen here, not planned; tested at α = {self.family.alpha:g}"
+        shared = (
+            f"Exploratory: chosen here, not planned{self._of_subset}; tested at α = {self.family.alpha:g}"
+        )
         if self.family.tests == 1:
             return f"{shared}."
         return (
@@ -79,10 +94,11 @@ class Across:
         )
 
 
-def across(chosen: Sequence[tuple[str, str]], benchmark: str = "") -> Across:
+def across(chosen: Sequence[tuple[str, str]], benchmark: str = "", problems: str = "") -> Across:
     """Compare the chosen (experiment's name, stage run's id) with the first; an id that does not fit is chosen anew.
 
-    `benchmark` empty: the first experiment's primary one. Raises ValueError for an unknown experiment or benchmark.
+    `benchmark` empty: the first experiment's primary one; `problems` restricts what ran here to a subset
+    (results/problem_subset.py), published counts stay what they are. Raises ValueError for what there is not.
     """
     if len(chosen) > MOST:
         raise ValueError(f"{len(chosen)} checkpoints are too many; choose up to {MOST}")
@@ -107,6 +123,8 @@ def across(chosen: Sequence[tuple[str, str]], benchmark: str = "") -> Across:
             raise ValueError(f"no checkpoint of {name} has been evaluated yet; choose another experiment")
         runs.append((named or others or options)[0])
     tallies = latest_tallies([run.pk for run in runs], benchmark)
+    subset = problem_subset(problems, benchmark, tallies.values()) if problems and runs else None
+    tallies = restricted(tallies, subset) if subset else tallies
     metric = METRICS[AT_FIRST]
     picks = tuple(
         Pick(
@@ -137,6 +155,7 @@ def across(chosen: Sequence[tuple[str, str]], benchmark: str = "") -> Across:
         picks,
         _compared(picks, benchmark, metric, alpha),
         settings_differences.between([settings_differences.of(run, every, recorded) for run in runs]),
+        subset=subset,
     )
 
 

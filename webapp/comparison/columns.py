@@ -87,6 +87,7 @@ class ComparisonRow:
     compared: Found = None
     contrast: Contrast | None = None  # what `compared` is about; None: not compared
     start: str | None = None  # of a gain or an interaction the stage that it starts from
+    subset: str | None = None  # of problems, as it was written; None: all
 
     @property
     def over_seeds(self) -> bool:
@@ -133,6 +134,7 @@ def of_the_table(table: StageTable) -> list[Column]:
     return [
         Column("experiment", "text", value=lambda row: table.experiment.name),
         Column("benchmark", "text", value=lambda row: table.benchmark),
+        Column("problem_subset", "text", value=lambda row: table.subset.written if table.subset else None),
     ]
 
 
@@ -164,6 +166,7 @@ COLUMNS = (
     Column("code_version", "text"),
     Column("benchmark", "text"),
     Column("problems_sha256", "text", value=_of_cell(lambda cell: str(cell.result.settings.get("problems_sha256", "")))),
+    Column("problem_subset", "text", value="subset"),  # that it is restricted to, as it was written; None: all problems
     Column("metric", "text", value="metric.name"),
     Column("stage", "text"),
     Column("condition", "text"),

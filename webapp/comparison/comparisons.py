@@ -187,7 +187,8 @@ class Comparisons:
         ids = {
             key: (first.result.evaluation, second.result.evaluation) for key, (first, second) in pairs.items()
         }
-        counted = pair_counts(ids.values(), self.metric.column)
+        subset = next((first.result.subset for first, _ in pairs.values()), None)
+        counted = pair_counts(ids.values(), self.metric.column, subset)
         return {key: counted.get(pair, PairCounts(0, 0, 0, 0)) for key, pair in ids.items()}
 
     def _tested(self, evidence: Mapping[Key, Evidence]) -> dict[Key, Tested]:

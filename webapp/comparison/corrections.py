@@ -16,8 +16,13 @@ def corrections(table: StageTable) -> str:
             f"{percent_of_level(alone.level)} and each p stands alone, not corrected."
         )
     if not asked.planned:
+        of_all = (
+            f" on all problems, and these are {table.subset.title}, which nobody planned"
+            if table.subset
+            else ""
+        )
         return (
-            f"Exploratory: the planned question is {asked.question.described}; here each interval is at "
+            f"Exploratory: the planned question is {asked.question.described}{of_all}; here each interval is at "
             f"{percent_of_level(alone.level)} and each p stands alone, not corrected for how many are looked at."
         )
     primary = (

@@ -5,7 +5,8 @@ from typing import Literal
 
 from webapp.comparison.cells import Comparison, SeedsComparison
 from webapp.comparison.sentences.wording import seed_notes
-from webapp.comparison.table import StageRow, StageTable
+from webapp.comparison.stage_rows import StageRow
+from webapp.comparison.table import StageTable
 from webapp.files.number_text import percent_of_level, points, points_interval
 from webapp.files.table import Statement
 from webapp.statistics import power
@@ -24,12 +25,12 @@ class Decision(Statement):
 def decisions(table: StageTable) -> list[Decision]:
     """One for each last stage and condition; none without a threshold, or where the table is not the one it is about.
 
-    It is about accuracy on the primary metric against the recipe's first condition, and nothing else.
+    It is about accuracy on all problems of the primary metric against the recipe's first condition, and nothing else.
     """
     recipe = table.experiment.recipe
     threshold = recipe.get("go_threshold")
     about = (table.roles.question.benchmark, "accuracy")
-    if threshold is None or (table.benchmark, table.metric.name) != about:
+    if threshold is None or (table.benchmark, table.metric.name) != about or table.subset is not None:
         return []
     if table.baseline != recipe["conditions"][0]["name"]:
         return []

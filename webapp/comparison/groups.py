@@ -77,7 +77,8 @@ def groups(table: StageTable) -> list[ProblemGroup]:
         for seed in row.seeds
         if isinstance(one := seed.comparisons[position], Comparison)
     ]
-    counted = pair_counts_by_label([(first, second) for first, second, _ in found], table.metric.column)
+    ids = [(first, second) for first, second, _ in found]
+    counted = pair_counts_by_label(ids, table.metric.column, table.subset.ids if table.subset else None)
     every = [
         ProblemGroup(name, one.stage, one.condition, one.seed, counts)
         for first, second, one in found

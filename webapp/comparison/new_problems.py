@@ -80,7 +80,8 @@ def _differences(own: Comparisons, keys: Iterable[Key]) -> dict[Key, Measured]:
             key: Measured(second.problems, second.each - first.each) for key, (first, second) in pairs.items()
         }
     ids = {key: [cell.result.evaluation for cell in pair] for key, pair in pairs.items()}
-    marks = marked({one for pair in ids.values() for one in pair}, own.metric.column)
+    subset = next((first.result.subset for first, _ in pairs.values()), None)
+    marks = marked({one for pair in ids.values() for one in pair}, own.metric.column, subset)
     return {
         key: Measured(marks[second].problems, marks[second].values - marks[first].values)
         for key, (first, second) in ids.items()
@@ -88,13 +89,17 @@ def _differences(own: Comparisons, keys: Iterable[Key]) -> dict[Key, Measured]:
 
 
 def of_pairs(
-    pairs: Sequence[tuple[int, int]], benchmark: str, column: str, level: float
+    pairs: Sequence[tuple[int, int]],
+    benchmark: str,
+    column: str,
+    level: float,
+    subset: Collection[str] | None = None,
 ) -> ForNewProblems | None:
     """Of the second evaluation less the first, a pair a seed, by one of YES_OR_NO; None where they asked different problems.
 
     One query, and one more for the prompts where clusters are read from them.
     """
-    marks = marked({one for pair in pairs for one in pair}, column)
+    marks = marked({one for pair in pairs for one in pair}, column, subset)
     if len({one.problems for one in marks.values()}) > 1:
         return None
     problems = marks[pairs[0][0]].problems

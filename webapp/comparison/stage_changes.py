@@ -59,6 +59,7 @@ def over_the_seeds(found: Sequence[Gain], table: StageTable) -> list[StageChange
                 table.benchmark,
                 table.metric.column,
                 level,
+                table.subset.ids if table.subset else None,
             ),
         )
         for gains in steps.values()
@@ -83,7 +84,8 @@ def last_gains(table: StageTable) -> list[Gain]:
         return [
             _unpaired(before, after) for before, after in pairs if None not in (before.count, after.count)
         ]
-    counted = pair_counts([(a.result.evaluation, b.result.evaluation) for a, b in pairs], table.metric.column)
+    ids = [(a.result.evaluation, b.result.evaluation) for a, b in pairs]
+    counted = pair_counts(ids, table.metric.column, table.subset.ids if table.subset else None)
     found = []
     for before, after in pairs:
         counts = counted[before.result.evaluation, after.result.evaluation]

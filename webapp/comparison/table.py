@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 from statistics import fmean
-from typing import NamedTuple
 
 from training.did_you_mean import nearest
 from training.recipes.planned_question import Design, PairedTest
@@ -17,9 +16,11 @@ from webapp.comparison.contrasts import PlannedContrast, planned_contrasts
 from webapp.comparison.metrics import ComparisonMetric, metrics
 from webapp.comparison.new_problems import cluster_variable, with_new_problems
 from webapp.comparison.roles import Roles, roles, share_a_run
+from webapp.comparison.stage_rows import SeedRow, StagePosition, StageRow
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import asked_at, paired_test, planned_question
-from webapp.results.outcome_counts import NO_PROBLEMS, Tally, latest_tallies
+from webapp.results.outcome_counts import Tally, latest_tallies
+from webapp.results.problem_subset import ProblemSubset, problem_subset, restricted
 from webapp.results.samples import Sampled, sampled
 from webapp.results.token_counts import Measured, measured
 from webapp.runs import kept_examples
@@ -27,42 +28,6 @@ from webapp.runs.code_versions import Versions, of_experiment
 from webapp.runs.models import StageRun, State
 from webapp.statistics.planned_seeds import SeedPlan
 from webapp.statistics.proportions import MCNEMAR_NAMES
-
-
-@dataclass(frozen=True)
-class SeedRow:
-    """One stage with one seed; cells in the order of the table's conditions, comparisons of its others."""
-
-    seed: int
-    cells: tuple[Cell, ...]
-    comparisons: tuple[Compared | None, ...]
-
-
-@dataclass(frozen=True)
-class StageRow:
-    """One stage: a row a seed, and what the seeds say together."""
-
-    stage: str
-    kind: str
-    label: str  # what a publication calls it
-    after: str | None  # the stage that it starts from
-    last: bool  # no stage follows it
-    seeds: tuple[SeedRow, ...]
-    means: tuple[float | None, ...]  # a condition each, over the finished seeds; empty with one seed
-    over_seeds: tuple[SeedsComparison | None, ...]  # of the other conditions; empty with one seed
-
-    @property
-    def missing(self) -> str:
-        """Why a condition has no comparison over the seeds."""
-        if any(cell.empty for seed in self.seeds for cell in seed.cells):
-            return NO_PROBLEMS
-        finished = all(cell.complete for seed in self.seeds for cell in seed.cells)
-        return "not compared in two seeds" if finished else "not finished"
-
-    @property
-    def changes_parent(self) -> bool:
-        """Whether it is a last stage that made another checkpoint of the one that it started from."""
-        return self.last and self.after is not None and kind(self.kind).leaves_checkpoint
 
 
 @dataclass(frozen=True)
@@ -85,11 +50,17 @@ class StageTable:
         PlannedContrast, ...
     ]  # of the planned question, where it is about no difference from the baseline
     examples: ExamplesOfRuns  # that each run kept
+    subset: ProblemSubset | None = None  # that it is restricted to, which nobody planned; None: all problems
 
     @cached_property
     def versions(self) -> Versions:
         """The versions of the code that computed it. One query."""
         return of_experiment(self.experiment)
+
+    @property
+    def asked(self) -> str:
+        """The benchmark, and which of its problems count: 'gsm8k, the first 500 problems'."""
+        return self.benchmark if self.subset is None else f"{self.benchmark}, {self.subset.title}"
 
     @property
     def clusters(self) -> str:
@@ -172,26 +143,18 @@ class StageTable:
         return all(cell.complete for cell in self.cells())
 
 
-class StagePosition(NamedTuple):
-    """Where a stage stands in the tree: its names, what it starts from, whether nothing follows."""
-
-    stage: str
-    kind: str
-    label: str
-    after: str | None
-    last: bool
-
-
 def stage_table(
     experiment: Experiment,
     *,
     benchmark: str | None = None,
     baseline: str | None = None,
     metric: str | None = None,
+    problems: str | None = None,
 ) -> StageTable:
     """Build the table of a benchmark against a baseline (None: the first condition); None: as the planned question has it.
 
-    Nine queries at most, whatever the size. Raises ValueError for an unknown benchmark, baseline or metric.
+    `problems` restricts it to a subset (results/problem_subset.py), which makes all of it exploratory. Nine queries at
+    most, and four for a subset. Raises ValueError for an unknown benchmark, baseline, metric or subset.
     """
     positions = {condition.name: condition.position for condition in experiment.conditions.all()}
     conditions = list(positions)
@@ -221,6 +184,12 @@ def stage_table(
     known = metrics(samples)
     refuse_unknown("metric", metric, known)
     tallies = latest_tallies(planned, benchmark)
+    if problems and experiment.imported:
+        raise ValueError(
+            "problems: published counts are of the problems that they are of; restrict a run here"
+        )
+    subset = problem_subset(problems, benchmark, tallies.values()) if problems else None
+    tallies = restricted(tallies, subset) if subset else tallies
     ordered = (baseline, *(name for name in conditions if name != baseline))
     evaluated = {stage for _, stage, _, run, *_ in runs if benchmark in planned[run]}
     origins = {
@@ -239,6 +208,7 @@ def stage_table(
         design,
         alpha=experiment.alpha,
         planned=not experiment.imported
+        and subset is None
         and (benchmark, metric, baseline) == (question.benchmark, question.metric, conditions[0]),
         stages=[stage for stage in design.parents if stage in evaluated],
         others=ordered[1:],
@@ -294,6 +264,7 @@ def stage_table(
         rows=builder.rows(places),
         contrasts=builder.planned(),
         examples=builder.examples,
+        subset=subset,
     )
 
 
@@ -399,8 +370,10 @@ class _Builder:
 
 def _measured(tallies: Mapping[int, Tally], metric: ComparisonMetric) -> Mapping[int, Measured]:
     """The amounts of the finished evaluations, for a metric that is one."""
-    finished = [one.evaluation for one in tallies.values() if one.complete and one.published is None]
-    return measured(finished, metric.column) if metric.kind == "mean" else {}
+    finished = [one for one in tallies.values() if one.complete and one.published is None]
+    if metric.kind != "mean" or not finished:
+        return {}
+    return measured([one.evaluation for one in finished], metric.column, finished[0].subset)
 
 
 def refuse_unknown(what: str, name: str, known: object) -> None:

@@ -1,6 +1,6 @@
 """The dynamics table of a run that has dynamics: each metric's start, end, slope with interval, and a word for its trend."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from webapp.statistics.trends import Trend, trend
@@ -19,6 +19,8 @@ class Measure:
     chart: str  # of the run page, that shows it
 
 
+COMPONENT = "reward/"  # what the metric of a reward's component begins with
+PAID = 0.01  # of a component: half of what counts for the reward
 SHARE = 0.02  # of rollouts or groups: less than a benchmark of 600 problems could show
 MEASURES = {
     measure.name: measure
@@ -33,11 +35,14 @@ MEASURES = {
         Measure("completion_length", "Tokens per completion", 0.5, "completion_length"),
         Measure("hit_limit", "Hit-limit rate", SHARE, "hit_limit"),
         Measure("logprob_mismatch", "Log-probability mismatch", 0.001, "logprob_mismatch"),
+        Measure("clip_ratio", "Clipped tokens", SHARE, "clip_ratio"),
+        Measure("grad_norm", "Gradient norm", 0.01, "grad_norm"),
         Measure("loss", "Loss", 0.01, "loss"),
         Measure("validation_loss", "Validation loss", 0.01, "loss"),
     )
 }
-TABLE = tuple(name for name in MEASURES if not name.endswith("loss"))  # GRPO's loss says nothing of progress
+RULES_ALONE = ("clip_ratio", "grad_norm", "loss", "validation_loss")  # GRPO's loss says nothing of progress
+TABLE = tuple(name for name in MEASURES if name not in RULES_ALONE)
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,20 @@ class MetricTrend:
 def rows(trend_of: Callable[[str], Trend | None]) -> list[MetricTrend]:
     """The table, in the order of TABLE, of what `trend_of` knows by name."""
     return [MetricTrend(MEASURES[name], found) for name in TABLE if (found := trend_of(name)) is not None]
+
+
+def component_rows(components: Mapping[str, Series]) -> list[MetricTrend]:
+    """Rows of the reward's components, by name: what each pays of the reward, its weight applied."""
+    return [
+        MetricTrend(Measure(f"{COMPONENT}{name}", f"Reward: {name}", PAID, "components"), found)
+        for name, points in components.items()
+        if (found := trend(points.steps, points.values, negligible=PAID)) is not None
+    ]
+
+
+def place(name: str) -> tuple[int, str]:
+    """Where a metric stands in the table: in the order of TABLE, components behind the reward."""
+    return (TABLE.index("reward"), name) if name.startswith(COMPONENT) else (TABLE.index(name), "")
 
 
 def trend_of(name: str, points: Series) -> Trend | None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.urls import reverse
 
-from webapp.diagnosis.hypotheses import Hypothesis
+from webapp.diagnosis.hypotheses import WrittenHypothesis
 
 
 class Severity(IntEnum):
@@ -42,7 +42,7 @@ class Advice:
     """Something to try: a setting, and the hypothesis whose recipe tries it."""
 
     text: str
-    hypothesis: Hypothesis
+    hypothesis: WrittenHypothesis
     changes: tuple[tuple[str, Any], ...] = ()  # dotted path → value; of a run's finding: within its stage
 
 

@@ -1,21 +1,88 @@
-"""The report's hypotheses A to E: what each changes, and the recipe that tries it."""
+"""The report's hypotheses A to E: what each changes and why, what it takes, and the recipe that tries it."""
 
 from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, PlainSerializer
 
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A next experiment; `recipe` is one of training/recipes/shipped."""
+    """A next experiment; `recipe` is one of training/recipes/shipped. Reasons, options and risks are the report's."""
 
     letter: str
     title: str
     recipe: str
     priority: int  # the report's order
+    rationale: str
+    options: str
+    effort: Literal["low", "medium", "high"]
+    effort_reason: str
+    risk: str
 
 
-A = Hypothesis("A", "a larger model", "hypothesis_a_medium", 3)
-B = Hypothesis("B", "maths-heavy pre-training", "hypothesis_b_math_pretraining", 4)
-C = Hypothesis("C", "distillation", "hypothesis_c_distillation", 2)
-D = Hypothesis("D", "a simpler task", "hypothesis_d_one_step", 1)
-E = Hypothesis("E", "architecture: a scratchpad", "hypothesis_e_scratchpad", 5)
+A = Hypothesis(
+    "A",
+    "a larger model",
+    "hypothesis_a_medium",
+    3,
+    rationale="A larger model has more capacity for reasoning; GPT-2 Medium (355M) has three times the parameters.",
+    options="The same stages at another size; or a published checkpoint to start from (model.start_from).",
+    effort="medium",
+    effort_reason="pre-training is run again",
+    risk="355M parameters are few, too, and may not be enough.",
+)
+B = Hypothesis(
+    "B",
+    "maths-heavy pre-training",
+    "hypothesis_b_math_pretraining",
+    4,
+    rationale="Web text has little mathematics; a corpus that has more may teach arithmetic before fine-tuning asks for it.",
+    options="OpenWebMath, Proof-Pile, or made statements and problems in a mixture.",
+    effort="high",
+    effort_reason="another pre-training corpus is prepared and learnt",
+    risk="It may take more than 10 billion tokens to see an effect.",
+)
+C = Hypothesis(
+    "C",
+    "distillation",
+    "hypothesis_c_distillation",
+    2,
+    rationale="A stronger model's solutions teach whole ways of solving, which GRPO can only choose among.",
+    options="100,000 or more solutions of a teacher by an endpoint or a checkpoint; then GRPO from there.",
+    effort="medium",
+    effort_reason="a teacher's solutions cost money or time; training is simple",
+    risk="A small model may copy the form of solutions without computing them.",
+)
+D = Hypothesis(
+    "D",
+    "a simpler task",
+    "hypothesis_d_one_step",
+    1,
+    rationale="GSM8K takes two to eight steps; one step may be within reach, and shows whether the intervention helps at all.",
+    options="One-step multiplication, with other operands or phrasings than were learnt.",
+    effort="low",
+    effort_reason="runs take minutes and no data have to be fetched",
+    risk="It does not answer the question about GSM8K itself.",
+)
+E = Hypothesis(
+    "E",
+    "architecture: a scratchpad",
+    "hypothesis_e_scratchpad",
+    5,
+    rationale="Plain GPT-2 may suit arithmetic badly: it has no place for intermediate results.",
+    options="A scratchpad in the text, a memory of results, positions that know a digit's place.",
+    effort="high",
+    effort_reason="several variants are trained from the start",
+    risk="New parts have settings of their own; a failure may be one of these.",
+)
 HYPOTHESES = (A, B, C, D, E)
+
+
+def _by_letter(written: Any) -> Any:
+    return next((one for one in HYPOTHESES if one.letter == written), written)
+
+
+WrittenHypothesis = Annotated[
+    Hypothesis, BeforeValidator(_by_letter), PlainSerializer(lambda one: one.letter)
+]  # as kept

@@ -1,7 +1,7 @@
 """The diagnosis: findings computed from an experiment's records by the rules (see rules/).
 
-What a run's rules read changes only with the journals of the run, of its parent and of the run it was reused from, so its
-reading is kept by how far these have been brought in; an unfinished run is read again when its page asks and there is news.
+What a run's rules read changes only with the journals of the run, of its parent, of the runs that sample from it and of the
+run it was reused from, and with its end, so its reading is kept by how far these have been brought in; an unfinished run is read again when its page asks and there is news.
 """
 
 from collections.abc import Iterable
@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 
 from django.db.models import Q, QuerySet
 
+from training.settings.shared import StageSettings
+from training.stages import kinds_where
 from webapp.comparison.table import StageTable, stage_table
 from webapp.diagnosis import dynamics, kept
 from webapp.diagnosis.finding import Advice, Finding, Link, Severity
@@ -18,7 +20,7 @@ from webapp.diagnosis.kept import Reading
 from webapp.diagnosis.records import RunRecords
 from webapp.diagnosis.rules import RUN_RULES, TABLE_RULES
 from webapp.experiments.models import Experiment
-from webapp.runs.models import Attempt, StageRun
+from webapp.runs.models import OVER, Attempt, StageRun
 from webapp.runs.querysets import LONG
 
 __all__ = [
@@ -72,13 +74,30 @@ def _readings(runs: Iterable[StageRun]) -> dict[int, Reading]:
 
 
 def _keys(runs: list[StageRun]) -> dict[int, str]:
-    """A name for what each run's reading is made from: how far the journals have come in."""
+    """A name for what each run's reading is made from: whether it is over, and how far the journals have come in."""
     seqs: dict[int, list[str]] = {}
+    children: dict[int, set[int]] = {}
     wanted = {pk for run in runs for pk in _read_of(run)}
-    rows = Attempt.objects.filter(stage_run__in=wanted).order_by("number")
-    for run, attempt, seq, first in rows.values_list("stage_run_id", "id", "journal_seq", "first_step"):
+    sampling = Q(stage_run__parent__in=runs, stage_run__stage__kind__in=kinds_where(_samples))
+    rows = Attempt.objects.filter(Q(stage_run__in=wanted) | sampling).order_by("stage_run", "number")
+    names = "stage_run_id", "stage_run__parent_id", "id", "journal_seq", "first_step"
+    for run, parent, attempt, seq, first in rows.values_list(*names):
         seqs.setdefault(run, []).append(f"{attempt}.{seq}.{first}")
-    return {run.pk: "/".join("+".join(seqs.get(pk, [])) for pk in _read_of(run)) for run in runs}
+        children.setdefault(parent, set()).add(run)
+    return {
+        run.pk: "/".join(
+            [
+                "over" if run.state in OVER else "going on",
+                *("+".join(seqs.get(pk, [])) for pk in _read_of(run)),
+                *("+".join(seqs[pk]) for pk in sorted(children.get(run.pk, ()))),
+            ]
+        )
+        for run in runs
+    }
+
+
+def _samples(kind: type[StageSettings]) -> bool:
+    return kind.samples_every_step
 
 
 def _read_of(run: StageRun) -> list[int]:
@@ -94,7 +113,10 @@ def _read(run: StageRun) -> Reading:
         for rule in RUN_RULES
         for finding in rule(records)
     ]
-    rows = dynamics.rows(records.trend) if run.stage.settings_class.has_dynamics else []
+    rows = []
+    if run.stage.settings_class.has_dynamics:
+        rows = [*dynamics.rows(records.trend), *dynamics.component_rows(records.components)]
+        rows.sort(key=lambda one: dynamics.place(one.measure.name))
     return Reading(rows, sorted(found, key=lambda one: -one.severity))
 
 

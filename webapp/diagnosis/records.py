@@ -1,21 +1,24 @@
 """What the rules read of one stage run: its metrics, a few rollouts, its evaluations; each loaded once, when asked for."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 from django.db.models import Max, Min, QuerySet, Sum
 
 from training.settings.shared import Learns
 from webapp.diagnosis.changes import BenchmarkChange, paired_changes
-from webapp.diagnosis.dynamics import MEASURES, trend_of
+from webapp.diagnosis.dynamics import COMPONENT, MEASURES, trend_of
 from webapp.diagnosis.finding import Link
 from webapp.results.outcome_counts import Tally, latest_tallies
-from webapp.runs.models import StageRun
+from webapp.runs.models import OVER, StageRun
+from webapp.statistics.intervals import Interval
+from webapp.statistics.proportions import mean_share
 from webapp.statistics.trends import Trend, onset
 from webapp.telemetry.models import Metric, Rollout
 from webapp.telemetry.series import Series, rollouts, series
 
-COMPONENT = "reward/"  # what a component's metric begins with
 TOGETHER = 2_000_000  # points that are loaded at once (48 MB); beyond, one metric at a time
 SAMPLE = 200  # completions at either end of a run, for what only texts show
 
@@ -28,6 +31,11 @@ class RunRecords:
         self.trained = run.reused_from_id or run.pk  # the run whose metrics and rollouts these are
         self._series: dict[str, Series | None] = {}
         self._trends: dict[str, Trend | None] = {}
+
+    @property
+    def by_end(self) -> str:
+        """What the last tenth of the points is called: a run that goes on has no end yet."""
+        return "at the end" if self.run.state in OVER else "so far"
 
     @property
     def learns(self) -> Learns:
@@ -86,6 +94,53 @@ class RunRecords:
             points = self.series(name)
             self._trends[name] = trend_of(name, points) if points else None
         return self._trends[name]
+
+    @property
+    def rollouts_per_step(self) -> int:
+        """Of one optimizer step; 1 where the settings do not tell."""
+        return _per_step(self.settings)
+
+    @property
+    def groups_per_step(self) -> int:
+        """Of one optimizer step; 1 where the settings do not tell."""
+        return max(1, self.rollouts_per_step // int(self.settings.get("group_size", 1)))
+
+    def last_share(self, name: str, per_step: int) -> Interval | None:
+        """Wilson's 95 % interval of a share of rollouts or groups in the last tenth of the points, `per_step` of them a step.
+
+        Those of one step share a policy and may share prompts, so the interval goes by how the points scatter: it has the
+        number of independent ones that would scatter so (proportions.mean_share), at most all of them.
+        """
+        points = self.series(name)
+        if points is None or not (values := points.values[np.isfinite(points.values)]).size:
+            return None
+        last = values[-max(1, len(values) // 10) :].clip(0, 1)
+        return mean_share(last, per_step * int(self.settings.get("log_every", 1)))
+
+    @cached_property
+    def learnt_length(self) -> float | None:
+        """Mean tokens, prompt included, of the examples that taught it or its parent whole completions; None: not recorded."""
+        for run in (self.run, self.run.parent):
+            if run is None or run.stage.settings_class.learns != "completions":
+                continue
+            trained, settings = run.reused_from_id or run.pk, (run.spec or {}).get("settings") or {}
+            points = series([trained], ["tokens"]).get((trained, "tokens"))
+            if points is not None and points.values.size and "batch_size" in settings:
+                examples = int(points.steps[-1]) * _per_step(settings)
+                return float(points.values[-1]) / examples
+        return None
+
+    @cached_property
+    def children_cut(self) -> dict[str, float]:
+        """Stage that samples from this run's checkpoint → share of its first rollouts that are cut, the least of its runs."""
+        children = StageRun.objects.filter(parent=self.run).values_list("pk", "reused_from", "stage__name")
+        stage_of = {reused or pk: stage for pk, reused, stage in children}
+        found: dict[str, float] = {}
+        for (pk, _), points in series(stage_of, ["hit_limit"]).items() if stage_of else ():
+            first = trend_of("hit_limit", points)
+            if first is not None:
+                found[stage_of[pk]] = min(first.start, found.get(stage_of[pk], 1.0))
+        return found
 
     def since(self, name: str, level: float, *, below: bool = False) -> int | None:
         """The step from which a metric stays beyond a level."""
@@ -191,3 +246,8 @@ class RunRecords:
     def problems(self, tally: Tally, only: str = "", label: str = "") -> Link:
         """The problems behind a result."""
         return Link(label or "problems", "evaluation", tally.evaluation, f"?only={only}" if only else "")
+
+
+def _per_step(settings: Mapping[str, Any]) -> int:
+    """Examples or rollouts of one optimizer step; 1 where the settings do not tell."""
+    return int(settings.get("batch_size", 1)) * int(settings.get("gradient_accumulation", 1))

@@ -79,12 +79,19 @@ def choices() -> list[GalleryRecipe]:
     """Every shipped recipe, what can run here at once first, then by the work that it takes."""
     hardware = own_hardware(site())
     newest = _newest_on(hardware)
-    found = [
-        _choice(name, (RECIPES / f"{name}.yaml").stat().st_mtime_ns, hardware, newest)
-        for name in recipes.names()
-    ]
+    found = [_choice(name, _written(name), hardware, newest) for name in recipes.names()]
     with_data = [_with_missing(choice) for choice in found]
     return sorted(with_data, key=lambda one: (bool(one.full.missing), one.full.cost.steps, one.recipe.name))
+
+
+def shipped(name: str) -> GalleryRecipe:
+    """One shipped recipe with its costs, without looking for its data."""
+    hardware = own_hardware(site())
+    return _choice(name, _written(name), hardware, _newest_on(hardware))
+
+
+def _written(name: str) -> int:
+    return (RECIPES / f"{name}.yaml").stat().st_mtime_ns
 
 
 def _newest_on(hardware: Hardware) -> int:

@@ -14,7 +14,7 @@ from webapp.pages import file_responses
 
 @require_GET
 def page(request: HttpRequest) -> HttpResponse:
-    """Up to MOST checkpoints against the first: ?experiment1=, ?run1=, … and ?benchmark=."""
+    """Up to MOST checkpoints against the first: ?experiment1=, ?run1=, … and ?benchmark=, ?problems=."""
     try:
         found = _across(request)
     except ValueError as error:
@@ -55,4 +55,4 @@ def _across(request: HttpRequest) -> Across:
         for place in range(1, MOST + 1)
         if (name := request.GET.get(f"experiment{place}", ""))
     ]
-    return across(chosen, request.GET.get("benchmark", ""))
+    return across(chosen, request.GET.get("benchmark", ""), request.GET.get("problems", "").strip())

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from webapp.diagnosis import readings
-from webapp.diagnosis.dynamics import SLOPE_STEPS, TABLE, MetricTrend
+from webapp.diagnosis.dynamics import SLOPE_STEPS, MetricTrend, place
 from webapp.diagnosis.finding import figure
 from webapp.experiments.models import Experiment
 from webapp.files.table import Column, Sheet, View
@@ -75,4 +75,4 @@ def of_experiment(experiment: Experiment) -> list[RunTrend]:
     runs = StageRun.objects.filter(experiment=experiment).select_related("condition", "stage", "experiment")
     every = readings.readings(experiment)
     found = [RunTrend(run, row) for run in runs if run.pk in every for row in every[run.pk].dynamics]
-    return sorted(found, key=lambda one: TABLE.index(one.row.measure.name))
+    return sorted(found, key=lambda one: place(one.row.measure.name))

@@ -27,6 +27,7 @@ class TableChoices:
     baseline: str | None = None  # the first condition
     metric: str | None = None  # the primary one
     seeds: str = "apart"  # one of SEEDS
+    problems: str | None = None  # a subset: results/problem_subset.py; all of them
     run: "StageRun | None" = None  # all of them
 
     @property
@@ -40,7 +41,11 @@ class TableChoices:
 
         refuse_unknown("way to show seeds", self.seeds, SEEDS)
         return stage_table(
-            self.experiment, benchmark=self.benchmark, baseline=self.baseline, metric=self.metric
+            self.experiment,
+            benchmark=self.benchmark,
+            baseline=self.baseline,
+            metric=self.metric,
+            problems=self.problems,
         )
 
 

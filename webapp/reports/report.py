@@ -1,19 +1,15 @@
 """The report of an experiment, filled from its rows: setup, results, metrics, diagnosis, what is supported."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from django.conf import settings
 from django.template.loader import render_to_string
-from pydantic import TypeAdapter
 
-from training.settings.shared import StageSettings
-from training.stages import AnyStage
 from webapp.comparison import groups
 from webapp.comparison.alike import dose
 from webapp.comparison.cells import Cell, Refusal
@@ -23,13 +19,13 @@ from webapp.comparison.decisions import decisions
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.sentences.warnings import warnings
 from webapp.comparison.stage_changes import Gain, last_gains, over_the_seeds
-from webapp.comparison.table import StageRow, StageTable, stage_table
+from webapp.comparison.stage_rows import StageRow
+from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables.stage_sheets import stage_sheet
 from webapp.comparison.tables.stage_tables import IMPORTED, provenance
 from webapp.diagnosis.readings import of_experiment
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import planned_question
-from webapp.experiments.templatetags.humane import lower_bool
 from webapp.files.grid import escaped
 from webapp.files.number_text import (
     p_is,
@@ -43,10 +39,11 @@ from webapp.files.number_text import (
 from webapp.files.table import Column, Statement, View, words
 from webapp.reports import contamination, dynamics_table, report_diagnosis
 from webapp.reports.drawings import by_stage, by_step
+from webapp.reports.prediction import prediction
 from webapp.reports.report_formats import REPORT_FORMATS
 from webapp.reports.sections import ListItem, Section
+from webapp.reports.setup import every_setting, setup
 from webapp.results.published import Publication
-from webapp.runs import code_versions, environments
 
 STYLES = Path(settings.STATICFILES_DIRS[0]) / "css" / "drawings.css"  # the file needs nothing else beside it
 
@@ -61,26 +58,30 @@ class Report:
     provenance: Mapping[str, str]
 
 
-def report(experiment: Experiment, format: str = "md") -> str:
-    """Write the report as one of REPORT_FORMATS; HTML is one file that needs nothing else. Raises ValueError."""
+def report(experiment: Experiment, format: str = "md", problems: str | None = None) -> str:
+    """Write the report as one of REPORT_FORMATS; HTML is one file that needs nothing else. Raises ValueError.
+
+    `problems` restricts its results to a subset (results/problem_subset.py); what it diagnoses stays that of all.
+    """
     if format not in REPORT_FORMATS:
         raise ValueError(f"there is no report format {format!r}; choose {' or '.join(REPORT_FORMATS)}")
-    written = build(experiment)
+    written = build(experiment, problems)
     if format == "md":
         return markdown(written)
     return render_to_string("results/report_file.html", {"report": written, "styles": STYLES.read_text()})
 
 
-def build(experiment: Experiment) -> Report:
-    """Collect the report's sections from the database."""
-    table = stage_table(experiment)
+def build(experiment: Experiment, problems: str | None = None) -> Report:
+    """Collect the report's sections from the database, their results restricted to `problems` where asked. Raises ValueError."""
+    table = stage_table(experiment, problems=problems)
     unfinished = [cell for cell in table.cells() if not cell.complete and not cell.empty]
     gained = last_gains(table)
-    found = of_experiment(experiment, table)
+    found = of_experiment(experiment, None if table.subset else table)
     sections = [
         setup(experiment),
         contamination.section(experiment),
         results(table),
+        prediction(table),
         gains(table, gained),
         metrics(table),
         by_group(table),
@@ -91,6 +92,8 @@ def build(experiment: Experiment) -> Report:
         report_diagnosis.diagnosis(experiment, found),
         conclusion(table, gained, unfinished),
         report_diagnosis.next_steps(experiment, found),
+        notes(experiment),
+        every_setting(experiment),
     ]
     finished = len(list(table.cells())) - len(unfinished)
     status = f"{finished} of {finished + len(unfinished)} evaluations finished"
@@ -99,12 +102,13 @@ def build(experiment: Experiment) -> Report:
         facts={
             "Experiment": experiment.name,
             "Published" if experiment.imported else "Started": f"{experiment.created_at:%Y-%m-%d}",
+            **({"Problems": f"{table.asked}, not planned: exploratory"} if table.subset else {}),
             "Status": "imported, counts only: nothing of it ran here" if experiment.imported else status,
             "Question": experiment.question,
             "Prediction": experiment.prediction,
             **({} if experiment.imported else {"Decided by": _decided(experiment)}),
         },
-        sections=[s for s in sections if s.paragraphs or s.items or s.tables],
+        sections=[one for one in sections if not one.is_empty],
         provenance=provenance(table, datetime.now(UTC)),
     )
 
@@ -115,63 +119,13 @@ def _decided(experiment: Experiment) -> str:
     return f"{asked}, α = {experiment.alpha:g}; like question and prediction fixed at launch"
 
 
-def setup(experiment: Experiment) -> Section:
-    """Conditions, seeds, model and stages as the recipe was launched."""
-    recipe = experiment.recipe
-    if experiment.imported:
-        return _published_setup(Publication.model_validate(recipe))
-    section = Section("Setup")
-    for condition in experiment.conditions.all():
-        changes = ", ".join(f"{path} = {lower_bool(value)}" for path, value in condition.overrides.items())
-        section.items.append(f"Condition {condition.name}: {changes or 'the recipe as it is'}")
-    section.items.append(f"Seeds: {', '.join(map(str, experiment.seeds))}")
-    section.items.append(f"Code: {code_versions.of_experiment(experiment).text}")
-    if computed_on := environments.of_experiment(experiment):
-        section.items.append(f"Computed on: {computed_on}")
-    if model := recipe.get("model"):
-        section.items.append(
-            f"Model: GPT-2 architecture, {model['n_layer']} layers, {model['n_head']} heads, "
-            f"{model['n_embd']} wide, context {model['n_positions']}"
-        )
-    for item in recipe.get("benchmarks", []):
-        count = item["problems"] or "all"
-        samples = item.get("samples", 0)
-        drawn = f", and {samples} samples at temperature {item['temperature']:g}" if samples else ""
-        section.items.append(
-            f"Benchmark {item['benchmark']}: {count} problems, {item['decoding']}{drawn}, "
-            f"up to {item['max_new_tokens']} new tokens"
-        )
-    lines = [_stage_line(stage) for stage in recipe.get("stages", [])]
-    if lines:
-        header = ["Stage", "Kind", "After", "Size", "Peak learning rate"]
-        section.tables.append(("", words(header, lines)))
+def notes(experiment: Experiment) -> Section:
+    """What people wrote about it, in their words."""
+    section = Section("Notes", quoted=experiment.notes)
+    if experiment.notes and experiment.notes_by:
+        when = f", {experiment.notes_at:%Y-%m-%d}" if experiment.notes_at else ""
+        section.paragraphs.append(f"Last edited by {experiment.notes_by}{when}; not computed.")
     return section
-
-
-def _published_setup(publication: Publication) -> Section:
-    section = Section("Setup", paragraphs=[f"Source: {publication.source}."])
-    for condition in publication.conditions:
-        changes = ", ".join(f"{path} = {value}" for path, value in condition.overrides.items())
-        section.items.append(f"Condition {condition.name}{f': {changes}' if changes else ''}")
-    section.items += publication.remarks()
-    lines = [
-        [stage.name, stage.title or "–", stage.published_as or "–", stage.after or "–", stage.size or "–"]
-        for stage in publication.stages
-    ]
-    header = ["Stage", "What it was", "Published as", "After", "Size"]
-    section.tables.append(("", words(header, lines)))
-    return section
-
-
-def _stage_line(stage: Mapping[str, Any]) -> list[str]:
-    rate = stage.get("optimizer", {}).get("learning_rate")
-    return [
-        stage["name"],
-        stage["kind"],
-        stage.get("after") or "–",
-        TypeAdapter[StageSettings](AnyStage).validate_python(stage).size(),
-        f"{rate:g}" if rate is not None else "–",
-    ]
 
 
 def results(table: StageTable) -> Section:
@@ -180,7 +134,7 @@ def results(table: StageTable) -> Section:
     said = [one.text for one in every]
     said.append(corrections(table))
     said += warnings(table)
-    caption = f"{table.metric.title} on {table.benchmark}{IMPORTED if table.imported else ''}"
+    caption = f"{table.metric.title} on {table.asked}{IMPORTED if table.imported else ''}"
     if table.others:
         caption += f"; Δ is against {table.baseline}"
     return Section(
@@ -219,15 +173,29 @@ def gains(table: StageTable, found: list[Gain]) -> Section:
 
 
 def metrics(table: StageTable) -> Section:
-    """The last stages' detail metrics, conditions side by side, means over the finished seeds."""
+    """The detail metrics: of every stage, so that a course can be read, then of the last ones, conditions side by side."""
     section = Section("Detailed metrics")
-    for row in table.rows:
-        every = [_finished(row, position) for position in range(len(table.conditions))]
-        if row.last and any(every):
-            lines = [["Accuracy", *map(_correct, every)]]
-            lines += [[one.title, *(_mean(cells, one) for cells in every)] for one in IN_REPORT]
+    every = [
+        (row, [_finished(row, position) for position in range(len(table.conditions))]) for row in table.rows
+    ]
+    shown = [(row, cells) for row, cells in every if any(cells)]
+    if len(shown) > 1:
+        header = ["Metric", "Condition", *(row.stage for row, _ in shown)]
+        lines = [
+            [title, name, *(text_of(cells[position]) for _, cells in shown)]
+            for title, text_of in DETAIL_TEXTS.items()
+            for position, name in enumerate(table.conditions)
+        ]
+        lines = [line for line in lines if set(line[2:]) - {"–"}]
+        section.tables.append(("After every stage", words(header, lines, left=2)))
+    for row, cells in shown:
+        if row.last:
+            lines = [["Accuracy", *map(_correct, cells)]]
+            lines += [[one.title, *(_mean(of, one) for of in cells)] for one in IN_REPORT]
             header = ["Metric", *table.conditions]
             section.tables.append((f"After {row.stage}", words(header, lines, left=1)))
+    if table.several_seeds and section.tables:
+        section.paragraphs.append("Means over the finished seeds.")
     return section
 
 
@@ -235,17 +203,28 @@ def _finished(row: StageRow, position: int) -> list[Cell]:
     return [seed.cells[position] for seed in row.seeds if seed.cells[position].complete]
 
 
-def _correct(cells: list[Cell]) -> str:
+def _accuracy(cells: Sequence[Cell]) -> str:
     rates = [cell.accuracy for cell in cells if cell.accuracy is not None]
+    return percent(fmean(rates)) if rates else "–"
+
+
+def _correct(cells: Sequence[Cell]) -> str:
+    """With the counts."""
     counts = ", ".join(
         f"{cell.result.count('correct')}/{cell.result.problems}" for cell in cells if cell.count is not None
     )
-    return f"{percent(fmean(rates))}{f' ({counts})' if counts else ''}" if rates else "–"
+    return f"{_accuracy(cells)}{f' ({counts})' if counts else ''}"
 
 
-def _mean(cells: list[Cell], column: Column) -> str:
+def _mean(cells: Sequence[Cell], column: Column) -> str:
     values = [value for cell in cells if (value := column.of(cell)) is not None]
     return column.write(fmean(values)) if values else column.missing
+
+
+DETAIL_TEXTS: Mapping[str, Callable[[Sequence[Cell]], str]] = {  # of a stage's finished cells of a condition
+    "Accuracy": _accuracy,
+    **{one.title: partial(_mean, column=one) for one in IN_REPORT},
+}
 
 
 def by_group(table: StageTable) -> Section:
@@ -359,6 +338,8 @@ def markdown(written: Report) -> str:
     for section in written.sections:
         parts.append(f"## {section.title}")
         parts += [escaped(text) for text in section.paragraphs]
+        if section.quoted:
+            parts.append("\n".join(f"> {line}".rstrip() for line in section.quoted.splitlines()))
         if section.items:
             parts.append("\n".join(map(_point, section.items)))
         for caption, view in section.tables:

@@ -3,11 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from training.recipes.hardware import CONSUMER, HARDWARE
 from webapp.diagnosis import readings as rules
 from webapp.diagnosis.grouping import FindingGroup, report_lines
+from webapp.diagnosis.hypotheses import Hypothesis
 from webapp.diagnosis.readings import Finding
 from webapp.experiments.models import Experiment
+from webapp.experiments.templatetags.humane import duration
+from webapp.files.number_text import points
 from webapp.files.table import View
+from webapp.launch import gallery
 from webapp.reports.drawings import Drawing
 from webapp.reports.dynamics_table import TO_READ, RunTrend
 from webapp.reports.sections import ListItem, Section
@@ -71,12 +76,38 @@ def next_steps(experiment: Experiment, found: Sequence[Finding]) -> Section:
     for place, step in enumerate(rules.next_steps(found), 1):
         one = step.hypothesis
         section.items.append(
-            f"({place}) Hypothesis {one.letter}, {one.title} "
-            f"({'go on with this one' if one.recipe == own else f'mulberry launch {one.recipe}'}): {' '.join(step.texts)} "
-            f"Because: {'; '.join(step.because)}."
+            ListItem(
+                f"({place}) Hypothesis {one.letter}, {one.title} "
+                f"({'go on with this one' if one.recipe == own else f'mulberry launch {one.recipe}'}): {' '.join(step.texts)}",
+                (f"Because: {'; '.join(step.because)}.", *_what_it_takes(one)),
+            )
         )
     if section.items:
         section.paragraphs.append(
             "The worst findings decide the order, then the priorities of the report that Mulberry started from. None of these is shown to help."
         )
     return section
+
+
+def _what_it_takes(one: Hypothesis) -> list[str]:
+    """Why, with what, at which cost, and what decides; times and the rule are those of its recipe."""
+    choice = gallery.shipped(one.recipe)
+    recipe, cost = choice.recipe, choice.full.cost
+    sizes = [f"scale={size.name} {duration(size.cost.seconds)}" for size in choice.sizes[1:]]
+    consumer = f"{duration(3600 * cost.gpu_hours)} on one {HARDWARE[CONSUMER].name}"
+    here = "" if cost.seconds == 3600 * cost.gpu_hours else f"{duration(cost.seconds)} on one device here, "
+    takes = f"{here}{consumer}, for {cost.runs} runs; {'measured' if cost.measured else 'estimated'}"
+    rule = f"{recipe.primary.described}, α = {recipe.alpha:g}, {len(recipe.seeds)} seed{'s' if len(recipe.seeds) > 1 else ''}"
+    if recipe.go_threshold is None:
+        rule += "; go on where it is supported, else reconsider the approach"
+    else:
+        rule += f"; go where its interval lies above {points(recipe.go_threshold)} points, no-go below"
+    smaller = f"; smaller: {', '.join(sizes)}" if sizes else ""
+    return [
+        f"Rationale: {one.rationale}",
+        f"Options: {one.options}",
+        f"Effort: {one.effort}, {one.effort_reason}.",
+        f"Risk: {one.risk}",
+        f"Takes: {takes}{smaller}.",
+        f"Decision rule: {rule}.",
+    ]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from webapp.experiments.notes import rendered
 from webapp.files.table import View
 from webapp.reports.drawings import Drawing
 
@@ -16,10 +17,22 @@ class ListItem:
 
 @dataclass
 class Section:
-    """A heading with paragraphs, points, drawings and tables, in this order."""
+    """A heading with paragraphs, what a person wrote, points, drawings and tables, in this order."""
 
     title: str
     paragraphs: list[str] = field(default_factory=list)
     items: list[str | ListItem] = field(default_factory=list)
     drawings: list[Drawing] = field(default_factory=list)  # of numbers that tables have; not in Markdown
     tables: list[tuple[str, View]] = field(default_factory=list)  # caption, table
+    quoted: str = ""  # Markdown that a person wrote
+    folded: bool = False  # an appendix: a page shows its tables when it is opened
+
+    @property
+    def quoted_html(self) -> str:
+        """What a person wrote as HTML."""
+        return rendered(self.quoted)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it that a report has to show."""
+        return not (self.paragraphs or self.items or self.tables or self.quoted)

@@ -3,7 +3,7 @@
 Samples are counted in samples.py alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -84,6 +84,9 @@ class Tally:
     all_steps_right: int | None  # completions with an equation or more, all of which hold
     at: datetime  # when the evaluation began
     published: Mapping[str, float] | None = None
+    subset: tuple[str, ...] | None = (
+        None  # ids of the problems that it is restricted to; None: all that were asked
+    )
 
     @property
     def empty(self) -> bool:
@@ -133,9 +136,21 @@ def latest_tallies(stage_run_ids: Iterable[int], benchmark: str) -> dict[int, Ta
 
     That is the newest complete one (by attempt, then by place in the journal, then by grading), else the newest one.
     """
-    evaluations = (
-        Evaluation.objects.filter(attempt__stage_run_id__in=list(stage_run_ids), benchmark=benchmark)
-        .alias(greedy=FilteredRelation("outcomes", condition=Q(outcomes__sample=GREEDY)))
+    evaluations = Evaluation.objects.filter(
+        attempt__stage_run_id__in=list(stage_run_ids), benchmark=benchmark
+    )
+    return _latest((one.stage_run, one) for one in counted_tallies(evaluations))
+
+
+def counted_tallies(
+    evaluations: QuerySet[Evaluation], problems: Collection[str] | None = None
+) -> list[Tally]:
+    """The tallies of these evaluations, in the order in which they were made; of some problems alone, where asked. One query."""
+    counted = Q(outcomes__sample=GREEDY)
+    if problems is not None:
+        counted &= Q(outcomes__problem__in=problems)
+    rows = (
+        evaluations.alias(greedy=FilteredRelation("outcomes", condition=counted))
         .annotate(
             counted=Count("greedy"),
             right=Count("greedy", filter=Q(greedy__correct=True)),
@@ -169,11 +184,8 @@ def latest_tallies(stage_run_ids: Iterable[int], benchmark: str) -> dict[int, Ta
             "published",
         )
     )
-    tallies = [Tally(*row) for row in evaluations]
-    return _latest(
-        (one.stage_run, one if one.steps_written is not None else replace(one, all_steps_right=None))
-        for one in tallies
-    )
+    tallies = [Tally(*row) for row in rows]
+    return [one if one.steps_written is not None else replace(one, all_steps_right=None) for one in tallies]
 
 
 def latest_accuracies(stage_run_ids: Iterable[int], benchmark: str | F) -> dict[int, Accuracy]:
@@ -231,21 +243,21 @@ YES_OR_NO = {
 
 
 def pair_counts(
-    pairs: Iterable[tuple[int, int]], column: str = "correct"
+    pairs: Iterable[tuple[int, int]], column: str = "correct", problems: Collection[str] | None = None
 ) -> dict[tuple[int, int], PairCounts]:
-    """Count each pair of evaluation ids problem by problem by one of YES_OR_NO. One query.
+    """Count each pair of evaluation ids problem by problem by one of YES_OR_NO; `problems`: these alone. One query.
 
     Problems that only one of the two asked are left out: `problems` then is smaller than the evaluation's.
     """
-    return {(first, second): counts for first, second, _, counts in _pairs(pairs, column, WHOLE)}
+    return {(first, second): counts for first, second, _, counts in _pairs(pairs, column, WHOLE, problems)}
 
 
 def pair_counts_by_label(
-    pairs: Iterable[tuple[int, int]], column: str = "correct"
+    pairs: Iterable[tuple[int, int]], column: str = "correct", problems: Collection[str] | None = None
 ) -> dict[tuple[int, int], dict[str, PairCounts]]:
     """The same for each group of problems apart; a problem counts in every group that it belongs to. One query."""
     found: dict[tuple[int, int], dict[str, PairCounts]] = {}
-    for first, second, label, counts in _pairs(pairs, column, EACH_LABEL):
+    for first, second, label, counts in _pairs(pairs, column, EACH_LABEL, problems):
         found.setdefault((first, second), {})[label] = counts
     return found
 
@@ -260,7 +272,7 @@ EACH_LABEL = (
 
 
 def _pairs(
-    pairs: Iterable[tuple[int, int]], column: str, by: tuple[str, str]
+    pairs: Iterable[tuple[int, int]], column: str, by: tuple[str, str], problems: Collection[str] | None
 ) -> list[tuple[int, int, str, PairCounts]]:
     """Outcomes are grouped, not joined with each other: where PostgreSQL thinks them few, it joins each with all others."""
     value = YES_OR_NO[column].format(row="o")
@@ -281,6 +293,7 @@ def _pairs(
             JOIN results_outcome o
               ON o.evaluation_id = ANY(ARRAY[pair.first, pair.second]) AND o.sample = {GREEDY}
             {joined}
+            WHERE %s::text[] IS NULL OR o.problem = ANY(%s)
             GROUP BY pair.first, pair.second, 3, o.problem
         ) AS problem
         WHERE asked = 2 OR first = second
@@ -288,7 +301,8 @@ def _pairs(
         ORDER BY first, second, label
     """  # noqa: S608  (the conditions are literals)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [[first for first, _ in pairs], [second for _, second in pairs]])
+        only = None if problems is None else list(problems)
+        cursor.execute(sql, [[first for first, _ in pairs], [second for _, second in pairs], only, only])
         return [(*row[:3], PairCounts(*row[3:])) for row in cursor.fetchall()]
 
 

@@ -36,18 +36,20 @@ def sampled(tallies: Iterable[Tally]) -> dict[int, Sampled]:
     planned = {tally.evaluation: tally for tally in tallies if planned_samples(tally)}
     if not planned:
         return {}
+    subset = next(iter(planned.values())).subset  # one table's tallies are all restricted alike
+    only = None if subset is None else list(subset)
     sql = f"""
         SELECT evaluation_id, array_agg(problem ORDER BY problem),
                array_agg(drawn ORDER BY problem), array_agg(right_ones ORDER BY problem)
         FROM (
             SELECT evaluation_id, problem, count(*) AS drawn, count(*) FILTER (WHERE correct) AS right_ones
-            FROM results_outcome WHERE evaluation_id = ANY(%s) AND sample > {GREEDY}
+            FROM results_outcome WHERE evaluation_id = ANY(%s) AND sample > {GREEDY} AND (%s::text[] IS NULL OR problem = ANY(%s))
             GROUP BY evaluation_id, problem
         ) AS counted
         GROUP BY evaluation_id
     """  # noqa: S608  (the number is a literal)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [list(planned)])
+        cursor.execute(sql, [list(planned), only, only])
         rows = cursor.fetchall()
     found = {}
     for evaluation, problems, drawn, correct in rows:

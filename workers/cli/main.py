@@ -161,6 +161,9 @@ def _add_queue(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     queue.set_defaults(run_command=_queue)
 
 
+SUBSETS = "restrict it, as exploratory: first:500, or label:NAME for a group of problems (default: all)"
+
+
 def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     table = commands.add_parser("table", help="print a table of an experiment")
     table.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
@@ -180,6 +183,7 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     table.add_argument("--baseline", help="condition to compare with; default: the first")
     metrics = ", ".join([*METRICS, *AMOUNTS])
     table.add_argument("--metric", help=f"{metrics} or pass_at_K (default: the planned question’s)")
+    table.add_argument("--problems", metavar="SUBSET", help=SUBSETS)
     table.add_argument(
         "--seeds",
         choices=[*SEEDS],
@@ -216,6 +220,7 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     report = commands.add_parser("report", help="print the report of an experiment")
     report.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
     report.add_argument("--format", choices=[*REPORT_FORMATS], default="md")
+    report.add_argument("--problems", metavar="SUBSET", help=SUBSETS)
     report.set_defaults(run_command=_experiments("print_report"))
 
 

@@ -54,6 +54,7 @@ def test_a_known_fault_gets_exactly_its_findings_from_rows_to_page(fault: str, c
 def test_the_same_finding_in_several_runs_is_one_line(client: Client) -> None:
     experiment = factories.make_experiment(stages=(("instruct", "sft"), ("grpo", "grpo")), seeds=(0, 1, 2))
     for run in StageRun.objects.filter(experiment=experiment, stage__kind="grpo").select_related("condition"):
+        run.spec["settings"] = {"batch_size": 64}
         attempt = factories.make_attempt(run, state=State.SUCCEEDED)
         metrics = healthy(run.seed)
         if run.condition.name == "mul_tokens":

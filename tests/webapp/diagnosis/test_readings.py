@@ -1,5 +1,7 @@
 """Runs with a known fault get exactly its findings; healthy ones get none that is critical."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,13 +18,14 @@ from tests.courses import (
     healthy,
     kinds,
     stages,
+    taught,
 )
 from webapp.diagnosis import readings, records
 from webapp.diagnosis.readings import Severity
 from webapp.diagnosis.rules.collapse import distinct_bigrams
-from webapp.experiments.models import Experiment
+from webapp.experiments.models import Experiment, Stage
 from webapp.results.models import Evaluation, Outcome
-from webapp.runs.models import Attempt, State
+from webapp.runs.models import Attempt, StageRun, State
 from webapp.telemetry.models import Rollout
 
 pytestmark = pytest.mark.django_db
@@ -221,18 +224,104 @@ def test_a_loss_that_diverged(loss: list[float], kind: str, severity: Severity |
         ]
         run.attempts.get().evaluations.get().outcomes.update(hit_limit=True)
         factories.next_seq(run.attempts.get())
-        assert ("end_of_text" in kinds(run)) == (severity is Severity.WARNING), (
+        assert ("hit_limit" in kinds(run)) == (severity is Severity.WARNING), (
             "worse than guessing it has its cause"
         )
 
 
-def test_an_sft_stage_that_never_ends_a_completion() -> None:
+def never_ends(*, repeats: bool = False, limit: int = 28, cut_in_child: float | None = None) -> StageRun:
+    """An SFT stage whose examples have 20 tokens, and whose completions are all cut; GRPO samples from it, where asked."""
     run = stages([False] * 100, [False] * 100)
-    assert kinds(run) == {}
+    taught(run)
     evaluation = run.attempts.get().evaluations.get()
-    evaluation.outcomes.update(hit_limit=True, repeats=True)
+    evaluation.outcomes.update(hit_limit=True, repeats=repeats)
+    evaluation.settings |= {"max_new_tokens": limit}
+    evaluation.save()
+    if cut_in_child is not None:
+        stage = Stage.objects.create(
+            experiment=run.experiment, name="grpo", kind="grpo", position=2, after=run.stage
+        )
+        child = StageRun.objects.create(
+            experiment=run.experiment, condition=run.condition, stage=stage, seed=0, parent=run, spec={}
+        )
+        attempt = factories.make_attempt(child, state=State.RUNNING)
+        factories.add_metrics(attempt, {"hit_limit": [cut_in_child] * STEPS})
+    return run
+
+
+@pytest.mark.parametrize(
+    ("planted", "wanted"),
+    [
+        ({}, {"end_of_text": Severity.CRITICAL}),
+        ({"cut_in_child": 1.0}, {"end_of_text": Severity.CRITICAL}),
+        ({"cut_in_child": 0.125}, {"hit_limit": Severity.WARNING}),  # 7 of 8 end by themselves
+        ({"limit": 19}, {"hit_limit": Severity.WARNING}),  # shorter than what it learnt
+        ({"repeats": True}, {"hit_limit": Severity.WARNING, "mode_collapse": Severity.WARNING}),
+    ],
+)
+def test_an_sft_stage_that_ends_no_completion(planted: dict[str, Any], wanted: dict[str, Severity]) -> None:
+    assert kinds(stages([False] * 100, [False] * 100)) == {}
+    Experiment.objects.all().delete()
+    run = never_ends(**planted)
+    assert kinds(run) == wanted
+    (found,) = [one for one in findings(run) if one.kind in ("end_of_text", "hit_limit")]
+    assert "the examples that taught it have 20 on average, prompts included" in found.evidence
+    if cut := planted.get("cut_in_child"):
+        assert f"Of the first rollouts of grpo, from the same checkpoint, {100 * cut:.1f}" in found.evidence
+
+
+def test_without_the_length_of_what_it_learnt_no_end_is_only_a_warning() -> None:
+    run = never_ends()
+    run.attempts.get().metrics.filter(name="tokens").delete()
+    assert kinds(run) == {"hit_limit": Severity.WARNING}
+
+
+def test_rollouts_that_end_in_a_child_are_news_for_what_was_read_before() -> None:
+    run = never_ends(cut_in_child=1.0)
+    assert kinds(run) == {"end_of_text": Severity.CRITICAL}
+    child = StageRun.objects.get(parent=run)
+    child.attempts.get().metrics.all().delete()
+    factories.add_metrics(child.attempts.get(), {"hit_limit": [0.1] * 20})
+    assert kinds(run) == {"hit_limit": Severity.WARNING}
+
+
+def test_rollouts_that_loop_or_have_little_room_may_have_learnt_to_end() -> None:
+    cut = {"hit_limit": course(0.99, 1.0)}
+    looping = grpo(cut | {"repetition": course(0.8, 0.8, 0.01)})
+    assert kinds(looping) == {"hit_limit": Severity.WARNING, "mode_collapse": Severity.WARNING}
+    run = grpo(cut, seed=1)
+    assert kinds(run) == {"end_of_text": Severity.CRITICAL}
+    run.spec["settings"]["max_new_tokens"] = 19
+    run.save()
     factories.next_seq(run.attempts.get())
-    assert kinds(run) == {"end_of_text": Severity.CRITICAL, "mode_collapse": Severity.WARNING}
+    assert kinds(run) == {"hit_limit": Severity.WARNING}
+
+
+def test_a_running_stage_has_no_end() -> None:
+    faults = LOST | {"groups_without_gradient": course(0.7, 0.75, 0.01), "hit_limit": course(0.3, 0.4, 0.01)}
+    faults |= {"kl": course(0, 3, 0.05), "logprob_mismatch": course(0.1, 0.1, 0.01)}
+    run = grpo(faults)
+    wanted = {"no_gradient", "hit_limit", "kl_runaway", "logprob_mismatch"}
+    assert set(kinds(run)) == wanted
+    assert sum("at the end" in f"{one.headline} {one.evidence}" for one in findings(run)) == 4
+    StageRun.objects.filter(pk=run.pk).update(state=State.RUNNING)
+    assert set(kinds(run)) == wanted, "no record came in, and yet it is read anew"
+    for one in findings(run):
+        assert "at the end" not in f"{one.headline} {one.topic} {one.evidence}"
+        assert "so far" in one.evidence
+
+
+def test_few_groups_give_no_warning_that_more_give() -> None:
+    """Half of two groups a step over ten steps, against three quarters of 8 groups over 150."""
+    few = {name: values[:10] for name, values in (healthy() | LOST).items()}
+    run = grpo(LOST | {"groups_without_gradient": course(0.7, 0.75, 0.01)})
+    (found,) = findings(run)
+    assert found.kind == "no_gradient" and "95 % interval 6" in found.evidence
+    run.attempts.get().metrics.all().delete()
+    factories.add_metrics(run.attempts.get(), few | {"groups_without_gradient": [0.5] * 10})
+    run.spec["settings"] |= {"batch_size": 16}
+    run.save()
+    assert "no_gradient" not in kinds(run)
 
 
 def test_two_seeds_that_do_not_rank_the_conditions() -> None:

@@ -304,7 +304,7 @@ def test_latex_compiles_and_shows_the_names(encoding: str, tmp_path) -> None:  #
 
 def test_dynamics_are_those_of_the_points(experiment: Experiment) -> None:
     rows = made("dynamics", experiment).sheet.records()
-    assert len(rows) == 4 * 10
+    assert len(rows) == 4 * (10 + 4), "metrics, and the components of the reward"
     for row in rows:
         points = series([row["run"]], [row["metric"]])[row["run"], row["metric"]]
         assert (row["points"], row["first_step"], row["last_step"]) == (40, 1, 40)

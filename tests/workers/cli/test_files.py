@@ -29,10 +29,21 @@ def test_a_table_is_written_as_its_name_says(experiment, tmp_path):
     accuracies = [row["accuracy"] for row in json.loads((tmp_path / "table.json").read_text())["rows"]]
     assert pq.read_table(tmp_path / "table.parquet").column("accuracy").to_pylist() == accuracies
     sheet = openpyxl.load_workbook(tmp_path / "table.xlsx")["Stage table"]
-    assert [row[13].value for row in sheet.iter_rows(min_row=2)] == accuracies
+    assert [row[14].value for row in sheet.iter_rows(min_row=2)] == accuracies
     assert (tmp_path / "table.tex").read_text().startswith(r"% Needs \usepackage{array,booktabs")
     assert main(["table", "demo-1", "--format", "csv", "-o", str(tmp_path / "table.txt")]) == 0
     assert (tmp_path / "table.txt").read_text().startswith("experiment,recipe,")
+
+
+def test_a_table_and_the_report_are_restricted_to_some_problems(experiment, capsys):
+    assert main(["table", "demo-1", "--problems", "first:100"]) == 0
+    assert capsys.readouterr().out.startswith(
+        "## Accuracy on one_step_multiplication, the first 100 problems, demo-1"
+    )
+    assert main(["report", "demo-1", "--problems", "first:100"]) == 0
+    assert "0.0 % (0/100)" in capsys.readouterr().out
+    assert main(["table", "demo-1", "--problems", "first:700"]) != 0
+    assert "has only 600 of the 700 problems of first:700; choose fewer" in capsys.readouterr().err
 
 
 def test_a_table_is_printed_without_a_file(experiment, capsysbinary):

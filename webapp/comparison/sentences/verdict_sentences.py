@@ -27,7 +27,8 @@ from webapp.comparison.sentences.wording import (
     value,
     waiting_for,
 )
-from webapp.comparison.table import StageRow, StageTable
+from webapp.comparison.stage_rows import StageRow
+from webapp.comparison.table import StageTable
 from webapp.files.number_text import UNBROKEN, p_is, percent, percent_of_level, points, points_interval
 from webapp.statistics import power
 from webapp.statistics.proportions import MCNEMAR_NAMES

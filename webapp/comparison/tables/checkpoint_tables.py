@@ -13,7 +13,7 @@ from webapp.runs.code_versions import Versions, of_experiments
 from webapp.statistics.proportions import MCNEMAR_NAMES
 
 OF_CHECKPOINTS = (
-    "experiment", "recipe", "code_version", "benchmark", "problems_sha256", "metric", "stage", "condition", "seed",
+    "experiment", "recipe", "code_version", "benchmark", "problem_subset", "problems_sha256", "metric", "stage", "condition", "seed",
     "correct", "problems", "accuracy", "wilson_low", "wilson_high", "delta", "delta_low", "delta_high", "pairing",
     "mcnemar_p", "fisher_p", "adjusted_p", "interval_level",
     "new_problems_low", "new_problems_high", "new_problems_p", "clusters", "cluster_variable", "gained", "lost", "verdict", "refused", "imported", "exported_at",
@@ -34,9 +34,9 @@ def checkpoints(found: Across, at: datetime | None = None) -> Table:
     moment = to_the_second(at)
     sheet = checkpoint_sheet(found, moment)
     return Table(
-        f"checkpoints-on-{found.benchmark}",
+        f"checkpoints-on-{found.benchmark}{f'-{found.subset.written}'.replace(':', '-') if found.subset else ''}",
         "Checkpoints compared",
-        f"on {found.benchmark}, each with the first",
+        f"on {found.asked}, each with the first",
         sheet,
         _provenance(found, [record.code_version for record in sheet.rows], moment),
         more=[differences_sheet(found)] if found.differences else [],
@@ -93,6 +93,9 @@ def _record(found: Across, line: CheckpointLine, versions: Versions, at: datetim
         line.pick.cell if line.pick.cell.complete else None,
         empty=line.pick.cell.empty and not line.pick.cell.complete,
         compared=line.compared,
+        subset=found.subset.written
+        if found.subset and line.pick.cell.tally and line.pick.cell.tally.subset
+        else None,
     )
 
 

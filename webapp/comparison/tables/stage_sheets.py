@@ -19,12 +19,13 @@ from webapp.comparison.columns import (
     rate,
     to_the_second,
 )
-from webapp.comparison.table import SeedRow, StageRow, StageTable
+from webapp.comparison.stage_rows import SeedRow, StageRow
+from webapp.comparison.table import StageTable
 from webapp.files.number_text import percent
 from webapp.files.table import Column, Sheet, View
 
 OF_DETAILS = (
-    "experiment", "code_version", "benchmark", "problems_sha256", "stage", "condition", "seed", "correct", "problems",
+    "experiment", "code_version", "benchmark", "problem_subset", "problems_sha256", "stage", "condition", "seed", "correct", "problems",
     "accuracy", *(column.name for column in COUNTED), "imported", "exported_at",
 )  # fmt: skip
 
@@ -165,6 +166,7 @@ def records(table: StageTable, exported_at: datetime | None = None) -> Iterator[
                     table.baseline if place else None,
                     compared := _compared(place - 1, line) if place else None,
                     None if compared is None else _contrast(table, line.row.stage, condition),
+                    subset=table.subset.written if table.subset else None,
                 )
 
 

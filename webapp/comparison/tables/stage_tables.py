@@ -60,10 +60,11 @@ def _table(
     if with_statements:
         more = [detail_sheet(table, exported_at)]
         more += pass_at_k_sheets.sheets(table, exported_at) if table.samples else []
+    subset = f"-{table.subset.written.replace(':', '-')}" if table.subset else ""
     return Table(
-        name=f"{table.experiment.name}-{table.benchmark}{'' if with_statements else f'-{name}'}",
+        name=f"{table.experiment.name}-{table.benchmark}{subset}{'' if with_statements else f'-{name}'}",
         heading=title,
-        about=f"on {table.benchmark}, {table.experiment.name}{IMPORTED if table.imported else ''}",
+        about=f"on {table.asked}, {table.experiment.name}{IMPORTED if table.imported else ''}",
         sheet=sheet,
         provenance=provenance(table, exported_at),
         more=more,
@@ -91,6 +92,8 @@ def provenance(table: StageTable, exported_at: datetime | None = None) -> dict[s
         if cell.reused
     }
     more = {"Reused": "; ".join(f"{what} from {run}" for what, run in reused.items())} if reused else {}
+    if table.subset:
+        more["Problems"] = f"{table.subset.title} ({table.subset.written}), not planned: exploratory"
     more["Grader"] = ", ".join(graders.of_cells(table.cells())) or "none yet"
     more["Problems (SHA-256)"] = ", ".join(digest[:12] for digest in hashes) or "none yet"
     return origin(table.experiment, more | {"Test": _test(table)}, exported_at)

@@ -7,7 +7,8 @@ from statistics import fmean
 from training.text.answers import RULES
 from webapp.comparison.alike.graders import of_cells
 from webapp.comparison.cells import Cell
-from webapp.comparison.table import StageRow, StageTable
+from webapp.comparison.stage_rows import StageRow
+from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Finding, Link, Severity, share
 from webapp.files.number_text import points
 from webapp.results import answer_rules

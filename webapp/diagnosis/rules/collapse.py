@@ -28,8 +28,9 @@ def _of_rollouts(records: RunRecords) -> Finding | None:
     repetition, entropy, accuracy = (records.trend(n) for n in ("repetition", "entropy", "accuracy"))
     if repetition is None:
         return None
+    among = records.last_share("repetition", records.rollouts_per_step)
     rose = repetition.word == "rising" and repetition.end - repetition.start >= ROSE
-    repeats = repetition.end >= MOST or (rose and repetition.end >= MANY)
+    repeats = (among is not None and among.low >= MOST) or (rose and repetition.end >= MANY)
     gains = accuracy is not None and accuracy.word == "rising"
     narrowed = not gains and entropy is not None and entropy.end <= ENTROPY_LEFT * entropy.start
     if not repeats and not narrowed:

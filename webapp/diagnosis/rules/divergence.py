@@ -27,7 +27,7 @@ def kl_divergence(records: RunRecords) -> Iterator[Finding]:
             kind="kl_runaway",
             severity=Severity.WARNING if gains else Severity.CRITICAL,
             headline="KL divergence runs away from the first policy",
-            evidence=f"KL {figure(kl.start)} at the start, {figure(kl.end)} nats per token at the end"
+            evidence=f"KL {figure(kl.start)} at the start, {figure(kl.end)} nats per token {records.by_end}"
             + (
                 f"; accuracy of rollouts {figure(accuracy.start)} → {figure(accuracy.end)}."
                 if accuracy
@@ -78,7 +78,7 @@ def logprob_mismatch(records: RunRecords) -> Iterator[Finding]:
         kind="logprob_mismatch",
         severity=Severity.CRITICAL if worst >= BROKEN else Severity.WARNING,
         headline="Trainer and sampler disagree about the log-probabilities",
-        evidence=f"Mean difference {figure(mismatch.start)} nats per token at the start, {figure(mismatch.end)} at the end.",
+        evidence=f"Mean difference {figure(mismatch.start)} nats per token at the start, {figure(mismatch.end)} {records.by_end}.",
         reading="Consistent with a policy that is trained on other positions, precision or weights than it samples with.",
         not_shown="Not shown: how much of the result it costs; repeat the run without it before reading anything else.",
         links=(records.chart("logprob_mismatch"), *records.texts(start)),

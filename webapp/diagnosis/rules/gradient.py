@@ -16,10 +16,11 @@ HALF_THE_GROUPS = 0.5  # with a right answer in fewer groups, correctness has no
 
 
 def groups_without_gradient(records: RunRecords) -> Iterator[Finding]:
-    """Most groups have equal rewards in the last tenth of the run."""
+    """Most groups have equal rewards in the last tenth of the run, with the whole interval of their share."""
     silent, accuracy = records.trend("groups_without_gradient"), records.trend("accuracy")
     points = records.series("groups_without_gradient")
-    if silent is None or points is None or silent.end < MOST_GROUPS:
+    among = records.last_share("groups_without_gradient", records.groups_per_step)
+    if silent is None or points is None or among is None or among.low < MOST_GROUPS:
         return
     whole = float(points.values.mean())
     solved = accuracy is not None and accuracy.end >= 0.5
@@ -41,12 +42,12 @@ def groups_without_gradient(records: RunRecords) -> Iterator[Finding]:
     yield Finding(
         kind="no_gradient",
         severity=severity,
-        headline=f"{share(silent.end)} of the groups give no gradient at the end",
-        common="Most groups give no gradient at the end",
+        headline=f"{share(silent.end)} of the groups give no gradient {records.by_end}",
+        common="Most groups give no gradient",
         evidence=(
-            f"Groups of equal rewards: {share(silent.start)} at the start, {share(silent.end)} at the end, "
-            f"{share(whole)} over the run"
-            + (f"; accuracy of rollouts at the end {share(accuracy.end)}." if accuracy else ".")
+            f"Groups of equal rewards: {share(silent.start)} at the start, {share(silent.end)} {records.by_end} "
+            f"(95 % interval {share(among.low)} to {share(among.high)}), {share(whole)} over the run"
+            + (f"; accuracy of rollouts {share(accuracy.end)} {records.by_end}." if accuracy else ".")
             + f" So {why}."
         ),
         reading=reading,

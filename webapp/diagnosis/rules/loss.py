@@ -54,7 +54,7 @@ def loss_diverged(records: RunRecords) -> Iterator[Finding]:
     if course.worse_than_guessing:
         level, headline = course.guess, "The training loss diverged: worse than guessing"
     elif course.worse_than_before and not other_data:
-        level, headline = (course.lowest + course.end) / 2, "The training loss ends far above its lowest"
+        level, headline = (course.lowest + course.end) / 2, "The training loss is far above its lowest"
     else:
         return
     guess = "" if course.guess is None else f"; guessing every token alike gives {figure(course.guess)}"
@@ -63,7 +63,7 @@ def loss_diverged(records: RunRecords) -> Iterator[Finding]:
         severity=Severity.CRITICAL if course.worse_than_guessing else Severity.WARNING,
         headline=headline,
         evidence=f"Loss {figure(course.start)} at the start, {figure(course.lowest)} at the lowest, {figure(course.end)} nats "
-        f"per token at the end{guess}.",
+        f"per token {records.by_end}{guess}.",
         reading="Consistent with a learning rate that is too high for this model, or that came without warm-up.",
         not_shown="Not shown: what the stage would have taught. What later stages and benchmarks say of it is about this loss.",
         links=(records.chart("loss"),),

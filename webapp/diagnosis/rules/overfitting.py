@@ -28,7 +28,9 @@ def over_fitting(records: RunRecords) -> Iterator[Finding]:
     start = None
     if rise is not None:
         start, lowest, end = rise
-        evidence.append(f"validation loss {figure(lowest)} at step {start:,} → {figure(end)} at the end")
+        evidence.append(
+            f"validation loss {figure(lowest)} at step {start:,} → {figure(end)} {records.by_end}"
+        )
     if fall is not None:
         evidence.append(fall.described)
         links.append(records.problems(fall.after, "wrong", f"wrong on {fall.benchmark}"))

@@ -5,7 +5,8 @@ from statistics import stdev
 from typing import Any
 
 from webapp.comparison.cells import Comparison
-from webapp.comparison.table import StageRow, StageTable
+from webapp.comparison.stage_rows import StageRow
+from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Advice, Finding, Link, Severity
 from webapp.diagnosis.hypotheses import D
 from webapp.files.number_text import points

@@ -8,7 +8,8 @@ from typing import Any
 from training.benchmarks import BENCHMARKS
 from webapp.comparison.cells import Comparison, UnpairedComparison
 from webapp.comparison.sentences.wording import mixed_sizes
-from webapp.comparison.table import StageRow, StageTable
+from webapp.comparison.stage_rows import StageRow
+from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Advice, Finding, Link, Severity
 from webapp.diagnosis.hypotheses import D
 from webapp.files.number_text import points

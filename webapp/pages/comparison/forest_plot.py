@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from webapp.comparison.cells import Refusal, SameRun, SeedsComparison
 from webapp.comparison.comparisons import Tested
-from webapp.comparison.table import StageRow, StageTable
+from webapp.comparison.stage_rows import StageRow
+from webapp.comparison.table import StageTable
 from webapp.statistics.families import Role
 from webapp.statistics.intervals import Interval
 from webapp.statistics.verdicts import Verdict

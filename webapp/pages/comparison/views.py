@@ -56,7 +56,7 @@ SHARED_LABELS = {
 @require_GET
 @vary_on_headers("HX-Request")
 def comparison(request: HttpRequest, name: str) -> HttpResponse:
-    """The stage table with its verdict sentences; ?benchmark=, ?baseline=, ?metric=, ?seeds=. For htmx only what changes."""
+    """The stage table with its verdict sentences; ?benchmark=, ?baseline=, ?metric=, ?seeds=, ?problems=. For htmx only what changes."""
     experiment = get_object_or_404(Experiment, name=name)
     try:
         wanted = _choices(request, experiment)
@@ -161,18 +161,30 @@ def findings(request: HttpRequest, name: str) -> HttpResponse:
 
 @require_GET
 def report(request: HttpRequest, name: str) -> HttpResponse:
-    """The report as a page."""
+    """The report as a page; ?problems= restricts it."""
     experiment = get_object_or_404(Experiment, name=name)
-    context = {"experiment": experiment, "report": reports.build(experiment), "nav": "experiments"}
+    try:
+        written = reports.build(experiment, request.GET.get("problems", "").strip())
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    context = {
+        "experiment": experiment,
+        "report": written,
+        "query": request.GET.urlencode(),
+        "nav": "experiments",
+    }
     return render(request, "results/report.html", context)
 
 
 @require_GET
 def report_file(request: HttpRequest, name: str, format: str) -> HttpResponse:
-    """The report to download, as one of REPORT_FORMATS."""
+    """The report to download, as one of REPORT_FORMATS; ?problems= restricts it."""
     file_responses.check(format, REPORT_FORMATS)
     experiment = get_object_or_404(Experiment, name=name)
-    written = reports.report(experiment, format)
+    try:
+        written = reports.report(experiment, format, request.GET.get("problems", "").strip())
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
     return _download(written, REPORT_FORMATS[format].content_type, f"{experiment.name}-report.{format}")
 
 
@@ -270,6 +282,7 @@ def _choices(request: HttpRequest, experiment: Experiment) -> TableChoices:
         baseline=request.GET.get("baseline") or None,
         metric=request.GET.get("metric") or None,
         seeds=request.GET.get("seeds") or "apart",
+        problems=request.GET.get("problems", "").strip() or None,
         run=run,
     )
 

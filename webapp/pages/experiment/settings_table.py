@@ -1,6 +1,5 @@
 """Settings of an experiment as a table: conditions side by side, beside the recipe or the experiment they come from."""
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +8,10 @@ from urllib.parse import urlencode
 from django.urls import reverse
 
 from training.recipes import recipe as recipes
-from training.settings.changes import replaced
-from training.settings.errors import RecipeError, item_name
+from training.settings.errors import RecipeError
 from webapp.experiments.models import Experiment
+from webapp.experiments.settings_by_condition import by_condition
 
-# Who it is and what it asks stands elsewhere on the page; conditions are the columns, scales were chosen from.
-LEFT_OUT = frozenset({"name", "title", "question", "prediction", "conditions", "scales"})
 MISSING = "–"
 ORIGIN, RECIPE, NOTHING = "origin", "recipe", "nothing"
 
@@ -80,7 +77,7 @@ class SettingsTable:
 
 def settings_table(experiment: Experiment, choice: SettingsFilter) -> SettingsTable:
     """The settings of an experiment as the choice wants them."""
-    own = _by_condition(experiment.recipe)
+    own = by_condition(experiment.recipe)
     origin = experiment.origin if experiment.origin and not experiment.origin.imported else None
     shipped = _shipped(experiment)
     offered = {ORIGIN: origin is not None, RECIPE: shipped is not None, NOTHING: True}
@@ -91,9 +88,9 @@ def settings_table(experiment: Experiment, choice: SettingsFilter) -> SettingsTa
     )
     reference: dict[str, dict[str, str]] = {}
     if against == ORIGIN and origin is not None:
-        reference = _by_condition(origin.recipe)
+        reference = by_condition(origin.recipe)
     elif against == RECIPE and shipped is not None:
-        reference = _by_condition(shipped)
+        reference = by_condition(shipped)
     rows = list(_rows(own, reference))
     wanted = choice.find.lower()
     shown = [
@@ -145,47 +142,3 @@ def _rows(own: dict[str, dict[str, str]], reference: dict[str, dict[str, str]]) 
             differs=len(set(values)) > 1,
             changed=bool(reference) and values != others,
         )
-
-
-def _by_condition(recipe: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """Condition → dotted path → value, as stored: an old recipe need not be valid any more."""
-    found = {}
-    for condition in recipe.get("conditions", []):
-        data: Any = dict(recipe)
-        unknown = {}
-        for path, value in condition.get("overrides", {}).items():
-            try:
-                data = replaced(data, path, value)
-            except RecipeError:
-                unknown[path] = _shown(value)
-        flat = {
-            path: value
-            for key, part in data.items()
-            if key not in LEFT_OUT
-            for path, value in _flattened(part, key)
-        }
-        found[condition["name"]] = flat | unknown
-    return found
-
-
-def _flattened(data: Any, path: str) -> Iterator[tuple[str, str]]:
-    """Single values by dotted path; items of a list by their name, where each has one of its own."""
-    if isinstance(data, dict) and data:
-        for key, part in data.items():
-            yield from _flattened(part, f"{path}.{key}")
-    elif isinstance(data, list) and data and all(isinstance(one, dict) for one in data):
-        names = [item_name(one) or str(place) for place, one in enumerate(data)]
-        for place, one in enumerate(data):
-            name = names[place] if names.count(names[place]) == 1 else str(place)
-            yield from _flattened(one, f"{path}.{name}")
-    else:
-        yield path, _shown(data)
-
-
-def _shown(value: Any) -> str:
-    """A value as a recipe writes it."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and not any(isinstance(one, dict | list) for one in value):
-        return ", ".join(map(_shown, value)) or "[]"
-    return json.dumps(value, ensure_ascii=False)

@@ -10,7 +10,8 @@ from webapp.comparison.cells import Refusal, SameRun, SeedsComparison
 from webapp.comparison.comparisons import Compared
 from webapp.comparison.contrasts import PlannedContrast
 from webapp.comparison.sentences.wording import difference, waiting_for
-from webapp.comparison.table import StageRow, StageTable, stage_table
+from webapp.comparison.stage_rows import StageRow
+from webapp.comparison.table import StageTable, stage_table
 from webapp.experiments.models import Experiment
 from webapp.results.models import AS_IT_RAN, Evaluation
 from webapp.results.outcome_counts import NO_PROBLEMS, PRIMARY

@@ -170,5 +170,5 @@ def import_history(options: argparse.Namespace) -> int:
 def print_report(options: argparse.Namespace) -> int:
     """The report of one experiment."""
     database.connect()
-    sys.stdout.write(report(find(options.experiment), options.format))
+    sys.stdout.write(report(find(options.experiment), options.format, options.problems))
     return 0

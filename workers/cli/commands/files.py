@@ -26,6 +26,7 @@ def table(options: argparse.Namespace) -> int:
         baseline=options.baseline,
         metric=options.metric,
         seeds=options.seeds,
+        problems=options.problems,
     )
     made = experiment_tables.build(options.what, wanted)
     _write(options.output, [formats.FORMATS[format].content(made)])

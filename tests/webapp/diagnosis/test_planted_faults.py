@@ -1,0 +1,169 @@
+"""Each fault beside its healthy neighbour: what differs in the one thing that the rule is about."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests import factories, histories
+from tests.courses import (
+    LIMIT,
+    LOST,
+    STEPS,
+    compared,
+    course,
+    experiment_kinds,
+    findings,
+    grpo,
+    healthy,
+    kinds,
+    stages,
+)
+from webapp.diagnosis import readings
+from webapp.diagnosis.finding import Finding
+from webapp.diagnosis.readings import Severity
+from webapp.runs.models import StageRun, State
+
+pytestmark = pytest.mark.django_db
+
+Metrics = Mapping[str, list[float]]
+
+
+def with_settings(run: StageRun, **settings: Any) -> StageRun:
+    run.spec["settings"] |= settings
+    run.save()
+    return run
+
+
+def found(run: StageRun, kind: str) -> Finding:
+    (one,) = [one for one in findings(run) if one.kind == kind]
+    return one
+
+
+def growing(ended: tuple[float, float], cut: tuple[float, float]) -> dict[str, list[float]]:
+    """Rollouts of which a share is cut at the limit; the others end after so many tokens."""
+    share, tokens = np.array(course(*cut, 0.005)), np.array(course(*ended, 0.2))
+    return {"hit_limit": share.tolist(), "completion_length": (share * LIMIT + (1 - share) * tokens).tolist()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity", "fault", "neighbour"),
+    [
+        (
+            "entropy_collapse",
+            Severity.WARNING,
+            {"entropy": course(0.9, 0.05, 0.01)},
+            {"entropy": course(0.9, 0.3, 0.01)},  # a healthy sharpening
+        ),
+        (
+            "tokens_clipped",
+            Severity.WARNING,
+            {"clip_ratio": course(0.05, 0.4, 0.02)},
+            {"clip_ratio": course(0.05, 0.1, 0.02)},
+        ),
+        (
+            "gradient_clipped",
+            Severity.INFO,
+            {"grad_norm": course(3.0, 2.0, 0.2)},
+            {"grad_norm": course(1.4, 0.4, 0.1)},  # in the first steps alone
+        ),
+        (
+            "length_by_truncation",
+            Severity.WARNING,
+            LOST | growing((20, 20), (0.02, 0.15)),
+            LOST | growing((20, 30), (0.02, 0.06)),  # longer solutions, of which a few more are cut
+        ),
+        (
+            "component_without_spread",
+            Severity.INFO,
+            {"reward/shows_steps": [0.0] * STEPS},
+            {"reward/shows_steps": course(0.001, 0.0, 0.0001)},
+        ),
+    ],
+)
+def test_a_fault_is_found_and_its_neighbour_is_not(
+    kind: str, severity: Severity, fault: Metrics, neighbour: Metrics
+) -> None:
+    optimizer = {"learning_rate": 1e-4, "clip": 1.0}
+    rewards = [{"reward": "correct", "weight": 1.0}, {"reward": "shows_steps", "weight": 0.1}]
+    run = with_settings(grpo(dict(fault)), optimizer=optimizer, rewards=rewards, iterations=4)
+    assert kinds(run) == {kind: severity}
+    assert "at the end" not in found(run, kind).reading and found(run, kind).advice[0].changes
+    well = with_settings(grpo(dict(neighbour), seed=1), optimizer=optimizer, rewards=rewards, iterations=4)
+    assert kinds(well) == {}
+
+
+def test_entropy_that_falls_without_a_gain_is_for_the_rule_that_reads_texts() -> None:
+    assert kinds(grpo(LOST | {"entropy": course(0.9, 0.05, 0.01)})) == {}
+
+
+def test_ratios_of_whole_rollouts_are_clipped_by_design() -> None:
+    run = grpo({"clip_ratio": course(0.3, 0.3, 0.02)})
+    assert kinds(with_settings(run, importance_sampling="sequence")) == {}
+
+
+def test_a_supervised_stage_has_its_gradient_clipped_too() -> None:
+    run = stages([True] * 10, [True] * 10, metrics={"grad_norm": course(3.0, 2.0, 0.2)})
+    with_settings(run, optimizer={"learning_rate": 1e-4, "clip": 1.0})
+    assert kinds(run) == {"gradient_clipped": Severity.INFO}
+    assert "in 100.0\u00a0% of 150 records (95 % interval" in findings(run)[0].evidence
+
+
+def test_the_growth_is_told_apart_by_the_rollouts_that_end() -> None:
+    evidence = found(grpo(LOST | growing((20, 20), (0.02, 0.15))), "length_by_truncation").evidence
+    assert (
+        "cut at the limit 2.6\u00a0% → 14.6\u00a0%; of those that end 19.9 → 19.9 (change −0.0365" in evidence
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "says"), [(0.0, "never pays"), (0.3, "always pays"), (-0.3, "always costs")]
+)
+def test_a_component_that_all_rollouts_or_none_get(value: float, says: str) -> None:
+    (one,) = findings(grpo({"reward/uses_mul_tokens": [value] * STEPS}))
+    assert one.headline == f"The reward’s component uses_mul_tokens {says}"
+
+
+def test_a_component_without_a_weight_is_not_missed() -> None:
+    rewards = [{"reward": "uses_mul_tokens", "weight": 0.0}]
+    assert kinds(with_settings(grpo({"reward/uses_mul_tokens": [0.0] * STEPS}), rewards=rewards)) == {}
+
+
+def test_seeds_that_differ_more_than_their_mean_are_too_few() -> None:
+    experiment = compared([(300, 360), (303, 309), (297, 318)], 600)  # +10, +1, +3.5 points
+    (one,) = [one for one in readings.of_experiment(experiment) if one.kind == "too_few_seeds"]
+    assert (one.severity, one.headline) == (Severity.WARNING, "3 seeds are too few for how far they differ")
+    assert (
+        "is +4.8 points on average and differs from seed to seed by 4.6 (standard deviation)" in one.evidence
+    )
+    assert "3 seeds show 14.4 points or more (80 % power, α = 0.05); 4.8 take 10 seeds" in one.evidence
+    assert one.advice[0].changes == (("seeds", list(range(10))),)
+
+
+def test_seeds_that_agree_are_enough() -> None:
+    assert experiment_kinds(compared([(300, 360), (303, 366), (297, 354)], 600)) == {}
+
+
+def test_no_seed_is_missed_where_nobody_claims_a_difference() -> None:
+    nothing = compared([(300, 303), (303, 300), (297, 297)], 600)  # +0.5, −0.5, 0 points
+    assert "too_few_seeds" not in experiment_kinds(nothing)
+
+
+def test_forty_eight_healthy_runs_have_nothing_critical() -> None:
+    kinds_of_stages = ("pretrain", "sft", "curriculum", "grpo")
+    experiment = factories.make_experiment(stages=[(one, one) for one in kinds_of_stages], seeds=range(6))
+    runs = StageRun.objects.filter(experiment=experiment).select_related("stage", "condition")
+    assert len(runs) == 48
+    for run in runs:
+        attempt = factories.make_attempt(run, state=State.SUCCEEDED)
+        metrics = healthy(run.pk) if run.stage.kind == "grpo" else {}
+        loss = histories.curve(6.2, 1.1, STEPS, run.pk)
+        factories.add_metrics(
+            attempt, metrics or {"loss": loss, "tokens": [160.0 * i for i in range(1, STEPS)]}
+        )
+        right = 20 * kinds_of_stages.index(run.stage.kind) + 10 * run.condition.position + run.seed
+        factories.add_evaluation(attempt, [5 * i < right for i in range(20)])
+    found = readings.of_experiment(experiment)
+    assert {one.severity for one in found} <= {Severity.INFO, Severity.WARNING}
+    assert [(one.kind, one.where) for one in found if one.run is not None] == []

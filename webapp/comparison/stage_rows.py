@@ -1,0 +1,55 @@
+"""The rows of a stage table: a stage with a row a seed, and what the seeds say together."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from training.stages import kind
+from webapp.comparison.cells import Cell, SeedsComparison
+from webapp.comparison.comparisons import Compared
+from webapp.results.outcome_counts import NO_PROBLEMS
+
+
+class StagePosition(NamedTuple):
+    """Where a stage stands in the tree: its names, what it starts from, whether nothing follows."""
+
+    stage: str
+    kind: str
+    label: str
+    after: str | None
+    last: bool
+
+
+@dataclass(frozen=True)
+class SeedRow:
+    """One stage with one seed; cells in the order of the table's conditions, comparisons of its others."""
+
+    seed: int
+    cells: tuple[Cell, ...]
+    comparisons: tuple[Compared | None, ...]
+
+
+@dataclass(frozen=True)
+class StageRow:
+    """One stage: a row a seed, and what the seeds say together."""
+
+    stage: str
+    kind: str
+    label: str  # what a publication calls it
+    after: str | None  # the stage that it starts from
+    last: bool  # no stage follows it
+    seeds: tuple[SeedRow, ...]
+    means: tuple[float | None, ...]  # a condition each, over the finished seeds; empty with one seed
+    over_seeds: tuple[SeedsComparison | None, ...]  # of the other conditions; empty with one seed
+
+    @property
+    def missing(self) -> str:
+        """Why a condition has no comparison over the seeds."""
+        if any(cell.empty for seed in self.seeds for cell in seed.cells):
+            return NO_PROBLEMS
+        finished = all(cell.complete for seed in self.seeds for cell in seed.cells)
+        return "not compared in two seeds" if finished else "not finished"
+
+    @property
+    def changes_parent(self) -> bool:
+        """Whether it is a last stage that made another checkpoint of the one that it started from."""
+        return self.last and self.after is not None and kind(self.kind).leaves_checkpoint

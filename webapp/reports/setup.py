@@ -1,0 +1,106 @@
+"""The report's setup: conditions, model, benchmarks, each stage with all that its result rests on, and every setting."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from training.settings.shared import StageSettings
+from webapp.experiments.models import Experiment
+from webapp.experiments.settings_by_condition import by_condition
+from webapp.experiments.templatetags.humane import lower_bool
+from webapp.files.table import words
+from webapp.reports.sections import ListItem, Section
+from webapp.reports.stage_costs import STAGE, RunFacts, earlier_rollouts, rollouts_text, run_facts, time_text
+from webapp.reports.stage_lines import LINES
+from webapp.results.published import Publication
+from webapp.runs import code_versions, environments
+
+
+def setup(experiment: Experiment) -> Section:
+    """Conditions, seeds, model and stages as the recipe was launched, and what they took."""
+    recipe = experiment.recipe
+    if experiment.imported:
+        return _published(Publication.model_validate(recipe))
+    section = Section("Setup")
+    for condition in experiment.conditions.all():
+        changes = ", ".join(f"{path} = {lower_bool(value)}" for path, value in condition.overrides.items())
+        section.items.append(f"Condition {condition.name}: {changes or 'the recipe as it is'}")
+    section.items.append(f"Seeds: {', '.join(map(str, experiment.seeds))}")
+    section.items.append(f"Code: {code_versions.of_experiment(experiment).text}")
+    if computed_on := environments.of_experiment(experiment):
+        section.items.append(f"Computed on: {computed_on}")
+    if model := recipe.get("model"):
+        section.items.append(
+            f"Model: GPT-2 architecture, {model['n_layer']} layers, {model['n_head']} heads, "
+            f"{model['n_embd']} wide, context {model['n_positions']}"
+        )
+    for item in recipe.get("benchmarks", []):
+        count = item["problems"] or "all"
+        samples = item.get("samples", 0)
+        drawn = f", and {samples} samples at temperature {item['temperature']:g}" if samples else ""
+        section.items.append(
+            f"Benchmark {item['benchmark']}: {count} problems, {item['decoding']}{drawn}, "
+            f"up to {item['max_new_tokens']} new tokens"
+        )
+    stages = [STAGE.validate_python(stage) for stage in recipe.get("stages", [])]
+    if stages:
+        header = ["Stage", "Kind", "After", "Size", "Peak learning rate"]
+        section.tables.append(("", words(header, [_stage_line(stage) for stage in stages])))
+        runs = run_facts(experiment)
+        earlier = earlier_rollouts(experiment)
+        section.items += [
+            ListItem(
+                f"Stage {stage.name}",
+                tuple(f"{label}: {text}" for label, text in _described(stage, runs, earlier)),
+            )
+            for stage in stages
+        ]
+    return section
+
+
+def every_setting(experiment: Experiment) -> Section:
+    """The whole configuration by dotted path, conditions side by side where one of them differs from the first."""
+    section = Section("Every setting", folded=True)
+    found = by_condition(experiment.recipe) if not experiment.imported else {}
+    if not found:
+        return section
+    first, *others = found
+    paths = dict.fromkeys(path for settings in found.values() for path in settings)
+    differ = [name for name in others if found[name] != found[first]]
+    lines = [[path, *(found[name].get(path, "–") for name in (first, *differ))] for path in paths]
+    alike = [name for name in others if name not in differ]
+    caption = "As launched" + (f"; {', '.join(alike)} as {first}" if alike else "")
+    section.tables.append((caption, words(["Setting", first, *differ], lines)))
+    return section
+
+
+def _published(publication: Publication) -> Section:
+    section = Section("Setup", paragraphs=[f"Source: {publication.source}."])
+    for condition in publication.conditions:
+        changes = ", ".join(f"{path} = {value}" for path, value in condition.overrides.items())
+        section.items.append(f"Condition {condition.name}{f': {changes}' if changes else ''}")
+    section.items += publication.remarks()
+    lines = [
+        [stage.name, stage.title or "–", stage.published_as or "–", stage.after or "–", stage.size or "–"]
+        for stage in publication.stages
+    ]
+    header = ["Stage", "What it was", "Published as", "After", "Size"]
+    section.tables.append(("", words(header, lines)))
+    return section
+
+
+def _stage_line(stage: StageSettings) -> list[str]:
+    optimizer = getattr(stage, "optimizer", None)
+    rate = f"{optimizer.learning_rate:g}" if optimizer else "–"
+    return [stage.name, stage.kind, stage.after or "–", stage.size(), rate]
+
+
+def _described(
+    stage: StageSettings, runs: Sequence[RunFacts], earlier: Mapping[str, tuple[str, int]]
+) -> Iterator[tuple[str, str]]:
+    for label, text_of in LINES.items():
+        if text := text_of(stage):
+            yield label, text
+    own = [run for run in runs if run.stage == stage.name]
+    if text := rollouts_text(stage.name, own, earlier):
+        yield "Rollouts compared", text
+    if text := time_text(own):
+        yield "Training time", text
