@@ -21,8 +21,8 @@ MAY_HOLD = "may hold"
 NOT_HELD = "not held"
 OPEN = "not decided"
 CAPTION = (
-    "Held: the interval of what was measured has the predicted number, and of a difference leaves out 0; may hold: it has both; "
-    "not held: it leaves the predicted number out"
+    "Not held: the interval of what was measured leaves the predicted number out; may hold: it has it; held: it has it, and a "
+    "difference in its direction is shown"
 )
 
 
@@ -42,7 +42,7 @@ def _held(predicted: float, interval: Interval | None, *, difference: bool = Fal
         return OPEN
     if not interval.low <= predicted <= interval.high:
         return NOT_HELD
-    return MAY_HOLD if difference and not interval.excludes_zero() else HELD
+    return HELD if difference and interval.excludes_zero() else MAY_HOLD
 
 
 def prediction(table: StageTable) -> Section:

@@ -126,8 +126,8 @@ def test_components_of_the_reward_have_their_course() -> None:
 @pytest.mark.parametrize(
     ("expected", "words"),
     [
-        ([0.5, 0.6], ["held", "held", "held"]),
-        ([0.5, 0.9], ["held", "not held", "not held"]),
+        ([0.5, 0.6], ["may hold", "may hold", "held"]),
+        ([0.5, 0.9], ["may hold", "not held", "not held"]),
         ([0.2], ["not held", "not held", "not held"]),
         ([], []),
     ],
