@@ -71,7 +71,7 @@ def test_the_forest_plot_and_seeds_together(page: Page, address: str) -> None:
     page.get_by_label("Seeds").select_option("together")
     page.get_by_role("button", name="Compare").click()
     expect(page).to_have_url(
-        f"{address}/experiments/demo-2/comparison/?benchmark=one_step_multiplication&metric=accuracy&baseline=baseline&seeds=together"
+        f"{address}/experiments/demo-2/comparison/?benchmark=one_step_multiplication&metric=accuracy&baseline=baseline&problems=&seeds=together"
     )
     expect(page.locator("#stage-table tbody tr")).to_have_count(2)
     expect(plot.get_by_role("listitem")).to_have_count(2)
