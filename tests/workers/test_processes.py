@@ -26,7 +26,8 @@ time.sleep(100)
 def leader() -> Iterator[subprocess.Popen[bytes]]:
     child = subprocess.Popen([sys.executable, "-c", TREE], start_new_session=True)
     yield child
-    processes.kill(processes.session(child.pid))
+    if child.poll() is None:  # whole, so that none is begotten while the others end
+        processes.kill(grown(child.pid, 3))
     child.wait()
 
 
