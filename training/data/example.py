@@ -75,6 +75,8 @@ class Example:
             replace(turn, completion=inject(turn.completion, operands_stay=self.operands_stay))
             for turn in self.turns
         ]
+        if tuple(turns) == self.turns:  # the same example, which two conditions then encode once
+            return self
         return replace(self, completion=turns[-1].completion, earlier=tuple(turns[:-1]), mul_tokens=True)
 
     def with_scratchpad(self) -> "Example":
