@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from training.code_version import code_version
 from training.engine.run_context import Run, Stopped
-from training.process import memory, prctl, ranks, torchrun
+from training.process import memory, openmp, prctl, ranks, torchrun
 from training.process.journal import Journal, Silent
 from training.recipes.recipe import RunSpec
 
@@ -90,6 +90,7 @@ def _prepare_process(run_spec: RunSpec) -> None:
     else:
         memory.keep_what_is_freed()
     os.environ["OMP_NUM_THREADS"] = str(run_spec.threads)  # accelerate would choose where this is missing
+    openmp.wait_briefly()
     import torch
     import transformers
 

@@ -33,10 +33,11 @@ from typing import Any, NoReturn
 import psutil
 
 from training.code_version import code_version
-from training.process import prctl, torchrun
+from training.process import openmp, prctl, torchrun
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # no thread pool before the fork; a stage sets torch's own count
+openmp.wait_briefly()
 os.environ.setdefault(
     "JE_ARROW_MALLOC_CONF", "background_thread:false"
 )  # pyarrow's allocator would start one

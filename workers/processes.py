@@ -145,6 +145,7 @@ def minimal_environment() -> dict[str, str]:
         "NCCL_",
         "HF_",
         "OMP_",
+        "GOMP_",
         "MKL_",
         "PYTORCH_",
         "TORCH_",
