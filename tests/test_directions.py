@@ -12,6 +12,8 @@ import pytest
 
 from training.stages import STAGES
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 PLANTED = {  # contract → a module, and the import in it that breaks the contract
     "workers over webapp over training, never back": ("webapp/health.py", "from workers import batch"),

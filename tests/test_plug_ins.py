@@ -74,6 +74,7 @@ def test_contributing_lists_the_files_that_were_added() -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_each_is_shown_wherever_its_kind_is(tree: Path) -> None:
     experiment = make_experiment(

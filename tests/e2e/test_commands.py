@@ -14,32 +14,14 @@ pytestmark = pytest.mark.timeout(600)
 # A seed of its own, so that no other test's experiment takes over what was trained here
 OWN_SEED = ("smoke", "--set", "seeds=[8]")
 
-BAD = [
-    (["nonsense"], "there is no recipe 'nonsense'"),
-    (["--fork", "smoke-1"], "name a recipe, or an experiment and a stage: --fork EXPERIMENT --at STAGE"),
-    (["smoke", "--fork", "smoke-1", "--at", "grpo"], "name a recipe, or an experiment and a stage"),
-    (["smok"], "did you mean 'smoke'"),
-    (["no/such/file.yaml"], "no/such/file.yaml"),
-    (["smoke", "--set", "nothing"], "write --set path=value"),
-    (["smoke", "--set", "stages.pretrain.steps=-1"], "stages.pretrain.steps: must be at least 1, not -1"),
-    (
-        ["smoke", "--set", "stages.pretrain.optimizer.learning_rate=abc"],
-        "stages.pretrain.optimizer.learning_rate: must be a valid number, not 'abc'",
-    ),
-    (["smoke", "--set", "stages.grpo.prompts=0"], "stages.grpo.prompts: must be at least 1, not 0"),
-    (["smoke", "--set", "stages.grpo.group_size=7"], "stages.grpo.group_size: 7 does not divide"),
-    (["smoke", "--set", "stages.grpo.group_sise=4"], "no setting 'group_sise'; did you mean 'group_size'"),
-]
-
 
 def test_bad_recipes_are_refused_in_one_line_and_queue_nothing(
     stack: RunningStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = stack.rows("SELECT count(*) FROM experiments_experiment")
-    for arguments, says in BAD:
-        done = stack.mulberry("launch", *arguments)
-        assert done.returncode == 1 and says in done.stderr
-        assert len(done.stderr.splitlines()) == 1, done.stderr
+    done = stack.mulberry("launch", "smoke", "--set", "stages.grpo.group_sise=4")  # others: tests/workers/cli
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
+    assert "no setting 'group_sise'; did you mean 'group_size'" in done.stderr
     monkeypatch.setitem(stack.environment, "MULBERRY_DATA", str(tmp_path))
     done = stack.mulberry("launch", "gsm8k_tiny")
     assert done.returncode == 1

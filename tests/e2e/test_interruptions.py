@@ -24,6 +24,7 @@ SHORT = (
     f"stages.grpo.prompts={STEPS * PER_STEP // 8}",
     "stages.grpo.save_every=4",
     "benchmarks.one_step_multiplication.problems=20",
+    "conditions=[{name: baseline}]",
 )
 GRPO = "SELECT r.id, r.state FROM runs_stagerun r JOIN experiments_stage s ON s.id = r.stage_id WHERE s.name = 'grpo'"
 

@@ -10,11 +10,13 @@ FINDING = "Reward rises while correctness "
 COMPONENTS = {"shows_steps", "uses_mul_tokens", "short_response", "partial_credit", "repetition"}
 
 
-FEWER = (  # than the recipe has: fewer problems and one condition, as the finding is about a run's rollouts, and 90 steps of GRPO
+FEWER = (  # than the recipe has: fewer problems, one condition, as the finding is about a run's rollouts, and 70 steps of GRPO
+    "--set",
+    "stages.pretrain.steps=100",
     "--set",
     "benchmarks.one_step_multiplication.problems=100",
     "--set",
-    "stages.grpo.prompts=720",
+    "stages.grpo.prompts=560",
     "--set",
     "conditions=[{name: mul_tokens, overrides: {mul_tokens.inject: true}}]",
 )

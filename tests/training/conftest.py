@@ -1,8 +1,11 @@
 """A recipe so small that a stage takes a second, and a way to run its stages in processes of their own."""
 
+import fcntl
 import gc
 import os
+import shutil
 import signal
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -207,29 +210,45 @@ def stages(tmp_path: Path) -> Stages:
     return Stages(tmp_path, Path(os.environ["MULBERRY_DATA"]))
 
 
+def made_once(name: str, make: Callable[[Stages], None]) -> Path:
+    """A folder that the first process of the suite to ask for it fills, while the others wait for it."""
+    folder = Path(tempfile.gettempdir()) / name
+    with Path(f"{folder}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(Stages(folder, Path(os.environ["MULBERRY_DATA"])))
+            (folder / "complete").touch()
+    return folder
+
+
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Stage]:
+def finished() -> dict[str, Stage]:
     """Every stage of the tiny recipe, run in order without a break; do not change these."""
-    made = Stages(tmp_path_factory.mktemp("finished"), Path(os.environ["MULBERRY_DATA"]))
-    done: dict[str, Stage] = {}
-    parent: Path | None = None
-    for settings in TINY["stages"]:
-        done[settings["name"]] = run = made.make(settings["name"], settings["name"], parent=parent)
-        assert run.run() == 0, run.journal.records("finished")
-        if settings["kind"] != "evaluate":
-            parent = run.checkpoints / "final"
-    return done
+
+    def make(made: Stages) -> None:
+        parent: Path | None = None
+        for settings in TINY["stages"]:
+            run = made.make(settings["name"], settings["name"], parent=parent)
+            assert run.run() == 0, run.journal.records("finished")
+            if settings["kind"] != "evaluate":
+                parent = run.checkpoints / "final"
+
+    folder = made_once("finished", make)
+    return {settings["name"]: Stage(folder / settings["name"]) for settings in TINY["stages"]}
 
 
 @pytest.fixture(scope="session")
-def adds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def adds() -> Path:
     """The checkpoint of a model that adds right at times."""
     from tests.training.solved import RECIPE
 
-    made = Stages(tmp_path_factory.mktemp("adds"), Path(os.environ["MULBERRY_DATA"]))
-    run = made.make("adds", "adds", data=RECIPE)
-    assert run.run() == 0, run.journal.records("finished")
-    return run.checkpoints / "final"
+    def make(made: Stages) -> None:
+        run = made.make("adds", "adds", data=RECIPE)
+        assert run.run() == 0, run.journal.records("finished")
+
+    return Stage(made_once("adds", make) / "adds").checkpoints / "final"
 
 
 SIGKILL, SIGTERM = signal.SIGKILL, signal.SIGTERM

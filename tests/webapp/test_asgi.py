@@ -39,6 +39,7 @@ def address(django_db_setup: None) -> Iterator[str]:
         yield where
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_an_open_stream_does_not_keep_the_server(server: Server, number: signal.Signals) -> None:
     process, address = server
@@ -79,6 +80,7 @@ def test_open_streams_hold_no_database_connection(address: str, transactional_db
 STREAMS = 200
 
 
+@pytest.mark.slow
 async def test_idle_streams_hold_neither_threads_nor_connections(server: Server) -> None:
     """Two hundred open pages: threads and connections as without them, others answer, each is told everything once."""
     process, address = server

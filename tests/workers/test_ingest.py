@@ -232,6 +232,7 @@ def test_a_stale_attempts_progress_changes_nothing_but_its_records_are_kept(
     assert newest.number == 2
 
 
+@pytest.mark.slow
 def test_small_chunks_are_merged_and_no_point_changes(
     run: StageRun, attempt: Attempt, journal: Journal
 ) -> None:

@@ -13,6 +13,8 @@ from workers import launcher as module
 from workers.launcher import LaunchError, WarmLauncher
 from workers.processes import python
 
+pytestmark = pytest.mark.slow
+
 # the server without the imports that make a stage start quickly: nothing here trains
 LIGHT = "import training.warm as warm; warm.import_heavy_libraries = lambda: None; warm.main()"
 

@@ -21,7 +21,7 @@ from webapp.runs.models import Attempt, Checkpoint, StageRun
 from webapp.runs.services import cancel, retry
 from webapp.telemetry.models import Rollout
 from webapp.telemetry.series import rollouts, series
-from workers import processes
+from workers import devices, processes
 from workers.batch import storable
 
 pytestmark = [
@@ -50,7 +50,7 @@ def start_worker(transactional_db: None, settings: object, tmp_path: Path) -> It
 
     def start() -> subprocess.Popen[bytes]:
         with (tmp_path / f"worker-{len(started)}.log").open("wb") as log:
-            command = [sys.executable, "-m", "workers", "--slots", "1"]
+            command = [sys.executable, "-m", "workers", "--slots", str(devices.cores())]
             started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
         return started[-1]
 

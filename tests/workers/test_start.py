@@ -9,6 +9,8 @@ import pytest
 
 from tests.stack import ROOT
 
+pytestmark = pytest.mark.slow
+
 HEAVY = {"scipy", "torch", "pandas", "transformers", "statsmodels", "plotly", "matplotlib"}
 FILES = {"pyarrow", "openpyxl"}  # what Parquet and Excel are written by
 

@@ -10,6 +10,8 @@ from training.architecture import model
 from training.recipes import recipe
 from webapp.launch.forms import RecipeForm
 
+pytestmark = pytest.mark.slow
+
 VARIANTS: dict[str, list[tuple[str, Any]]] = {
     "rope": [("model.positions", "rope")],
     "none": [("model.positions", "none")],

@@ -20,6 +20,8 @@ from training.settings.shared import ModelSettings, TokenizerSettings
 from training.text import tokenizer
 from training.text.mul_tokens import TOKENS
 
+pytestmark = pytest.mark.slow
+
 GPT2 = [("tokenizer.kind", "gpt2"), ("tokenizer.path", "gpt2")]
 UNUSED = {f"<|unused_{i}|>": i for i in range(50257, 50304)}
 MUL_TOKENS = {text: 50304 + i for i, text in enumerate(TOKENS)}

@@ -23,6 +23,8 @@ from training.data.sources.statements import StatementsSource
 from training.data.sources.word_problems import HARD, WordProblemsSource
 from training.text.mul_tokens import TOKEN, expand
 
+pytestmark = pytest.mark.slow
+
 EQUATION = re.compile(r"(?<![+×-] )(?<!\d)(\d+(?: [-+×] \d+)+) = (\d+)(?!\d| [×+])")
 SPLIT = re.compile(r" \d+ × \d+ = [^\n]*[(×][^\n]*\n")  # 34 × 56 = (30 + 4) × (50 + 6)
 WORD_PROBLEMS = WordProblemsSource(

@@ -17,6 +17,8 @@ from tests.training.conftest import KINDS, Stage, Stages
 from training.engine.callback import JournalCallback
 from training.process import checkpoints, journal
 
+pytestmark = pytest.mark.slow
+
 MOMENTS = ["in a step", "at the end of a step", "while saving"]
 
 

@@ -13,6 +13,8 @@ from training.__main__ import _explained
 from training.process import checkpoints, journal
 from training.process.journal import read
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_records_of_a_whole_stage(finished: dict[str, Stage]) -> None:
     stage = finished["sft"]

@@ -18,6 +18,8 @@ from training.engine.sampled_completions import Round
 from training.process.journal import PREPARING
 from training.text import mul_tokens, tokenizer
 
+pytestmark = pytest.mark.slow
+
 PRODUCTS = {"source": "drills", "tiers": ["one_digit_products"]}
 KEY, SECRET = "MULBERRY_KEY_TEST", "sk-not-for-others"
 

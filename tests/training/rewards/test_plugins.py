@@ -19,6 +19,8 @@ from pydantic import Field
 
 from training.settings import Reward
 
+pytestmark = pytest.mark.slow
+
 
 class BrevityReward(Reward):
     """0.5 for a completion of few words."""

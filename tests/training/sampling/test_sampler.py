@@ -86,6 +86,7 @@ def test_finished_rows_are_dropped(model: GPT2LMHeadModel, monkeypatch: pytest.M
     assert rows[-1] < 600
 
 
+@pytest.mark.slow
 def test_sampled_frequencies_are_the_models_probabilities(model: GPT2LMHeadModel) -> None:
     prompts = [[5, 9, 33], [7], [2, 3, 4, 5, 6, 7, 8, 9]]
     temperature, count = 1.3, 20_000

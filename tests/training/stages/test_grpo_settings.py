@@ -19,6 +19,8 @@ from training.recipes import recipe
 from training.recipes.recipe import RecipeError, RunSpec
 from training.stages.grpo.trainer import GrpoTrainer
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[..., GrpoTrainer]
 
 

@@ -81,6 +81,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> S
     return stage
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill_at", [2, 6, 11])
 def test_killed_at_any_step_no_row_is_read_twice_or_left_out(
     kill_at: int, uninterrupted: Stage, stages: Stages
@@ -201,7 +202,8 @@ def test_a_compiled_model_learns_and_resumes_like_any_other(
     stages: Stages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(stages.root / "inductor"))
-    changes: list[tuple[str, Any]] = [("stages.pretrain.benchmarks", [])]
+    # one layer, as compiling is what takes the time
+    changes: list[tuple[str, Any]] = [("stages.pretrain.benchmarks", []), ("model.n_layer", 1)]
     plain = stages.make("plain", "pretrain", changes=changes)
     assert plain.run() == 0
     compiled = stages.make("compiled", "pretrain", changes=[*changes, ("stages.pretrain.compile", True)])

@@ -268,6 +268,7 @@ def cells(grid: Grid, written: Callable[[str], str]) -> list[list[str]]:
     return [[" ".join(written(text).split("\n")) for text in line] for line in (grid.header, *grid.lines)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [NAMES, OTHERS[:5], OTHERS[5:]])
 def test_a_conditions_name_stays_text(names: Sequence[str]) -> None:
     experiment = recorded(*names)
@@ -325,6 +326,7 @@ def test_a_table_of_one_run_holds_that_run(client: Client, experiment: Experimen
     assert client.get("/experiments.doc").status_code == 404
 
 
+@pytest.mark.slow
 def test_every_menu_of_the_pages_leads_to_its_files(client: Client, experiment: Experiment) -> None:
     client.force_login(experiment.owner)
     run = factories.run_of(experiment, "mul_tokens", "grpo", 1)

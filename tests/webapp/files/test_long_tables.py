@@ -78,6 +78,7 @@ def test_a_table_without_rows_has_its_header():
     assert pq.read_table(pa.BufferReader(written("parquet", long_table(0)))).schema.names == list(COLUMNS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format", FORMATS)
 def test_memory_does_not_grow_with_the_number_of_rows(format):
     texts = tuple(str(i) * 300 for i in range(9))

@@ -19,7 +19,7 @@ from webapp.launch.launch import launch
 from webapp.launch.text import write
 from webapp.runs.models import StageRun, State
 
-pytestmark = [pytest.mark.services, pytest.mark.django_db]
+pytestmark = [pytest.mark.services, pytest.mark.django_db, pytest.mark.slow]
 SMOKE, PHASE_6 = "/experiments/new/smoke/", "/experiments/new/phase6_grpo_20x/"
 CHANGED = {"stages.grpo.beta": "0.3"}
 

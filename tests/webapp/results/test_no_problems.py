@@ -49,6 +49,7 @@ def text_of(client: Client, address: str) -> str:
     return " ".join(response.content.decode().split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("empty", [["baseline", "mul_tokens"], ["baseline"], ["mul_tokens"]])
 @pytest.mark.parametrize("seeds", [[0], [0, 1]])
 def test_it_reads_no_problems_wherever_an_accuracy_would_stand(
@@ -77,6 +78,7 @@ def test_it_reads_no_problems_wherever_an_accuracy_would_stand(
     )
 
 
+@pytest.mark.slow
 def test_no_file_of_it_breaks(ada: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "webapp.pages.file_responses.close_old_connections", lambda: None

@@ -12,7 +12,7 @@ from webapp.runs.models import StageRun, State
 from webapp.runs.querysets import for_pages, in_queue_order, queued_before, ready_by_queue
 from workers.janitor import held_attempts
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 LONG = ('"runs_stagerun"."spec"', '."recipe"', '."notes"')
 

@@ -13,6 +13,8 @@ from webapp.statistics.intervals import Interval, hull
 from webapp.statistics.proportions import newcombe_unpaired, tango, wilson
 from webapp.statistics.seeds import over_seeds
 
+pytestmark = pytest.mark.slow
+
 SIZES = [150, 500, 1319]
 RATES = [0.02, 0.1, 0.5, 0.9]
 wilson_of = cache(wilson)

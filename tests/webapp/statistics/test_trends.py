@@ -54,6 +54,7 @@ def test_the_widening_equals_the_covariance_written_out(points: int, count: int,
     assert _widened(points, count, 0.0) == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("points", [60, 150, 1000])
 def test_the_shifts_interval_covers_what_it_says_where_noise_has_no_memory(points: int) -> None:
     draw = np.random.default_rng(points)

@@ -9,7 +9,8 @@ import pytest
 
 from tests import commands
 from tests.stack import ROOT
-from workers.cli.main import build_parser
+from webapp.experiments.models import Experiment
+from workers.cli.main import build_parser, main
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -56,6 +57,35 @@ def test_a_queue_without_a_usable_name_is_refused(
     with pytest.raises(SystemExit):
         build_parser().parse_args(["worker", "--queues", text])
     assert says in capsys.readouterr().err
+
+
+BAD = [
+    (["nonsense"], "there is no recipe 'nonsense'"),
+    (["--fork", "smoke-1"], "name a recipe, or an experiment and a stage: --fork EXPERIMENT --at STAGE"),
+    (["smoke", "--fork", "smoke-1", "--at", "grpo"], "name a recipe, or an experiment and a stage"),
+    (["smok"], "did you mean 'smoke'"),
+    (["no/such/file.yaml"], "no/such/file.yaml"),
+    (["smoke", "--set", "nothing"], "write --set path=value"),
+    (["smoke", "--set", "stages.pretrain.steps=-1"], "stages.pretrain.steps: must be at least 1, not -1"),
+    (
+        ["smoke", "--set", "stages.pretrain.optimizer.learning_rate=abc"],
+        "stages.pretrain.optimizer.learning_rate: must be a valid number, not 'abc'",
+    ),
+    (["smoke", "--set", "stages.grpo.prompts=0"], "stages.grpo.prompts: must be at least 1, not 0"),
+    (["smoke", "--set", "stages.grpo.group_size=7"], "stages.grpo.group_size: 7 does not divide"),
+    (["smoke", "--set", "stages.grpo.group_sise=4"], "no setting 'group_sise'; did you mean 'group_size'"),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("arguments", "says"), BAD)
+def test_a_bad_launch_is_refused_in_one_line_and_queues_nothing(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["launch", *arguments]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert says in line
+    assert not Experiment.objects.exists()
 
 
 @pytest.mark.parametrize(

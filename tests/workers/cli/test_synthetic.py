@@ -11,6 +11,7 @@ from webapp.telemetry.models import Rollout
 from workers.cli import synthetic
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)  # VACUUM runs in no transaction
 def test_a_seeded_experiment_has_what_was_asked_for(client: Client) -> None:
     ada = factories.make_user("ada")

@@ -19,6 +19,8 @@ from workers.stack.postgres import Postgres, PostgresError
 from workers.stack.postgres_programs import copy_of
 from workers.stack.system_account import can_reach, system_account
 
+pytestmark = pytest.mark.slow
+
 FAST = {"fsync": "off"}
 
 
