@@ -11,6 +11,8 @@ import pytest
 
 from tests.training.conftest import TINY
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[3]
 BREVITY = '''
 from typing import Literal
@@ -18,8 +20,6 @@ from typing import Literal
 from pydantic import Field
 
 from training.settings import Reward
-
-pytestmark = pytest.mark.slow
 
 
 class BrevityReward(Reward):
