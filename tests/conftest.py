@@ -101,6 +101,15 @@ def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
         POSTGRES.start()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def flushed_quickly() -> Iterator[None]:
+    """What tests that commit have stored is removed as tests/rows.py does."""
+    from tests.rows import flushed_by_delete
+
+    with flushed_by_delete():
+        yield
+
+
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Real data: the whole sets where MULBERRY_DATA names them, else the samples in tests/data."""
