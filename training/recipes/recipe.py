@@ -78,8 +78,8 @@ class Recipe(Settings):
         description="McNemar's test of one seed's right and wrong",
         json_schema_extra={
             "options": {
-                "midp": "mid-p: agrees best with the interval beside it",
-                "exact": "exact: never above its level, and less able to show a difference",
+                "midp": "agrees best with the interval beside it",
+                "exact": "never above its level, and less able to show a difference",
             }
         },
     )
