@@ -48,7 +48,9 @@ for name in ("MULBERRY_STORAGE", "MULBERRY_CACHE"):
     os.environ.pop(name, None)
 for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[name] = "1"  # tests run side by side, each on one core
-os.environ["TORCHINDUCTOR_VEC_ISA_OK"] = "0"  # kernels without vector instructions, which compile in half the time
+os.environ["TORCHINDUCTOR_VEC_ISA_OK"] = (
+    "0"  # kernels without vector instructions, which compile in half the time
+)
 if POSTGRES:
     os.environ["DATABASE_URL"] = POSTGRES.url
 os.environ["DJANGO_SETTINGS_MODULE"] = "webapp.settings"

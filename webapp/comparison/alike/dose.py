@@ -121,6 +121,11 @@ def of_experiment(experiment: Experiment) -> list[Dose]:
     )
 
 
+def totals_and_sources(found: Sequence[Dose]) -> tuple[list[Dose], list[Dose]]:
+    """The doses of whole stages, and those of single sources."""
+    return [one for one in found if one.source == ALL], [one for one in found if one.source != ALL]
+
+
 def sheet(found: Sequence[Dose]) -> Sheet:
     """The doses for programs and for people."""
     columns = [

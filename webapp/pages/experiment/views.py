@@ -33,7 +33,7 @@ def experiment(request: HttpRequest, name: str) -> HttpResponse:
         "choice": choice,
         "address": choice.address(found),
         "table": None if found.imported else settings_table(found, choice),
-        "doses": dose.sheet(found_doses).page_view if found_doses else None,
+        "doses": [dose.sheet(rows).page_view for rows in dose.totals_and_sources(found_doses) if rows],
         "outdated": [] if found.imported else regrading.outdated(found),
     }
     return render(request, "experiments/experiment.html", context)
