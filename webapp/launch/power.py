@@ -222,11 +222,11 @@ def power(
     share of an earlier experiment and its name, `measured` how the contrast scattered in one; `accuracies` are what the
     conditions start from, where the recipe says nothing of what is expected; `discordant` and `wished` go before.
     """
-    asked = [b for b in recipe.benchmarks if b.benchmark == recipe.primary.benchmark]
-    asked += [b for s in recipe.stages for b in s.benchmarks or [] if b.benchmark == recipe.primary.benchmark]
+    asked = recipe.primary_benchmark_by_stage
     compared = [place for place in contrasts(recipe.primary, recipe.design) if place not in same]
     if not asked or not compared:
         return None
+    fewest = min(problems(asked[stage]) for stage, _ in compared)  # last stages may ask different numbers
     metric = recipe.primary.metric
     expected = _expected(recipe.expected_accuracy or accuracies) if metric == "accuracy" else None
     assumed = (
@@ -235,8 +235,8 @@ def power(
     share, source = (discordant, "") if discordant is not None else known or (assumed, "")
     return Power(
         benchmark=recipe.primary.benchmark,
-        problems=problems(asked[0]),
-        available=max(BENCHMARKS[recipe.primary.benchmark].size, problems(asked[0])),
+        problems=fewest,
+        available=max(BENCHMARKS[recipe.primary.benchmark].size, fewest),
         seeds=recipe.primary.decide(len(recipe.seeds)),
         alpha=recipe.alpha * (1 - LOOK) if recipe.primary.interim else recipe.alpha,
         comparisons=len(compared),

@@ -160,6 +160,24 @@ def test_an_assumed_discordance_can_occur_at_the_expected_accuracy() -> None:
         smoke(("expected_accuracy", [4]))
 
 
+def test_the_problems_are_those_that_the_deciding_stage_asks() -> None:
+    """The recipe asks 150 problems after every other stage; they were planned with."""
+    own = {
+        "benchmark": "one_step_multiplication",
+        "problems": 600,
+        "decoding": "greedy",
+        "max_new_tokens": 64,
+    }
+    recipe = smoke(("stages.grpo.benchmarks", [own]))
+    found = power(recipe)
+    assert found is not None and found.problems == 600
+    assert found.sentences[0].startswith("600 problems of one_step_multiplication show a difference of ")
+    before = power(recipes.build(recipe, [("primary.stage", "curriculum")]))
+    assert before is not None and before.problems == 150
+    elsewhere = power(recipes.build(recipe, [("benchmarks", [])]))
+    assert elsewhere is not None and elsewhere.problems == 600
+
+
 def test_form_and_dry_run_show_the_same(client: Client) -> None:
     ran(smoke(), six_seeds())
     client.force_login(factories.make_user("ada"))
