@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from math import sqrt
 
 from training.benchmarks import BENCHMARKS
-from training.recipes.metric_names import AMOUNTS
+from training.recipes.metric_names import AMOUNTS, PASS_AT
 from training.recipes.plan import problems
-from training.recipes.planned_question import Contrast, contrasts
+from training.recipes.planned_question import NEEDS_START, Contrast, contrasts
 from training.recipes.recipe import Recipe
 from webapp.launch.measured_contrast import MeasuredContrast
 from webapp.launch.power_grid import MOST_SEEDS, PowerGrid
@@ -52,10 +52,11 @@ class Power:
     comparisons: int  # that share alpha
     contrast: Contrast
     margin: float | None  # of equivalence
-    discordant: float  # of shares
-    discordant_from: str  # the experiment that showed it; empty: assumed
+    discordant: float  # of shares: between the two, of an interaction between before and after in each
+    discordant_from: str  # the experiment that showed it; empty: assumed or wished
     wished: float
     measured: MeasuredContrast | None = None
+    metric: str = "accuracy"
     unit: str = "points"
     expected: tuple[float, float] | None = None  # accuracies of baseline and condition
 
@@ -179,18 +180,20 @@ class Power:
     def _takes(self) -> list[str]:
         shared = f" that {self.comparisons} comparisons share" if self.comparisons > 1 else ""
         takes = f"With α {self.alpha:g}{shared}, power {CHANCE:.0%}".replace("%", " %")
+        of_means = self.of_amounts or self.contrast == "interaction" or PASS_AT.fullmatch(self.metric)
+        if of_means and self.measured and (self.of_amounts or self.discordant_from):
+            what = "difference of gains" if self.contrast == "interaction" else "difference"
+            scatter = f"{self._text(self.measured.scatter)} (standard deviation, {self.measured.experiment})"
+            return [f"{takes} and one problem’s {what} scattering by {scatter}."]
         if self.of_amounts:
-            if self.measured is None:
-                return [f"{takes}."]
-            scatter = f"one problem’s difference scattering by {self._text(self.scatter)} (standard deviation, {self.measured.experiment})"
-            return [f"{takes} and {scatter}."]
+            return [f"{takes}."]
         source = "an assumption: nothing like it has run here"
         if self.discordant_from:
             source = f"as many as in {self.discordant_from}"
         elif self.expected and self.discordant != ASSUMED_DISCORDANT:
             source = "an assumption"
         said = [
-            f"{takes} and {100 * self.discordant:.3g} % of the problems solved by only one of the two ({source})."
+            f"{takes} and {100 * self.discordant:.3g} % of the problems {self._discordant_word} ({source})."
         ]
         if self.expected and (possible := self.possible) and not self.discordant_from:
             rates = " and ".join(f"{100 * one:.3g}" for one in dict.fromkeys(self.expected))
@@ -199,6 +202,14 @@ class Power:
             cannot = f": {100 * self.discordant:.3g} % cannot occur" if impossible else ""
             said.append(f"At the expected accuracy of {rates} % it can be {ends} %{cannot}.")
         return said
+
+    @property
+    def _discordant_word(self) -> str:
+        right = self.metric == "accuracy" or PASS_AT.fullmatch(self.metric)
+        counts = f"in which the {self.metric.replace('_', ' ')} counts"
+        if self.discordant_from and self.contrast in NEEDS_START:
+            return f"{'solved' if right else counts} only before or only after the stage"
+        return f"{'solved by' if right else counts} only one of the two"
 
     def _text(self, of: float) -> str:
         if not self.of_amounts:
@@ -210,7 +221,6 @@ def power(
     recipe: Recipe,
     *,
     same: Collection[tuple[str, str]] = (),
-    known: tuple[float, str] | None = None,
     measured: MeasuredContrast | None = None,
     accuracies: Sequence[float] = (),
     discordant: float | None = None,
@@ -218,9 +228,9 @@ def power(
 ) -> Power | None:
     """Power of the planned question; None where it compares nothing.
 
-    `same` are (stage, condition) that share the baseline's run, so that they are not compared; `known` is the discordant
-    share of an earlier experiment and its name, `measured` how the contrast scattered in one; `accuracies` are what the
-    conditions start from, where the recipe says nothing of what is expected; `discordant` and `wished` go before.
+    `same` are (stage, condition) that share the baseline's run, so that they are not compared; `measured` is how the
+    contrast scattered in an earlier experiment; `accuracies` are what the conditions start from, where the recipe says
+    nothing of what is expected; `discordant` and `wished` go before.
     """
     asked = recipe.primary_benchmark_by_stage
     compared = [place for place in contrasts(recipe.primary, recipe.design) if place not in same]
@@ -232,7 +242,10 @@ def power(
     assumed = (
         ASSUMED_DISCORDANT if expected is None else min(ASSUMED_DISCORDANT, discordance_by_chance(*expected))
     )
-    share, source = (discordant, "") if discordant is not None else known or (assumed, "")
+    share, source = assumed if discordant is None else discordant, ""
+    if discordant is None and measured and metric not in AMOUNTS:
+        gains = 2 if recipe.primary.contrast == "interaction" else 1
+        share, source = measured.mean_square / gains, measured.experiment
     return Power(
         benchmark=recipe.primary.benchmark,
         problems=fewest,
@@ -246,6 +259,7 @@ def power(
         discordant_from=source,
         wished=_wished(wished, metric, measured),
         measured=measured,
+        metric=metric,
         unit=metric.removesuffix("_per_response").replace("_", "-") if metric in AMOUNTS else "points",
         expected=expected,
     )

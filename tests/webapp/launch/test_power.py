@@ -13,7 +13,7 @@ from webapp.launch.launch import launch
 from webapp.launch.measured_contrast import MeasuredContrast, measured_contrast
 from webapp.launch.planning import propose
 from webapp.launch.power import power
-from webapp.results.models import Outcome
+from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import Attempt, StageRun, State
 from webapp.statistics.new_problems import Components
 from webapp.statistics.power import discordance_by_chance, possible_discordance
@@ -22,7 +22,9 @@ from workers.cli.commands import plan
 pytestmark = pytest.mark.django_db
 DISCORDANT, SPREAD = 0.198, 0.059  # audited: of smoke-2, 6 seeds of 150 problems
 RESIDUAL = 0.15
-SMOKE_2 = MeasuredContrast("smoke-2", 6, 150, 0.44, Components(SPREAD**2 - RESIDUAL / 150, 0.02, RESIDUAL))
+SMOKE_2 = MeasuredContrast(
+    "smoke-2", 6, 150, 0.44, DISCORDANT, Components(SPREAD**2 - RESIDUAL / 150, 0.02, RESIDUAL)
+)
 
 
 def smoke(*changes: tuple[str, Any], seeds: int = 6) -> recipes.Recipe:
@@ -117,8 +119,75 @@ def test_a_gain_and_an_interaction_have_a_spread_of_their_own() -> None:
     found = measured_contrast(recipe)
     assert found is not None
     assert found.spread(150) == pytest.approx((gains[1] - gains[0]).mean(axis=1).std(ddof=1))
-    one = measured_contrast(smoke(("primary.contrast", "gain"), ("primary.condition", "mul_tokens")))
+    planned = propose(recipe).power
+    assert planned is not None
+    assert planned.discordance == pytest.approx(((gains[1] - gains[0]) ** 2).mean())
+    scatter = f"one problem’s difference of gains scattering by {100 * found.scatter:.1f} points (standard deviation, smoke-1)"
+    assert scatter in planned.sentences[2]
+    gain = smoke(("primary.contrast", "gain"), ("primary.condition", "mul_tokens"))
+    one = measured_contrast(gain)
     assert one is not None and one.spread(150) == pytest.approx(gains[1].mean(axis=1).std(ddof=1))
+    planned = propose(gain).power
+    assert planned is not None and planned.discordant == pytest.approx((gains[1] != 0).mean())
+    assert (
+        "of the problems solved only before or only after the stage (as many as in smoke-1)"
+        in planned.sentences[2]
+    )
+
+
+def test_what_was_measured_is_of_the_planned_metric_and_condition() -> None:
+    """Not the accuracy, nor of conditions that are not asked about."""
+    both = [*smoke().model_dump(mode="json")["conditions"], {"name": "third"}]
+    every = six_seeds()
+    ran(smoke(("conditions", both)), every | {("third", seed): [True] * 150 for seed in range(6)})
+    draw = np.random.default_rng(4)
+    for outcome in (outcomes := list(Outcome.objects.order_by("pk"))):
+        outcome.repeats = bool(draw.random() < 0.2)
+    Outcome.objects.bulk_update(outcomes, ["repeats"])
+    asked = ("primary.condition", "mul_tokens")
+    differences = np.array([np.array(every["mul_tokens", s], int) - every["baseline", s] for s in range(6)])
+    planned = propose(smoke(("conditions", both), asked)).power
+    assert planned is not None and planned.discordant == pytest.approx((differences != 0).mean())
+    planned = propose(smoke(("conditions", both), asked, ("primary.metric", "repetition_rate"))).power
+    assert planned is not None and planned.discordant == pytest.approx(0.32, abs=0.05)
+    said = "of the problems in which the repetition rate counts only one of the two (as many as in smoke-1)"
+    assert said in planned.sentences[2]
+
+
+def test_pass_at_k_goes_by_its_own_samples() -> None:
+    asked = (("benchmarks.one_step_multiplication.samples", 4), ("primary.metric", "pass_at_4"))
+    ran(smoke(*asked), six_seeds())
+    assert measured_contrast(smoke(*asked)) is None, (
+        "no samples yet, and greedy completions tell nothing of them"
+    )
+    draw = np.random.default_rng(5)
+    passed: dict[tuple[str, int], np.ndarray] = {}
+    for evaluation in Evaluation.objects.select_related("attempt__stage_run__condition"):
+        right = draw.random((150, 4)) < 0.2
+        run = evaluation.attempt.stage_run
+        passed[run.condition.name, run.seed] = right.any(axis=1).astype(float)
+        factories.add_samples(evaluation, right.tolist())
+        factories.next_seq(evaluation.attempt)
+    rows = np.array([passed["mul_tokens", seed] - passed["baseline", seed] for seed in range(6)])
+    found = measured_contrast(smoke(*asked))
+    assert found is not None and found.seeds == 6
+    assert found.scatter == pytest.approx(np.sqrt(rows.var(axis=1, ddof=1).mean()))
+    assert found.mean_square == pytest.approx((rows**2).mean())
+
+
+def test_different_graders_are_neither_paired_nor_taken_together() -> None:
+    every = six_seeds()
+    ran(smoke(), every)
+    newer = {("baseline", 0), ("baseline", 1), ("mul_tokens", 1)}
+    for evaluation in Evaluation.objects.select_related("attempt__stage_run__condition"):
+        run = evaluation.attempt.stage_run
+        if (run.condition.name, run.seed) in newer:
+            evaluation.settings["grader"] = "one_step_multiplication/2"
+            evaluation.save()
+    found = measured_contrast(smoke())
+    assert found is not None and found.seeds == 4
+    rows = np.array([np.array(every["mul_tokens", s], float) - every["baseline", s] for s in range(2, 6)])
+    assert found.spread(150) == pytest.approx(rows.mean(axis=1).std(ddof=1))
 
 
 def test_an_amount_has_a_power_line_in_its_unit_once_something_has_run() -> None:
