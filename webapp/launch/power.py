@@ -19,6 +19,7 @@ from webapp.statistics.power import (
     detectable_by_spread,
     detectable_mean,
     discordance_by_chance,
+    equivalence_by_spread,
     needed_for_equivalence,
     needed_for_mean,
     needed_problems,
@@ -94,6 +95,16 @@ class Power:
         """Smallest difference of two conditions that the test over seeds sees; None with one seed."""
         return None if self.seeds < 2 else self.seen_by(self.seeds, self.problems)
 
+    @property
+    def equivalence(self) -> float | None:
+        """Margin that the planned seeds show around a mean difference of 0; None with one seed, and of other contrasts."""
+        if self.margin is None or self.seeds < 2:
+            return None
+        spread = self.measured.spread(self.problems) if self.measured else None
+        if spread is None:
+            spread = self.scatter / sqrt(self.problems)
+        return equivalence_by_spread(spread, self.seeds, self.alone)
+
     def seen_by(self, seeds: int, problems: int) -> float:
         """Smallest difference that so many seeds show: by their measured spread, else were problems the only noise."""
         spread = self.measured.spread(problems) if self.measured else None
@@ -166,16 +177,31 @@ class Power:
         what, _ = WHAT[self.contrast]
         if self.conditions is None:
             return "One seed compares two checkpoints, not two conditions: another seed may turn the result round."
-        seeds = f"{self.seeds} seeds show {what} of {self._text(self.conditions)} between two conditions on these problems, "
-        spread = self.measured.spread(self.problems) if self.measured else None
-        if spread is None or self.measured is None:
-            seeds += "or only a larger one where seeds differ by more than their problems do."
+        scatter = self._seeds_scatter()
+        if self.equivalence is not None and self.margin is not None:
+            seeds = (
+                f"Two one-sided tests over {self.seeds} seeds reach ± {self._text(self.equivalence)} about the mean difference "
+                f"between two conditions on these problems, {scatter or 'or farther where seeds differ by more than their problems do.'}"
+                " A margin below that cannot be shown"
+            )
+            known = self.measured or not self.of_amounts  # else the two are in different units
+            seeds += f"; the planned one is ± {self._text(self.margin)}." if known else "."
         else:
-            seeds += (
-                f"as the {self.measured.seeds} seeds of {self.measured.experiment} scatter: by {self._text(spread)} "
-                f"(standard deviation of a seed’s difference, at {self.problems:,} problems)."
+            seeds = (
+                f"{self.seeds} seeds show {what} of {self._text(self.conditions)} between two conditions on these problems, "
+                f"{scatter or 'or only a larger one where seeds differ by more than their problems do.'}"
             )
         return f"{seeds} Three are the least that can support a claim." if self.seeds < FEWEST else seeds
+
+    def _seeds_scatter(self) -> str:
+        """How the seeds of an earlier experiment did; empty where none tells."""
+        spread = self.measured.spread(self.problems) if self.measured else None
+        if spread is None or self.measured is None:
+            return ""
+        return (
+            f"as the {self.measured.seeds} seeds of {self.measured.experiment} scatter: by {self._text(spread)} "
+            f"(standard deviation of a seed’s difference, at {self.problems:,} problems)."
+        )
 
     def _takes(self) -> list[str]:
         shared = f" that {self.comparisons} comparisons share" if self.comparisons > 1 else ""

@@ -17,6 +17,7 @@ from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import Attempt, StageRun, State
 from webapp.statistics.new_problems import Components
 from webapp.statistics.power import discordance_by_chance, possible_discordance
+from webapp.statistics.seeds import within_over_seeds
 from workers.cli.commands import plan
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +84,28 @@ def test_the_grid_has_seeds_and_problems_for_the_wished_difference() -> None:
     )
     assert grid.lines[-1][:2] == ("seeds for 10", "5"), "9.8 points at 5 seeds"
     assert power(smoke(("primary.contrast", "equivalence"), ("primary.margin", 0.05))).grid is None  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("measured", [SMOKE_2, None])
+def test_equivalence_over_seeds_is_planned_by_the_two_one_sided_tests(
+    measured: MeasuredContrast | None,
+) -> None:
+    """The plan told the difference that 3 seeds show, 18.3 points, which is no answer to whether ± 5 points can be."""
+    asked = ("primary.contrast", "equivalence"), ("primary.margin", 0.05)
+    found = power(smoke(*asked, seeds=3), discordant=DISCORDANT, measured=measured)
+    assert found is not None and found.equivalence is not None
+    spread = SPREAD if measured else np.sqrt(DISCORDANT / 150)
+    seeds = spread * np.array([-1, 0, 1])  # of this standard deviation, without a difference
+    assert within_over_seeds(seeds, found.equivalence) == pytest.approx(0.05)
+    told = "± 9.9 points" if measured else "± 6.1 points"
+    assert f"Two one-sided tests over 3 seeds reach {told} about the mean difference" in found.sentences[1]
+    assert found.sentences[1].endswith(
+        " A margin below that cannot be shown; the planned one is ± 5.0 points."
+    )
+    assert ("as the 6 seeds of smoke-2 scatter" in found.sentences[1]) == bool(measured)
+    assert "show a difference" not in found.sentences[1]
+    assert power(smoke(*asked, seeds=1)).equivalence is None  # type: ignore[union-attr]
+    assert power(smoke(seeds=3)).equivalence is None  # type: ignore[union-attr]
 
 
 def test_spread_comes_from_the_newest_experiment_with_seeds_enough() -> None:
