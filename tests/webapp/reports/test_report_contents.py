@@ -83,6 +83,24 @@ def test_the_configuration_is_what_the_result_rests_on() -> None:
     assert "stages.grpo.beta</" in html
 
 
+def test_training_time_is_of_runs_that_succeeded() -> None:
+    """Two runs that ended after 6 and 12 minutes made 2 h into a mean of 46 min."""
+    recipe = recipes.build(recipes.shipped("phase6_grpo_20x"), [("seeds", [0, 1, 2])])
+    experiment = launched(recipe)
+    for seed, (state, hours) in enumerate(
+        ((State.SUCCEEDED, 2.0), (State.FAILED, 0.1), (State.CANCELLED, 0.2))
+    ):
+        run = factories.run_of(experiment, "baseline", "grpo", seed)
+        attempt = factories.make_attempt(run, state=state, device=f"cuda:{seed}")
+        Attempt.objects.filter(pk=attempt.pk).update(ended_at=attempt.started_at + timedelta(hours=hours))
+        StageRun.objects.filter(pk=run.pk).update(state=state)
+    told = lines_of(report(experiment), "grpo")["Training time"]
+    assert (
+        told
+        == "baseline 2 h 0 min, evaluations included; on cuda:0; 5 runs that have not succeeded are left out"
+    )
+
+
 def test_rollouts_are_told_in_times_of_the_baselines() -> None:
     recipe = recipes.build(recipes.shipped("phase6_grpo_20x"))
     experiment = launched(recipe)
