@@ -83,6 +83,17 @@ def test_the_configuration_is_what_the_result_rests_on() -> None:
     assert "stages.grpo.beta</" in html
 
 
+def test_benchmarks_that_a_stage_has_for_itself_are_told() -> None:
+    own = {"benchmark": "gsm8k", "problems": 200, "max_new_tokens": 256, "samples": 4}
+    changes = [("stages.tulu.benchmarks", []), ("stages.grpo.benchmarks", [own])]
+    text = report(launched(recipes.build(recipes.shipped("phase6_grpo_20x"), changes)))
+    label = "Benchmarks instead of the recipe’s"
+    assert lines_of(text, "tulu")[label] == "none" and label not in lines_of(text, "curriculum")
+    asked = "gsm8k: 200 problems, greedy, and 4 samples at temperature 0.8, up to 256 new tokens"
+    assert lines_of(text, "grpo")[label] == asked
+    assert "Benchmark gsm8k: all problems" in text
+
+
 def test_training_time_is_of_runs_that_succeeded() -> None:
     """Two runs that ended after 6 and 12 minutes made 2 h into a mean of 46 min."""
     recipe = recipes.build(recipes.shipped("phase6_grpo_20x"), [("seeds", [0, 1, 2])])
