@@ -177,6 +177,17 @@ def test_what_was_measured_is_of_the_planned_metric_and_condition() -> None:
     assert said in planned.sentences[2]
 
 
+def test_discordance_is_of_the_last_stage_that_runs_the_benchmark() -> None:
+    """It was looked for after the last stage of the list, which may run none."""
+    recipe = smoke(("stages.grpo.benchmarks", []))
+    every = six_seeds()
+    ran(recipe, every, "curriculum")
+    planned = propose(recipe).power
+    differences = np.array([np.array(every["mul_tokens", s], int) - every["baseline", s] for s in range(6)])
+    assert planned is not None and planned.discordant_from == "smoke-1"
+    assert planned.discordant == pytest.approx((differences != 0).mean())
+
+
 def test_pass_at_k_goes_by_its_own_samples() -> None:
     asked = (("benchmarks.one_step_multiplication.samples", 4), ("primary.metric", "pass_at_4"))
     ran(smoke(*asked), six_seeds())
