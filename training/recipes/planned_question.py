@@ -126,14 +126,19 @@ class Design:
 
 def contrasts(question: PlannedQuestion, design: Design) -> list[tuple[str, str]]:
     """The (stage, condition) that the question is about, which share its level between them."""
-    stages = design.last_stages() if question.stage is None else [question.stage]
-    if question.contrast in NEEDS_START:
-        stages = [stage for stage in stages if design.start_of(stage)]
     if question.condition is not None:
         conditions: Sequence[str] = [question.condition]
     else:
         conditions = design.conditions if question.contrast == "gain" else design.conditions[1:]
-    return [(stage, condition) for stage in stages for condition in conditions]
+    return [(stage, condition) for stage in _deciding(question, design) for condition in conditions]
+
+
+def _deciding(question: PlannedQuestion, design: Design) -> list[str]:
+    """The stages after which it is decided."""
+    stages = design.last_stages() if question.stage is None else [question.stage]
+    if question.contrast in NEEDS_START:
+        stages = [stage for stage in stages if design.start_of(stage)]
+    return stages
 
 
 def check(question: PlannedQuestion, design: Design, benchmarks: Iterable[str], seeds: int) -> None:
@@ -165,6 +170,7 @@ def check(question: PlannedQuestion, design: Design, benchmarks: Iterable[str], 
                 f"{question.benchmark} is run; name a stage that does"
             )
             raise error_at("primary.stage", text)
+    _check_samples(question, design)
     _check_margin(question)
     if question.seeds is not None and question.seeds > seeds:
         raise error_at(
@@ -184,6 +190,22 @@ def _check_metric(metric: str, samples: int) -> None:
         text = f"with {samples} samples a problem there is no {metric}; choose from {offered}, or raise the samples"
         raise error_at("primary.metric", text)
     raise error_at("primary.metric", f"there is no metric {metric!r}{nearest(metric, known)}")
+
+
+def _check_samples(question: PlannedQuestion, design: Design) -> None:
+    """Pass@k needs k samples after each stage that decides, and of a gain after the stage that it starts from."""
+    if not PASS_AT.fullmatch(question.metric):
+        return
+    needed = int(question.metric.removeprefix("pass_at_"))
+    for stage in _deciding(question, design):
+        start = design.start_of(stage) if question.contrast in NEEDS_START else None
+        for one in (start, stage):
+            if one is not None and (drawn := design.samples[one]) < needed:
+                text = (
+                    f"{question.metric} needs {needed} samples a problem of {question.benchmark} after {one}, which draws "
+                    f"{drawn}; raise its samples, or choose another metric or stage"
+                )
+                raise error_at("primary.metric", text)
 
 
 def _check_margin(question: PlannedQuestion) -> None:

@@ -203,18 +203,22 @@ class Recipe(Settings):
     @property
     def design(self) -> Design:
         """What the planned question is about."""
-        asked = {
-            stage.name: one.samples
-            for stage in self.stages
-            for one in (self.benchmarks if stage.benchmarks is None else stage.benchmarks)
-            if one.benchmark == self.primary.benchmark
-        }
         return Design(
             [condition.name for condition in self.conditions],
             {stage.name: stage.after for stage in self.stages},
             frozenset(stage.name for stage in self.stages if stage.leaves_checkpoint),
-            asked,
+            {stage: one.samples for stage, one in self.primary_benchmark_by_stage.items()},
         )
+
+    @property
+    def primary_benchmark_by_stage(self) -> dict[str, BenchmarkSettings]:
+        """The name of each stage that runs the planned question's benchmark → its settings there."""
+        return {
+            stage.name: one
+            for stage in self.stages
+            for one in (self.benchmarks if stage.benchmarks is None else stage.benchmarks)
+            if one.benchmark == self.primary.benchmark
+        }
 
     @model_validator(mode="after")
     def _steps_can_be_counted(self) -> "Recipe":

@@ -15,10 +15,10 @@ ATTEMPTS = 50  # the newest that are read: a plan must not wait
 
 def sentences(specs: Iterable[StageSpec], *, database: bool) -> list[str]:
     """A sentence for each source that an earlier run looked at, in whatever experiment, and one for the others."""
-    stages = {spec.stage: spec for spec in reversed(list(specs))}  # conditions and seeds learn the same
+    stages = {(spec.stage, spec.condition): spec for spec in reversed(list(specs))}  # seeds learn the same
     wanted: dict[tuple[str, str, str], str] = {}  # content, source, benchmark → the first stage that has it
     named: dict[tuple[str, str, str], str] = {}
-    for name, spec in reversed(stages.items()):
+    for (name, _), spec in reversed(stages.items()):
         for mixture in spec.settings.mixtures().values():
             for source in mixture:
                 if source.streams() is not None:
@@ -38,7 +38,7 @@ def sentences(specs: Iterable[StageSpec], *, database: bool) -> list[str]:
     for key, stage in wanted.items():
         if key in known:
             named[key] = stage
-    checks = merged((stage, known[key]) for key, stage in named.items())
+    checks = merged((stage, (), known[key]) for key, stage in named.items())
     said = [
         f"{one.source}: {one.text}, as an earlier run found."
         for one in checks

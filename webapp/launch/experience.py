@@ -1,4 +1,4 @@
-"""What a plan can know from this installation's earlier experiments: speeds, accuracies, how often two checkpoints differ."""
+"""What a plan can know from this installation's earlier experiments: speeds, accuracies."""
 
 from collections.abc import Sequence
 from statistics import fmean
@@ -8,9 +8,8 @@ from django.db.models import Q
 from training.recipes.hardware import Hardware
 from training.recipes.recipe import Recipe, StageSpec
 from training.settings.shared import BenchmarkSettings, ModelSettings
-from webapp.experiments.models import Experiment
 from webapp.launch import speeds
-from webapp.results.outcome_counts import latest_accuracies, pair_counts
+from webapp.results.outcome_counts import latest_accuracies
 from webapp.runs.models import StageRun, State
 
 
@@ -105,33 +104,6 @@ class MeasuredExperience(Speeds):
         )
         rates = [one.rate for one in found.values() if one.complete and one.rate is not None]
         return fmean(rates) if rates else None
-
-
-def discordant_share(recipe: Recipe) -> tuple[float, str] | None:
-    """Share of problems that only one of two conditions solved, and the experiment where it was so.
-
-    Of the newest experiment of the recipe at this size that asked the primary metric's problems of two conditions,
-    after its last stage, and in which they differed in any.
-    """
-    last = recipe.primary.stage or recipe.stages[-1].name
-    for experiment in Experiment.objects.filter(recipe_name=recipe.name, imported=False)[:3]:
-        runs = StageRun.objects.filter(
-            experiment=experiment,
-            stage__name=last,
-            spec__model__n_layer=recipe.model.n_layer,
-            spec__model__n_embd=recipe.model.n_embd,
-        )
-        found = latest_accuracies(runs.values_list("pk", flat=True), recipe.primary.benchmark)
-        evaluations: dict[int, list[int]] = {}
-        for run in runs.order_by("condition__position"):
-            if run.pk in found and found[run.pk].complete:
-                evaluations.setdefault(run.seed, []).append(found[run.pk].evaluation)
-        pairs = [(of_seed[0], other) for of_seed in evaluations.values() for other in of_seed[1:]]
-        counts = [one for one in pair_counts(pairs).values() if one.problems]
-        share = fmean((one.gained + one.lost) / one.problems for one in counts) if counts else 0.0
-        if share:  # with none at all nothing could be planned: two models that solve nothing, or everything
-            return share, experiment.name
-    return None
 
 
 def _shape(model: ModelSettings) -> tuple[object, ...]:

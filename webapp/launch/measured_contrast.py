@@ -1,19 +1,22 @@
 """How the planned contrast scattered in an earlier experiment of this installation: between seeds, problems, and the rest."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
 from django.core.cache import cache
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Sum
 
-from training.recipes.metric_names import AMOUNTS
+from training.recipes.metric_names import AMOUNTS, PASS_AT
 from training.recipes.planned_question import NEEDS_START, Design, contrasts
 from training.recipes.recipe import Recipe
 from webapp.experiments.models import Experiment
 from webapp.results.marks import marked
-from webapp.results.outcome_counts import latest_accuracies
+from webapp.results.models import Evaluation
+from webapp.results.outcome_counts import RATES, counted_tallies, latest_accuracies
+from webapp.results.samples import sampled
 from webapp.results.token_counts import Measured, measured
 from webapp.runs.models import Attempt, StageRun
 from webapp.statistics.new_problems import Components, components
@@ -32,6 +35,7 @@ class MeasuredContrast:
     seeds: int
     problems: int  # that each seed was asked
     scatter: float  # standard deviation between the problems of one seed
+    mean_square: float  # of that difference; of two marks of yes or no the share that is discordant
     components: Components | None  # None: fewer than FEWEST_SEEDS
 
     def spread(self, problems: int) -> float | None:
@@ -42,12 +46,9 @@ class MeasuredContrast:
 def measured_contrast(recipe: Recipe) -> MeasuredContrast | None:
     """What the newest experiment of the recipe at this size showed; one of FEWEST_SEEDS or more goes before.
 
-    None where none has results of the contrast, or its metric is a share other than accuracy or pass@k. Kept while no
-    evaluation comes in.
+    None where none has results of the contrast in which anything differed. Evaluations of different graders are neither
+    paired nor taken together. Kept until more is recorded of them.
     """
-    metric = recipe.primary.metric
-    if metric != "accuracy" and metric not in AMOUNTS:
-        return None
     experiments = list(Experiment.objects.filter(recipe_name=recipe.name, imported=False)[:LOOKED_AT])
     for experiment in sorted(experiments, key=lambda one: len(one.seeds) < FEWEST_SEEDS):
         if found := _of_experiment(recipe, experiment):
@@ -73,21 +74,24 @@ def _of_experiment(recipe: Recipe, experiment: Experiment) -> MeasuredContrast |
         _terms(recipe.primary.contrast, recipe.design, *place)
         for place in contrasts(recipe.primary, recipe.design)
     ]
-    wanted = {
-        (seed, place): [(sign, results[condition, stage, seed]) for sign, condition, stage in terms]
-        for place, terms in enumerate(every)
-        for seed in experiment.seeds
-        if all((condition, stage, seed) in results for _, condition, stage in terms)
-    }
+    wanted = _graded_alike(
+        {
+            (seed, place): [(sign, results[condition, stage, seed]) for sign, condition, stage in terms]
+            for place, terms in enumerate(every)
+            for seed in experiment.seeds
+            if all((condition, stage, seed) in results for _, condition, stage in terms)
+        }
+    )
     ids = sorted({one for terms in wanted.values() for _, one in terms})
     if not ids:
         return None
-    key = f"measured-contrast:{recipe.primary.metric}:{recipe.primary.contrast}:{hash(tuple(ids))}"
+    read = Evaluation.objects.filter(pk__in=ids).aggregate(news=Sum("attempt__journal_seq"))["news"]
+    key = f"measured-contrast-2:{recipe.primary.metric}:{recipe.primary.contrast}:{hash((*ids, read))}"
     known = cache.get(key)
     if known is None:
         values = _values(ids, recipe.primary.metric)
         tables = [
-            [_combined([(sign, values[one]) for sign, one in terms]) for (_, at), terms in wanted.items() if at == place]
+            [_combined([(sign, values.get(one)) for sign, one in terms]) for (_, at), terms in wanted.items() if at == place]
             for place in range(len(every))
         ]  # fmt: skip
         known = _summed([[row for row in rows if row is not None] for rows in tables], experiment.name) or ""
@@ -104,18 +108,36 @@ def _terms(contrast: str, design: Design, stage: str, condition: str) -> list[Te
     return gain if contrast == "gain" else [*gain, (1, baseline, start), (-1, baseline, stage)]
 
 
+def _graded_alike(
+    wanted: Mapping[tuple[int, int], list[tuple[int, int]]],
+) -> dict[tuple[int, int], list[tuple[int, int]]]:
+    """The (seed, contrast) all of whose evaluations have one grader, which is the one that most of them have."""
+    ids = {one for terms in wanted.values() for _, one in terms}
+    grader = dict(Evaluation.objects.filter(pk__in=ids).values_list("pk", "settings__grader"))
+    used = {place: {grader[one] for _, one in terms} for place, terms in wanted.items()}
+    alike = Counter(name for names in used.values() if len(names) == 1 for name in names if name is not None)
+    most = {name for name, _ in alike.most_common(1)}
+    return {place: terms for place, terms in wanted.items() if used[place] == most}
+
+
 def _values(evaluations: Sequence[int], metric: str) -> dict[int, Measured]:
+    """What the metric counts, problem by problem; of pass@k where as many samples are there."""
     if metric in AMOUNTS:
         return measured(evaluations, metric.removesuffix("_per_response"))
-    return marked(evaluations, "correct")
+    if PASS_AT.fullmatch(metric):
+        k = int(metric.removeprefix("pass_at_"))
+        found = sampled(counted_tallies(Evaluation.objects.filter(pk__in=evaluations)))
+        return {pk: Measured(one.problems, one.pass_at(k)) for pk, one in found.items() if one.least >= k}
+    return marked(evaluations, next((column for column, rate in RATES.items() if rate == metric), "correct"))
 
 
-def _combined(terms: Sequence[tuple[int, Measured]]) -> Measured | None:
-    """One difference a problem; None where they did not ask the same problems."""
-    problems = {one.problems for _, one in terms}
-    if len(problems) > 1:
+def _combined(terms: Sequence[tuple[int, Measured | None]]) -> Measured | None:
+    """One difference a problem; None where one is missing, or they did not ask the same problems."""
+    there = [(sign, one) for sign, one in terms if one is not None]
+    problems = {one.problems for _, one in there}
+    if len(there) < len(terms) or len(problems) > 1:
         return None
-    return Measured(problems.pop(), np.sum([sign * one.values for sign, one in terms], axis=0))
+    return Measured(problems.pop(), np.sum([sign * one.values for sign, one in there], axis=0))
 
 
 def _summed(tables: Sequence[Sequence[Measured]], experiment: str) -> MeasuredContrast | None:
@@ -132,5 +154,6 @@ def _summed(tables: Sequence[Sequence[Measured]], experiment: str) -> MeasuredCo
         max(len(rows) for rows in arrays),
         arrays[0].shape[1],
         sqrt(float(np.mean([rows.var(axis=1, ddof=1).mean() for rows in arrays]))),
+        float(np.mean([(rows**2).mean() for rows in arrays])),
         Components(*np.mean(found, axis=0).tolist()) if found else None,
     )

@@ -17,7 +17,7 @@ from training.recipes.recipe import Recipe, StageSpec, resolve
 from training.settings.work_estimate import Work
 from webapp.experiments.templatetags.humane import duration, size
 from webapp.launch import contamination
-from webapp.launch.experience import MeasuredExperience, discordant_share
+from webapp.launch.experience import MeasuredExperience
 from webapp.launch.measured_contrast import measured_contrast
 from webapp.launch.power import Power, power
 from webapp.launch.reuse import LaunchPlan
@@ -205,7 +205,6 @@ def propose(
         power=power(
             recipe,
             same=launch_plan.sharing(recipe.conditions[0].name) if launch_plan else (),
-            known=discordant_share(recipe) if database else None,
             measured=measured_contrast(recipe) if database else None,
             accuracies=_start_accuracies(recipe, specs, experience) if experience else (),
             discordant=discordant,

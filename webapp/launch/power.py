@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from math import sqrt
 
 from training.benchmarks import BENCHMARKS
-from training.recipes.metric_names import AMOUNTS
+from training.recipes.metric_names import AMOUNTS, PASS_AT
 from training.recipes.plan import problems
-from training.recipes.planned_question import Contrast, contrasts
+from training.recipes.planned_question import NEEDS_START, Contrast, contrasts
 from training.recipes.recipe import Recipe
 from webapp.launch.measured_contrast import MeasuredContrast
 from webapp.launch.power_grid import MOST_SEEDS, PowerGrid
@@ -19,6 +19,7 @@ from webapp.statistics.power import (
     detectable_by_spread,
     detectable_mean,
     discordance_by_chance,
+    equivalence_by_spread,
     needed_for_equivalence,
     needed_for_mean,
     needed_problems,
@@ -52,10 +53,11 @@ class Power:
     comparisons: int  # that share alpha
     contrast: Contrast
     margin: float | None  # of equivalence
-    discordant: float  # of shares
-    discordant_from: str  # the experiment that showed it; empty: assumed
+    discordant: float  # of shares: between the two, of an interaction between before and after in each
+    discordant_from: str  # the experiment that showed it; empty: assumed or wished
     wished: float
     measured: MeasuredContrast | None = None
+    metric: str = "accuracy"
     unit: str = "points"
     expected: tuple[float, float] | None = None  # accuracies of baseline and condition
 
@@ -92,6 +94,16 @@ class Power:
     def conditions(self) -> float | None:
         """Smallest difference of two conditions that the test over seeds sees; None with one seed."""
         return None if self.seeds < 2 else self.seen_by(self.seeds, self.problems)
+
+    @property
+    def equivalence(self) -> float | None:
+        """Margin that the planned seeds show around a mean difference of 0; None with one seed, and of other contrasts."""
+        if self.margin is None or self.seeds < 2:
+            return None
+        spread = self.measured.spread(self.problems) if self.measured else None
+        if spread is None:
+            spread = self.scatter / sqrt(self.problems)
+        return equivalence_by_spread(spread, self.seeds, self.alone)
 
     def seen_by(self, seeds: int, problems: int) -> float:
         """Smallest difference that so many seeds show: by their measured spread, else were problems the only noise."""
@@ -165,32 +177,49 @@ class Power:
         what, _ = WHAT[self.contrast]
         if self.conditions is None:
             return "One seed compares two checkpoints, not two conditions: another seed may turn the result round."
-        seeds = f"{self.seeds} seeds show {what} of {self._text(self.conditions)} between two conditions on these problems, "
-        spread = self.measured.spread(self.problems) if self.measured else None
-        if spread is None or self.measured is None:
-            seeds += "or only a larger one where seeds differ by more than their problems do."
+        scatter = self._seeds_scatter()
+        if self.equivalence is not None and self.margin is not None:
+            seeds = (
+                f"Two one-sided tests over {self.seeds} seeds reach ± {self._text(self.equivalence)} about the mean difference "
+                f"between two conditions on these problems, {scatter or 'or farther where seeds differ by more than their problems do.'}"
+                " A margin below that cannot be shown"
+            )
+            known = self.measured or not self.of_amounts  # else the two are in different units
+            seeds += f"; the planned one is ± {self._text(self.margin)}." if known else "."
         else:
-            seeds += (
-                f"as the {self.measured.seeds} seeds of {self.measured.experiment} scatter: by {self._text(spread)} "
-                f"(standard deviation of a seed’s difference, at {self.problems:,} problems)."
+            seeds = (
+                f"{self.seeds} seeds show {what} of {self._text(self.conditions)} between two conditions on these problems, "
+                f"{scatter or 'or only a larger one where seeds differ by more than their problems do.'}"
             )
         return f"{seeds} Three are the least that can support a claim." if self.seeds < FEWEST else seeds
+
+    def _seeds_scatter(self) -> str:
+        """How the seeds of an earlier experiment did; empty where none tells."""
+        spread = self.measured.spread(self.problems) if self.measured else None
+        if spread is None or self.measured is None:
+            return ""
+        return (
+            f"as the {self.measured.seeds} seeds of {self.measured.experiment} scatter: by {self._text(spread)} "
+            f"(standard deviation of a seed’s difference, at {self.problems:,} problems)."
+        )
 
     def _takes(self) -> list[str]:
         shared = f" that {self.comparisons} comparisons share" if self.comparisons > 1 else ""
         takes = f"With α {self.alpha:g}{shared}, power {CHANCE:.0%}".replace("%", " %")
+        of_means = self.of_amounts or self.contrast == "interaction" or PASS_AT.fullmatch(self.metric)
+        if of_means and self.measured and (self.of_amounts or self.discordant_from):
+            what = "difference of gains" if self.contrast == "interaction" else "difference"
+            scatter = f"{self._text(self.measured.scatter)} (standard deviation, {self.measured.experiment})"
+            return [f"{takes} and one problem’s {what} scattering by {scatter}."]
         if self.of_amounts:
-            if self.measured is None:
-                return [f"{takes}."]
-            scatter = f"one problem’s difference scattering by {self._text(self.scatter)} (standard deviation, {self.measured.experiment})"
-            return [f"{takes} and {scatter}."]
+            return [f"{takes}."]
         source = "an assumption: nothing like it has run here"
         if self.discordant_from:
             source = f"as many as in {self.discordant_from}"
         elif self.expected and self.discordant != ASSUMED_DISCORDANT:
             source = "an assumption"
         said = [
-            f"{takes} and {100 * self.discordant:.3g} % of the problems solved by only one of the two ({source})."
+            f"{takes} and {100 * self.discordant:.3g} % of the problems {self._discordant_word} ({source})."
         ]
         if self.expected and (possible := self.possible) and not self.discordant_from:
             rates = " and ".join(f"{100 * one:.3g}" for one in dict.fromkeys(self.expected))
@@ -199,6 +228,14 @@ class Power:
             cannot = f": {100 * self.discordant:.3g} % cannot occur" if impossible else ""
             said.append(f"At the expected accuracy of {rates} % it can be {ends} %{cannot}.")
         return said
+
+    @property
+    def _discordant_word(self) -> str:
+        right = self.metric == "accuracy" or PASS_AT.fullmatch(self.metric)
+        counts = f"in which the {self.metric.replace('_', ' ')} counts"
+        if self.discordant_from and self.contrast in NEEDS_START:
+            return f"{'solved' if right else counts} only before or only after the stage"
+        return f"{'solved by' if right else counts} only one of the two"
 
     def _text(self, of: float) -> str:
         if not self.of_amounts:
@@ -210,7 +247,6 @@ def power(
     recipe: Recipe,
     *,
     same: Collection[tuple[str, str]] = (),
-    known: tuple[float, str] | None = None,
     measured: MeasuredContrast | None = None,
     accuracies: Sequence[float] = (),
     discordant: float | None = None,
@@ -218,25 +254,28 @@ def power(
 ) -> Power | None:
     """Power of the planned question; None where it compares nothing.
 
-    `same` are (stage, condition) that share the baseline's run, so that they are not compared; `known` is the discordant
-    share of an earlier experiment and its name, `measured` how the contrast scattered in one; `accuracies` are what the
-    conditions start from, where the recipe says nothing of what is expected; `discordant` and `wished` go before.
+    `same` are (stage, condition) that share the baseline's run, so that they are not compared; `measured` is how the
+    contrast scattered in an earlier experiment; `accuracies` are what the conditions start from, where the recipe says
+    nothing of what is expected; `discordant` and `wished` go before.
     """
-    asked = [b for b in recipe.benchmarks if b.benchmark == recipe.primary.benchmark]
-    asked += [b for s in recipe.stages for b in s.benchmarks or [] if b.benchmark == recipe.primary.benchmark]
+    asked = recipe.primary_benchmark_by_stage
     compared = [place for place in contrasts(recipe.primary, recipe.design) if place not in same]
     if not asked or not compared:
         return None
+    fewest = min(problems(asked[stage]) for stage, _ in compared)  # last stages may ask different numbers
     metric = recipe.primary.metric
     expected = _expected(recipe.expected_accuracy or accuracies) if metric == "accuracy" else None
     assumed = (
         ASSUMED_DISCORDANT if expected is None else min(ASSUMED_DISCORDANT, discordance_by_chance(*expected))
     )
-    share, source = (discordant, "") if discordant is not None else known or (assumed, "")
+    share, source = assumed if discordant is None else discordant, ""
+    if discordant is None and measured and metric not in AMOUNTS:
+        gains = 2 if recipe.primary.contrast == "interaction" else 1
+        share, source = measured.mean_square / gains, measured.experiment
     return Power(
         benchmark=recipe.primary.benchmark,
-        problems=problems(asked[0]),
-        available=max(BENCHMARKS[recipe.primary.benchmark].size, problems(asked[0])),
+        problems=fewest,
+        available=max(BENCHMARKS[recipe.primary.benchmark].size, fewest),
         seeds=recipe.primary.decide(len(recipe.seeds)),
         alpha=recipe.alpha * (1 - LOOK) if recipe.primary.interim else recipe.alpha,
         comparisons=len(compared),
@@ -246,6 +285,7 @@ def power(
         discordant_from=source,
         wished=_wished(wished, metric, measured),
         measured=measured,
+        metric=metric,
         unit=metric.removesuffix("_per_response").replace("_", "-") if metric in AMOUNTS else "points",
         expected=expected,
     )

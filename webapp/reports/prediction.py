@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from statistics import fmean
 
+from webapp.comparison.alike import graders
 from webapp.comparison.cells import Comparison, MeansComparison, SeedsComparison, UnpairedComparison
 from webapp.comparison.decisions import decisions
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
@@ -12,6 +13,7 @@ from webapp.comparison.table import StageTable
 from webapp.files.number_text import percent, percent_of_level, points, points_interval
 from webapp.files.table import Column, View
 from webapp.reports.sections import Section
+from webapp.runs.models import State
 from webapp.statistics.intervals import Interval
 from webapp.statistics.proportions import wilson
 from webapp.statistics.seeds import over_seeds
@@ -94,11 +96,17 @@ def _accuracies(table: StageTable) -> list[Predicted]:
 
 
 def _accuracy(table: StageTable, row: StageRow, position: int, expected: float) -> Predicted:
-    cells = [seed.cells[position] for seed in row.seeds if seed.cells[position].complete]
+    """Of the planned seeds; open while one is to come, as a difference is, and where different graders counted."""
+    planned = table.roles.question.decide(len(row.seeds))
+    every = [seed.cells[position] for seed in row.seeds[:planned]]
+    cells = [cell for cell in every if cell.complete]
+    waits = any(not (cell.complete or cell.empty or cell.state == State.CANCELLED) for cell in every)
     what, text = f"{table.conditions[position]} after {row.stage}", percent(expected)
     counted = [(cell.result.count("correct"), cell.result.problems) for cell in cells]
     if not counted or any(right is None for right, _ in counted):
         return Predicted(what, text, "not finished", OPEN)
+    if len(versions := graders.of_cells(cells)) > 1:
+        return Predicted(what, text, f"not taken together: graded by {' and '.join(versions)}", OPEN)
     rates = [(right or 0) / problems for right, problems in counted]
     if len(rates) == 1:
         interval: Interval | None = wilson(counted[0][0] or 0, counted[0][1])
@@ -108,7 +116,8 @@ def _accuracy(table: StageTable, row: StageRow, position: int, expected: float) 
     ends = (
         f", 95 % interval {percent(max(0.0, interval.low))} to {percent(interval.high)}" if interval else ""
     )
-    return Predicted(what, text, f"{percent(fmean(rates))}{seeds}{ends}", _held(expected, interval))
+    outcome = f"{percent(fmean(rates))}{seeds}{ends}{', interim' if waits else ''}"
+    return Predicted(what, text, outcome, _held(expected, None if waits else interval))
 
 
 def _difference(table: StageTable, row: StageRow, position: int, expected: float) -> Predicted:

@@ -1,6 +1,7 @@
 """The report's setup: conditions, model, benchmarks, each stage with all that its result rests on, and every setting."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from training.settings.shared import StageSettings
 from webapp.experiments.models import Experiment
@@ -33,13 +34,7 @@ def setup(experiment: Experiment) -> Section:
             f"{model['n_embd']} wide, context {model['n_positions']}"
         )
     for item in recipe.get("benchmarks", []):
-        count = item["problems"] or "all"
-        samples = item.get("samples", 0)
-        drawn = f", and {samples} samples at temperature {item['temperature']:g}" if samples else ""
-        section.items.append(
-            f"Benchmark {item['benchmark']}: {count} problems, {item['decoding']}{drawn}, "
-            f"up to {item['max_new_tokens']} new tokens"
-        )
+        section.items.append(f"Benchmark {item['benchmark']}: {_asked(item)}")
     stages = [STAGE.validate_python(stage) for stage in recipe.get("stages", [])]
     if stages:
         header = ["Stage", "Kind", "After", "Size", "Peak learning rate"]
@@ -87,6 +82,13 @@ def _published(publication: Publication) -> Section:
     return section
 
 
+def _asked(benchmark: Mapping[str, Any]) -> str:
+    """How a benchmark is run: '150 problems, greedy, up to 28 new tokens'."""
+    count, samples = benchmark["problems"] or "all", benchmark.get("samples", 0)
+    drawn = f", and {samples} samples at temperature {benchmark['temperature']:g}" if samples else ""
+    return f"{count} problems, {benchmark['decoding']}{drawn}, up to {benchmark['max_new_tokens']} new tokens"
+
+
 def _stage_line(stage: StageSettings) -> list[str]:
     optimizer = getattr(stage, "optimizer", None)
     rate = f"{optimizer.learning_rate:g}" if optimizer else "–"
@@ -99,6 +101,9 @@ def _described(
     for label, text_of in LINES.items():
         if text := text_of(stage):
             yield label, text
+    if stage.benchmarks is not None:
+        asked = [f"{one.benchmark}: {_asked(one.model_dump(mode='json'))}" for one in stage.benchmarks]
+        yield "Benchmarks instead of the recipe’s", "; ".join(asked) or "none"
     own = [run for run in runs if run.stage == stage.name]
     if text := rollouts_text(stage.name, own, earlier):
         yield "Rollouts compared", text

@@ -12,7 +12,7 @@ from training.settings.shared import StageSettings
 from training.stages import AnyStage
 from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import duration
-from webapp.runs.models import Attempt, StageRun
+from webapp.runs.models import Attempt, StageRun, State
 
 STAGE = TypeAdapter[StageSettings](AnyStage)
 
@@ -23,6 +23,7 @@ class RunFacts:
 
     stage: str
     condition: str
+    succeeded: bool
     rollouts: int
     seconds: float  # of all its attempts, benchmarks included
     devices: tuple[str, ...]
@@ -50,16 +51,19 @@ def _times(count: int, of: int) -> str:
 
 
 def time_text(runs: Sequence[RunFacts]) -> str:
-    """Mean and range over the finished runs of each condition."""
+    """Mean and range over the runs of each condition that succeeded; others took less than the stage does, and are counted."""
     times: defaultdict[str, list[float]] = defaultdict(list)
-    for run in runs:
-        if run.seconds:
-            times[run.condition].append(run.seconds)
+    timed = [run for run in runs if run.succeeded and run.seconds]
+    for run in timed:
+        times[run.condition].append(run.seconds)
     if not times:
         return ""
     each = ", ".join(f"{name} {_span(found)}" for name, found in times.items())
-    devices = ", ".join(dict.fromkeys(device for run in runs for device in run.devices))
-    return f"{each}, evaluations included{f'; on {devices}' if devices else ''}"
+    devices = ", ".join(dict.fromkeys(device for run in timed for device in run.devices))
+    left_out = sum(not run.succeeded for run in runs)
+    what = "run that has not succeeded is" if left_out == 1 else "runs that have not succeeded are"
+    others = f"; {left_out} {what} left out" if left_out else ""
+    return f"{each}, evaluations included{f'; on {devices}' if devices else ''}{others}"
 
 
 def _span(seconds: Sequence[float]) -> str:
@@ -69,16 +73,22 @@ def _span(seconds: Sequence[float]) -> str:
 
 
 def run_facts(experiment: Experiment) -> list[RunFacts]:
-    """Every stage run that is over; two queries."""
+    """Every stage run; two queries."""
     rows = list(
         StageRun.objects.filter(experiment=experiment)
         .order_by("condition__position", "seed", "stage__position")
-        .values_list("stage__name", "condition__name", "pk", "reused_from", "spec__settings")
+        .values_list("stage__name", "condition__name", "pk", "reused_from", "state", "spec__settings")
     )
-    took = _took(reused or pk for _, _, pk, reused, _ in rows)
+    took = _took(reused or pk for _, _, pk, reused, *_ in rows)
     return [
-        RunFacts(stage, condition, _rollouts_of(settings), *took.get(reused or pk, (0.0, ())))
-        for stage, condition, pk, reused, settings in rows
+        RunFacts(
+            stage,
+            condition,
+            state == State.SUCCEEDED,
+            _rollouts_of(settings),
+            *took.get(reused or pk, (0.0, ())),
+        )
+        for stage, condition, pk, reused, state, settings in rows
     ]
 
 

@@ -76,6 +76,14 @@ def detectable_by_spread(spread: float, seeds: int, alpha: float = 0.05, power: 
     return _reach(seeds, alpha, power) * spread / sqrt(seeds)
 
 
+def equivalence_by_spread(spread: float, seeds: int, alpha: float = 0.05) -> float:
+    """Half of the interval that two one-sided t tests over seeds read, in the unit of the spread of a seed's difference.
+
+    Around a mean difference of 0 the tests show every margin above it, and none below.
+    """
+    return t_quantile(1 - alpha, seeds - 1) * spread / sqrt(seeds)
+
+
 def _reach(seeds: int, alpha: float, power: float) -> float:
     """In standard errors of a mean over seeds."""
     return t_quantile(1 - alpha / 2, seeds - 1) + t_quantile(power, seeds - 1)

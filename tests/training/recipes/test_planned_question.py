@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from training.recipes.metric_names import metric_names
-from training.recipes.planned_question import Design, PlannedQuestion, contrasts
+from training.recipes.planned_question import Design, PlannedQuestion, check, contrasts
 from training.recipes.recipe import Recipe, RecipeError, build, names, read
 
 BENCHMARK = "one_step_multiplication"
@@ -125,6 +125,36 @@ def test_samples_bring_their_metrics():
     asked = (f"benchmarks.{BENCHMARK}.samples", 6)
     assert metric_names(6)[-4:] == ["pass_at_1", "pass_at_2", "pass_at_4", "pass_at_6"]
     assert demo(asked, ("primary.metric", "pass_at_6")).primary.metric == "pass_at_6"
+
+
+def two_stages(sft: int, grpo: int) -> Design:
+    return Design(
+        ["baseline", "mul_tokens"],
+        {"sft": None, "grpo": "sft"},
+        frozenset({"sft", "grpo"}),
+        {"sft": sft, "grpo": grpo},
+    )
+
+
+@pytest.mark.parametrize(
+    ("samples", "asked", "without"),
+    [
+        ((0, 4), {"stage": "sft"}, "after sft, which draws 0"),
+        ((4, 0), {}, "after grpo, which draws 0"),
+        ((2, 4), {"contrast": "gain"}, "after sft, which draws 2"),
+        ((0, 4), {"contrast": "interaction"}, "after sft, which draws 0"),
+        ((0, 4), {}, ""),
+        ((4, 4), {"contrast": "interaction"}, ""),
+        ((8, 4), {"contrast": "gain", "stage": "grpo"}, ""),
+    ],
+)
+def test_pass_at_k_needs_its_samples_after_each_stage_that_it_compares(samples, asked, without):
+    question = PlannedQuestion(benchmark=BENCHMARK, metric="pass_at_4", **asked)
+    if not without:
+        check(question, two_stages(*samples), [BENCHMARK], 1)
+        return
+    with pytest.raises(ValueError, match=f"pass_at_4 needs 4 samples a problem of {BENCHMARK} {without};"):
+        check(question, two_stages(*samples), [BENCHMARK], 1)
 
 
 @pytest.mark.parametrize("name", names())

@@ -5,7 +5,15 @@ import pytest
 from django.test import Client
 from scipy import stats
 
-from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experiment, make_user, run_of
+from tests.factories import (
+    BENCHMARK,
+    add_evaluation,
+    add_samples,
+    make_attempt,
+    make_experiment,
+    make_user,
+    run_of,
+)
 from webapp.comparison.cells import Comparison, MeansComparison, Refusal
 from webapp.comparison.corrections import corrections
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
@@ -16,7 +24,7 @@ from webapp.experiments.models import Experiment
 from webapp.files.number_text import plain, points, points_interval
 from webapp.pages.overview.newest_results import last_results
 from webapp.reports.report import report
-from webapp.results.models import Outcome
+from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import State
 from webapp.statistics.new_problems import for_new_problems
 from webapp.statistics.proportions import mcnemar_midp, mean_difference, tango, tango_within
@@ -126,6 +134,32 @@ def test_where_conditions_start_from_one_run_it_equals_the_difference():
         "start from the same run of mixed, so it equals the difference after grpo"
         in verdict_sentences(table)[0].limits
     )
+
+
+def test_a_start_that_both_conditions_share_needs_no_numbers_of_its_own():
+    """Only grpo drew samples, so that its start has no pass@4; the comparison page failed."""
+    made = experiment_of({"contrast": "interaction", "metric": "pass_at_4"}, marks())
+    run = run_of(made, "mul_tokens", "mixed")
+    run.reused_from = run_of(made, "baseline", "mixed")
+    run.save()
+    draw = np.random.default_rng(0)
+    for evaluation in Evaluation.objects.filter(attempt__stage_run__stage__name="grpo"):
+        add_samples(evaluation, (draw.random((PROBLEMS, 4)) < 0.3).tolist())
+    for run in made.runs.filter(stage__name="grpo"):
+        run.spec["benchmarks"][0]["samples"] = 4
+        run.save()
+    table = stage_table(made)
+    (contrast,) = table.contrasts
+    assert not contrast.cells[0][0].complete and isinstance(contrast.seeds[0], MeansComparison)
+    after = [
+        plain(f"{name} {100 * contrast.cells[0][place].rate:.1f}")
+        for name, place in (("mul_tokens", 3), ("baseline", 1))
+    ]
+    numbers = plain(verdict_sentences(table)[0].numbers)
+    assert numbers.startswith(after[0]) and after[1] in numbers and "→" not in numbers
+    client = Client()
+    client.force_login(make_user())
+    assert client.get("/experiments/demo-1/comparison/").status_code == 200
 
 
 def test_other_problems_are_refused_and_nothing_is_said_before_all_four_are_there():

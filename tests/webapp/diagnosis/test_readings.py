@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from django.db.models import F
 
 from tests import factories, histories
 from tests.courses import (
@@ -327,6 +328,39 @@ def test_two_seeds_that_do_not_rank_the_conditions() -> None:
 
 def test_seeds_that_agree_rank_the_conditions() -> None:
     assert experiment_kinds(compared([(300, 360), (303, 366), (297, 354)], 600)) == {}
+
+
+def without(experiment: Experiment, *seeds: int) -> Experiment:
+    """These seeds of a condition still run."""
+    for seed in seeds:
+        run = factories.run_of(experiment, "mul_tokens", "words", seed)
+        run.attempts.all().delete()
+        StageRun.objects.filter(pk=run.pk).update(state=State.RUNNING)
+    return experiment
+
+
+def test_seeds_are_not_judged_before_the_planned_ones_are_in() -> None:
+    shares = [(306, 378), (342, 234), (300, 300)]
+    assert "seeds_do_not_rank" in experiment_kinds(compared(shares, 600))
+    Experiment.objects.all().delete()
+    assert experiment_kinds(without(compared(shares, 600), 2)) == {}
+    Experiment.objects.all().delete()
+    assert experiment_kinds(without(compared([(20, 22), (20, 22), (20, 22)], 60), 1, 2)) == {}, (
+        "one seed alone"
+    )
+
+
+def test_seeds_that_do_not_rank_amounts_are_told_in_their_unit() -> None:
+    """Findings of a planned amount, or of pass@k, over several seeds failed: no seed had a comparison of counts."""
+    experiment = compared([(30, 30), (30, 30)], 60)
+    experiment.recipe["primary"] = {"benchmark": factories.BENCHMARK, "metric": "tokens_per_response"}
+    experiment.save()
+    of_second = Outcome.objects.filter(evaluation__attempt__stage_run__condition__name="mul_tokens")
+    for seed, more in ((0, 2), (1, -2)):
+        of_second.filter(evaluation__attempt__stage_run__seed=seed).update(tokens=F("tokens") + more)
+    of_second.filter(problem="p0000").update(tokens=F("tokens") + 3)
+    (one,) = [found for found in readings.of_experiment(experiment) if found.kind == "seeds_do_not_rank"]
+    assert "mul_tokens minus baseline is +2.0, −1.9 tokens in the seeds" in one.evidence.replace("\xa0", " ")
 
 
 def test_an_evaluation_too_small_for_its_claim() -> None:

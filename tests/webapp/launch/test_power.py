@@ -13,16 +13,19 @@ from webapp.launch.launch import launch
 from webapp.launch.measured_contrast import MeasuredContrast, measured_contrast
 from webapp.launch.planning import propose
 from webapp.launch.power import power
-from webapp.results.models import Outcome
+from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import Attempt, StageRun, State
 from webapp.statistics.new_problems import Components
 from webapp.statistics.power import discordance_by_chance, possible_discordance
+from webapp.statistics.seeds import within_over_seeds
 from workers.cli.commands import plan
 
 pytestmark = pytest.mark.django_db
 DISCORDANT, SPREAD = 0.198, 0.059  # audited: of smoke-2, 6 seeds of 150 problems
 RESIDUAL = 0.15
-SMOKE_2 = MeasuredContrast("smoke-2", 6, 150, 0.44, Components(SPREAD**2 - RESIDUAL / 150, 0.02, RESIDUAL))
+SMOKE_2 = MeasuredContrast(
+    "smoke-2", 6, 150, 0.44, DISCORDANT, Components(SPREAD**2 - RESIDUAL / 150, 0.02, RESIDUAL)
+)
 
 
 def smoke(*changes: tuple[str, Any], seeds: int = 6) -> recipes.Recipe:
@@ -83,6 +86,28 @@ def test_the_grid_has_seeds_and_problems_for_the_wished_difference() -> None:
     assert power(smoke(("primary.contrast", "equivalence"), ("primary.margin", 0.05))).grid is None  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("measured", [SMOKE_2, None])
+def test_equivalence_over_seeds_is_planned_by_the_two_one_sided_tests(
+    measured: MeasuredContrast | None,
+) -> None:
+    """The plan told the difference that 3 seeds show, 18.3 points, which is no answer to whether ± 5 points can be."""
+    asked = ("primary.contrast", "equivalence"), ("primary.margin", 0.05)
+    found = power(smoke(*asked, seeds=3), discordant=DISCORDANT, measured=measured)
+    assert found is not None and found.equivalence is not None
+    spread = SPREAD if measured else np.sqrt(DISCORDANT / 150)
+    seeds = spread * np.array([-1, 0, 1])  # of this standard deviation, without a difference
+    assert within_over_seeds(seeds, found.equivalence) == pytest.approx(0.05)
+    told = "± 9.9 points" if measured else "± 6.1 points"
+    assert f"Two one-sided tests over 3 seeds reach {told} about the mean difference" in found.sentences[1]
+    assert found.sentences[1].endswith(
+        " A margin below that cannot be shown; the planned one is ± 5.0 points."
+    )
+    assert ("as the 6 seeds of smoke-2 scatter" in found.sentences[1]) == bool(measured)
+    assert "show a difference" not in found.sentences[1]
+    assert power(smoke(*asked, seeds=1)).equivalence is None  # type: ignore[union-attr]
+    assert power(smoke(seeds=3)).equivalence is None  # type: ignore[union-attr]
+
+
 def test_spread_comes_from_the_newest_experiment_with_seeds_enough() -> None:
     assert measured_contrast(smoke()) is None
     every = six_seeds()
@@ -117,8 +142,86 @@ def test_a_gain_and_an_interaction_have_a_spread_of_their_own() -> None:
     found = measured_contrast(recipe)
     assert found is not None
     assert found.spread(150) == pytest.approx((gains[1] - gains[0]).mean(axis=1).std(ddof=1))
-    one = measured_contrast(smoke(("primary.contrast", "gain"), ("primary.condition", "mul_tokens")))
+    planned = propose(recipe).power
+    assert planned is not None
+    assert planned.discordance == pytest.approx(((gains[1] - gains[0]) ** 2).mean())
+    scatter = f"one problem’s difference of gains scattering by {100 * found.scatter:.1f} points (standard deviation, smoke-1)"
+    assert scatter in planned.sentences[2]
+    gain = smoke(("primary.contrast", "gain"), ("primary.condition", "mul_tokens"))
+    one = measured_contrast(gain)
     assert one is not None and one.spread(150) == pytest.approx(gains[1].mean(axis=1).std(ddof=1))
+    planned = propose(gain).power
+    assert planned is not None and planned.discordant == pytest.approx((gains[1] != 0).mean())
+    assert (
+        "of the problems solved only before or only after the stage (as many as in smoke-1)"
+        in planned.sentences[2]
+    )
+
+
+def test_what_was_measured_is_of_the_planned_metric_and_condition() -> None:
+    """Not the accuracy, nor of conditions that are not asked about."""
+    both = [*smoke().model_dump(mode="json")["conditions"], {"name": "third"}]
+    every = six_seeds()
+    ran(smoke(("conditions", both)), every | {("third", seed): [True] * 150 for seed in range(6)})
+    draw = np.random.default_rng(4)
+    for outcome in (outcomes := list(Outcome.objects.order_by("pk"))):
+        outcome.repeats = bool(draw.random() < 0.2)
+    Outcome.objects.bulk_update(outcomes, ["repeats"])
+    asked = ("primary.condition", "mul_tokens")
+    differences = np.array([np.array(every["mul_tokens", s], int) - every["baseline", s] for s in range(6)])
+    planned = propose(smoke(("conditions", both), asked)).power
+    assert planned is not None and planned.discordant == pytest.approx((differences != 0).mean())
+    planned = propose(smoke(("conditions", both), asked, ("primary.metric", "repetition_rate"))).power
+    assert planned is not None and planned.discordant == pytest.approx(0.32, abs=0.05)
+    said = "of the problems in which the repetition rate counts only one of the two (as many as in smoke-1)"
+    assert said in planned.sentences[2]
+
+
+def test_discordance_is_of_the_last_stage_that_runs_the_benchmark() -> None:
+    """It was looked for after the last stage of the list, which may run none."""
+    recipe = smoke(("stages.grpo.benchmarks", []))
+    every = six_seeds()
+    ran(recipe, every, "curriculum")
+    planned = propose(recipe).power
+    differences = np.array([np.array(every["mul_tokens", s], int) - every["baseline", s] for s in range(6)])
+    assert planned is not None and planned.discordant_from == "smoke-1"
+    assert planned.discordant == pytest.approx((differences != 0).mean())
+
+
+def test_pass_at_k_goes_by_its_own_samples() -> None:
+    asked = (("benchmarks.one_step_multiplication.samples", 4), ("primary.metric", "pass_at_4"))
+    ran(smoke(*asked), six_seeds())
+    assert measured_contrast(smoke(*asked)) is None, (
+        "no samples yet, and greedy completions tell nothing of them"
+    )
+    draw = np.random.default_rng(5)
+    passed: dict[tuple[str, int], np.ndarray] = {}
+    for evaluation in Evaluation.objects.select_related("attempt__stage_run__condition"):
+        right = draw.random((150, 4)) < 0.2
+        run = evaluation.attempt.stage_run
+        passed[run.condition.name, run.seed] = right.any(axis=1).astype(float)
+        factories.add_samples(evaluation, right.tolist())
+        factories.next_seq(evaluation.attempt)
+    rows = np.array([passed["mul_tokens", seed] - passed["baseline", seed] for seed in range(6)])
+    found = measured_contrast(smoke(*asked))
+    assert found is not None and found.seeds == 6
+    assert found.scatter == pytest.approx(np.sqrt(rows.var(axis=1, ddof=1).mean()))
+    assert found.mean_square == pytest.approx((rows**2).mean())
+
+
+def test_different_graders_are_neither_paired_nor_taken_together() -> None:
+    every = six_seeds()
+    ran(smoke(), every)
+    newer = {("baseline", 0), ("baseline", 1), ("mul_tokens", 1)}
+    for evaluation in Evaluation.objects.select_related("attempt__stage_run__condition"):
+        run = evaluation.attempt.stage_run
+        if (run.condition.name, run.seed) in newer:
+            evaluation.settings["grader"] = "one_step_multiplication/2"
+            evaluation.save()
+    found = measured_contrast(smoke())
+    assert found is not None and found.seeds == 4
+    rows = np.array([np.array(every["mul_tokens", s], float) - every["baseline", s] for s in range(2, 6)])
+    assert found.spread(150) == pytest.approx(rows.mean(axis=1).std(ddof=1))
 
 
 def test_an_amount_has_a_power_line_in_its_unit_once_something_has_run() -> None:
@@ -158,6 +261,24 @@ def test_an_assumed_discordance_can_occur_at_the_expected_accuracy() -> None:
     assert started is not None and started.discordant == pytest.approx(0.0296)
     with pytest.raises(recipes.RecipeError, match="shares from 0 to 1"):
         smoke(("expected_accuracy", [4]))
+
+
+def test_the_problems_are_those_that_the_deciding_stage_asks() -> None:
+    """The recipe asks 150 problems after every other stage; they were planned with."""
+    own = {
+        "benchmark": "one_step_multiplication",
+        "problems": 600,
+        "decoding": "greedy",
+        "max_new_tokens": 64,
+    }
+    recipe = smoke(("stages.grpo.benchmarks", [own]))
+    found = power(recipe)
+    assert found is not None and found.problems == 600
+    assert found.sentences[0].startswith("600 problems of one_step_multiplication show a difference of ")
+    before = power(recipes.build(recipe, [("primary.stage", "curriculum")]))
+    assert before is not None and before.problems == 150
+    elsewhere = power(recipes.build(recipe, [("benchmarks", [])]))
+    assert elsewhere is not None and elsewhere.problems == 600
 
 
 def test_form_and_dry_run_show_the_same(client: Client) -> None:

@@ -10,6 +10,7 @@ from training.recipes import recipe as recipes
 from training.recipes.recipe import Recipe
 from webapp.experiments.models import Experiment
 from webapp.reports.report import report
+from webapp.results.models import Evaluation
 from webapp.runs.models import Attempt, StageRun, State
 
 pytestmark = pytest.mark.django_db
@@ -83,6 +84,35 @@ def test_the_configuration_is_what_the_result_rests_on() -> None:
     assert "stages.grpo.beta</" in html
 
 
+def test_benchmarks_that_a_stage_has_for_itself_are_told() -> None:
+    own = {"benchmark": "gsm8k", "problems": 200, "max_new_tokens": 256, "samples": 4}
+    changes = [("stages.tulu.benchmarks", []), ("stages.grpo.benchmarks", [own])]
+    text = report(launched(recipes.build(recipes.shipped("phase6_grpo_20x"), changes)))
+    label = "Benchmarks instead of the recipe’s"
+    assert lines_of(text, "tulu")[label] == "none" and label not in lines_of(text, "curriculum")
+    asked = "gsm8k: 200 problems, greedy, and 4 samples at temperature 0.8, up to 256 new tokens"
+    assert lines_of(text, "grpo")[label] == asked
+    assert "Benchmark gsm8k: all problems" in text
+
+
+def test_training_time_is_of_runs_that_succeeded() -> None:
+    """Two runs that ended after 6 and 12 minutes made 2 h into a mean of 46 min."""
+    recipe = recipes.build(recipes.shipped("phase6_grpo_20x"), [("seeds", [0, 1, 2])])
+    experiment = launched(recipe)
+    for seed, (state, hours) in enumerate(
+        ((State.SUCCEEDED, 2.0), (State.FAILED, 0.1), (State.CANCELLED, 0.2))
+    ):
+        run = factories.run_of(experiment, "baseline", "grpo", seed)
+        attempt = factories.make_attempt(run, state=state, device=f"cuda:{seed}")
+        Attempt.objects.filter(pk=attempt.pk).update(ended_at=attempt.started_at + timedelta(hours=hours))
+        StageRun.objects.filter(pk=run.pk).update(state=state)
+    told = lines_of(report(experiment), "grpo")["Training time"]
+    assert (
+        told
+        == "baseline 2 h 0 min, evaluations included; on cuda:0; 5 runs that have not succeeded are left out"
+    )
+
+
 def test_rollouts_are_told_in_times_of_the_baselines() -> None:
     recipe = recipes.build(recipes.shipped("phase6_grpo_20x"))
     experiment = launched(recipe)
@@ -148,6 +178,47 @@ def test_the_prediction_stands_beside_the_outcome(expected: list[float], words: 
         assert rows[2][2].startswith("+10.0 points, 95 % interval")
     if not expected:
         assert "The recipe predicts no number" in part
+
+
+def held_of(experiment: Experiment) -> list[list[str]]:
+    """What was predicted, the outcome and what is said of it, of each accuracy."""
+    part = report(experiment).partition("## Prediction and outcome")[2].partition("\n## ")[0]
+    rows = [line.strip("| ").split(" | ") for line in part.splitlines() if " after words |" in line]
+    return [[row[0], *row[2:]] for row in rows if "minus" not in row[0]]
+
+
+def test_an_accuracy_is_not_judged_before_the_planned_seeds_are_in() -> None:
+    """Two of three seeds near 50 % made a prediction of 20 % "not held", and one alone by its problems."""
+    experiment = compared([(300, 360), (303, 366), (297, 354)], 600)
+    experiment.recipe["expected_accuracy"] = [0.2]
+    experiment.save()
+    run = factories.run_of(experiment, "baseline", "words", 2)
+    run.attempts.all().delete()
+    for state, held in (
+        (State.RUNNING, "not decided"),
+        (State.FAILED, "not decided"),
+        (State.CANCELLED, "not held"),
+    ):
+        StageRun.objects.filter(pk=run.pk).update(state=state)
+        (baseline, other) = held_of(experiment)
+        assert "mean over 2 seeds" in baseline[1] and baseline[1].endswith(", interim") == (
+            held != "not held"
+        )
+        assert baseline[2] == held and other[2] == "not held"
+
+
+def test_accuracies_of_different_graders_are_not_taken_together() -> None:
+    experiment = compared([(300, 360), (303, 366), (297, 354)], 600)
+    experiment.recipe["expected_accuracy"] = [0.2]
+    experiment.save()
+    evaluation = Evaluation.objects.get(
+        attempt__stage_run=factories.run_of(experiment, "mul_tokens", "words", 1)
+    )
+    evaluation.settings["grader"] = "one_step_multiplication/2"
+    evaluation.save()
+    baseline, other = held_of(experiment)
+    assert baseline[2] == "not held"
+    assert other[2] == "not decided" and other[1].startswith("not taken together: graded by ")
 
 
 def test_a_difference_that_is_not_shown_may_hold() -> None:

@@ -1,5 +1,6 @@
 """Problems of benchmarks in what was learnt: from the journal to plan, finding, report and provenance."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from training.process.journal import Journal
 from training.recipes import recipe as recipes
 from training.settings.shared import BenchmarkSettings
 from webapp.diagnosis import readings
+from webapp.experiments.models import Experiment
 from webapp.launch import contamination as plans
 from webapp.reports.report import build, report
 from webapp.runs import contamination
@@ -101,8 +103,59 @@ def test_seeds_and_conditions_are_taken_together(tmp_path) -> None:
     more = row(
         texts=8000, looked_at=8000, found=[{"problem": "svamp-1", "exact": True, "text": "x"}], exact=1
     )
-    (check,) = contamination.merged([("sft", row()), ("sft", more)])
+    (check,) = contamination.merged([("sft", (), row()), ("sft", (), more)])
     assert (check.exact, check.overlapping, check.texts, len(check.found)) == (1, 2, 8000, 3)
+
+
+def learning(experiment: Experiment, data: Mapping[str, list[dict[str, Any]]]) -> None:
+    """Each condition's data of the stage sft."""
+    for condition, sources in data.items():
+        run = factories.run_of(experiment, condition, "sft")
+        run.spec["settings"] = {"kind": "sft", "data": sources}
+        run.save()
+
+
+GSM8K = {"source": "gsm8k", "weight": 1}
+
+
+@pytest.mark.parametrize(
+    ("other", "said"),
+    [
+        ([GSM8K | {"weight": 3}], " All conditions learn from these texts."),
+        ([{"source": "tulu"}], " Only baseline learns from these texts; mul_tokens does not."),
+        ([GSM8K | {"shortest": 9}], " Only baseline learns from these texts; mul_tokens does not."),
+    ],
+)
+def test_a_finding_says_which_conditions_learn_from_the_source(tmp_path, other, said) -> None:
+    run = recorded(tmp_path, row())
+    learning(run.experiment, {"baseline": [GSM8K], "mul_tokens": other})
+    (found,) = [one for one in readings.of_run(run).findings if one.kind == "contamination"]
+    assert found.not_shown.endswith(f"problems that were reworded.{said}")
+
+
+def test_report_and_provenance_name_the_conditions_where_they_learn_otherwise(tmp_path) -> None:
+    experiment = recorded(tmp_path, row()).experiment
+    other = factories.make_attempt(factories.run_of(experiment, "mul_tokens", "sft"), state=State.SUCCEEDED)
+    other.contamination = [row(source="tulu", overlapping=0, found=[])]
+    other.save()
+    learning(experiment, {"baseline": [GSM8K], "mul_tokens": [{"source": "tulu"}]})
+    assert [one.conditions for one in contamination.of_experiment(experiment)] == [
+        ("baseline",),
+        ("mul_tokens",),
+    ]
+    assert "gsm8k in sft of baseline: 0 of 1,000" in origin(experiment)["Contamination"]
+    (section,) = [one for one in build(experiment).sections if one.title == "Contamination"]
+    ((_, view),) = section.tables
+    assert [column.title for column in view.columns][:3] == ["Stage", "Conditions", "Source"]
+    assert "in gsm8k of sft (baseline)" in report(experiment)
+    learning(experiment, {"baseline": [GSM8K], "mul_tokens": [GSM8K]})
+    other.contamination = [row()]
+    other.save()
+    (check,) = contamination.of_experiment(experiment)
+    assert (
+        check.conditions == ()
+        and "Conditions" not in report(experiment).partition("## Contamination")[2][:900]
+    )
 
 
 def test_a_plan_tells_what_earlier_runs_found_in_the_same_sources(tmp_path, data_dir) -> None:
@@ -123,6 +176,22 @@ def test_a_plan_tells_what_earlier_runs_found_in_the_same_sources(tmp_path, data
     after = plans.sentences(specs, database=True)
     assert "problems of gsm8k word for word, 2 by 13 words in a row, in 7,473 texts" in after[0]
     assert plans.sentences(specs, database=False) == before
+
+
+def test_a_plan_looks_at_what_each_condition_learns(tmp_path, data_dir) -> None:
+    """Only the maths conditions read `statements`; the first condition's data alone were planned for."""
+    recipe = recipes.build(recipes.read("hypothesis_b_math_pretraining"), [("scale", "tiny")])
+    specs = recipes.resolve(recipe)
+    (source,) = [
+        source
+        for spec in specs
+        if (spec.condition, spec.stage) == ("maths", "pretrain")
+        for source in spec.settings.mixtures()["data"]
+        if source.source == "statements"
+    ]
+    content = identity.of_source("", source, data_dir, count_rows=False)["sha256"]
+    recorded(tmp_path, row(source="statements", sha256=content, benchmark="one_step_multiplication"))
+    assert plans.sentences(specs, database=True)[0].startswith("statements: 0 of 1,000 problems of ")
 
 
 def test_every_stage_is_checked_for_what_any_stage_asks() -> None:

@@ -9,12 +9,13 @@ from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Finding, Link, Severity
 from webapp.experiments.models import Condition
 from webapp.files.number_text import percent
+from webapp.runs.models import OVER
 
 UNEQUAL = 0.02  # of the baseline's learnt tokens; GSM8K with mul-tokens has 3.2 % fewer
 
 
 def dose_near_none(table: StageTable) -> Iterator[Finding]:
-    """A condition with mul-tokens learnt hardly any in a stage; a warning where that is so in every stage."""
+    """A condition with mul-tokens learnt hardly any in a stage; a warning where that is so in every stage, and none is to come."""
     if table.imported:
         return
     found = _of_stages(table)
@@ -23,10 +24,11 @@ def dose_near_none(table: StageTable) -> Iterator[Finding]:
         few = [one for one in own if one.per_thousand < NEAR_NONE]
         if not _injects(condition, table.experiment.recipe):
             continue
+        none_anywhere = len(few) == len(own) and not _to_come(condition, {one.stage for one in own})
         for one in few:
             yield Finding(
                 kind="dose_near_none",
-                severity=Severity.WARNING if len(few) == len(own) else Severity.INFO,
+                severity=Severity.WARNING if none_anywhere else Severity.INFO,
                 headline=f"{one.condition} learnt hardly any mul-tokens",
                 evidence=(
                     f"{one.mul_tokens:,.0f} mul-tokens in {one.tokens:,.0f} learnt tokens, {one.per_thousand:.2f} per "
@@ -81,6 +83,12 @@ def _of_stages(table: StageTable) -> list[Dose]:
     stages = [stage.name for stage in table.experiment.stages.all()]
     found = doses(table.examples.recorded, table.examples.runs, stages=stages, conditions=table.conditions)
     return [one for one in found if one.source == ALL]
+
+
+def _to_come(condition: Condition, told: set[str]) -> bool:
+    """Whether a stage that learns from texts has a run which is not over, and nothing that it learnt is recorded."""
+    runs = condition.runs.exclude(state__in=OVER).exclude(stage__name__in=told).select_related("stage")
+    return any(run.stage.settings_class.learns in ("text", "completions") for run in runs)
 
 
 def _injects(condition: Condition, recipe: dict[str, Any]) -> bool:

@@ -4,29 +4,32 @@ from collections.abc import Iterator
 from statistics import stdev
 from typing import Any
 
-from webapp.comparison.cells import Comparison
+from webapp.comparison.sentences.wording import difference
 from webapp.comparison.stage_rows import StageRow
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Advice, Finding, Link, Severity
 from webapp.diagnosis.hypotheses import D
-from webapp.files.number_text import points
 
 BETTER = 5  # seeds, as the advice says
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
 def seeds_do_not_rank(table: StageTable) -> Iterator[Finding]:
-    """The seeds disagree about the sign, or two conditions differ by less than two seeds of one condition do."""
+    """The seeds disagree about the sign, or two conditions differ by less than two seeds of one condition do.
+
+    Nothing is said before the planned seeds are in.
+    """
     for row in table.rows:
         for position in range(len(table.others)):
-            if row.last and row.over_seeds and row.over_seeds[position] is not None:
+            if row.last and row.over_seeds:
                 yield from _ranked(table, row, position)
 
 
 def _ranked(table: StageTable, row: StageRow, position: int) -> Iterator[Finding]:
     together = row.over_seeds[position]
-    assert together is not None
-    compared = [seed for seed in row.seeds if isinstance(seed.comparisons[position], Comparison)]
+    if together is None or together.interim:
+        return
+    compared = [seed for seed in row.seeds if seed.seed in together.seeds]
     rates = [[seed.cells[place].rate for seed in compared] for place in (0, position + 1)]
     apart = sum(stdev(one) ** 2 for one in rates) ** 0.5  # √2 × the pooled standard deviation
     differences = together.differences
@@ -35,15 +38,15 @@ def _ranked(table: StageTable, row: StageRow, position: int) -> Iterator[Finding
         return
     count = len(differences)
     number = NUMBERS.get(count, str(count))
-    name = table.others[position]
+    name, metric = table.others[position], table.metric
     yield Finding(
         kind="seeds_do_not_rank",
         severity=Severity.WARNING,
         headline=f"{number.capitalize()} seeds do not rank the conditions {name} and {table.baseline}",
         evidence=(
-            f"After {row.stage}, {name} minus {table.baseline} is {', '.join(points(d) for d in differences)} points "
-            f"in the seeds, {points(together.result.mean)} on average; two seeds of one condition are "
-            f"{points(apart).lstrip('+')} points apart (root mean square)."
+            f"After {row.stage}, {name} minus {table.baseline} is {', '.join(difference(d, metric) for d in differences)} "
+            f"{metric.unit} in the seeds, {difference(together.result.mean, metric)} on average; two seeds of one condition are "
+            f"{difference(apart, metric).lstrip('+')} {metric.unit} apart (root mean square)."
         ),
         reading="Consistent with no difference between the conditions, and with one that this many seeds cannot show.",
         not_shown="Not shown: that the conditions are equal.",

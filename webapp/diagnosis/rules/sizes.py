@@ -21,7 +21,10 @@ ADVICE = (Advice("Ask 1,000 problems on which the accuracy is not near 0.", D),)
 
 
 def evaluation_too_small(table: StageTable) -> Iterator[Finding]:
-    """A difference that would be claimed, is not shown, and could not have been at this number of problems."""
+    """A difference that would be claimed, is not shown, and could not have been at this number of problems.
+
+    Of several seeds nothing is said before the planned ones are in.
+    """
     for row in table.rows:
         for position in range(len(table.others)):
             if row.last:
@@ -32,6 +35,8 @@ def _too_small(table: StageTable, row: StageRow, position: int) -> Iterator[Find
     together = row.over_seeds[position] if row.over_seeds else None
     found = [seed.comparisons[position] for seed in row.seeds]
     counted = [one for one in found if isinstance(one, Comparison | UnpairedComparison)]
+    if row.over_seeds and together is None and any(isinstance(one, Comparison) for one in counted):
+        return  # one seed of several is in
     verdicts = [together.verdict] if together else [one.verdict for one in counted]
     if not counted or any(not verdict.word.startswith("not ") for verdict in verdicts):
         return

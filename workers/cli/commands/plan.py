@@ -138,6 +138,7 @@ def _power(proposal: Proposal) -> dict[str, Any] | None:
     computed = {
         "checkpoints": power.checkpoints,
         "conditions": power.conditions,
+        "equivalence": power.equivalence,
         "needed_problems": power.needed,
         "grid": asdict(power.grid) if power.grid else None,
     }

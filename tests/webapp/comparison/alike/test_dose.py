@@ -114,3 +114,18 @@ def test_no_dose_anywhere_is_a_warning():
     (none,) = [one for one in readings.of_experiment(experiment) if one.kind == "dose_near_none"]
     assert none.severity.word == "warning"
     assert "write them in a way that is not replaced" in none.reading
+
+
+@pytest.mark.parametrize(
+    ("state", "word"), [(State.WAITING, "info"), (State.RUNNING, "info"), (State.FAILED, "warning")]
+)
+def test_no_dose_yet_is_no_warning_while_stages_are_to_come(state, word):
+    """As after pre-training on web text, before the drills."""
+    experiment = history(
+        baseline__instruct=[part("train", ("tulu", 100, 40_000, 0, 9, 0))],
+        mul_tokens__instruct=[part("train", ("tulu", 100, 40_000, 0, 9, 0))],
+    )
+    experiment.runs.filter(stage__name="grpo").update(state=State.WAITING)  # it learns from no texts
+    experiment.runs.filter(stage__name="drills").update(state=state)
+    (none,) = [one for one in readings.of_experiment(experiment) if one.kind == "dose_near_none"]
+    assert none.severity.word == word
