@@ -1,6 +1,6 @@
 """The stage table: every condition after every stage, compared in pairs, problem by problem."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -50,6 +50,8 @@ class StageTable:
         PlannedContrast, ...
     ]  # of the planned question, where it is about no difference from the baseline
     examples: ExamplesOfRuns  # that each run kept
+    plan: SeedPlan  # which seeds decide
+    fate: Callable[[Key], Fate]  # of a run that has no result
     subset: ProblemSubset | None = None  # that it is restricted to, which nobody planned; None: all problems
 
     @cached_property
@@ -264,6 +266,8 @@ def stage_table(
         rows=builder.rows(places),
         contrasts=builder.planned(),
         examples=builder.examples,
+        plan=builder.plan,
+        fate=builder.fate,
         subset=subset,
     )
 
@@ -309,11 +313,11 @@ class _Builder:
             self._cell,
             self._was_seen,
             self.plan,
-            self._fate,
+            self.fate,
             self.examples.why_not_alike,
         )
 
-    def _fate(self, key: Key) -> Fate:
+    def fate(self, key: Key) -> Fate:
         """Of a run that is over without a result: failed where it or what it starts from did, else a person cancelled it."""
         condition, stage, seed = key
         states, at = [], stage or None

@@ -163,7 +163,12 @@ def gains(table: StageTable, found: list[Gain]) -> Section:
             value=lambda one: f"{percent(one.before.rate)} → {percent(one.after.rate)}",
         ),
         Column("delta", "number", "Δ points", partial(points, digits=table.digits)),
-        Column("interval", "number", "95 % interval", partial(points_interval, digits=table.digits)),
+        Column(
+            "interval",
+            "number",
+            f"{percent_of_level(1 - table.alpha)} interval",
+            partial(points_interval, digits=table.digits),
+        ),
         Column("p", "number", "p", p_value),
     ]
     if not table.imported:
@@ -287,28 +292,39 @@ def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) ->
 
 
 def _changes(table: StageTable, gained: list[Gain]) -> Iterator[str]:
-    """What a last stage changed, a line a condition: over several seeds by Student's t on one change a seed."""
+    """What a last stage changed, a line a condition: over several seeds by Student's t on one change a planned seed."""
+    level = percent_of_level(1 - table.alpha)
     for change in over_the_seeds(gained, table):
-        first = change.gains[0]
-        level = percent_of_level(1 - table.alpha)
-        if change.together is None:
-            changes = f"{points(first.delta)} points, 95 % interval {points_interval(first.interval)}"
-            shown = "Shown, for these checkpoints only"
+        first, several = change.gains[0], change.planned > 1
+        if change.reading is None:
+            changes = f"{points(first.delta)} points, {level} interval {points_interval(first.interval)}"
+            changes += f" in seed {first.after.seed}" if several else ""
         else:
             each = ", ".join(points(one.delta) for one in change.gains)
             seeds = ", ".join(str(one.after.seed) for one in change.gains)
-            changes = f"{each} points in seeds {seeds}; mean {points(change.together.mean)}"
-            if change.together.interval is None:
+            together = change.reading.result
+            changes = f"{each} points in seeds {seeds}; mean {points(together.mean)}"
+            if together.interval is None:
                 changes += ", the same in every seed, which is not tested"
             else:
-                changes += f", {level} t interval {points_interval(change.together.interval)}"
-            shown = f"Shown over {len(change.gains)} seeds"
+                changes += f", {level} t interval {points_interval(together.interval)}"
         if change.new_problems is not None:
             changes += f", for new problems {points_interval(change.new_problems.interval)}"
-        p = f"; {p_is(change.p)}, exploratory and not adjusted" if change.p is not None else ""
-        kind = shown if change.is_shown(table.alpha) else "Not shown"
+        changes += f"; {p_is(change.p)}, exploratory and not adjusted" if change.p is not None else ""
+        if change.interim:
+            changes += f"; {len(change.gains)} of {change.planned} planned seeds are in"
+        if change.given_up:
+            changes += f"; without seed {', '.join(map(str, change.given_up))} of the plan"
+        kind = {
+            "shown": f"Shown over {len(change.gains)} seeds"
+            if several
+            else "Shown, for these checkpoints only",
+            "suggestive": f"Suggestive over {len(change.gains)} seeds",
+            "interim": "Interim",
+            "not shown": "Not shown",
+        }[change.word]
         yield (
-            f"{kind}: in {first.after.condition}, {first.after.stage} changed what {first.before.stage} left: {changes}{p}."
+            f"{kind}: in {first.after.condition}, {first.after.stage} changed what {first.before.stage} left: {changes}."
         )
 
 
