@@ -1,5 +1,6 @@
 """What stands in a stage table: one condition's numbers, and two conditions compared."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -122,6 +123,11 @@ class Cell:
     def accuracy(self) -> float | None:
         """Share of the problems answered right, whatever the metric; None: not published."""
         return self.result.mean("correct")
+
+
+def graded_alike(cells: Iterable[Cell]) -> bool:
+    """Whether finished cells were all graded by one grader, so that their seeds may be taken together."""
+    return len({cell.result.settings.get("grader") for cell in cells}) < 2
 
 
 class _Corrected:

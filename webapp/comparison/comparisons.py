@@ -13,6 +13,7 @@ from webapp.comparison.cells import (
     SameRun,
     SeedsComparison,
     UnpairedComparison,
+    graded_alike,
     why_not_comparable,
 )
 from webapp.comparison.metrics import ComparisonMetric
@@ -114,7 +115,7 @@ class Comparisons:
     ) -> SeedsComparison | None:
         every = [compared.get((name, stage, seed)) for seed in self.seeds]
         paired = [one if isinstance(one, Comparison | MeansComparison) else None for one in every]
-        if len({self._grader((name, stage, one.seed)) for one in paired if one is not None}) > 1:
+        if not graded_alike(self.cell((name, stage, one.seed)) for one in paired if one is not None):
             return None
         plan = self.plan or SeedPlan(len(self.seeds))
         lost = {i for i, one in enumerate(every) if isinstance(one, Refusal)}
@@ -163,10 +164,6 @@ class Comparisons:
         """Why a seed's comparison does not come, if it does not."""
         fates = {self.fate((condition, stage, seed)) for condition in (self.conditions[0], name)}
         return "failed" if "failed" in fates else "given up" if "given up" in fates else ""
-
-    def _grader(self, key: Key) -> object:
-        """Who graded a finished cell: seeds of different versions are not taken together."""
-        return self.cell(key).result.settings.get("grader")
 
     def _both(self, stages: Sequence[str]) -> list[tuple[Key, Cell, Cell]]:
         """The baseline's cell and another condition's, finished or not."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from webapp.comparison.cells import Cell, why_not_comparable
+from webapp.comparison.cells import Cell, graded_alike, why_not_comparable
 from webapp.comparison.comparisons import Key
 from webapp.comparison.new_problems import of_pairs
 from webapp.comparison.table import StageTable
@@ -35,10 +35,17 @@ class StageChange:
 
     gains: tuple[Gain, ...]  # one a seed that it rests on
     planned: int  # seeds that are read; 1: the experiment has no more
-    reading: SeedsReading | None  # of several seeds, one change each; None: of one, or before two are in
+    reading: (
+        SeedsReading | None
+    )  # of several seeds, one change each; None: of one, before two are in, or not taken together
     given_up: tuple[int, ...]  # planned seeds that will not come, or that cannot be compared
     alpha: float
     new_problems: ForNewProblems | None  # what it says of problems that were not asked
+
+    @property
+    def together(self) -> bool:
+        """Whether its seeds may be taken together: those of different graders are not."""
+        return graded_alike(one.after for one in self.gains)
 
     @property
     def interim(self) -> bool:
@@ -53,8 +60,10 @@ class StageChange:
         return self.gains[0].p if self.planned == 1 else None
 
     @property
-    def word(self) -> Literal["shown", "suggestive", "not shown", "interim"]:
+    def word(self) -> Literal["shown", "suggestive", "not shown", "interim", "not together"]:
         """What it allows to say, taken alone: of several seeds as much as of a planned comparison of as many."""
+        if not self.together:
+            return "not together"
         if self.interim:
             return "interim"
         if self.p is None or self.p >= self.alpha:
@@ -88,10 +97,13 @@ def _change(seeds: Sequence[tuple[Cell, Cell, Gain | None]], table: StageTable) 
     ]
     family = Family("exploratory", 1, table.alpha)
     differences = [None if gain is None else gain.delta for *_, gain in planned]
-    reading = read_seeds(differences, family, SeedPlan(len(planned)), given_up=lost)
     change = StageChange(
-        gains, len(planned), reading, tuple(planned[place][1].seed for place in lost), table.alpha, None
+        gains, len(planned), None, tuple(planned[place][1].seed for place in lost), table.alpha, None
     )
+    if not change.together:
+        return change
+    reading = read_seeds(differences, family, SeedPlan(len(planned)), given_up=lost)
+    change = replace(change, reading=reading)
     if change.interim:
         return change
     new = of_pairs(

@@ -1,6 +1,6 @@
 """The stage table: every condition after every stage, compared in pairs, problem by problem."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -10,7 +10,7 @@ from training.did_you_mean import nearest
 from training.recipes.planned_question import Design, PairedTest
 from training.stages import kind
 from webapp.comparison.alike.kept_examples import ExamplesOfRuns
-from webapp.comparison.cells import Cell, SeedsComparison
+from webapp.comparison.cells import Cell, SeedsComparison, graded_alike
 from webapp.comparison.comparisons import Compared, Comparisons, Fate, Key
 from webapp.comparison.contrasts import PlannedContrast, planned_contrasts
 from webapp.comparison.metrics import ComparisonMetric, metrics
@@ -355,7 +355,7 @@ class _Builder:
         return StageRow(
             *place,
             seeds=seeds,
-            means=tuple(self._mean(name, stage) for name in self.conditions) if several else (),
+            means=self._means(stage, over_seeds) if several else (),
             over_seeds=tuple(over_seeds.get((name, stage)) for name in others) if several else (),
         )
 
@@ -366,10 +366,22 @@ class _Builder:
         amounts = self.measured.get(tally.evaluation) if tally else None
         return Cell(*key, self.metric, run, state, tally, reused, source, drawn, amounts)
 
-    def _mean(self, condition: str, stage: str) -> float | None:
-        cells = [self._cell((condition, stage, seed)) for seed in self.seeds]
-        rates = [cell.rate for cell in cells if cell.complete]
-        return fmean(rates) if rates else None
+    def _means(
+        self, stage: str, over_seeds: Mapping[tuple[str, str], SeedsComparison]
+    ) -> tuple[float | None, ...]:
+        """A mean for each condition, of the seeds that its difference is of; of the planned ones where there is none.
+
+        The baseline has none where the conditions' differences are of different seeds.
+        """
+        planned = self.seeds[: self.plan.seeds]
+        of = {name: found.seeds for name in self.conditions[1:] if (found := over_seeds.get((name, stage)))}
+        shared = set(of.values()) or {planned}
+        baseline = self._mean(self.conditions[0], stage, shared.pop()) if len(shared) == 1 else None
+        return baseline, *(self._mean(name, stage, of.get(name, planned)) for name in self.conditions[1:])
+
+    def _mean(self, condition: str, stage: str, seeds: Sequence[int]) -> float | None:
+        cells = [cell for seed in seeds if (cell := self._cell((condition, stage, seed))).complete]
+        return fmean(cell.rate for cell in cells) if cells and graded_alike(cells) else None
 
 
 def _measured(tallies: Mapping[int, Tally], metric: ComparisonMetric) -> Mapping[int, Measured]:

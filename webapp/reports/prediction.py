@@ -4,7 +4,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from statistics import fmean
 
-from webapp.comparison.cells import Comparison, MeansComparison, SeedsComparison, UnpairedComparison
+from webapp.comparison.cells import (
+    Comparison,
+    MeansComparison,
+    SeedsComparison,
+    UnpairedComparison,
+    graded_alike,
+)
 from webapp.comparison.decisions import decisions
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.stage_rows import StageRow
@@ -94,11 +100,14 @@ def _accuracies(table: StageTable) -> list[Predicted]:
 
 
 def _accuracy(table: StageTable, row: StageRow, position: int, expected: float) -> Predicted:
-    cells = [seed.cells[position] for seed in row.seeds if seed.cells[position].complete]
+    planned = row.seeds[: table.plan.seeds]
+    cells = [seed.cells[position] for seed in planned if seed.cells[position].complete]
     what, text = f"{table.conditions[position]} after {row.stage}", percent(expected)
     counted = [(cell.result.count("correct"), cell.result.problems) for cell in cells]
     if not counted or any(right is None for right, _ in counted):
         return Predicted(what, text, "not finished", OPEN)
+    if not graded_alike(cells):
+        return Predicted(what, text, "seeds of different graders, not taken together", OPEN)
     rates = [(right or 0) / problems for right, problems in counted]
     if len(rates) == 1:
         interval: Interval | None = wilson(counted[0][0] or 0, counted[0][1])

@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 
 from webapp.comparison import groups
 from webapp.comparison.alike import dose
-from webapp.comparison.cells import Cell, Refusal
+from webapp.comparison.cells import Cell, Refusal, graded_alike
 from webapp.comparison.columns import IN_REPORT
 from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
@@ -210,7 +210,7 @@ def _finished(row: StageRow, position: int) -> list[Cell]:
 
 def _accuracy(cells: Sequence[Cell]) -> str:
     rates = [cell.accuracy for cell in cells if cell.accuracy is not None]
-    return percent(fmean(rates)) if rates else "–"
+    return percent(fmean(rates)) if rates and graded_alike(cells) else "–"
 
 
 def _correct(cells: Sequence[Cell]) -> str:
@@ -296,12 +296,14 @@ def _changes(table: StageTable, gained: list[Gain]) -> Iterator[str]:
     level = percent_of_level(1 - table.alpha)
     for change in over_the_seeds(gained, table):
         first, several = change.gains[0], change.planned > 1
-        if change.reading is None:
+        each = ", ".join(points(one.delta) for one in change.gains)
+        seeds = ", ".join(str(one.after.seed) for one in change.gains)
+        if not change.together:
+            changes = f"{each} points in seeds {seeds}; seeds of different graders are not taken together"
+        elif change.reading is None:
             changes = f"{points(first.delta)} points, {level} interval {points_interval(first.interval)}"
             changes += f" in seed {first.after.seed}" if several else ""
         else:
-            each = ", ".join(points(one.delta) for one in change.gains)
-            seeds = ", ".join(str(one.after.seed) for one in change.gains)
             together = change.reading.result
             changes = f"{each} points in seeds {seeds}; mean {points(together.mean)}"
             if together.interval is None:
@@ -322,6 +324,7 @@ def _changes(table: StageTable, gained: list[Gain]) -> Iterator[str]:
             "suggestive": f"Suggestive over {len(change.gains)} seeds",
             "interim": "Interim",
             "not shown": "Not shown",
+            "not together": "Not tested",
         }[change.word]
         yield (
             f"{kind}: in {first.after.condition}, {first.after.stage} changed what {first.before.stage} left: {changes}."

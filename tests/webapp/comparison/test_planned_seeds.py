@@ -10,6 +10,7 @@ from training.recipes import recipe as recipes
 from webapp.comparison.cells import SeedsComparison
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import StageTable, stage_table
+from webapp.comparison.tables import stage_tables
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import plain
 from webapp.launch.drafts import draft_from
@@ -110,6 +111,47 @@ def test_the_verdict_freezes_at_the_planned_seeds():
     assert "Exploratory, with the seeds after the planned 3: +11.5 points, 95 % t interval" in plain(
         sentence.limits
     )
+
+
+def test_the_mean_row_is_of_the_seeds_that_its_difference_is_of():
+    made = experiment_of(6, finished=6, question={"seeds": 3})
+    table = stage_table(made)
+    assert table.rows[0].means == pytest.approx((0.4, 0.4 + 0.35 / 3)), (
+        "without the seeds after the planned 3"
+    )
+    (mean,) = (
+        row for row in stage_tables.rows(table) if row["over_seeds"] and row["condition"] == "mul_tokens"
+    )
+    assert mean["rate"] - 0.4 == pytest.approx(mean["delta"])
+    waits = experiment_of(3, finished=2, name="demo-2")
+    add_evaluation(make_attempt(run_of(waits, "baseline", "drills", 2), state=State.SUCCEEDED), [True] * 100)
+    assert stage_table(waits).rows[0].means == pytest.approx((0.4, 0.505)), (
+        "without a seed of the baseline alone"
+    )
+
+
+def test_the_baseline_has_no_mean_where_the_differences_are_of_different_seeds():
+    made = make_experiment(
+        stages=STAGE, seeds=range(3), conditions=("baseline", "mul_tokens", "third"), recipe={"test": "midp"}
+    )
+    for run in made.runs.exclude(condition__name="third", seed=2):
+        attempt = make_attempt(run, state=State.SUCCEEDED)
+        add_evaluation(attempt, [i < 40 + 5 * run.condition.position + run.seed for i in range(100)])
+    baseline, second, third = stage_table(made).rows[0].means
+    assert (baseline, second, third) == (None, pytest.approx(0.46), pytest.approx(0.505))
+
+
+def test_seeds_of_different_graders_are_not_averaged():
+    made = experiment_of(3, finished=3)
+    for evaluation in Evaluation.objects.filter(attempt__stage_run__seed=2):
+        evaluation.settings = evaluation.settings | {"grader": f"{BENCHMARK}/0"}
+        evaluation.save()
+    made.recipe = made.recipe | {"expected_accuracy": [0.4, 0.5]}
+    made.save()
+    table = stage_table(made)
+    assert table.rows[0].over_seeds == (None,)
+    assert table.rows[0].means == (None, None)
+    assert "seeds of different graders, not taken together" in report(made)
 
 
 def test_more_seeds_of_a_finished_experiment_leave_its_verdict_as_it_was():

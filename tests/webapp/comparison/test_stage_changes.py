@@ -7,6 +7,7 @@ from webapp.comparison.stage_changes import StageChange, last_gains, over_the_se
 from webapp.comparison.table import stage_table
 from webapp.experiments.models import Experiment
 from webapp.reports.report import report
+from webapp.results.models import Evaluation
 from webapp.runs import services
 from webapp.runs.models import State
 from webapp.statistics.proportions import tango
@@ -65,6 +66,18 @@ def test_two_seeds_and_one_given_up_are_suggestive_at_most():
     assert (change_of(made).word, change_of(made).given_up) == ("suggestive", (3,))
     assert "Suggestive over 3 seeds: in baseline, grpo changed" in report(made)
     assert "exploratory and not adjusted; without seed 3 of the plan." in report(made)
+
+
+def test_seeds_of_different_graders_are_not_taken_together():
+    made = experiment_of(3, finished=3)
+    for evaluation in Evaluation.objects.filter(attempt__stage_run__seed=2):
+        evaluation.settings = evaluation.settings | {"grader": f"{BENCHMARK}/0"}
+        evaluation.save()
+    assert (change_of(made).word, change_of(made).p) == ("not together", None)
+    assert (
+        "+12.0, +9.0, +14.0 points in seeds 0, 1, 2; seeds of different graders are not taken together."
+        in report(made)
+    )
 
 
 def test_its_intervals_are_at_the_level_of_the_recipe():
