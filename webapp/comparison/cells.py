@@ -283,10 +283,10 @@ class SeedsComparison(_Corrected):
     seeds: tuple[int, ...]  # that it rests on
     planned: int  # seeds that decide
     problems: int  # that each of them was asked
-    given_up: tuple[int, ...] = ()  # planned seeds that a person cancelled, or that cannot be compared
-    failed: tuple[int, ...] = ()  # planned seeds that failed, and may be retried
+    given_up: tuple[int, ...] = ()  # seeds it still needs that a person cancelled, or that cannot be compared
+    failed: tuple[int, ...] = ()  # seeds it still needs that failed, and may be retried
     stopped: bool = False  # decided at the look that was planned before the end
-    later: OverSeeds | None = None  # with the seeds after the planned ones: exploratory
+    later: OverSeeds | None = None  # with the seeds after those that decided: exploratory
     new_problems: ForNewProblems | None = None  # with problems drawn as well as seeds
 
     @property

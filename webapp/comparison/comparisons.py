@@ -136,7 +136,7 @@ class Comparisons:
         if read is None:
             return None
         used = [one for i in read.used if (one := paired[i]) is not None]
-        missing = [i for i in range(plan.seeds) if paired[i] is None]
+        missing = [i for i in range(plan.seeds) if paired[i] is None and not read.stopped]
         return SeedsComparison(
             name,
             stage,

@@ -20,6 +20,7 @@ from webapp.reports.report import report
 from webapp.results.models import Evaluation
 from webapp.runs import services
 from webapp.runs.models import StageRun, State
+from webapp.statistics.seeds import over_seeds
 
 pytestmark = pytest.mark.django_db
 STAGE = (("drills", "sft"),)
@@ -27,12 +28,17 @@ DIFFERENCES = (12, 9, 14, 11, 13, 10, 12)
 
 
 def experiment_of(
-    planned: int, *, finished: int, question: dict[str, object] | None = None, **fields
+    planned: int,
+    *,
+    finished: int,
+    question: dict[str, object] | None = None,
+    differences: tuple[int, ...] = DIFFERENCES,
+    **fields,
 ) -> Experiment:
     """An experiment of so many seeds, of which the first `finished` are over, with these differences in 100 problems."""
     recipe = {"primary": {"benchmark": BENCHMARK} | (question or {}), "test": "midp"}
     made = make_experiment(stages=STAGE, seeds=range(planned), recipe=recipe, **fields)
-    for seed, difference in enumerate(DIFFERENCES[:finished]):
+    for seed, difference in enumerate(differences[:finished]):
         for condition, right in (("baseline", 40), ("mul_tokens", 40 + difference)):
             attempt = make_attempt(run_of(made, condition, "drills", seed), state=State.SUCCEEDED)
             add_evaluation(attempt, [i < right for i in range(100)])
@@ -111,6 +117,65 @@ def test_the_verdict_freezes_at_the_planned_seeds():
     assert "Exploratory, with the seeds after the planned 3: +11.5 points, 95 % t interval" in plain(
         sentence.limits
     )
+
+
+LOOK = {"interim": 3}
+
+
+def test_after_a_stop_at_the_look_no_other_seed_is_waited_for():
+    made = experiment_of(5, finished=3, question=LOOK, differences=(30, 31, 30))
+    services.cancel(run=run_of(made, "mul_tokens", "drills", 3), by="ada")
+    make_attempt(run_of(made, "mul_tokens", "drills", 4), state=State.FAILED)
+    found = together(stage_table(made))
+    assert (found.stopped, found.verdict.word) == (True, "supported")
+    assert found.given_up == found.failed == ()
+    limits = verdict_sentences(stage_table(made))[0].limits
+    assert "Decided at the look after 3 of 5 seeds" in limits
+    assert "will not come" not in limits and "waits" not in limits
+
+
+def test_seeds_after_a_stop_have_the_exploratory_interval_of_later_seeds():
+    made = experiment_of(5, finished=4, question=LOOK, differences=(30, 31, 30, 11))
+    found = together(stage_table(made))
+    assert found.stopped and found.differences == pytest.approx((0.3, 0.31, 0.3))
+    assert found.later == over_seeds([0.3, 0.31, 0.3, 0.11])
+    assert "Exploratory, with the seeds after the 3 of the look: +25.5 points, 95 % t interval" in plain(
+        verdict_sentences(stage_table(made))[0].limits
+    )
+
+
+@pytest.mark.parametrize("given_up", [(1, 2), (2,)])
+def test_seeds_that_will_not_come_are_named_before_there_are_two(given_up):
+    made = experiment_of(3, finished=1)
+    for seed in given_up:
+        services.cancel(run=run_of(made, "mul_tokens", "drills", seed), by="ada")
+    (sentence,) = verdict_sentences(stage_table(made))
+    if len(given_up) == 2:
+        assert sentence.headline.endswith("is not decided: seeds 1, 2 of the plan will not come.")
+        assert sentence.limits == (
+            "Seeds 1, 2 of the plan will not come, so there is no verdict: one seed compares two checkpoints."
+        )
+    else:
+        assert sentence.headline.endswith("is not decided yet: one seed is in.")
+        assert sentence.limits.endswith(
+            "Seed 2 of the plan will not come, so the verdict is suggestive at most."
+        )
+
+
+def test_seeds_that_will_not_come_are_named_of_a_planned_gain():
+    stages = (("mixed", "sft"), *STAGE)
+    made = make_experiment(
+        stages=stages,
+        seeds=range(3),
+        recipe={"primary": {"benchmark": BENCHMARK, "contrast": "gain", "condition": "mul_tokens"}},
+    )
+    for stage, right in (("mixed", 40), ("drills", 60)):
+        attempt = make_attempt(run_of(made, "mul_tokens", stage), state=State.SUCCEEDED)
+        add_evaluation(attempt, [i < right for i in range(100)])
+    for seed in (1, 2):
+        services.cancel(run=run_of(made, "mul_tokens", "mixed", seed), by="ada")
+    sentence = verdict_sentences(stage_table(made))[0]
+    assert sentence.headline.endswith("is not decided: seeds 1, 2 of the plan will not come.")
 
 
 def test_the_mean_row_is_of_the_seeds_that_its_difference_is_of():

@@ -11,10 +11,13 @@ from webapp.comparison.sentences.wording import (
     corrected,
     difference,
     difference_interval,
+    given_up,
+    one_seed_of_several,
     reach,
     seed_notes,
     seen_note,
     speaks_for,
+    undecided,
     value,
     waiting_for,
 )
@@ -42,9 +45,10 @@ def _sentence(table: StageTable, one: PlannedContrast) -> VerdictSentence:
     finished = [
         (cells, found) for cells, found in zip(one.cells, one.seeds, strict=True) if found is not None
     ]
+    lost = given_up(table, one.cells, one.seeds)
     if not finished:
         limits = f"It needs finished evaluations on {table.benchmark} after {one.start} and {one.stage}."
-        return VerdictSentence(f"{asked} is not decided yet.", "", limits, None, "primary")
+        return VerdictSentence(f"{asked} {undecided(table, lost)}", "", limits, None, "primary")
     cells, found = finished[0]
     if isinstance(found, Refusal):
         return VerdictSentence(
@@ -54,11 +58,12 @@ def _sentence(table: StageTable, one: PlannedContrast) -> VerdictSentence:
     sentence = _told(table, one, found, [cells])
     if not table.several_seeds:
         return sentence
-    limits = (
-        "Interim: there is no verdict before the planned seeds are in, and one seed compares checkpoints."
-    )
     return VerdictSentence(
-        f"{asked} is not decided yet: one seed is in.", f"So far: {sentence.numbers}", limits, None, "primary"
+        f"{asked} {undecided(table, lost, 'one seed is in')}",
+        f"So far: {sentence.numbers}",
+        one_seed_of_several(table, lost, "checkpoints"),
+        None,
+        "primary",
     )
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.comparison.cells import Comparison, MeansComparison, SeedsComparison
-from webapp.comparison.comparisons import Tested
+from webapp.comparison.cells import Cell, Comparison, MeansComparison, Refusal, SeedsComparison
+from webapp.comparison.comparisons import Compared, Tested
 from webapp.comparison.metrics import ComparisonMetric
 from webapp.comparison.table import StageTable
 from webapp.files.number_text import p_is, percent, percent_of_level, points, signed
@@ -137,6 +137,39 @@ def waiting_for(one: SeedsComparison) -> str:
     return f"{len(one.seeds)} of {one.planned} planned seeds are in"
 
 
+def given_up(
+    table: StageTable, cells: Sequence[Sequence[Cell]], compared: Sequence[Compared | None]
+) -> tuple[int, ...]:
+    """The planned seeds whose comparison will not come: given up by a person, or refused; a place a seed."""
+    lost = []
+    for seed, those, found in list(zip(table.seeds, cells, compared, strict=True))[: table.plan.seeds]:
+        fates = {table.fate((cell.condition, cell.stage, cell.seed)) for cell in those}
+        if isinstance(found, Refusal) or (found is None and "given up" in fates and "failed" not in fates):
+            lost.append(seed)
+    return tuple(lost)
+
+
+def will_not_come(seeds: Sequence[int]) -> str:
+    """Which seeds are given up, a sentence without its full stop."""
+    return f"Seed{'s' if len(seeds) > 1 else ''} {_listed(seeds)} of the plan will not come"
+
+
+def undecided(table: StageTable, lost: Sequence[int], so_far: str = "") -> str:
+    """The end of a headline while fewer than two seeds are in, of which the `lost` will not come."""
+    if table.several_seeds and len(lost) > table.plan.seeds - 2:
+        named = will_not_come(lost)
+        return f"is not decided: {named[0].lower()}{named[1:]}."
+    return f"is not decided yet{so_far and ': '}{so_far}."
+
+
+def one_seed_of_several(table: StageTable, lost: Sequence[int], what: str) -> str:
+    """What one seed does not say, of which the `lost` will not come; `what` it compares."""
+    if len(lost) > table.plan.seeds - 2:
+        return f"{will_not_come(lost)}, so there is no verdict: one seed compares {what}."
+    said = f"Interim: there is no verdict before the planned seeds are in, and one seed compares {what}."
+    return f"{said} {will_not_come(lost)}, so the verdict is suggestive at most." if lost else said
+
+
 def seed_notes(one: SeedsComparison, metric: ComparisonMetric, alpha: float) -> list[str]:
     """What the seeds that it rests on do not say, a sentence each."""
     notes = []
@@ -148,10 +181,7 @@ def seed_notes(one: SeedsComparison, metric: ComparisonMetric, alpha: float) -> 
             f"{noun} {_listed(one.failed)} failed: retry, or give up what failed; the verdict waits."
         )
     if one.given_up:
-        noun = "Seed" if len(one.given_up) == 1 else "Seeds"
-        notes.append(
-            f"{noun} {_listed(one.given_up)} of the plan will not come, so the verdict is suggestive at most."
-        )
+        notes.append(f"{will_not_come(one.given_up)}, so the verdict is suggestive at most.")
     if one.stopped:
         notes.append(
             f"Decided at the look after {len(one.seeds)} of {one.planned} seeds, as it was planned; more seeds change nothing."
@@ -171,12 +201,14 @@ def seed_notes(one: SeedsComparison, metric: ComparisonMetric, alpha: float) -> 
 
 def _later(one: SeedsComparison, metric: ComparisonMetric, alpha: float) -> str:
     assert one.later is not None
-    interval = "none, as they do not differ"
+    interval, decided = "none, as they do not differ", f"the planned {one.planned}"
+    if one.stopped:
+        decided = f"the {len(one.seeds)} of the look"
     if one.later.interval is not None:
         interval = difference_interval(one.later.interval, metric)
     return (
-        f"Exploratory, with the seeds after the planned {one.planned}: {difference(one.later.mean, metric)} {metric.unit}, "
-        f"{percent_of_level(1 - alpha)} t interval {interval}; the verdict stays that of the planned ones."
+        f"Exploratory, with the seeds after {decided}: {difference(one.later.mean, metric)} {metric.unit}, "
+        f"{percent_of_level(1 - alpha)} t interval {interval}; the verdict stays that of {'those' if one.stopped else 'the planned ones'}."
     )
 
 
