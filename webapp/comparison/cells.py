@@ -178,7 +178,7 @@ class Comparison(_Corrected):
     seed: int
     counts: PairCounts
     interval: Interval  # of the difference, at its family's level as of every comparison here
-    p: float  # McNemar's, as the recipe chose it
+    p: float | None  # McNemar's, as the recipe chose it; None before the planned seeds are in
     family: Family
     verdict: Verdict
     new_problems: ForNewProblems | None = None  # with clusters of problems drawn
@@ -211,7 +211,7 @@ class MeansComparison(_Corrected):
     problems: int
     delta: float  # condition minus baseline, as a proportion or in the amount's unit
     interval: Interval  # of it, as Bonett and Price's
-    p: float  # of the same statistic
+    p: float | None  # of the same statistic; None before the planned seeds are in
     family: Family
     verdict: Verdict
     new_problems: ForNewProblems | None = None  # with clusters of problems drawn

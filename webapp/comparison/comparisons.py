@@ -110,6 +110,35 @@ class Comparisons:
                     found[name, stage] = together
         return found
 
+    def held_back(
+        self, compared: Mapping[Key, Compared], together: Mapping[tuple[str, str], SeedsComparison]
+    ) -> dict[Key, Compared]:
+        """The same, where the seeds of a planned contrast keep their intervals alone until the planned ones are in."""
+        return {
+            key: self._interim(one) if self._waits(key, compared, together) else one
+            for key, one in compared.items()
+        }
+
+    def _waits(
+        self, key: Key, compared: Mapping[Key, Compared], together: Mapping[tuple[str, str], SeedsComparison]
+    ) -> bool:
+        name, stage, _ = key
+        if len(self.seeds) < 2 or self.family(stage, name).role != "primary":
+            return False
+        if (over := together.get((name, stage))) is not None:
+            return over.interim
+        planned = self.seeds[: (self.plan or SeedPlan(len(self.seeds))).seeds]
+        return any(
+            (name, stage, seed) not in compared and self._fate(name, stage, seed) != "given up"
+            for seed in planned
+        )
+
+    def _interim(self, one: Compared) -> Compared:
+        if not isinstance(one, Comparison | MeansComparison):
+            return one
+        verdict = replace(one.verdict, word="interim")
+        return replace(one, p=None, verdict=verdict, new_problems=None)
+
     def _seeds_compared(
         self, name: str, stage: str, compared: Mapping[Key, Compared]
     ) -> SeedsComparison | None:
@@ -188,12 +217,15 @@ class Comparisons:
         counted = pair_counts(ids.values(), self.metric.column, subset)
         return {key: counted.get(pair, PairCounts(0, 0, 0, 0)) for key, pair in ids.items()}
 
+    def of_one_seed(self, family: Family) -> Family:
+        """The family of one seed's comparison: one of several answers no planned question."""
+        return replace(family, role="exploratory") if len(self.seeds) > 1 else family
+
     def _tested(self, evidence: Mapping[Key, Evidence]) -> dict[Key, Tested]:
         comparisons: dict[Key, Tested] = {}
         for key, found in evidence.items():
             family = self.family(key[1], key[0])
-            if len(self.seeds) > 1:  # one of several answers no planned question
-                family = replace(family, role="exploratory")
+            family = self.of_one_seed(family)
             interval, p = _interval_and_p(found, family, self.test)
             verdict = verdicts.checkpoints_verdict(p, family, seen=self.seen(key))
             if isinstance(found, PairCounts):

@@ -297,6 +297,7 @@ class _Builder:
         compared = comparisons.of_stages(names)
         over_seeds = comparisons.over_seeds(names, compared)
         compared, over_seeds = with_new_problems(comparisons, self.benchmark, compared, over_seeds)
+        compared = comparisons.held_back(compared, over_seeds)
         return tuple(self._row(place, compared, over_seeds) for place in places)
 
     def planned(self) -> tuple[PlannedContrast, ...]:

@@ -7,7 +7,7 @@ from django.test import Client
 
 from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experiment, make_user, run_of
 from training.recipes import recipe as recipes
-from webapp.comparison.cells import SeedsComparison
+from webapp.comparison.cells import Comparison, SeedsComparison
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import stage_tables
@@ -20,6 +20,7 @@ from webapp.reports.report import report
 from webapp.results.models import Evaluation
 from webapp.runs import services
 from webapp.runs.models import StageRun, State
+from webapp.statistics.proportions import tango
 from webapp.statistics.seeds import over_seeds
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +74,30 @@ def test_one_seed_of_several_is_no_verdict_either():
     assert sentence.verdict is None
     assert sentence.headline.endswith("is not decided yet: one seed is in.")
     assert sentence.numbers.startswith("So far, seed 0: mul_tokens")
+
+
+def test_rows_of_single_seeds_have_an_interval_alone_until_the_planned_seeds_are_in():
+    made = experiment_of(3, finished=2)
+    table = stage_table(made)
+    first, _, missing = (seed.comparisons[0] for seed in table.rows[0].seeds)
+    assert isinstance(first, Comparison) and missing is None
+    assert (first.verdict.word, first.p, first.adjusted_p) == ("interim", None, None)
+    assert first.interval == tango(12, 0, 100) and first.new_problems is None
+    assert [
+        (row["mcnemar_p"], row["adjusted_p"], row["new_problems_p"], row["verdict"], row["role"])
+        for row in stage_tables.rows(table)
+        if row["contrast"] and not row["over_seeds"]
+    ] == [(None, None, None, "interim", "exploratory")] * 2
+    client = Client()
+    client.force_login(make_user())
+    page = client.get("/experiments/demo-1/comparison/").content.decode()
+    assert "verdict-interim" in page and "verdict-differ" not in page
+    (sentence,) = verdict_sentences(stage_table(experiment_of(3, finished=1, name="demo-2")))
+    assert plain(sentence.numbers).endswith("95 % interval +7.0 to +19.8.")
+    services.cancel(run=run_of(made, "mul_tokens", "drills", 2), by="ada")
+    decided = stage_table(made).rows[0].seeds[0].comparisons[0]
+    assert isinstance(decided, Comparison)
+    assert (decided.verdict.word, decided.family.role) == ("differ", "exploratory")
 
 
 def test_a_seed_that_is_given_up_is_named_and_leaves_it_suggestive_at_most():

@@ -20,6 +20,7 @@ from webapp.comparison.sentences.wording import (
     undecided,
     value,
     waiting_for,
+    without_a_p,
 )
 from webapp.comparison.table import StageTable
 from webapp.files.number_text import p_is, percent_of_level
@@ -55,9 +56,9 @@ def _sentence(table: StageTable, one: PlannedContrast) -> VerdictSentence:
             f"{asked} cannot be told.", "", f"Refused because {found.reason}.", None, "primary"
         )
     assert isinstance(found, Comparison | MeansComparison)
-    sentence = _told(table, one, found, [cells])
     if not table.several_seeds:
-        return sentence
+        return _told(table, one, found, [cells])
+    sentence = _told(table, one, without_a_p(found), [cells])
     return VerdictSentence(
         f"{asked} {undecided(table, lost, 'one seed is in')}",
         f"So far: {sentence.numbers}",

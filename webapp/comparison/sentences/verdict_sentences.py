@@ -29,6 +29,7 @@ from webapp.comparison.sentences.wording import (
     undecided,
     value,
     waiting_for,
+    without_a_p,
 )
 from webapp.comparison.stage_rows import StageRow
 from webapp.comparison.table import StageTable
@@ -91,9 +92,10 @@ def _verdict_sentence(table: StageTable, row: StageRow, position: int) -> Verdic
     assert comparison is not None and not isinstance(comparison, SameRun)
     if isinstance(comparison, UnpairedComparison):
         return _unpaired(table, comparison)
-    sentence = _one_seed(table, seed.cells[0], seed.cells[position + 1], comparison)
+    cells = seed.cells[0], seed.cells[position + 1]
     if not table.several_seeds:
-        return sentence
+        return _one_seed(table, *cells, comparison)
+    sentence = _one_seed(table, *cells, without_a_p(comparison))
     compared = [one for _, one in finished if not isinstance(one, Refusal)]
     why = "one seed is in" if len(compared) < 2 else "its seeds cannot be taken together"
     return VerdictSentence(
@@ -137,10 +139,11 @@ def _one_seed(
         f"{second.condition} {value(second.rate, metric)} ({second.fraction}), "
         f"{first.condition} {value(first.rate, metric)} ({first.fraction}): "
         f"{difference(comparison.delta, metric)} {metric.unit}, {percent_of_level(comparison.family.level)} interval "
-        f"{difference_interval(comparison.interval, metric)}; "
-        f"{_test(table, comparison)}{p_is(comparison.p)}"
-        f"{corrected(comparison)}."
+        f"{difference_interval(comparison.interval, metric)}"
     )
+    if comparison.p is not None:
+        numbers += f"; {_test(table, comparison)}{p_is(comparison.p)}{corrected(comparison)}"
+    numbers += "."
     limits = f"One seed: this compares two checkpoints, not two conditions.{_missing(comparison)}"
     limits += f" {speaks_for(comparison, table)}{border(comparison)}{seen_note(comparison)}"
     return VerdictSentence(headline, numbers, limits, comparison.verdict, reach=reach(comparison, table))

@@ -1,7 +1,7 @@
 """How results are written for people: numbers, and what verdict sentences are made of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from webapp.comparison.cells import Cell, Comparison, MeansComparison, Refusal, SeedsComparison
 from webapp.comparison.comparisons import Compared, Tested
@@ -59,6 +59,11 @@ class VerdictSentence(Statement):
     def text(self) -> str:
         """All of it on one line."""
         return f"{self.label}: {super().text}"
+
+
+def without_a_p(one: Comparison | MeansComparison) -> Comparison | MeansComparison:
+    """One seed of several, which tells its difference and interval alone until there is a verdict."""
+    return replace(one, p=None)
 
 
 def corrected(one: Tested | SeedsComparison) -> str:
