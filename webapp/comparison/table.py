@@ -1,22 +1,21 @@
 """The stage table: every condition after every stage, compared in pairs, problem by problem."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from statistics import fmean
 
 from training.did_you_mean import nearest
 from training.recipes.planned_question import Design, PairedTest
 from training.stages import kind
 from webapp.comparison.alike.kept_examples import ExamplesOfRuns
-from webapp.comparison.cells import Cell, SeedsComparison, graded_alike
+from webapp.comparison.cells import Cell, SeedsComparison
 from webapp.comparison.comparisons import Compared, Comparisons, Fate, Key
 from webapp.comparison.contrasts import PlannedContrast, planned_contrasts
 from webapp.comparison.metrics import ComparisonMetric, metrics
 from webapp.comparison.new_problems import cluster_variable, with_new_problems
 from webapp.comparison.roles import Roles, roles, share_a_run
-from webapp.comparison.stage_rows import SeedRow, StagePosition, StageRow
+from webapp.comparison.stage_rows import SeedRow, StagePosition, StageRow, means
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import asked_at, paired_test, planned_question
 from webapp.results.outcome_counts import Tally, latest_tallies
@@ -353,11 +352,12 @@ class _Builder:
             )
             for seed in self.seeds
         )
+        together = tuple(over_seeds.get((name, stage)) for name in others) if several else ()
         return StageRow(
             *place,
             seeds=seeds,
-            means=self._means(stage, over_seeds) if several else (),
-            over_seeds=tuple(over_seeds.get((name, stage)) for name in others) if several else (),
+            means=means(seeds, together, self.seeds[: self.plan.seeds]) if several else (),
+            over_seeds=together,
         )
 
     def _cell(self, key: Key) -> Cell:
@@ -366,23 +366,6 @@ class _Builder:
         drawn = self.sampled.get(tally.evaluation) if tally else None
         amounts = self.measured.get(tally.evaluation) if tally else None
         return Cell(*key, self.metric, run, state, tally, reused, source, drawn, amounts)
-
-    def _means(
-        self, stage: str, over_seeds: Mapping[tuple[str, str], SeedsComparison]
-    ) -> tuple[float | None, ...]:
-        """A mean for each condition, of the seeds that its difference is of; of the planned ones where there is none.
-
-        The baseline has none where the conditions' differences are of different seeds.
-        """
-        planned = self.seeds[: self.plan.seeds]
-        of = {name: found.seeds for name in self.conditions[1:] if (found := over_seeds.get((name, stage)))}
-        shared = set(of.values()) or {planned}
-        baseline = self._mean(self.conditions[0], stage, shared.pop()) if len(shared) == 1 else None
-        return baseline, *(self._mean(name, stage, of.get(name, planned)) for name in self.conditions[1:])
-
-    def _mean(self, condition: str, stage: str, seeds: Sequence[int]) -> float | None:
-        cells = [cell for seed in seeds if (cell := self._cell((condition, stage, seed))).complete]
-        return fmean(cell.rate for cell in cells) if cells and graded_alike(cells) else None
 
 
 def _measured(tallies: Mapping[int, Tally], metric: ComparisonMetric) -> Mapping[int, Measured]:
