@@ -146,7 +146,9 @@ class Comparisons:
         paired = [one if isinstance(one, Comparison | MeansComparison) else None for one in every]
         if not graded_alike(self.cell((name, stage, one.seed)) for one in paired if one is not None):
             return None
-        plan = self.plan or SeedPlan(len(self.seeds))
+        family, plan = self.family(stage, name), self.plan or SeedPlan(len(self.seeds))
+        if family.role != "primary":  # the look was planned for the question alone
+            plan = replace(plan, look=None)
         lost = {i for i, one in enumerate(every) if isinstance(one, Refusal)}
         fates = [self._fate(name, stage, seed) for seed in self.seeds]
         seen = any(
@@ -156,7 +158,7 @@ class Comparisons:
         )
         read = read_seeds(
             [None if one is None else one.delta for one in paired],
-            self.family(stage, name),
+            family,
             plan,
             given_up=lost | {i for i, fate in enumerate(fates) if fate == "given up"},
             seen=seen,

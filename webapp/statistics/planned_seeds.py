@@ -46,9 +46,9 @@ def read_seeds(
     """
     planned = list(range(min(plan.seeds, len(differences))))
     present = [place for place in planned if differences[place] is not None]
-    final = family if plan.look is None else replace(family, alpha=family.alpha * (1 - LOOK))
+    final = at_the_end(family, plan)
     if plan.look is not None and present[: plan.look] == planned[: plan.look] and len(present) >= plan.look:
-        early = replace(family, alpha=family.alpha * LOOK)
+        early = at_the_look(family)
         used = tuple(planned[: plan.look])
         result = _tested([differences[place] for place in used], early, largest)
         if result.p is not None and result.p < early.alone:
@@ -64,6 +64,16 @@ def read_seeds(
     verdict = conditions_verdict(result, final, len(present), seen=seen, given_up=bool(missing))
     later = _later(differences, plan.seeds, family, largest)
     return SeedsReading(result, verdict, final, tuple(present), later=later)
+
+
+def at_the_look(family: Family) -> Family:
+    """A family with the share of its level that one look before the end takes."""
+    return replace(family, alpha=family.alpha * LOOK)
+
+
+def at_the_end(family: Family, plan: SeedPlan) -> Family:
+    """A family with what a look leaves of its level; all of it where none is planned."""
+    return family if plan.look is None else replace(family, alpha=family.alpha * (1 - LOOK))
 
 
 def _tested(differences: Sequence[float | None], family: Family, largest: float) -> OverSeeds:

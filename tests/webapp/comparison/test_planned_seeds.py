@@ -8,6 +8,7 @@ from django.test import Client
 from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experiment, make_user, run_of
 from training.recipes import recipe as recipes
 from webapp.comparison.cells import Comparison, SeedsComparison
+from webapp.comparison.corrections import corrections
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import stage_tables
@@ -167,6 +168,42 @@ def test_seeds_after_a_stop_have_the_exploratory_interval_of_later_seeds():
     assert "Exploratory, with the seeds after the 3 of the look: +25.5 points, 95 % t interval" in plain(
         verdict_sentences(stage_table(made))[0].limits
     )
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        (2, "p < 0.001 for one look after 3 seeds, and at the end the other 0.049 (intervals at 95.1 %)"),
+        (
+            4,
+            "p < 0.000333 for one look after 3 seeds, and at the end the other 0.049, which its 3 comparisons share "
+            "(Bonferroni: 0.0163 each, intervals at 98.37 %)",
+        ),
+    ],
+)
+def test_the_levels_that_a_look_leaves_are_named(conditions, said):
+    names = ("baseline", "mul_tokens", "third", "fourth")[:conditions]
+    recipe = {"primary": {"benchmark": BENCHMARK} | LOOK}
+    made = make_experiment(stages=STAGE, seeds=range(5), conditions=names, recipe=recipe)
+    assert f"is tested at α = 0.05: {said};" in plain(corrections(stage_table(made)))
+
+
+def test_the_look_is_for_the_planned_question_alone():
+    made = experiment_of(5, finished=5, question=LOOK, differences=(30, 31, 30, 11, 2))
+    assert together(stage_table(made)).stopped
+    other = together(stage_table(made, baseline="mul_tokens"))
+    assert (other.family.role, other.stopped, len(other.seeds)) == ("exploratory", False, 5)
+    assert other.family.level == 0.95
+    stages = (("mixed", "sft"), *STAGE)
+    recipe = {"primary": {"benchmark": BENCHMARK} | LOOK}
+    made = make_experiment("demo-2", stages=stages, seeds=range(5), recipe=recipe)
+    for run in made.runs.all():
+        right = 40 + run.condition.position * (30 + run.seed % 2)
+        add_evaluation(make_attempt(run, state=State.SUCCEEDED), [i < right for i in range(100)])
+    secondary, primary = (row.over_seeds[0] for row in stage_table(made).rows)
+    assert secondary is not None and primary is not None
+    assert (secondary.family.role, secondary.stopped, len(secondary.seeds)) == ("secondary", False, 5)
+    assert (primary.family.role, primary.stopped, len(primary.seeds)) == ("primary", True, 3)
 
 
 @pytest.mark.parametrize("given_up", [(1, 2), (2,)])
