@@ -77,7 +77,7 @@ def speaks_for(one: Comparison | MeansComparison | SeedsComparison, table: Stage
     """Which problems its interval is about, and its interval for new ones where there is one."""
     new, asked = one.new_problems, f"{one.problems:,} problems"
     over = isinstance(one, SeedsComparison)
-    few = isinstance(one, SeedsComparison) and not one.interim and len(one.seeds) < FEWEST_SEEDS
+    no_crossed = isinstance(one, SeedsComparison) and not one.interim and len(one.seeds) < FEWEST_SEEDS
     if over:
         said = f"Its interval speaks for these {asked}, which all seeds share"
     else:
@@ -91,7 +91,7 @@ def speaks_for(one: Comparison | MeansComparison | SeedsComparison, table: Stage
             else f"; they share {drawn}, and with these drawn anew "
         )
         said += f"the {percent_of_level(one.family.level)} interval is {difference_interval(new.interval, table.metric)}, {p_is(new.p)}"
-    elif few:
+    elif no_crossed:
         said += f"; from {FEWEST_SEEDS} seeds on an interval for new problems stands beside it"
     return f"{said}.{f' {reach(one, table)}' if one.not_for_new_problems else ''}"
 
@@ -175,6 +175,11 @@ def one_seed_of_several(table: StageTable, lost: Sequence[int], what: str) -> st
     return f"{said} {will_not_come(lost)}, so the verdict is suggestive at most." if lost else said
 
 
+def few(one: SeedsComparison) -> bool:
+    """Whether it rests on fewer seeds than can support anything, and no more are to come."""
+    return len(one.seeds) < FEWEST and not one.interim
+
+
 def seed_notes(one: SeedsComparison, metric: ComparisonMetric, alpha: float) -> list[str]:
     """What the seeds that it rests on do not say, a sentence each."""
     notes = []
@@ -193,7 +198,7 @@ def seed_notes(one: SeedsComparison, metric: ComparisonMetric, alpha: float) -> 
         )
     if one.later is not None:
         notes.append(_later(one, metric, alpha))
-    if len(one.seeds) < FEWEST and not one.interim:
+    if few(one):
         notes.append("Two seeds can suggest a difference between conditions, not support one.")
     if one.verdict.word == "not distinguishable" and one.result.interval is not None:
         smallest = power.detectable_over_seeds(one.differences, one.family.alone)
