@@ -113,6 +113,17 @@ def test_a_seed_that_is_given_up_is_named_and_leaves_it_suggestive_at_most():
     )
 
 
+def test_the_overview_hears_that_a_seed_is_given_up():
+    made = experiment_of(7, finished=6)
+    assert last_results()[0].contrasts[0].note == "6 of 7 planned seeds are in"
+    services.cancel(run=run_of(made, "mul_tokens", "drills", 6), by="ada")
+    (found,) = last_results()[0].contrasts
+    assert found.verdict is not None
+    assert (found.verdict.word, found.note) == ("suggestive", "")
+    services.retry(run=run_of(made, "mul_tokens", "drills", 6), by="ada")
+    assert last_results()[0].contrasts[0].note == "6 of 7 planned seeds are in"
+
+
 def test_a_seed_that_failed_is_waited_for_until_a_person_gives_it_up():
     made = experiment_of(4, finished=3)
     run = run_of(made, "mul_tokens", "drills", 3)
