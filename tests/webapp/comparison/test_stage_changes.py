@@ -47,6 +47,8 @@ def test_before_the_planned_seeds_are_in_it_is_interim_and_has_no_p():
         in text
     )
     assert "3 of 4 planned seeds are in." in text
+    rows = [line for line in text.splitlines() if line.startswith("| mixed → grpo |")]
+    assert len(rows) == 3 and all("| – | 1" in row or "| – | 9" in row for row in rows), rows
     (one,) = (
         line for line in report(experiment_of(4, 1, name="demo-2")).splitlines() if "mixed left" in line
     )
