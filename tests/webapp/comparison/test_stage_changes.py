@@ -6,6 +6,7 @@ from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experi
 from webapp.comparison.stage_changes import StageChange, last_gains, over_the_seeds
 from webapp.comparison.table import stage_table
 from webapp.experiments.models import Experiment
+from webapp.reports import drawings
 from webapp.reports.report import report
 from webapp.results.models import Evaluation
 from webapp.runs import services
@@ -76,6 +77,8 @@ def test_seeds_of_different_graders_are_not_taken_together():
         evaluation.settings = evaluation.settings | {"grader": f"{BENCHMARK}/0"}
         evaluation.save()
     assert (change_of(made).word, change_of(made).p) == ("not together", None)
+    assert drawings.by_stage(stage_table(made)) == [], "nor is their mean drawn"
+    assert len(drawings.by_stage(stage_table(experiment_of(3, finished=3, name="demo-2")))) == 1
     assert (
         "+12.0, +9.0, +14.0 points in seeds 0, 1, 2; seeds of different graders are not taken together."
         in report(made)
