@@ -1,5 +1,6 @@
 """What stands in a stage table: one condition's numbers, and two conditions compared."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -124,6 +125,11 @@ class Cell:
         return self.result.mean("correct")
 
 
+def graded_alike(cells: Iterable[Cell]) -> bool:
+    """Whether finished cells were all graded by one grader, so that their seeds may be taken together."""
+    return len({cell.result.settings.get("grader") for cell in cells}) < 2
+
+
 class _Corrected:
     """What every comparison has from its family."""
 
@@ -172,7 +178,7 @@ class Comparison(_Corrected):
     seed: int
     counts: PairCounts
     interval: Interval  # of the difference, at its family's level as of every comparison here
-    p: float  # McNemar's, as the recipe chose it
+    p: float | None  # McNemar's, as the recipe chose it; None before the planned seeds are in
     family: Family
     verdict: Verdict
     new_problems: ForNewProblems | None = None  # with clusters of problems drawn
@@ -205,7 +211,7 @@ class MeansComparison(_Corrected):
     problems: int
     delta: float  # condition minus baseline, as a proportion or in the amount's unit
     interval: Interval  # of it, as Bonett and Price's
-    p: float  # of the same statistic
+    p: float | None  # of the same statistic; None before the planned seeds are in
     family: Family
     verdict: Verdict
     new_problems: ForNewProblems | None = None  # with clusters of problems drawn
@@ -277,10 +283,10 @@ class SeedsComparison(_Corrected):
     seeds: tuple[int, ...]  # that it rests on
     planned: int  # seeds that decide
     problems: int  # that each of them was asked
-    given_up: tuple[int, ...] = ()  # planned seeds that a person cancelled, or that cannot be compared
-    failed: tuple[int, ...] = ()  # planned seeds that failed, and may be retried
+    given_up: tuple[int, ...] = ()  # seeds it still needs that a person cancelled, or that cannot be compared
+    failed: tuple[int, ...] = ()  # seeds it still needs that failed, and may be retried
     stopped: bool = False  # decided at the look that was planned before the end
-    later: OverSeeds | None = None  # with the seeds after the planned ones: exploratory
+    later: OverSeeds | None = None  # with the seeds after those that decided: exploratory
     new_problems: ForNewProblems | None = None  # with problems drawn as well as seeds
 
     @property

@@ -1,6 +1,6 @@
 """Checkpoints of any experiments on one benchmark, each compared with the first, and refused where that is not allowed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,8 +9,9 @@ from django.db.models import Exists, OuterRef
 from training.did_you_mean import nearest
 from training.recipes.planned_question import PairedTest
 from webapp.comparison.alike import settings_differences
+from webapp.comparison.alike.kept_examples import examples_of, key_of
 from webapp.comparison.cells import Cell, Refusal, SameRun
-from webapp.comparison.comparisons import Compared, Comparisons
+from webapp.comparison.comparisons import Compared, Comparisons, Key
 from webapp.comparison.metrics import METRICS, ComparisonMetric
 from webapp.comparison.new_problems import with_new_problems
 from webapp.experiments.models import Experiment
@@ -19,6 +20,7 @@ from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import latest_tallies
 from webapp.results.problem_subset import ProblemSubset, problem_subset, restricted
 from webapp.runs import kept_examples
+from webapp.runs.kept_examples import Recorded
 from webapp.runs.models import StageRun
 from webapp.statistics.families import Family
 
@@ -153,7 +155,7 @@ def across(chosen: Sequence[tuple[str, str]], benchmark: str = "", problems: str
         metric,
         alpha,
         picks,
-        _compared(picks, benchmark, metric, alpha),
+        _compared(picks, benchmark, metric, alpha, _not_alike(picks, every.values(), recorded)),
         settings_differences.between([settings_differences.of(run, every, recorded) for run in runs]),
         subset=subset,
     )
@@ -167,8 +169,30 @@ def _runs(experiments: Mapping[str, Experiment]) -> list[Any]:
     return list(found.select_related("experiment", "stage", "condition").order_by(*order))
 
 
+def _not_alike(
+    picks: Sequence[Pick], runs: Iterable[StageRun], recorded: Recorded
+) -> Callable[[Key, Key], str]:
+    """Why two picks of one experiment and seed, which learnt from other examples, are not compared, as its table says it."""
+    of = {
+        pk: examples_of([run for run in runs if run.experiment_id == pk], recorded)
+        for pk in {pick.run.experiment_id for pick in picks}
+    }
+
+    def why_not(first: Key, second: Key) -> str:
+        one, other = (picks[int(key[0])].run for key in (first, second))
+        if (one.experiment_id, one.seed) != (other.experiment_id, other.seed):
+            return ""
+        return of[one.experiment_id].why_not_alike(key_of(one), key_of(other))
+
+    return why_not
+
+
 def _compared(
-    picks: Sequence[Pick], benchmark: str, metric: ComparisonMetric, alpha: float
+    picks: Sequence[Pick],
+    benchmark: str,
+    metric: ComparisonMetric,
+    alpha: float,
+    not_alike: Callable[[Key, Key], str],
 ) -> tuple[Compared | None, ...]:
     """Each pick as if it were a condition of one experiment, whose baseline is the first pick."""
     cells = {pick.cell.condition: pick.cell for pick in picks}
@@ -176,6 +200,14 @@ def _compared(
         return (None,) * len(cells)
     others = [cell for cell in list(cells.values())[1:] if cell.computed_by != picks[0].cell.computed_by]
     family = Family("exploratory", max(len(others), 1), alpha)
-    table = Comparisons(metric, list(cells), [0], TEST, lambda stage, name: family, lambda key: cells[key[0]])
+    table = Comparisons(
+        metric,
+        list(cells),
+        [0],
+        TEST,
+        lambda stage, name: family,
+        lambda key: cells[key[0]],
+        not_alike=not_alike,
+    )
     found, _ = with_new_problems(table, benchmark, table.of_stages([""]), {})
     return tuple(found.get((name, "", 0)) for name in cells)

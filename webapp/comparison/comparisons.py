@@ -13,6 +13,7 @@ from webapp.comparison.cells import (
     SameRun,
     SeedsComparison,
     UnpairedComparison,
+    graded_alike,
     why_not_comparable,
 )
 from webapp.comparison.metrics import ComparisonMetric
@@ -109,14 +110,45 @@ class Comparisons:
                     found[name, stage] = together
         return found
 
+    def held_back(
+        self, compared: Mapping[Key, Compared], together: Mapping[tuple[str, str], SeedsComparison]
+    ) -> dict[Key, Compared]:
+        """The same, where the seeds of a planned contrast keep their intervals alone until the planned ones are in."""
+        return {
+            key: self._interim(one) if self._waits(key, compared, together) else one
+            for key, one in compared.items()
+        }
+
+    def _waits(
+        self, key: Key, compared: Mapping[Key, Compared], together: Mapping[tuple[str, str], SeedsComparison]
+    ) -> bool:
+        name, stage, _ = key
+        if len(self.seeds) < 2 or self.family(stage, name).role != "primary":
+            return False
+        if (over := together.get((name, stage))) is not None:
+            return over.interim
+        planned = self.seeds[: (self.plan or SeedPlan(len(self.seeds))).seeds]
+        return any(
+            (name, stage, seed) not in compared and self._fate(name, stage, seed) != "given up"
+            for seed in planned
+        )
+
+    def _interim(self, one: Compared) -> Compared:
+        if not isinstance(one, Comparison | MeansComparison):
+            return one
+        verdict = replace(one.verdict, word="interim")
+        return replace(one, p=None, verdict=verdict, new_problems=None)
+
     def _seeds_compared(
         self, name: str, stage: str, compared: Mapping[Key, Compared]
     ) -> SeedsComparison | None:
         every = [compared.get((name, stage, seed)) for seed in self.seeds]
         paired = [one if isinstance(one, Comparison | MeansComparison) else None for one in every]
-        if len({self._grader((name, stage, one.seed)) for one in paired if one is not None}) > 1:
+        if not graded_alike(self.cell((name, stage, one.seed)) for one in paired if one is not None):
             return None
-        plan = self.plan or SeedPlan(len(self.seeds))
+        family, plan = self.family(stage, name), self.plan or SeedPlan(len(self.seeds))
+        if family.role != "primary":  # the look was planned for the question alone
+            plan = replace(plan, look=None)
         lost = {i for i, one in enumerate(every) if isinstance(one, Refusal)}
         fates = [self._fate(name, stage, seed) for seed in self.seeds]
         seen = any(
@@ -126,7 +158,7 @@ class Comparisons:
         )
         read = read_seeds(
             [None if one is None else one.delta for one in paired],
-            self.family(stage, name),
+            family,
             plan,
             given_up=lost | {i for i, fate in enumerate(fates) if fate == "given up"},
             seen=seen,
@@ -135,7 +167,7 @@ class Comparisons:
         if read is None:
             return None
         used = [one for i in read.used if (one := paired[i]) is not None]
-        missing = [i for i in range(plan.seeds) if paired[i] is None]
+        missing = [i for i in range(plan.seeds) if paired[i] is None and not read.stopped]
         return SeedsComparison(
             name,
             stage,
@@ -164,10 +196,6 @@ class Comparisons:
         fates = {self.fate((condition, stage, seed)) for condition in (self.conditions[0], name)}
         return "failed" if "failed" in fates else "given up" if "given up" in fates else ""
 
-    def _grader(self, key: Key) -> object:
-        """Who graded a finished cell: seeds of different versions are not taken together."""
-        return self.cell(key).result.settings.get("grader")
-
     def _both(self, stages: Sequence[str]) -> list[tuple[Key, Cell, Cell]]:
         """The baseline's cell and another condition's, finished or not."""
         every = [
@@ -191,12 +219,15 @@ class Comparisons:
         counted = pair_counts(ids.values(), self.metric.column, subset)
         return {key: counted.get(pair, PairCounts(0, 0, 0, 0)) for key, pair in ids.items()}
 
+    def of_one_seed(self, family: Family) -> Family:
+        """The family of one seed's comparison: one of several answers no planned question."""
+        return replace(family, role="exploratory") if len(self.seeds) > 1 else family
+
     def _tested(self, evidence: Mapping[Key, Evidence]) -> dict[Key, Tested]:
         comparisons: dict[Key, Tested] = {}
         for key, found in evidence.items():
             family = self.family(key[1], key[0])
-            if len(self.seeds) > 1:  # one of several answers no planned question
-                family = replace(family, role="exploratory")
+            family = self.of_one_seed(family)
             interval, p = _interval_and_p(found, family, self.test)
             verdict = verdicts.checkpoints_verdict(p, family, seen=self.seen(key))
             if isinstance(found, PairCounts):

@@ -76,6 +76,7 @@ class _Contrast:
             compared, values = self._interactions(own)
         together = own.over_seeds([self.stage], compared)
         compared, together = with_new_problems(own, self.benchmark, compared, together, values)
+        compared = own.held_back(compared, together)
         over = together.get((self.condition, self.stage))
         seeds = tuple(compared.get((self.condition, self.stage, seed)) for seed in own.seeds)
         question = self.roles.question
@@ -114,7 +115,7 @@ class _Contrast:
 
         With what they were compared by: one difference a problem.
         """
-        metric, family = own.metric, self.roles.primary
+        metric, family = own.metric, own.of_one_seed(self.roles.primary)
         fours = {seed: self._cells(seed) for seed in own.seeds}
         fours = {seed: four for seed, four in fours.items() if all(cell.complete for cell in four)}
         compared: dict[Key, Compared] = {}

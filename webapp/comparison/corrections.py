@@ -3,7 +3,7 @@
 from webapp.comparison.table import StageTable
 from webapp.files.number_text import percent_of_level
 from webapp.statistics.families import Family
-from webapp.statistics.planned_seeds import LOOK
+from webapp.statistics.planned_seeds import at_the_end, at_the_look
 
 
 def corrections(table: StageTable) -> str:
@@ -25,13 +25,15 @@ def corrections(table: StageTable) -> str:
             f"Exploratory: the planned question is {asked.question.described}{of_all}; here each interval is at "
             f"{percent_of_level(alone.level)} and each p stands alone, not corrected for how many are looked at."
         )
-    primary = (
-        f"The planned question ({asked.question.described}) is tested at {alpha}{_shared(asked.primary)}"
-    )
-    if asked.question.interim is not None:
+    primary = f"The planned question ({asked.question.described}) is tested at {alpha}"
+    if table.plan.look is not None:
+        early, end = at_the_look(asked.primary), at_the_end(asked.primary, table.plan)
         primary += (
-            f", of which {LOOK:.0%} (p < {asked.primary.alone * LOOK:.3g}) is for one look after {asked.question.interim} seeds"
-        ).replace("%", " %")
+            f": p < {early.alone:.3g} for one look after {table.plan.look} seeds, and at the end the other {end.alpha:.3g}"
+            f"{_shared(end) or f' (intervals at {percent_of_level(end.level)})'}"
+        )
+    else:
+        primary += _shared(asked.primary)
     secondary = Family("secondary", max(len(asked.others), 1), table.alpha)
     others = ""
     if asked.others:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from webapp.comparison.cells import Comparison, SeedsComparison
-from webapp.comparison.sentences.wording import seed_notes
+from webapp.comparison.sentences.wording import few, seed_notes, seen_note
 from webapp.comparison.stage_rows import StageRow
 from webapp.comparison.table import StageTable
 from webapp.files.number_text import percent_of_level, points, points_interval
@@ -20,6 +20,7 @@ class Decision(Statement):
     """What the interval of one condition after one last stage allows to decide, and what it would take."""
 
     word: Word
+    suggestive: bool = False  # at most, as the verdict of the same seeds is
 
 
 def decisions(table: StageTable) -> list[Decision]:
@@ -56,10 +57,12 @@ def _decision(table: StageTable, row: StageRow, position: int, threshold: float,
         mean, interval, kind = found.delta, found.interval, "interval"
     waits = isinstance(found, SeedsComparison) and found.interim
     decided = word(interval, threshold) if interval and not waits else "not decided"
+    suggestive = decided != "not decided" and _is_suggestive(found)
+    at_most = ", at most suggestive" if suggestive else ""
     where = f"after {row.stage}, {name} minus {table.baseline}"
     headline = {
-        "go": f"Go: {where} is more than {points(threshold)} points.",
-        "no-go": f"No-go: {where} is less than {points(threshold)} points.",
+        "go": f"Go{at_most}: {where} is more than {points(threshold)} points.",
+        "no-go": f"No-go{at_most}: {where} is less than {points(threshold)} points.",
         "not decided": f"Not decided: {where} may be more than {points(threshold)} points, or less.",
     }[decided]
     ends = points_interval(interval) if interval else "none, as the seeds show no spread"
@@ -67,14 +70,19 @@ def _decision(table: StageTable, row: StageRow, position: int, threshold: float,
     limits = "" if decided != "not decided" else _more(found, threshold)
     if isinstance(found, SeedsComparison):
         limits += _for_problems(found)
-        limits = " ".join(
-            [limits, *(seed_notes(found, table.metric, table.alpha) if waits or found.given_up else [])]
-        )
+        if waits or found.given_up or few(found):
+            limits = " ".join([limits, *seed_notes(found, table.metric, table.alpha)])
     if isinstance(found, Comparison):
         limits += " It is about these checkpoints: one seed does not say how others would turn out."
+    limits += seen_note(found)
     if of > found.family.tests:
         limits += f" One of {of} decisions, not adjusted for their number."
-    return Decision(headline, numbers, limits.strip(), decided)
+    return Decision(headline, numbers, limits.strip(), decided, suggestive)
+
+
+def _is_suggestive(found: Comparison | SeedsComparison) -> bool:
+    """Whether what limits its verdict limits a decision, too: two seeds, one given up, or chosen after seeing."""
+    return found.seen or (isinstance(found, SeedsComparison) and (bool(found.given_up) or few(found)))
 
 
 def _for_problems(found: SeedsComparison) -> str:

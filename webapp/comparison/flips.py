@@ -9,6 +9,7 @@ from typing import NamedTuple
 from django.db import connection
 
 from training.recipes.planned_question import PairedTest
+from webapp.comparison.alike.kept_examples import Key, examples_of, key_of
 from webapp.comparison.cells import why_not_comparable
 from webapp.comparison.metrics import METRICS, ComparisonMetric
 from webapp.comparison.paths_through_stages import pattern
@@ -17,6 +18,7 @@ from webapp.experiments.models import Condition, Experiment, Stage
 from webapp.experiments.planned_question import paired_test
 from webapp.results.models import GREEDY, Outcome
 from webapp.results.outcome_counts import YES_OR_NO, PairCounts, Tally, latest_tallies
+from webapp.runs import kept_examples
 from webapp.runs.models import StageRun
 from webapp.statistics import proportions
 from webapp.statistics.intervals import Interval
@@ -128,7 +130,7 @@ def flips(
     first: tuple[str, str] = ("", ""),
     second: tuple[str, str] = ("", ""),
 ) -> Flips:
-    """Compare `second` with `first`, each a condition and a stage, problem by problem. Five queries.
+    """Compare `second` with `first`, each a condition and a stage, problem by problem. Six queries.
 
     What is empty is chosen: the baseline against the next condition, after the last stage that both have finished; of
     one condition that stage against the one before.
@@ -137,12 +139,9 @@ def flips(
     conditions = {one.name: one for one in experiment.conditions.all()}
     stages = {one.name: one for one in experiment.stages.all()}
     benchmark = benchmark or experiment.primary_metric
-    runs = {
-        (condition, stage, number): run
-        for condition, stage, number, run in StageRun.objects.filter(experiment=experiment).values_list(
-            "condition__name", "stage__name", "seed", "id"
-        )
-    }
+    every = StageRun.objects.filter(experiment=experiment).select_related("condition", "stage")
+    every_run = {key_of(run): run for run in every.defer("spec")}
+    runs = {key: run.pk for key, run in every_run.items()}
     refuse_unknown("seed", seed or str(experiment.seeds[0]), [str(one) for one in experiment.seeds])
     number = int(seed or experiment.seeds[0])
     refuse_unknown("metric", metric, METRICS)
@@ -166,7 +165,9 @@ def flips(
         Side(conditions[a], stages[after_a], tally(a, after_a)),
         Side(conditions[b], stages[after_b], tally(b, after_b)),
     )
-    refusal = _refusal(*sides, METRICS[metric])
+    refusal = _refusal(*sides, METRICS[metric]) or _same_or_not_alike(
+        experiment, every_run, (a, after_a, number), (b, after_b, number)
+    )
     evaluated = {stage for _, stage, _ in (key for key, run in runs.items() if run in tallies)}
     line = [name for name in _line(stages, sides) if name in evaluated]
     ways = tuple(
@@ -209,6 +210,18 @@ def _refusal(first: Side, second: Side, metric: ComparisonMetric) -> str:
             return "Only counts were published, not which problems were answered right."
     assert first.tally is not None and second.tally is not None
     reason = why_not_comparable(first.tally, second.tally, metric)
+    return f"The two cannot be compared: {reason}." if reason else ""
+
+
+def _same_or_not_alike(experiment: Experiment, runs: Mapping[Key, StageRun], first: Key, second: Key) -> str:
+    """Why two finished checkpoints are not told apart, or must not be compared, as the stage table says it."""
+    if first[0] == second[0]:
+        return ""
+    origins = [run.reused_from_id or run.reused_note or run.pk for run in (runs[first], runs[second])]
+    if origins[0] == origins[1]:
+        return "Both are the same run: they have its settings and its seed. Choose another condition or another stage for one of them."
+    examples = examples_of(runs.values(), kept_examples.of_experiment(experiment))
+    reason = examples.why_not_alike(first, second)
     return f"The two cannot be compared: {reason}." if reason else ""
 
 

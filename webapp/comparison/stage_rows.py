@@ -1,10 +1,12 @@
 """The rows of a stage table: a stage with a row a seed, and what the seeds say together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import NamedTuple
 
 from training.stages import kind
-from webapp.comparison.cells import Cell, SeedsComparison
+from webapp.comparison.cells import Cell, SeedsComparison, graded_alike
 from webapp.comparison.comparisons import Compared
 from webapp.results.outcome_counts import NO_PROBLEMS
 
@@ -38,7 +40,9 @@ class StageRow:
     after: str | None  # the stage that it starts from
     last: bool  # no stage follows it
     seeds: tuple[SeedRow, ...]
-    means: tuple[float | None, ...]  # a condition each, over the finished seeds; empty with one seed
+    means: tuple[
+        float | None, ...
+    ]  # a condition each, over the seeds that its difference is of; empty with one seed
     over_seeds: tuple[SeedsComparison | None, ...]  # of the other conditions; empty with one seed
 
     @property
@@ -53,3 +57,21 @@ class StageRow:
     def changes_parent(self) -> bool:
         """Whether it is a last stage that made another checkpoint of the one that it started from."""
         return self.last and self.after is not None and kind(self.kind).leaves_checkpoint
+
+
+def means(
+    rows: Sequence[SeedRow], over_seeds: Sequence[SeedsComparison | None], planned: Sequence[int]
+) -> tuple[float | None, ...]:
+    """A mean for each condition, of the seeds that its difference is of; of the `planned` ones where there is none.
+
+    The baseline has none where the conditions' differences are of different seeds.
+    """
+    of = [planned if found is None else found.seeds for found in over_seeds]
+    shared = {found.seeds for found in over_seeds if found is not None} or {tuple(planned)}
+    baseline = _mean(rows, 0, shared.pop()) if len(shared) == 1 else None
+    return baseline, *(_mean(rows, place, seeds) for place, seeds in enumerate(of, start=1))
+
+
+def _mean(rows: Sequence[SeedRow], place: int, seeds: Sequence[int]) -> float | None:
+    cells = [row.cells[place] for row in rows if row.seed in seeds and row.cells[place].complete]
+    return fmean(cell.rate for cell in cells) if cells and graded_alike(cells) else None

@@ -1,10 +1,9 @@
 """The stage table: every condition after every stage, compared in pairs, problem by problem."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from statistics import fmean
 
 from training.did_you_mean import nearest
 from training.recipes.planned_question import Design, PairedTest
@@ -16,7 +15,7 @@ from webapp.comparison.contrasts import PlannedContrast, planned_contrasts
 from webapp.comparison.metrics import ComparisonMetric, metrics
 from webapp.comparison.new_problems import cluster_variable, with_new_problems
 from webapp.comparison.roles import Roles, roles, share_a_run
-from webapp.comparison.stage_rows import SeedRow, StagePosition, StageRow
+from webapp.comparison.stage_rows import SeedRow, StagePosition, StageRow, means
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import asked_at, paired_test, planned_question
 from webapp.results.outcome_counts import Tally, latest_tallies
@@ -50,6 +49,8 @@ class StageTable:
         PlannedContrast, ...
     ]  # of the planned question, where it is about no difference from the baseline
     examples: ExamplesOfRuns  # that each run kept
+    plan: SeedPlan  # which seeds decide
+    fate: Callable[[Key], Fate]  # of a run that has no result
     subset: ProblemSubset | None = None  # that it is restricted to, which nobody planned; None: all problems
 
     @cached_property
@@ -264,6 +265,8 @@ def stage_table(
         rows=builder.rows(places),
         contrasts=builder.planned(),
         examples=builder.examples,
+        plan=builder.plan,
+        fate=builder.fate,
         subset=subset,
     )
 
@@ -293,6 +296,7 @@ class _Builder:
         compared = comparisons.of_stages(names)
         over_seeds = comparisons.over_seeds(names, compared)
         compared, over_seeds = with_new_problems(comparisons, self.benchmark, compared, over_seeds)
+        compared = comparisons.held_back(compared, over_seeds)
         return tuple(self._row(place, compared, over_seeds) for place in places)
 
     def planned(self) -> tuple[PlannedContrast, ...]:
@@ -309,11 +313,11 @@ class _Builder:
             self._cell,
             self._was_seen,
             self.plan,
-            self._fate,
+            self.fate,
             self.examples.why_not_alike,
         )
 
-    def _fate(self, key: Key) -> Fate:
+    def fate(self, key: Key) -> Fate:
         """Of a run that is over without a result: failed where it or what it starts from did, else a person cancelled it."""
         condition, stage, seed = key
         states, at = [], stage or None
@@ -348,11 +352,12 @@ class _Builder:
             )
             for seed in self.seeds
         )
+        together = tuple(over_seeds.get((name, stage)) for name in others) if several else ()
         return StageRow(
             *place,
             seeds=seeds,
-            means=tuple(self._mean(name, stage) for name in self.conditions) if several else (),
-            over_seeds=tuple(over_seeds.get((name, stage)) for name in others) if several else (),
+            means=means(seeds, together, self.seeds[: self.plan.seeds]) if several else (),
+            over_seeds=together,
         )
 
     def _cell(self, key: Key) -> Cell:
@@ -361,11 +366,6 @@ class _Builder:
         drawn = self.sampled.get(tally.evaluation) if tally else None
         amounts = self.measured.get(tally.evaluation) if tally else None
         return Cell(*key, self.metric, run, state, tally, reused, source, drawn, amounts)
-
-    def _mean(self, condition: str, stage: str) -> float | None:
-        cells = [self._cell((condition, stage, seed)) for seed in self.seeds]
-        rates = [cell.rate for cell in cells if cell.complete]
-        return fmean(rates) if rates else None
 
 
 def _measured(tallies: Mapping[int, Tally], metric: ComparisonMetric) -> Mapping[int, Measured]:

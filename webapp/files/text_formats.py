@@ -64,4 +64,6 @@ def markdown(table: Table) -> str:
 def _spoken(one: Statement) -> dict[str, Any]:
     found: dict[str, Any] = {key: plain(getattr(one, key)) for key in ("headline", "numbers", "limits")}
     word = getattr(one, "word", None)  # of a decision
-    return found if word is None else {"word": word} | found
+    if word is None:
+        return found
+    return {"word": word, "suggestive": getattr(one, "suggestive", False)} | found

@@ -9,6 +9,7 @@ import numpy as np
 
 from training.stages import kinds_where
 from webapp.charts.kinds import of_metric
+from webapp.comparison.cells import graded_alike
 from webapp.comparison.table import StageTable
 from webapp.experiments.models import Experiment
 from webapp.runs.models import StageRun
@@ -59,13 +60,14 @@ class Drawing:
 
 
 def by_stage(table: StageTable) -> list[Drawing]:
-    """The metric after every stage, the mean over the finished seeds; nothing before two stages have a number."""
+    """The metric after every stage, the mean over the finished seeds of one grader; nothing before two stages have a number."""
     courses: list[tuple[str, int, list[tuple[float, float]]]] = []
     for position, name in enumerate(table.conditions):
         points = []
         for at, row in enumerate(table.rows):
-            rates = [seed.cells[position].rate for seed in row.seeds if seed.cells[position].complete]
-            points += [(float(at), fmean(rates))] if rates else []
+            cells = [seed.cells[position] for seed in row.seeds if seed.cells[position].complete]
+            if cells and graded_alike(cells):
+                points.append((float(at), fmean(cell.rate for cell in cells)))
         courses.append((name, table.positions[name], points))
     if max((len(points) for _, _, points in courses), default=0) < 2:
         return []

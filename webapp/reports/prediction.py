@@ -138,6 +138,11 @@ def _threshold(table: StageTable) -> list[Predicted]:
     """The decision rule that was fixed at launch."""
     threshold = table.experiment.recipe.get("go_threshold")
     return [
-        Predicted("Decision rule", f"go above {points(threshold)} points", one.headline, one.word)
+        Predicted(
+            "Decision rule",
+            f"go above {points(threshold)} points",
+            one.headline,
+            f"{one.word}{', at most suggestive' if one.suggestive else ''}",
+        )
         for one in decisions(table)
     ]

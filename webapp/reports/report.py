@@ -12,13 +12,13 @@ from django.template.loader import render_to_string
 
 from webapp.comparison import groups
 from webapp.comparison.alike import dose
-from webapp.comparison.cells import Cell, Refusal
+from webapp.comparison.cells import Cell, Refusal, graded_alike
 from webapp.comparison.columns import IN_REPORT
 from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.sentences.warnings import warnings
-from webapp.comparison.stage_changes import Gain, last_gains, over_the_seeds
+from webapp.comparison.stage_changes import Gain, StageChange, last_gains, over_the_seeds
 from webapp.comparison.stage_rows import StageRow
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables.stage_sheets import stage_sheet
@@ -76,13 +76,14 @@ def build(experiment: Experiment, problems: str | None = None) -> Report:
     table = stage_table(experiment, problems=problems)
     unfinished = [cell for cell in table.cells() if not cell.complete and not cell.empty]
     gained = last_gains(table)
+    changes = over_the_seeds(gained, table)
     found = of_experiment(experiment, None if table.subset else table)
     sections = [
         setup(experiment),
         contamination.section(experiment),
         results(table),
         prediction(table),
-        gains(table, gained),
+        gains(table, gained, changes),
         metrics(table),
         by_group(table),
         doses(table),
@@ -90,7 +91,7 @@ def build(experiment: Experiment, problems: str | None = None) -> Report:
         report_diagnosis.dynamics(dynamics_table.of_experiment(experiment), by_step(experiment)),
         report_diagnosis.findings(found),
         report_diagnosis.diagnosis(experiment, found),
-        conclusion(table, gained, unfinished),
+        conclusion(table, changes, unfinished),
         report_diagnosis.next_steps(experiment, found),
         notes(experiment),
         every_setting(experiment),
@@ -142,8 +143,9 @@ def results(table: StageTable) -> Section:
     )
 
 
-def gains(table: StageTable, found: list[Gain]) -> Section:
-    """The table of what the last stages changed."""
+def gains(table: StageTable, found: list[Gain], changes: list[StageChange]) -> Section:
+    """The table of what the last stages changed, a row a seed; without a p until the planned seeds are in."""
+    waiting = {id(gain) for change in changes if change.interim for gain in change.gains}
     section = Section("What the last stage changed")
     if not found:
         return section
@@ -163,8 +165,13 @@ def gains(table: StageTable, found: list[Gain]) -> Section:
             value=lambda one: f"{percent(one.before.rate)} → {percent(one.after.rate)}",
         ),
         Column("delta", "number", "Δ points", partial(points, digits=table.digits)),
-        Column("interval", "number", "95 % interval", partial(points_interval, digits=table.digits)),
-        Column("p", "number", "p", p_value),
+        Column(
+            "interval",
+            "number",
+            f"{percent_of_level(1 - table.alpha)} interval",
+            partial(points_interval, digits=table.digits),
+        ),
+        Column("p", "number", "p", p_value, lambda one: None if id(one) in waiting else one.p),
     ]
     if not table.imported:
         columns.append(Column("counts", "number", "gained / lost", "{0.gained} / {0.lost}".format))
@@ -205,7 +212,7 @@ def _finished(row: StageRow, position: int) -> list[Cell]:
 
 def _accuracy(cells: Sequence[Cell]) -> str:
     rates = [cell.accuracy for cell in cells if cell.accuracy is not None]
-    return percent(fmean(rates)) if rates else "–"
+    return percent(fmean(rates)) if rates and graded_alike(cells) else "–"
 
 
 def _correct(cells: Sequence[Cell]) -> str:
@@ -248,7 +255,7 @@ def doses(table: StageTable) -> Section:
     return Section("Dose", tables=[(f"Mul-tokens {dose.CAPTION}", dose.sheet(found).view)])
 
 
-def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) -> Section:
+def conclusion(table: StageTable, changes: list[StageChange], unfinished: list[Cell]) -> Section:
     """What the data supports and what it does not, each line computed."""
     said = verdict_sentences(table)
     section = Section("What is supported, and what is not")
@@ -269,7 +276,7 @@ def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) ->
         section.items.append(
             "One seed compares two checkpoints: whether the conditions differ needs more seeds (3 or more)."
         )
-    section.items.extend(_changes(table, gained))
+    section.items.extend(_changes(table, changes))
     section.items.extend(_disagreements(table))
     for row in table.rows:
         for seed in row.seeds:
@@ -286,29 +293,43 @@ def conclusion(table: StageTable, gained: list[Gain], unfinished: list[Cell]) ->
     return section
 
 
-def _changes(table: StageTable, gained: list[Gain]) -> Iterator[str]:
-    """What a last stage changed, a line a condition: over several seeds by Student's t on one change a seed."""
-    for change in over_the_seeds(gained, table):
-        first = change.gains[0]
-        level = percent_of_level(1 - table.alpha)
-        if change.together is None:
-            changes = f"{points(first.delta)} points, 95 % interval {points_interval(first.interval)}"
-            shown = "Shown, for these checkpoints only"
+def _changes(table: StageTable, found: list[StageChange]) -> Iterator[str]:
+    """What a last stage changed, a line a condition: over several seeds by Student's t on one change a planned seed."""
+    level = percent_of_level(1 - table.alpha)
+    for change in found:
+        first, several = change.gains[0], change.planned > 1
+        each = ", ".join(points(one.delta) for one in change.gains)
+        seeds = ", ".join(str(one.after.seed) for one in change.gains)
+        if not change.together:
+            changes = f"{each} points in seeds {seeds}; seeds of different graders are not taken together"
+        elif change.reading is None:
+            changes = f"{points(first.delta)} points, {level} interval {points_interval(first.interval)}"
+            changes += f" in seed {first.after.seed}" if several else ""
         else:
-            each = ", ".join(points(one.delta) for one in change.gains)
-            seeds = ", ".join(str(one.after.seed) for one in change.gains)
-            changes = f"{each} points in seeds {seeds}; mean {points(change.together.mean)}"
-            if change.together.interval is None:
+            together = change.reading.result
+            changes = f"{each} points in seeds {seeds}; mean {points(together.mean)}"
+            if together.interval is None:
                 changes += ", the same in every seed, which is not tested"
             else:
-                changes += f", {level} t interval {points_interval(change.together.interval)}"
-            shown = f"Shown over {len(change.gains)} seeds"
+                changes += f", {level} t interval {points_interval(together.interval)}"
         if change.new_problems is not None:
             changes += f", for new problems {points_interval(change.new_problems.interval)}"
-        p = f"; {p_is(change.p)}, exploratory and not adjusted" if change.p is not None else ""
-        kind = shown if change.is_shown(table.alpha) else "Not shown"
+        changes += f"; {p_is(change.p)}, exploratory and not adjusted" if change.p is not None else ""
+        if change.interim:
+            changes += f"; {len(change.gains)} of {change.planned} planned seeds are in"
+        if change.given_up:
+            changes += f"; without seed {', '.join(map(str, change.given_up))} of the plan"
+        kind = {
+            "shown": f"Shown over {len(change.gains)} seeds"
+            if several
+            else "Shown, for these checkpoints only",
+            "suggestive": f"Suggestive over {len(change.gains)} seeds",
+            "interim": "Interim",
+            "not shown": "Not shown",
+            "not together": "Not tested",
+        }[change.word]
         yield (
-            f"{kind}: in {first.after.condition}, {first.after.stage} changed what {first.before.stage} left: {changes}{p}."
+            f"{kind}: in {first.after.condition}, {first.after.stage} changed what {first.before.stage} left: {changes}."
         )
 
 

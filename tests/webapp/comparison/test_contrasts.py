@@ -117,6 +117,29 @@ def test_over_seeds_an_interaction_is_students_t_on_one_difference_of_gains_a_se
     assert "Supported, planned question: grpo raised Accuracy more" in report(made).replace("\\_", "_")
 
 
+@pytest.mark.parametrize(
+    "question", [{"contrast": "interaction"}, {"contrast": "gain", "condition": "mul_tokens"}]
+)
+def test_single_seeds_are_exploratory_and_have_an_interval_alone_until_the_planned_ones_are_in(question):
+    every = [marks(seed, more=0.35) for seed in range(3)]
+    made = experiment_of(question, *every)
+    found = stage_table(made).contrasts[0].seeds
+    assert {(one.family.role, one.verdict.word) for one in found} == {("exploratory", "differ")}  # type: ignore[union-attr]
+    run_of(made, "mul_tokens", "grpo", 2).attempts.all().delete()
+    table = stage_table(made)
+    first, _, missing = table.contrasts[0].seeds
+    assert isinstance(first, Comparison | MeansComparison) and missing is None
+    assert (first.p, first.verdict.word, first.family.role) == (None, "interim", "exploratory")
+    assert first.interval == found[0].interval  # type: ignore[union-attr]
+    rows = [row for row in stage_tables.rows(table) if row["contrast"] == question["contrast"]]
+    assert [row["role"] for row in rows] == ["exploratory", "exploratory", "primary"]
+    assert {row["mcnemar_p"] or row["means_p"] or row["t_p"] for row in rows} == {None}
+    run_of(made, "mul_tokens", "grpo", 1).attempts.all().delete()
+    sentence = verdict_sentences(stage_table(made))[0]
+    assert "is not decided yet: one seed is in." in sentence.headline
+    assert "interval" in sentence.numbers and "p " not in plain(sentence.numbers)
+
+
 def test_where_conditions_start_from_one_run_it_equals_the_difference():
     one = marks()
     one["mul_tokens", "mixed"] = one["baseline", "mixed"]

@@ -1,6 +1,7 @@
 """Go, no-go or neither, by the interval against the threshold of the launch; a verdict over two seeds has an interval."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -14,7 +15,8 @@ from webapp.experiments.models import Experiment
 from webapp.files import text_formats
 from webapp.files.number_text import plain
 from webapp.reports.report import report
-from webapp.runs.models import State
+from webapp.results.models import Evaluation
+from webapp.runs.models import StageRun, State
 from webapp.statistics.intervals import Interval
 from webapp.statistics.power import needed_seeds
 from webapp.statistics.seeds import over_seeds
@@ -90,6 +92,37 @@ def test_several_seeds_decide_together() -> None:
     (decision,) = decisions(stage_table(experiment_of(100, 20)))
     assert decision.word == "not decided"
     assert "seeds would decide" in decision.limits
+
+
+def test_a_decision_is_limited_as_its_verdict_is() -> None:
+    made = experiment_of(100, 101)
+    (decision,) = decisions(stage_table(made))
+    assert (decision.word, decision.suggestive) == ("go", True)
+    assert decision.headline.startswith("Go, at most suggestive: after existing, mul_tokens minus baseline")
+    assert "Two seeds can suggest a difference" in decision.limits
+    assert "| go, at most suggestive |" in report(made)
+    (found,) = json.loads(text_formats.json(stage_tables.stages(stage_table(made))))["decisions"]
+    assert (found["word"], found["suggestive"]) == ("go", True)
+    Experiment.objects.all().delete()
+    made = experiment_of(100, 110, 105, 108)
+    assert decisions(stage_table(made))[0].headline.startswith("Go: ")
+    run_of(made, "mul_tokens", "existing", 3).attempts.all().delete()
+    StageRun.objects.filter(pk=run_of(made, "mul_tokens", "existing", 3).pk).update(state=State.CANCELLED)
+    (decision,) = decisions(stage_table(made))
+    assert decision.headline.startswith("Go, at most suggestive: ")
+    assert "Seed 3 of the plan will not come" in decision.limits
+
+
+def test_a_decision_that_was_chosen_after_seeing_is_suggestive_at_most() -> None:
+    made = experiment_of(0)
+    Evaluation.objects.update(at=made.created_at - timedelta(days=1))
+    (decision,) = decisions(stage_table(made))
+    assert decision.headline.startswith("No-go, at most suggestive: ")
+    assert "Chosen after seeing" in decision.limits
+    Experiment.objects.all().delete()
+    made = experiment_of(45)
+    Evaluation.objects.update(at=made.created_at - timedelta(days=1))
+    assert decisions(stage_table(made))[0].headline.startswith("Not decided: ")
 
 
 def test_the_seeds_that_a_threshold_takes() -> None:

@@ -119,6 +119,16 @@ def test_what_cannot_be_compared_says_why(experiment, signed_in, query, reason):
         assert reason in content(response).decode()
 
 
+def test_conditions_that_share_a_run_are_the_same_run(experiment, signed_in):
+    run = run_of(experiment, "mul_tokens", "first")
+    run.reused_from = run_of(experiment, "baseline", "first")
+    run.save()
+    asked = "first_stage=first&second_stage=first"
+    assert "Both are the same run" in signed_in.get(f"{URL}/?{asked}").content.decode()
+    assert flips(experiment, first=("", "first"), second=("", "first")).problems == ()
+    assert flips(experiment, first=("", "first"), second=("", "grpo")).refusal == ""
+
+
 def test_an_unfinished_evaluation_is_not_listed(experiment, signed_in):
     Outcome.objects.filter(
         evaluation__attempt__stage_run=run_of(experiment, "mul_tokens", "grpo"), problem="p0003"

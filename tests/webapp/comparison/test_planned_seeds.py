@@ -7,9 +7,11 @@ from django.test import Client
 
 from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experiment, make_user, run_of
 from training.recipes import recipe as recipes
-from webapp.comparison.cells import SeedsComparison
+from webapp.comparison.cells import Comparison, SeedsComparison
+from webapp.comparison.corrections import corrections
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import StageTable, stage_table
+from webapp.comparison.tables import stage_tables
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import plain
 from webapp.launch.drafts import draft_from
@@ -19,6 +21,8 @@ from webapp.reports.report import report
 from webapp.results.models import Evaluation
 from webapp.runs import services
 from webapp.runs.models import StageRun, State
+from webapp.statistics.proportions import tango
+from webapp.statistics.seeds import over_seeds
 
 pytestmark = pytest.mark.django_db
 STAGE = (("drills", "sft"),)
@@ -26,12 +30,17 @@ DIFFERENCES = (12, 9, 14, 11, 13, 10, 12)
 
 
 def experiment_of(
-    planned: int, *, finished: int, question: dict[str, object] | None = None, **fields
+    planned: int,
+    *,
+    finished: int,
+    question: dict[str, object] | None = None,
+    differences: tuple[int, ...] = DIFFERENCES,
+    **fields,
 ) -> Experiment:
     """An experiment of so many seeds, of which the first `finished` are over, with these differences in 100 problems."""
     recipe = {"primary": {"benchmark": BENCHMARK} | (question or {}), "test": "midp"}
     made = make_experiment(stages=STAGE, seeds=range(planned), recipe=recipe, **fields)
-    for seed, difference in enumerate(DIFFERENCES[:finished]):
+    for seed, difference in enumerate(differences[:finished]):
         for condition, right in (("baseline", 40), ("mul_tokens", 40 + difference)):
             attempt = make_attempt(run_of(made, condition, "drills", seed), state=State.SUCCEEDED)
             add_evaluation(attempt, [i < right for i in range(100)])
@@ -68,6 +77,30 @@ def test_one_seed_of_several_is_no_verdict_either():
     assert sentence.numbers.startswith("So far, seed 0: mul_tokens")
 
 
+def test_rows_of_single_seeds_have_an_interval_alone_until_the_planned_seeds_are_in():
+    made = experiment_of(3, finished=2)
+    table = stage_table(made)
+    first, _, missing = (seed.comparisons[0] for seed in table.rows[0].seeds)
+    assert isinstance(first, Comparison) and missing is None
+    assert (first.verdict.word, first.p, first.adjusted_p) == ("interim", None, None)
+    assert first.interval == tango(12, 0, 100) and first.new_problems is None
+    assert [
+        (row["mcnemar_p"], row["adjusted_p"], row["new_problems_p"], row["verdict"], row["role"])
+        for row in stage_tables.rows(table)
+        if row["contrast"] and not row["over_seeds"]
+    ] == [(None, None, None, "interim", "exploratory")] * 2
+    client = Client()
+    client.force_login(make_user())
+    page = client.get("/experiments/demo-1/comparison/").content.decode()
+    assert "verdict-interim" in page and "verdict-differ" not in page
+    (sentence,) = verdict_sentences(stage_table(experiment_of(3, finished=1, name="demo-2")))
+    assert plain(sentence.numbers).endswith("95 % interval +7.0 to +19.8.")
+    services.cancel(run=run_of(made, "mul_tokens", "drills", 2), by="ada")
+    decided = stage_table(made).rows[0].seeds[0].comparisons[0]
+    assert isinstance(decided, Comparison)
+    assert (decided.verdict.word, decided.family.role) == ("differ", "exploratory")
+
+
 def test_a_seed_that_is_given_up_is_named_and_leaves_it_suggestive_at_most():
     made = experiment_of(7, finished=6)
     services.cancel(run=run_of(made, "mul_tokens", "drills", 6), by="ada")
@@ -78,6 +111,17 @@ def test_a_seed_that_is_given_up_is_named_and_leaves_it_suggestive_at_most():
         "Seed 6 of the plan will not come, so the verdict is suggestive at most."
         in verdict_sentences(table)[0].limits
     )
+
+
+def test_the_overview_hears_that_a_seed_is_given_up():
+    made = experiment_of(7, finished=6)
+    assert last_results()[0].contrasts[0].note == "6 of 7 planned seeds are in"
+    services.cancel(run=run_of(made, "mul_tokens", "drills", 6), by="ada")
+    (found,) = last_results()[0].contrasts
+    assert found.verdict is not None
+    assert (found.verdict.word, found.note) == ("suggestive", "")
+    services.retry(run=run_of(made, "mul_tokens", "drills", 6), by="ada")
+    assert last_results()[0].contrasts[0].note == "6 of 7 planned seeds are in"
 
 
 def test_a_seed_that_failed_is_waited_for_until_a_person_gives_it_up():
@@ -110,6 +154,142 @@ def test_the_verdict_freezes_at_the_planned_seeds():
     assert "Exploratory, with the seeds after the planned 3: +11.5 points, 95 % t interval" in plain(
         sentence.limits
     )
+
+
+LOOK = {"interim": 3}
+
+
+def test_after_a_stop_at_the_look_no_other_seed_is_waited_for():
+    made = experiment_of(5, finished=3, question=LOOK, differences=(30, 31, 30))
+    services.cancel(run=run_of(made, "mul_tokens", "drills", 3), by="ada")
+    make_attempt(run_of(made, "mul_tokens", "drills", 4), state=State.FAILED)
+    found = together(stage_table(made))
+    assert (found.stopped, found.verdict.word) == (True, "supported")
+    assert found.given_up == found.failed == ()
+    limits = verdict_sentences(stage_table(made))[0].limits
+    assert "Decided at the look after 3 of 5 seeds" in limits
+    assert "will not come" not in limits and "waits" not in limits
+
+
+def test_seeds_after_a_stop_have_the_exploratory_interval_of_later_seeds():
+    made = experiment_of(5, finished=4, question=LOOK, differences=(30, 31, 30, 11))
+    found = together(stage_table(made))
+    assert found.stopped and found.differences == pytest.approx((0.3, 0.31, 0.3))
+    assert found.later == over_seeds([0.3, 0.31, 0.3, 0.11])
+    assert "Exploratory, with the seeds after the 3 of the look: +25.5 points, 95 % t interval" in plain(
+        verdict_sentences(stage_table(made))[0].limits
+    )
+
+
+@pytest.mark.parametrize(
+    ("conditions", "said"),
+    [
+        (2, "p < 0.001 for one look after 3 seeds, and at the end the other 0.049 (intervals at 95.1 %)"),
+        (
+            4,
+            "p < 0.000333 for one look after 3 seeds, and at the end the other 0.049, which its 3 comparisons share "
+            "(Bonferroni: 0.0163 each, intervals at 98.37 %)",
+        ),
+    ],
+)
+def test_the_levels_that_a_look_leaves_are_named(conditions, said):
+    names = ("baseline", "mul_tokens", "third", "fourth")[:conditions]
+    recipe = {"primary": {"benchmark": BENCHMARK} | LOOK}
+    made = make_experiment(stages=STAGE, seeds=range(5), conditions=names, recipe=recipe)
+    assert f"is tested at α = 0.05: {said};" in plain(corrections(stage_table(made)))
+
+
+def test_the_look_is_for_the_planned_question_alone():
+    made = experiment_of(5, finished=5, question=LOOK, differences=(30, 31, 30, 11, 2))
+    assert together(stage_table(made)).stopped
+    other = together(stage_table(made, baseline="mul_tokens"))
+    assert (other.family.role, other.stopped, len(other.seeds)) == ("exploratory", False, 5)
+    assert other.family.level == 0.95
+    stages = (("mixed", "sft"), *STAGE)
+    recipe = {"primary": {"benchmark": BENCHMARK} | LOOK}
+    made = make_experiment("demo-2", stages=stages, seeds=range(5), recipe=recipe)
+    for run in made.runs.all():
+        right = 40 + run.condition.position * (30 + run.seed % 2)
+        add_evaluation(make_attempt(run, state=State.SUCCEEDED), [i < right for i in range(100)])
+    secondary, primary = (row.over_seeds[0] for row in stage_table(made).rows)
+    assert secondary is not None and primary is not None
+    assert (secondary.family.role, secondary.stopped, len(secondary.seeds)) == ("secondary", False, 5)
+    assert (primary.family.role, primary.stopped, len(primary.seeds)) == ("primary", True, 3)
+
+
+@pytest.mark.parametrize("given_up", [(1, 2), (2,)])
+def test_seeds_that_will_not_come_are_named_before_there_are_two(given_up):
+    made = experiment_of(3, finished=1)
+    for seed in given_up:
+        services.cancel(run=run_of(made, "mul_tokens", "drills", seed), by="ada")
+    (sentence,) = verdict_sentences(stage_table(made))
+    if len(given_up) == 2:
+        assert sentence.headline.endswith("is not decided: seeds 1, 2 of the plan will not come.")
+        assert sentence.limits == (
+            "Seeds 1, 2 of the plan will not come, so there is no verdict: one seed compares two checkpoints."
+        )
+    else:
+        assert sentence.headline.endswith("is not decided yet: one seed is in.")
+        assert sentence.limits.endswith(
+            "Seed 2 of the plan will not come, so the verdict is suggestive at most."
+        )
+
+
+def test_seeds_that_will_not_come_are_named_of_a_planned_gain():
+    stages = (("mixed", "sft"), *STAGE)
+    made = make_experiment(
+        stages=stages,
+        seeds=range(3),
+        recipe={"primary": {"benchmark": BENCHMARK, "contrast": "gain", "condition": "mul_tokens"}},
+    )
+    for stage, right in (("mixed", 40), ("drills", 60)):
+        attempt = make_attempt(run_of(made, "mul_tokens", stage), state=State.SUCCEEDED)
+        add_evaluation(attempt, [i < right for i in range(100)])
+    for seed in (1, 2):
+        services.cancel(run=run_of(made, "mul_tokens", "mixed", seed), by="ada")
+    sentence = verdict_sentences(stage_table(made))[0]
+    assert sentence.headline.endswith("is not decided: seeds 1, 2 of the plan will not come.")
+
+
+def test_the_mean_row_is_of_the_seeds_that_its_difference_is_of():
+    made = experiment_of(6, finished=6, question={"seeds": 3})
+    table = stage_table(made)
+    assert table.rows[0].means == pytest.approx((0.4, 0.4 + 0.35 / 3)), (
+        "without the seeds after the planned 3"
+    )
+    (mean,) = (
+        row for row in stage_tables.rows(table) if row["over_seeds"] and row["condition"] == "mul_tokens"
+    )
+    assert mean["rate"] - 0.4 == pytest.approx(mean["delta"])
+    waits = experiment_of(3, finished=2, name="demo-2")
+    add_evaluation(make_attempt(run_of(waits, "baseline", "drills", 2), state=State.SUCCEEDED), [True] * 100)
+    assert stage_table(waits).rows[0].means == pytest.approx((0.4, 0.505)), (
+        "without a seed of the baseline alone"
+    )
+
+
+def test_the_baseline_has_no_mean_where_the_differences_are_of_different_seeds():
+    made = make_experiment(
+        stages=STAGE, seeds=range(3), conditions=("baseline", "mul_tokens", "third"), recipe={"test": "midp"}
+    )
+    for run in made.runs.exclude(condition__name="third", seed=2):
+        attempt = make_attempt(run, state=State.SUCCEEDED)
+        add_evaluation(attempt, [i < 40 + 5 * run.condition.position + run.seed for i in range(100)])
+    baseline, second, third = stage_table(made).rows[0].means
+    assert (baseline, second, third) == (None, pytest.approx(0.46), pytest.approx(0.505))
+
+
+def test_seeds_of_different_graders_are_not_averaged():
+    made = experiment_of(3, finished=3)
+    for evaluation in Evaluation.objects.filter(attempt__stage_run__seed=2):
+        evaluation.settings = evaluation.settings | {"grader": f"{BENCHMARK}/0"}
+        evaluation.save()
+    made.recipe = made.recipe | {"expected_accuracy": [0.4, 0.5]}
+    made.save()
+    table = stage_table(made)
+    assert table.rows[0].over_seeds == (None,)
+    assert table.rows[0].means == (None, None)
+    assert "seeds of different graders, not taken together" in report(made)
 
 
 def test_more_seeds_of_a_finished_experiment_leave_its_verdict_as_it_was():

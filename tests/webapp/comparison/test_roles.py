@@ -147,6 +147,21 @@ def test_a_checkpoint_is_never_compared_with_itself():
     assert last_results()[0].contrasts[0].note == "same run"
 
 
+@pytest.mark.parametrize(
+    ("question", "shown"),
+    [
+        ({}, [("grpo", "a"), ("grpo", "b"), ("grpo", "c")]),
+        ({"stage": "mixed", "condition": "b"}, [("mixed", "b")]),
+        ({"stage": "mixed"}, [("mixed", "a"), ("mixed", "b"), ("mixed", "c")]),
+        ({"condition": "b"}, [("grpo", "b")]),
+        ({"metric": "repetition_rate", "stage": "mixed", "condition": "b"}, [("mixed", "b")]),
+    ],
+)
+def test_the_overview_answers_what_was_planned(question, shown):
+    evaluated(conditions=FOUR, stages=STAGES[-2:], question=question)
+    assert [(one.stage, one.condition) for one in last_results()[0].contrasts] == shown
+
+
 def test_outcomes_from_before_the_launch_make_it_suggestive_at_most():
     made = evaluated(stages=STAGES[-2:])
     assert compared(stage_table(made), "grpo").verdict.word == "differ"

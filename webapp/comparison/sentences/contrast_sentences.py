@@ -11,12 +11,16 @@ from webapp.comparison.sentences.wording import (
     corrected,
     difference,
     difference_interval,
+    given_up,
+    one_seed_of_several,
     reach,
     seed_notes,
     seen_note,
     speaks_for,
+    undecided,
     value,
     waiting_for,
+    without_a_p,
 )
 from webapp.comparison.table import StageTable
 from webapp.files.number_text import p_is, percent_of_level
@@ -42,23 +46,25 @@ def _sentence(table: StageTable, one: PlannedContrast) -> VerdictSentence:
     finished = [
         (cells, found) for cells, found in zip(one.cells, one.seeds, strict=True) if found is not None
     ]
+    lost = given_up(table, one.cells, one.seeds)
     if not finished:
         limits = f"It needs finished evaluations on {table.benchmark} after {one.start} and {one.stage}."
-        return VerdictSentence(f"{asked} is not decided yet.", "", limits, None, "primary")
+        return VerdictSentence(f"{asked} {undecided(table, lost)}", "", limits, None, "primary")
     cells, found = finished[0]
     if isinstance(found, Refusal):
         return VerdictSentence(
             f"{asked} cannot be told.", "", f"Refused because {found.reason}.", None, "primary"
         )
     assert isinstance(found, Comparison | MeansComparison)
-    sentence = _told(table, one, found, [cells])
     if not table.several_seeds:
-        return sentence
-    limits = (
-        "Interim: there is no verdict before the planned seeds are in, and one seed compares checkpoints."
-    )
+        return _told(table, one, found, [cells])
+    sentence = _told(table, one, without_a_p(found), [cells])
     return VerdictSentence(
-        f"{asked} is not decided yet: one seed is in.", f"So far: {sentence.numbers}", limits, None, "primary"
+        f"{asked} {undecided(table, lost, 'one seed is in')}",
+        f"So far: {sentence.numbers}",
+        one_seed_of_several(table, lost, "checkpoints"),
+        None,
+        "primary",
     )
 
 

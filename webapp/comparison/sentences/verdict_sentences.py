@@ -20,12 +20,16 @@ from webapp.comparison.sentences.wording import (
     corrected,
     difference,
     difference_interval,
+    given_up,
+    one_seed_of_several,
     reach,
     seed_notes,
     seen_note,
     speaks_for,
+    undecided,
     value,
     waiting_for,
+    without_a_p,
 )
 from webapp.comparison.stage_rows import StageRow
 from webapp.comparison.table import StageTable
@@ -64,10 +68,15 @@ def _verdict_sentence(table: StageTable, row: StageRow, position: int) -> Verdic
     if table.several_seeds and (together := row.over_seeds[position]):
         return _over_seeds(table, row, position, together)
     finished = [(seed, seed.comparisons[position]) for seed in row.seeds if seed.comparisons[position]]
+    lost = given_up(
+        table,
+        [(seed.cells[0], seed.cells[position + 1]) for seed in row.seeds],
+        [seed.comparisons[position] for seed in row.seeds],
+    )
     if not finished:
         so_far = _so_far(table, row, position)
         return VerdictSentence(
-            f"After {row.stage}, {name} against {table.baseline} is not decided yet.",
+            f"After {row.stage}, {name} against {table.baseline} {undecided(table, lost)}",
             f"So far: {so_far.headline} {so_far.numbers}" if so_far else "",
             so_far.limits if so_far else f"Both need a finished evaluation on {table.benchmark}.",
             None,
@@ -83,14 +92,16 @@ def _verdict_sentence(table: StageTable, row: StageRow, position: int) -> Verdic
     assert comparison is not None and not isinstance(comparison, SameRun)
     if isinstance(comparison, UnpairedComparison):
         return _unpaired(table, comparison)
-    sentence = _one_seed(table, seed.cells[0], seed.cells[position + 1], comparison)
+    cells = seed.cells[0], seed.cells[position + 1]
     if not table.several_seeds:
-        return sentence
+        return _one_seed(table, *cells, comparison)
+    sentence = _one_seed(table, *cells, without_a_p(comparison))
+    compared = [one for _, one in finished if not isinstance(one, Refusal)]
+    why = "one seed is in" if len(compared) < 2 else "its seeds cannot be taken together"
     return VerdictSentence(
-        f"After {row.stage}, {name} against {table.baseline} is not decided yet: "
-        f"{'one seed is in' if len(finished) == 1 else 'its seeds cannot be taken together'}.",
+        f"After {row.stage}, {name} against {table.baseline} {undecided(table, lost, why)}",
         f"So far, seed {seed.seed}: {sentence.numbers}",
-        "Interim: there is no verdict before the planned seeds are in, and one seed compares two checkpoints.",
+        one_seed_of_several(table, lost, "two checkpoints"),
         None,
     )
 
@@ -128,10 +139,11 @@ def _one_seed(
         f"{second.condition} {value(second.rate, metric)} ({second.fraction}), "
         f"{first.condition} {value(first.rate, metric)} ({first.fraction}): "
         f"{difference(comparison.delta, metric)} {metric.unit}, {percent_of_level(comparison.family.level)} interval "
-        f"{difference_interval(comparison.interval, metric)}; "
-        f"{_test(table, comparison)}{p_is(comparison.p)}"
-        f"{corrected(comparison)}."
+        f"{difference_interval(comparison.interval, metric)}"
     )
+    if comparison.p is not None:
+        numbers += f"; {_test(table, comparison)}{p_is(comparison.p)}{corrected(comparison)}"
+    numbers += "."
     limits = f"One seed: this compares two checkpoints, not two conditions.{_missing(comparison)}"
     limits += f" {speaks_for(comparison, table)}{border(comparison)}{seen_note(comparison)}"
     return VerdictSentence(headline, numbers, limits, comparison.verdict, reach=reach(comparison, table))

@@ -1,10 +1,10 @@
 """How results are written for people: numbers, and what verdict sentences are made of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from webapp.comparison.cells import Comparison, MeansComparison, SeedsComparison
-from webapp.comparison.comparisons import Tested
+from webapp.comparison.cells import Cell, Comparison, MeansComparison, Refusal, SeedsComparison
+from webapp.comparison.comparisons import Compared, Tested
 from webapp.comparison.metrics import ComparisonMetric
 from webapp.comparison.table import StageTable
 from webapp.files.number_text import p_is, percent, percent_of_level, points, signed
@@ -61,6 +61,11 @@ class VerdictSentence(Statement):
         return f"{self.label}: {super().text}"
 
 
+def without_a_p(one: Comparison | MeansComparison) -> Comparison | MeansComparison:
+    """One seed of several, which tells its difference and interval alone until there is a verdict."""
+    return replace(one, p=None)
+
+
 def corrected(one: Tested | SeedsComparison) -> str:
     """The p that its family leaves; nothing where it stands alone."""
     if one.family.tests == 1 or one.adjusted_p is None:
@@ -72,7 +77,7 @@ def speaks_for(one: Comparison | MeansComparison | SeedsComparison, table: Stage
     """Which problems its interval is about, and its interval for new ones where there is one."""
     new, asked = one.new_problems, f"{one.problems:,} problems"
     over = isinstance(one, SeedsComparison)
-    few = isinstance(one, SeedsComparison) and not one.interim and len(one.seeds) < FEWEST_SEEDS
+    no_crossed = isinstance(one, SeedsComparison) and not one.interim and len(one.seeds) < FEWEST_SEEDS
     if over:
         said = f"Its interval speaks for these {asked}, which all seeds share"
     else:
@@ -86,7 +91,7 @@ def speaks_for(one: Comparison | MeansComparison | SeedsComparison, table: Stage
             else f"; they share {drawn}, and with these drawn anew "
         )
         said += f"the {percent_of_level(one.family.level)} interval is {difference_interval(new.interval, table.metric)}, {p_is(new.p)}"
-    elif few:
+    elif no_crossed:
         said += f"; from {FEWEST_SEEDS} seeds on an interval for new problems stands beside it"
     return f"{said}.{f' {reach(one, table)}' if one.not_for_new_problems else ''}"
 
@@ -137,6 +142,44 @@ def waiting_for(one: SeedsComparison) -> str:
     return f"{len(one.seeds)} of {one.planned} planned seeds are in"
 
 
+def given_up(
+    table: StageTable, cells: Sequence[Sequence[Cell]], compared: Sequence[Compared | None]
+) -> tuple[int, ...]:
+    """The planned seeds whose comparison will not come: given up by a person, or refused; a place a seed."""
+    lost = []
+    for seed, those, found in list(zip(table.seeds, cells, compared, strict=True))[: table.plan.seeds]:
+        fates = {table.fate((cell.condition, cell.stage, cell.seed)) for cell in those}
+        if isinstance(found, Refusal) or (found is None and "given up" in fates and "failed" not in fates):
+            lost.append(seed)
+    return tuple(lost)
+
+
+def will_not_come(seeds: Sequence[int]) -> str:
+    """Which seeds are given up, a sentence without its full stop."""
+    return f"Seed{'s' if len(seeds) > 1 else ''} {_listed(seeds)} of the plan will not come"
+
+
+def undecided(table: StageTable, lost: Sequence[int], so_far: str = "") -> str:
+    """The end of a headline while fewer than two seeds are in, of which the `lost` will not come."""
+    if table.several_seeds and len(lost) > table.plan.seeds - 2:
+        named = will_not_come(lost)
+        return f"is not decided: {named[0].lower()}{named[1:]}."
+    return f"is not decided yet{so_far and ': '}{so_far}."
+
+
+def one_seed_of_several(table: StageTable, lost: Sequence[int], what: str) -> str:
+    """What one seed does not say, of which the `lost` will not come; `what` it compares."""
+    if len(lost) > table.plan.seeds - 2:
+        return f"{will_not_come(lost)}, so there is no verdict: one seed compares {what}."
+    said = f"Interim: there is no verdict before the planned seeds are in, and one seed compares {what}."
+    return f"{said} {will_not_come(lost)}, so the verdict is suggestive at most." if lost else said
+
+
+def few(one: SeedsComparison) -> bool:
+    """Whether it rests on fewer seeds than can support anything, and no more are to come."""
+    return len(one.seeds) < FEWEST and not one.interim
+
+
 def seed_notes(one: SeedsComparison, metric: ComparisonMetric, alpha: float) -> list[str]:
     """What the seeds that it rests on do not say, a sentence each."""
     notes = []
@@ -148,17 +191,14 @@ def seed_notes(one: SeedsComparison, metric: ComparisonMetric, alpha: float) -> 
             f"{noun} {_listed(one.failed)} failed: retry, or give up what failed; the verdict waits."
         )
     if one.given_up:
-        noun = "Seed" if len(one.given_up) == 1 else "Seeds"
-        notes.append(
-            f"{noun} {_listed(one.given_up)} of the plan will not come, so the verdict is suggestive at most."
-        )
+        notes.append(f"{will_not_come(one.given_up)}, so the verdict is suggestive at most.")
     if one.stopped:
         notes.append(
             f"Decided at the look after {len(one.seeds)} of {one.planned} seeds, as it was planned; more seeds change nothing."
         )
     if one.later is not None:
         notes.append(_later(one, metric, alpha))
-    if len(one.seeds) < FEWEST and not one.interim:
+    if few(one):
         notes.append("Two seeds can suggest a difference between conditions, not support one.")
     if one.verdict.word == "not distinguishable" and one.result.interval is not None:
         smallest = power.detectable_over_seeds(one.differences, one.family.alone)
@@ -171,12 +211,14 @@ def seed_notes(one: SeedsComparison, metric: ComparisonMetric, alpha: float) -> 
 
 def _later(one: SeedsComparison, metric: ComparisonMetric, alpha: float) -> str:
     assert one.later is not None
-    interval = "none, as they do not differ"
+    interval, decided = "none, as they do not differ", f"the planned {one.planned}"
+    if one.stopped:
+        decided = f"the {len(one.seeds)} of the look"
     if one.later.interval is not None:
         interval = difference_interval(one.later.interval, metric)
     return (
-        f"Exploratory, with the seeds after the planned {one.planned}: {difference(one.later.mean, metric)} {metric.unit}, "
-        f"{percent_of_level(1 - alpha)} t interval {interval}; the verdict stays that of the planned ones."
+        f"Exploratory, with the seeds after {decided}: {difference(one.later.mean, metric)} {metric.unit}, "
+        f"{percent_of_level(1 - alpha)} t interval {interval}; the verdict stays that of {'those' if one.stopped else 'the planned ones'}."
     )
 
 

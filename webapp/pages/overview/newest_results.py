@@ -1,4 +1,4 @@
-"""The newest results of last stages in one line each: what was planned, or the difference, and its verdict, kept until there is news."""
+"""The newest results in one line each: what was planned, or the last stages' differences, and its verdict, kept until there is news."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +15,7 @@ from webapp.comparison.table import StageTable, stage_table
 from webapp.experiments.models import Experiment
 from webapp.results.models import AS_IT_RAN, Evaluation
 from webapp.results.outcome_counts import NO_PROBLEMS, PRIMARY
+from webapp.runs.models import Event
 from webapp.statistics.verdicts import Verdict
 
 SHOWN = 5
@@ -24,7 +25,7 @@ KEPT_SECONDS = 24 * 3600
 
 @dataclass(frozen=True)
 class ContrastResult:
-    """A condition against the baseline after a last stage; or a planned gain or interaction, which goes before."""
+    """A condition against the baseline after the planned stage, or a last one; or a planned gain or interaction, which goes before."""
 
     stage: str  # of a gain or an interaction with the one that it starts from
     condition: str
@@ -60,12 +61,14 @@ def last_results() -> list[LastResult]:
     graded = Evaluation.objects.filter(attempt__stage_run__experiment=OuterRef("pk")).exclude(
         grading=AS_IT_RAN
     )
+    moved = Event.objects.filter(stage_run__experiment=OuterRef("pk"))
     news = {
-        pk: f"{seqs}.{last}.{graded_anew}"
-        for pk, seqs, last, graded_anew in Experiment.objects.filter(pk__in=found)
+        pk: ".".join(map(str, known))
+        for pk, *known in Experiment.objects.filter(pk__in=found)
         .annotate(seqs=Sum("runs__attempts__journal_seq"), last=Max("runs__attempts"))
         .annotate(graded=Subquery(graded.order_by("-pk").values("pk")[:1]))
-        .values_list("pk", "seqs", "last", "graded")
+        .annotate(moved=Subquery(moved.order_by("-pk").values("pk")[:1]))
+        .values_list("pk", "seqs", "last", "graded", "moved")
     }
     return [
         LastResult(experiments[pk], at, _contrasts(experiments[pk], news[pk])) for pk, at in found.items()
@@ -73,19 +76,26 @@ def last_results() -> list[LastResult]:
 
 
 def _contrasts(experiment: Experiment, news: str) -> tuple[ContrastResult, ...]:
-    """From the cache as long as no journal of the experiment was read on, and nothing was graded anew."""
+    """From the cache as long as no journal of the experiment was read on, no run moved, and nothing was graded anew."""
     key = f"last-contrasts:{experiment.pk}:{news}"
     known: tuple[ContrastResult, ...] | None = cache.get(key)
     if known is None:
         table = stage_table(experiment)
         known = tuple(_planned(table, one) for one in table.contrasts) or tuple(
-            _difference(table, row, place)
-            for row in table.rows
-            if row.last
-            for place in range(len(table.others))
+            _difference(table, row, place) for row, place in _places(table)
         )
         cache.set(key, known, KEPT_SECONDS)
     return known
+
+
+def _places(table: StageTable) -> list[tuple[StageRow, int]]:
+    """The planned differences where the question names a stage or a condition; else those after the last stages, too."""
+    asked = table.roles
+    every = [(row, place) for row in table.rows for place in range(len(table.others))]
+    planned = [(row, place) for row, place in every if asked.is_primary(row.stage, table.others[place])]
+    if planned and (asked.question.stage or asked.question.condition):
+        return planned
+    return [(row, place) for row, place in every if row.last or (row, place) in planned]
 
 
 def _difference(table: StageTable, row: StageRow, place: int) -> ContrastResult:

@@ -6,6 +6,7 @@ from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experi
 from training.recipes import recipe as recipes
 from webapp.comparison.cells import Comparison, Refusal
 from webapp.comparison.checkpoints import across
+from webapp.comparison.flips import flips
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.sentences.warnings import warnings
 from webapp.comparison.table import stage_table
@@ -97,3 +98,42 @@ def test_checkpoints_of_any_experiments_name_other_examples_among_the_settings()
         if "examples" in one.name
     ]
     assert (found.name, found.values) == ("sft.examples kept (SHA-256)", (SHA[:12], OTHER[:12]))
+
+
+def test_flips_and_checkpoints_refuse_other_examples_in_the_words_of_the_table():
+    experiment = history(([part(SHA)], [part(OTHER)]))
+    refused = stage_table(experiment).rows[-1].seeds[0].comparisons[0]
+    assert isinstance(refused, Refusal)
+    found = flips(experiment, first=("baseline", "grpo"), second=("mul_tokens", "grpo"))
+    assert found.refusal == f"The two cannot be compared: {refused.reason}."
+    assert found.problems == ()
+    early = flips(experiment, first=("baseline", "sft"), second=("mul_tokens", "grpo"))
+    assert early.refusal == found.refusal, "of sft, which both went through"
+    chosen = [
+        (experiment.name, str(run_of(experiment, *names).pk))
+        for names in (("baseline", "grpo"), ("mul_tokens", "grpo"), ("baseline", "sft"))
+    ]
+    _, other, own = across(chosen).comparisons
+    assert isinstance(other, Refusal) and other.reason == refused.reason
+    assert isinstance(own, Comparison), "one condition, whose two stages are compared"
+
+
+def test_flips_and_checkpoints_compare_what_settings_ask_for_or_equal_examples():
+    for settings, kept in ((({}, {"max_length": 96}), OTHER), (({}, {}), SHA)):
+        experiment = history(([part(SHA)], [part(kept)]), settings)
+        assert flips(experiment, first=("baseline", "grpo"), second=("mul_tokens", "grpo")).refusal == ""
+        runs = [run_of(experiment, condition, "grpo") for condition in ("baseline", "mul_tokens")]
+        assert isinstance(across([(experiment.name, str(run.pk)) for run in runs]).comparisons[1], Comparison)
+        experiment.delete()
+
+
+def test_other_seeds_may_learn_from_other_examples():
+    """Checkpoints of two seeds are compared by choice, and another seed draws other examples."""
+    experiment = make_experiment(stages=STAGES[:1], seeds=(0, 1))
+    for seed, condition, kept in ((0, "baseline", SHA), (1, "mul_tokens", OTHER)):
+        attempt = make_attempt(
+            run_of(experiment, condition, "sft", seed), state=State.SUCCEEDED, examples=[part(kept)]
+        )
+        add_evaluation(attempt, [seed == 1] * 30 + [False] * 30)
+    runs = (run_of(experiment, "baseline", "sft", 0), run_of(experiment, "mul_tokens", "sft", 1))
+    assert isinstance(across([(experiment.name, str(run.pk)) for run in runs]).comparisons[1], Comparison)
