@@ -4,8 +4,13 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from statistics import fmean
 
-from webapp.comparison.alike import graders
-from webapp.comparison.cells import Comparison, MeansComparison, SeedsComparison, UnpairedComparison
+from webapp.comparison.cells import (
+    Comparison,
+    MeansComparison,
+    SeedsComparison,
+    UnpairedComparison,
+    graded_alike,
+)
 from webapp.comparison.decisions import decisions
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.stage_rows import StageRow
@@ -105,8 +110,8 @@ def _accuracy(table: StageTable, row: StageRow, position: int, expected: float) 
     counted = [(cell.result.count("correct"), cell.result.problems) for cell in cells]
     if not counted or any(right is None for right, _ in counted):
         return Predicted(what, text, "not finished", OPEN)
-    if len(versions := graders.of_cells(cells)) > 1:
-        return Predicted(what, text, f"not taken together: graded by {' and '.join(versions)}", OPEN)
+    if not graded_alike(cells):
+        return Predicted(what, text, "seeds of different graders are not taken together", OPEN)
     rates = [(right or 0) / problems for right, problems in counted]
     if len(rates) == 1:
         interval: Interval | None = wilson(counted[0][0] or 0, counted[0][1])

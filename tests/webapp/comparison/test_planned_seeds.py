@@ -289,7 +289,7 @@ def test_seeds_of_different_graders_are_not_averaged():
     table = stage_table(made)
     assert table.rows[0].over_seeds == (None,)
     assert table.rows[0].means == (None, None)
-    assert "seeds of different graders, not taken together" in report(made)
+    assert "seeds of different graders are not taken together" in report(made)
 
 
 def test_more_seeds_of_a_finished_experiment_leave_its_verdict_as_it_was():
