@@ -43,9 +43,21 @@ _NEXT_TURN = re.compile(
 )
 _SECOND_THOUGHT = re.compile(
     r"(?:^|[.!?,;:\n—-])[\s*_]*(?:(?:but|oh|or|hmm|um)\b[,.]?\s+)?(?:no\b[,.!:]?\s*)?"
-    r"(?:\b(?:wait|actually|correction|oops|scratch\s+that|i\s+meant?|rather|sorry)\b|(?<=no,)|(?<=no, ))",
+    r"(?:\b(?:wait|actually|correction|oops|scratch\s+that|i\s+meant?|rather(?!\s+than)|sorry)\b|(?<=no,)|(?<=no, ))",
     re.IGNORECASE,
 )
+_RIGHT_BEHIND = re.compile(rf"[\s,.!:]*(?:(?:no|so|then)\b[\s,.!:]*)*{_OPENING}", re.IGNORECASE)
+_RESTATED = re.compile(  # "it should be 6", "that's 6", "the total is 6", "it is not 5 but 6"
+    rf"\b(?:(?:it|that|this|the\s+(?:[^\W\d]+\s+)?(?:answer|total|result|sum|number|amount|value))(?:\s+{_VERB}|['’]s\b)"
+    rf"|should\s+(?:be|have\s+been)\b)(?:\s+not\s+[{CURRENCY}]?[\d.,]+\s+but)?",
+    re.IGNORECASE,
+)
+_EQUATION_BEHIND = re.compile(rf"=+[\s{CURRENCY}*_]*(?=[-\d.<\\])")
+_CONFIRMED = re.compile(
+    r"(?<!\bnot )(?<!n't )\b(?:(?:re|double)?[- ]?check(?:s|ed|ing)?|verif(?:y|ies|ied)|confirm(?:s|ed)?|right|correct|same|makes\s+sense)\b",
+    re.IGNORECASE,
+)
+_REASON = re.compile(r"\b(?:as|because|since)\b", re.IGNORECASE)
 _UNITS = rf"[)\]}}\s%{CURRENCY}*_]*(?P<units>(?:[ \t][^\W\d_]+){{0,4}}?)[)\]}}\s%{CURRENCY}*_]*?"
 _AFTER = rf"[\s(\[{{*_{CURRENCY}]*"
 _OPERATOR = re.compile(rf"{_UNITS}(?:[-+*/×÷^]|(?<![A-Za-z])x){_AFTER}")
@@ -136,14 +148,41 @@ def _closing(text: str, start: int) -> int:
 
 
 def _said(text: str) -> _Statement | None:
-    """The value behind the last words that state an answer; the last number behind a second thought, if there is one."""
+    """The value behind the last words that state an answer; that of a second thought which states another one."""
     for words in reversed(list(_WORDS.finditer(text))):
         if number := _number_after(text, words.end(), _SOON):
             stated = _worked(text, number)
-            if thought := _SECOND_THOUGHT.search(text[stated.end :]):
-                last = _last(text, stated.end + thought.end())
-                return stated if last is None else _Statement(last, len(text))
-            return stated
+            return _second_thought(text, stated.end) or stated
+    return None
+
+
+def _second_thought(text: str, start: int) -> _Statement | None:
+    """What a second thought behind a place states; None where there is none, or it confirms what was said.
+
+    The last number that is said to be it, or stands right behind the word of doubt. An equation without such words
+    counts, too, unless it checks something: "Wait, I can verify: 18 / 2 = 9".
+    """
+    thoughts = [start + found.end() for found in _SECOND_THOUGHT.finditer(text[start:])]
+    if not thoughts:
+        return None
+    right_behind = _valued(text, thoughts, _RIGHT_BEHIND)
+    restated = _valued(text, [found.end() for found in _RESTATED.finditer(text, thoughts[0])], _DIRECTLY)
+    stated = max((one for one in (right_behind, restated) if one), key=lambda one: one.end, default=None)
+    if _CONFIRMED.search(text, thoughts[0]) is None:
+        places = [found.end() for found in _EQUATION_BEHIND.finditer(text, thoughts[0])]
+        equation = _valued(text, places, _DIRECTLY)
+        if equation is not None and (stated is None or not _REASON.search(text, stated.end, equation.end)):
+            return equation if stated is None or stated.end < equation.end else stated
+    return stated
+
+
+def _valued(text: str, places: list[int], opening: re.Pattern[str]) -> _Statement | None:
+    """What stands behind the last of the places that has a value behind it."""
+    for place in reversed(places):
+        if number := _number_after(text, place, opening):
+            statement = _worked(text, number)
+            if statement.value is not None:
+                return statement
     return None
 
 
