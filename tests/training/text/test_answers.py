@@ -118,6 +118,32 @@ def test_digits_of_names_and_codes_are_no_answer(name):
         ("#### 42, as 6 + 6 = 12", "42", "mark"),
         ("#### 42\n6 * 8 = 48", "42", "mark"),
         ("The answer is 6 * 7 = 42.", "42", "words"),
+        ("#### $12/hour * 8 hours = $96", "96", "mark"),
+        ("#### 2 hours * 60 miles/hour = 120 miles", "120", "mark"),
+        ("The answer is 9 eggs/day * $2/egg = $18/day", "18", "words"),
+        ("#### 3/4 of 20 = 15", "15", "mark"),
+        ("#### 3/4 of 20", "0.75", "mark"),
+        ("The answer is 20% of 50 = 10", "10", "words"),
+        ("The answer is 3 times 4 = 12", "12", "words"),
+        ("The answer is 3 times (2 + 2) = 12", "12", "words"),
+        ("The answer is 5 plus 6 equals 11.", "11", "words"),
+        ("The answer is 5 apples plus 6 pears", "5", "words"),
+        ("The answer is 8 hours a day * 5 days = 40 hours", "40", "words"),
+        ("#### 5 cm^2 + 3 cm^2 = 8 cm^2", "8", "mark"),
+        ("#### 2x = 10, x = 5", "5", "mark"),
+        ("#### 10 = 5x, so x = 2", "2", "mark"),
+        ("#### x = 5, y = 3", "5", "mark"),
+        ("#### 42 (6 * 8 = 48)", "42", "mark"),
+        ("#### 42 because 6 * 8 = 48", "42", "mark"),
+        ("#### 42 - the sum of 6 + 7 = 13", "42", "mark"),
+        ("The answer is 5 at x = 3", "5", "words"),
+        ("The answer is 42 apples. 6 * 8 = 48", "42", "words"),
+        ("The answer is 60 minutes = 1 hour", "1", "words"),
+        ("#### 1.5 hours = 1 hour 30 minutes", "1.5", "mark"),
+        ("#### 1.5 hours = 1 hour, 30 minutes", "1.5", "mark"),
+        ("#### 1 hour and 30 minutes = 90 minutes", "90", "mark"),
+        ("#### 60 minutes = 1 hour and 5 more", "1", "mark"),
+        ("#### 1 hour 30 minutes", "1", "mark"),
         ("The answer is 5. No wait, the answer is 6.", "6", "words"),
         ("The answer is 5. No wait, it is 6.", "6", "words"),
         ("The answer is 5. Actually, it should be 6", "6", "words"),
@@ -196,12 +222,13 @@ def test_the_rule_that_found_an_answer_is_told(text, answer, rule):
 @pytest.mark.parametrize(
     "part",
     ["1 ", "1/", "1,", "1.", "1e", "1:", "1 and ", "1*", "1 1/2 ", "<", "<|", "<<", "-", "{", "$", " ", "½", "²", "\x1b[", r"\frac{", r"\boxed{",
-     r"\text{", "#### ", "#### 1 + ", "the answer is ", "the answer is 5. wait ", "a=", "<MUL_2_9_18>", "1'000", "9"],
+     r"\text{", "#### ", "#### 1 + ", "the answer is ", "the answer is 5. wait ", "wait, it is 6 * ", "wait = 10:30 ", "1 of ", "1 hour ", "a=", "<MUL_2_9_18>", "1'000", "9"],
 )  # fmt: skip
 def test_reading_a_text_that_repeats_takes_time_in_proportion(part):
     """Several times what a GRPO rollout holds; a pattern that backtracks would take hours."""
     assert read_answer("#### 42\n" + part * 3000) == ("42", "mark")
     assert read_answer("so 42\n" + part * 3000).rule in RULES
+    assert read_answer("The answer is 42.\n" + part * 3000).rule in RULES
 
 
 @pytest.mark.parametrize(
