@@ -34,7 +34,7 @@ _PRODUCT = re.compile(rf"(?<![\w.,)}}\]√])([1-9])({_TIMES})([1-9])(?![\w(%^!{{
 _BINDS_TIGHTER = re.compile(  # 2/6*9 is not 2/54, nor 2/-3*4 2/-12; "5 6*9" and "5,6*9" may be one number
     rf"{_SIGN}[ \t]*\$?[ \t]*\Z|(?:[/÷^%]|\*\*|\d[eE])[ \t]*[-+−]\Z|\d[ \t]+\Z|\d[:,]\Z"
     r"|\\(?!(?:quad|qquad|implies|Rightarrow)\b)[A-Za-z]+[ \t]*\Z|}[ \t]+\Z"  # \ln 3 \cdot 4, \log_{2} 3 \cdot 4
-    r"|\b(?:(?:a|ar|arc)?(?:sin|cos|tan|cot|sec|csc)h?|ln|log|lg|exp|sqrt|root|mod|div|choose|divided[ \t]+by)[ \t]+\$?\Z"
+    r"|\b(?i:(?:a|ar|arc)?(?:sin|cos|tan|cot|sec|csc)h?|ln|log|lg|exp|sqrt|root|mod|div|choose|divided[ \t]+by)[ \t]+\$?\Z"
 )
 _NOT_ONE_DIGIT = re.compile(  # 8 * 1 1/2, 3*4 ^2, 6 * 9 %, 3*4 hundred, 3 \cdot 4\frac{1}{2}, 3*4\,000
     r"[ \t]+\d|[ \t]*(?:\^|\*\*)|[ \t]*(?:%|percent\b)|[ \t]+(?:hundred|thousand|million|billion|dozen)\b"

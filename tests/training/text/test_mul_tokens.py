@@ -149,7 +149,15 @@ def test_a_product_becomes_its_token(text):
         *("a 3*3 grid", '5*7" photo', "3*3-matrix"),
         # exponents, subscripts, and functions, which bind tighter
         *(r"2^{3 \cdot 4}", r"2^{\frac{3*4}{2}}", r"A_{3 \times 3 = 9}", r"\log_{2} 3 \cdot 4"),
-        *("ln 3 * 4", r"cos 3 \cdot 4", "sin 2 × 3", "sin 2 × 3 = 6", "17 mod 6*9", "54 divided by 2 * 3"),
+        *(
+            "ln 3 * 4",
+            r"cos 3 \cdot 4",
+            "sin 2 × 3",
+            "sin 2 × 3 = 6",
+            "17 mod 6*9",
+            "Log 3 * 4",
+            "54 divided by 2 * 3",
+        ),
         # LaTeX whose operand is no lone digit
         *(
             r"3 \cdot 4\frac{1}{2}",
