@@ -43,14 +43,39 @@ _NEXT_TURN = re.compile(
 )
 _SECOND_THOUGHT = re.compile(
     r"(?:^|[.!?,;:\n—-])[\s*_]*(?:(?:but|oh|or|hmm|um)\b[,.]?\s+)?(?:no\b[,.!:]?\s*)?"
-    r"(?:\b(?:wait|actually|correction|oops|scratch\s+that|i\s+meant?|rather|sorry)\b|(?<=no,)|(?<=no, ))",
+    r"(?:\b(?:wait|actually|correction|oops|scratch\s+that|i\s+meant?|rather(?!\s+than)|sorry)\b|(?<=no,)|(?<=no, ))",
     re.IGNORECASE,
 )
+_RIGHT_BEHIND = re.compile(rf"[\s,.!:]*(?:(?:no|so|then)\b[\s,.!:]*)*{_OPENING}", re.IGNORECASE)
+_RESTATED = re.compile(  # "it should be 6", "that's 6", "the total is 6", "it is not 5 but 6"
+    rf"\b(?:(?:it|that|this|the\s+(?:[^\W\d]+\s+)?(?:answer|total|result|sum|number|amount|value))(?:\s+{_VERB}|['’]s\b)"
+    rf"|should\s+(?:be|have\s+been)\b)(?:\s+not\s+[{CURRENCY}]?[\d.,]+\s+but)?",
+    re.IGNORECASE,
+)
+_EQUATION_BEHIND = re.compile(rf"=+[\s{CURRENCY}*_]*(?=[-\d.<\\])")
+_CONFIRMED = re.compile(
+    r"(?<!\bnot )(?<!n't )\b(?:(?:re|double)?[- ]?check(?:s|ed|ing)?|verif(?:y|ies|ied)|confirm(?:s|ed)?|right|correct|same|makes\s+sense)\b",
+    re.IGNORECASE,
+)
+_REASON = re.compile(r"\b(?:as|because|since)\b", re.IGNORECASE)
 _UNITS = rf"[)\]}}\s%{CURRENCY}*_]*(?P<units>(?:[ \t][^\W\d_]+){{0,4}}?)[)\]}}\s%{CURRENCY}*_]*?"
 _AFTER = rf"[\s(\[{{*_{CURRENCY}]*"
 _OPERATOR = re.compile(rf"{_UNITS}(?:[-+*/×÷^]|(?<![A-Za-z])x){_AFTER}")
-_EQUALS = re.compile(rf"{_UNITS}(?:=+>?|→){_AFTER}")
-_NEXT_STEP = re.compile(rf"{_UNITS}[,;]\s*(?:(?:and|so|then|thus|hence)\b,?)*{_AFTER}")
+_UNREAD = (  # words, units and signs that are not worked out; no clause of its own, nor brackets around one
+    rf"(?:[ \t)\]}}%{CURRENCY}*_/+×÷^]|-(?![ \t]+[A-Za-z])|\b(?:times|plus|minus|by|of)[ \t]*\("
+    r"|(?<![^\W\d_])(?!(?:as|because|since|so|but|or|which|where|while|when|if|then|that|for|from|after|not)\b"
+    r"|(?:with|at|given|using)[ \t]+[A-Za-z]\b)[^\W\d_]+|(?<=[A-Za-z])\^\{?\d\}?)*"
+)
+_NAMED = r"(?:[A-Za-z][ \t]*=+[ \t]*)"
+_EQUALS = re.compile(rf"{_UNREAD}(?:=+>?|→|\bequals\b){_AFTER}(?:{_NAMED}{_AFTER})?")
+_UNREAD_PART = re.compile(_UNREAD)
+_NEXT_STEP = re.compile(
+    rf"(?:[A-Za-z]\b)?{_UNITS}[,;]\s*(?:(?:and|so|then|thus|hence)\b,?\s*)*(?P<named>{_NAMED})?{_AFTER}"
+)
+_MEASURE = r"[ \t]*(?:years?|months?|weeks?|days?|hours?|hrs?|h|minutes?|mins?|seconds?|dollars?|cents?|pounds?|lbs?|ounces?|oz|yards?|feet|foot|ft|inch(?:es)?|met(?:er|re)s?|m|cm)\b"
+_COMPOUND = re.compile(rf"{_MEASURE},?[ \t]+(?:and[ \t]+)?")  # 1 hour 30 minutes
+_MEASURED = re.compile(_MEASURE)
+_MOST_STATEMENTS = 8  # of second thoughts
 _LONGEST_BOX = 200  # characters
 _BETWEEN = 60  # characters between two numbers of one expression, at most
 
@@ -136,14 +161,41 @@ def _closing(text: str, start: int) -> int:
 
 
 def _said(text: str) -> _Statement | None:
-    """The value behind the last words that state an answer; the last number behind a second thought, if there is one."""
+    """The value behind the last words that state an answer; that of a second thought which states another one."""
     for words in reversed(list(_WORDS.finditer(text))):
         if number := _number_after(text, words.end(), _SOON):
             stated = _worked(text, number)
-            if thought := _SECOND_THOUGHT.search(text[stated.end :]):
-                last = _last(text, stated.end + thought.end())
-                return stated if last is None else _Statement(last, len(text))
-            return stated
+            return _second_thought(text, stated.end) or stated
+    return None
+
+
+def _second_thought(text: str, start: int) -> _Statement | None:
+    """What a second thought behind a place states; None where there is none, or it confirms what was said.
+
+    The last number that is said to be it, or stands right behind the word of doubt. An equation without such words
+    counts, too, unless it checks something: "Wait, I can verify: 18 / 2 = 9".
+    """
+    thoughts = [start + found.end() for found in _SECOND_THOUGHT.finditer(text[start:])]
+    if not thoughts:
+        return None
+    right_behind = _valued(text, thoughts, _RIGHT_BEHIND)
+    restated = _valued(text, [found.end() for found in _RESTATED.finditer(text, thoughts[0])], _DIRECTLY)
+    stated = max((one for one in (right_behind, restated) if one), key=lambda one: one.end, default=None)
+    if _CONFIRMED.search(text, thoughts[0]) is None:
+        places = [found.end() for found in _EQUATION_BEHIND.finditer(text, thoughts[0])]
+        equation = _valued(text, places, _DIRECTLY)
+        if equation is not None and (stated is None or not _REASON.search(text, stated.end, equation.end)):
+            return equation if stated is None or stated.end < equation.end else stated
+    return stated
+
+
+def _valued(text: str, places: list[int], opening: re.Pattern[str]) -> _Statement | None:
+    """What stands behind the last of the places that has a value behind it; the last few are looked at."""
+    for place in reversed(places[-_MOST_STATEMENTS:]):
+        if number := _number_after(text, place, opening):
+            statement = _worked(text, number)
+            if statement.value is not None:
+                return statement
     return None
 
 
@@ -167,10 +219,12 @@ def _number_after(text: str, place: int, opening: re.Pattern[str]) -> Number | N
 def _worked(text: str, first: Number) -> _Statement:
     """What begins with a number, to the end of its line.
 
-    6 * 7 = 42 is 42, as is 42 = 6 * 7; 6 * 7 alone has none. Behind a comma another such step may follow.
+    6 * 7 = 42 is 42, as is 42 = 6 * 7; 6 * 7 alone has none. Behind a comma another such step may follow. What is not
+    worked out, 3/4 of 20 or 5 plus 6, is what it is said to equal, and without that its first number.
     """
     sides, end = _Sides(first), first.end
-    done: _Statement | None = None
+    done: _Statement | None = None  # a step before this one
+    read: _Statement | None = None  # what there was before a part that is not worked out
     line = text[:stop] if (stop := text.find("\n", first.end)) >= 0 else text
     for number in numbers(line, first.end):
         between = line[end : number.start]
@@ -178,23 +232,41 @@ def _worked(text: str, first: Number) -> _Statement:
             break
         if _EQUALS.fullmatch(between):
             sides.numbers.append([number])
+            read = None
         elif (sign := _OPERATOR.fullmatch(between)) or (not between.strip() and line[number.start] == "-"):
             sides.numbers[-1].append(number)
             sides.has_units = sides.has_units or bool(sign and sign["units"])
-        elif len(sides.numbers) > 1 and _NEXT_STEP.fullmatch(between):
-            sides, done = _Sides(number), _Statement(sides.value, end)
+        elif _COMPOUND.fullmatch(between) and _MEASURED.match(line, number.end):
+            sides.numbers[-1].append(number)
+            sides.has_units = True
+        elif sides.is_equation and read is None and (step := _NEXT_STEP.fullmatch(between)):
+            sides, done = _Sides(number, named=bool(step["named"])), _Statement(sides.value, end)
+        elif _UNREAD_PART.fullmatch(between):
+            read = read or _stated(sides, done, end)
+            sides.numbers[-1].append(number)
         else:
             break
         end = number.end
-    return done if done is not None and len(sides.numbers) == 1 else _Statement(sides.value, end)
+    return read or _stated(sides, done, end)
+
+
+def _stated(sides: "_Sides", done: _Statement | None, end: int) -> _Statement:
+    """The value of an expression, or of the step before it where it is no equation."""
+    return done if done is not None and not sides.is_equation else _Statement(sides.value, end)
 
 
 class _Sides:
     """An expression's sides, each with its numbers."""
 
-    def __init__(self, first: Number) -> None:
+    def __init__(self, first: Number, *, named: bool = False) -> None:
         self.numbers = [[first]]
+        self.named = named  # x = 5
         self.has_units = False  # "5 apples - 3 left" is no subtraction that was left undone
+
+    @property
+    def is_equation(self) -> bool:
+        """Whether something is said to equal something."""
+        return self.named or len(self.numbers) > 1
 
     @property
     def value(self) -> Fraction | None:

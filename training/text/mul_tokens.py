@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 
-from training.text.whole_expressions import holds
+from training.text.whole_expressions import equation_holds, holds
 
 FIRST_ID_GPT2 = 50304  # GPT-2's 50,257 entries are padded up to here
 
@@ -33,17 +33,21 @@ _SIGN = r"(?:[*×·⋅/÷^%√]|\\(?:times|cdot|div)(?![A-Za-z])|(?<![A-Za-z])x)
 _PRODUCT = re.compile(rf"(?<![\w.,)}}\]√])([1-9])({_TIMES})([1-9])(?![\w(%^!{{]|[.,]\d|-[A-Za-z]|\*\*)")
 _BINDS_TIGHTER = re.compile(  # 2/6*9 is not 2/54, nor 2/-3*4 2/-12; "5 6*9" and "5,6*9" may be one number
     rf"{_SIGN}[ \t]*\$?[ \t]*\Z|(?:[/÷^%]|\*\*|\d[eE])[ \t]*[-+−]\Z|\d[ \t]+\Z|\d[:,]\Z"
-    r"|\\(?!(?:quad|qquad|implies|Rightarrow)\b)[A-Za-z]+[ \t]*\Z"  # \ln 3 \cdot 4
+    r"|\\(?!(?:quad|qquad|implies|Rightarrow)\b)[A-Za-z]+[ \t]*\Z|}[ \t]+\Z"  # \ln 3 \cdot 4, \log_{2} 3 \cdot 4
+    r"|\b(?i:(?:a|ar|arc)?(?:sin|cos|tan|cot|sec|csc)h?|ln|log|lg|exp|sqrt|root|mod|div|choose|divided[ \t]+by)[ \t]+\$?\Z"
 )
 _NOT_ONE_DIGIT = re.compile(  # 8 * 1 1/2, 3*4 ^2, 6 * 9 %, 3*4 hundred, 3 \cdot 4\frac{1}{2}, 3*4\,000
     r"[ \t]+\d|[ \t]*(?:\^|\*\*)|[ \t]*(?:%|percent\b)|[ \t]+(?:hundred|thousand|million|billion|dozen)\b"
     r"|[ \t]*\\(?!(?:times|cdot|div)(?![A-Za-z])|[)\]\\])"
 )
 _CROSS = ("x", "×", r"\times")  # what sizes are written with, too: a 3 x 4 grid
+_ONE_THING_BEFORE = re.compile(  # each 2x4 = 8 feet
+    r"\b(?:an?|the|each|every|one|my|our|your|his|her|their)[ \t]+\Z", re.IGNORECASE
+)
 _SIZE_BEFORE = re.compile(r"\b(?:an?|this|that)[ \t]+\$?\Z", re.IGNORECASE)
-_THING_AFTER = re.compile(  # the noun that the size is of, behind further numbers: 4x4 truck, $3 \times 3$ grid
-    r"(?:[ \t]*(?:x|×|\\times)[ \t]*\d+)*(?:['’]?s\b|\$?-?[ \t]*\b(?!(?:x|plus|minus|times|divided|equals?|makes?|gives?"
-    r"|so|then|because|since|but|which)\b)[A-Za-z])"
+_SIZE_AFTER = re.compile(  # of what another sign writes a size: 3*3 grid, 5*7" photo
+    r"""["”″'’′]?\$?-?[ \t]*(?:grid|matri(?:x|ce)|array|table|board|photo|print|kernel|filter|image|tile|puzzle|pixel"""
+    r"|inch|feet|foot|[cm]?m)(?:e?s)?\b"
 )
 _RESULT = re.compile(  # "= 54", ") = $54", " apples = 54", "= $<<6*9=54>>54", " is 54"
     r"(?P<unit>[ \t)]*(?:[ \t][A-Za-z]+){0,4}?)[ \t]*(?P<equals>=+|(?<=[ \t])(?:is|are|equals|makes|gives)\b)[ \t]*"
@@ -62,6 +66,7 @@ _EXPRESSION_AFTER = re.compile(
 _OPERANDS_BEFORE = re.compile(rf"(?<![\w.])([1-9]){_TIMES}([1-9])[ \t]*=[ \t]*\Z")
 _MARK = re.compile(r"<<[^<>\n]*>>")  # a calculator's
 _WINDOW = 32  # characters before a product that decide on it
+_LONGEST_SCRIPT = 120  # characters of an exponent or a subscript before a product in it
 
 
 class Products(NamedTuple):
@@ -74,10 +79,12 @@ class Products(NamedTuple):
 def inject(text: str, *, operands_stay: bool = False) -> str:
     r"""Replace the single-digit products of a text, with their right results, by mul-tokens.
 
-    `6*9`, `6 × 9`, `6 x 9`, `6·9`, `6 \times 9`, each alone or with `= 54`, become <MUL_6_9_54>. A product stays when
+    `6*9`, `6·9`, `6 \cdot 9`, alone or with `= 54`, and `6 × 9 = 54`, `6 x 9 = 54` become <MUL_6_9_54>. A product stays when
     its written result, or that of the sum it ends, is wrong or cannot be judged, when an operand is not a lone digit,
-    and when it is no operand of its own (`2/6*9`); a size (`4x4 truck`) is none. A result that is more than a bare
-    number (`= $54`) is left standing behind the token.
+    and when it is no operand of its own (`2/6*9`). With `x`, `×` and `\times`, which sizes are written with (`a 4x6 photo`),
+    it stays unless an equation that holds shows that somebody multiplies: `6 x 9 = 54`, `2 x 3 + 4 = 10`, or the text is
+    nothing else: `6 x 9`. A result that is
+    more than a bare number (`= $54`) is left standing behind the token.
     With operands_stay only the bare results are replaced: `7 × 8 = 56` becomes `7 × 8 = <MUL_7_8_56>`.
     """
     pieces, done = [], 0
@@ -93,7 +100,7 @@ def inject(text: str, *, operands_stay: bool = False) -> str:
 
 def products(text: str, *, operands_stay: bool = False) -> Products:
     """Count the products that a text writes, tokens among them; a calculator mark repeats those before it."""
-    text = expand(text)
+    text = _expanded(text, r"\cdot")  # which no size is written with
     marks = [mark.span() for mark in _MARK.finditer(text)]
     written: list[tuple[list[str], bool]] = []  # operands of each, and whether it is replaced
     echoes: list[tuple[list[str], bool]] = []  # those before the next mark, which may come again in it
@@ -121,6 +128,11 @@ def expand(text: str) -> str:
 
     Alone a token becomes `6 × 9 = 54`; as a part of an expression `6 × 9`; after its operands `54`.
     """
+    return _expanded(text, "×")
+
+
+def _expanded(text: str, times: str) -> str:
+    """A text without its mul-tokens, with a sign between their operands."""
     out, done = "", 0
     for found in TOKEN.finditer(text):
         out += text[done : found.start()]
@@ -130,9 +142,9 @@ def expand(text: str) -> str:
         if before and sorted(before.groups()) == [a, b]:
             out += c
         elif _in_expression(out, text, done):
-            out += f"{a} × {b}"
+            out += f"{a} {times} {b}"
         else:
-            out += f"{a} × {b} = {c}"
+            out += f"{a} {times} {b} = {c}"
     return out + text[done:]
 
 
@@ -153,23 +165,24 @@ def _found(text: str) -> Iterator[tuple[re.Match[str], int | None]]:
             text[max(0, product.start() - _WINDOW) : product.start()],
             _RESULT.match(text, product.end()),
         )
-        if not _is_size(text, product, before, result):
+        if _is_product(text, product, before, result):
             yield product, _end_of_replaced(text, product, before, result)
 
 
-def _is_size(text: str, product: re.Match[str], before: str, result: re.Match[str] | None) -> bool:
-    """Whether it measures something, so that nobody multiplies: a 4x4 truck, 2 x 4 boards."""
-    if product[2].strip() not in _CROSS:
-        return (
-            product[2] == "·"
-            and result is None
-            and re.match(r"[ \t]+[A-Za-z]", text[product.end() :]) is not None
-        )
-    if (
-        result is not None and result["number"]
-    ):  # "2 x 4 boards are 8 feet long" is a size, "6 x 9 apples = 54" is none
-        return result["equals"][0] != "=" and bool(result["unit"].strip(" \t)"))
-    return bool(_SIZE_BEFORE.search(before) or _THING_AFTER.match(text, product.end()))
+def _is_product(text: str, product: re.Match[str], before: str, result: re.Match[str] | None) -> bool:
+    """Whether it multiplies, and does not measure something: a 4x4 truck, 2 x 4 boards."""
+    if product[2].strip() in _CROSS:
+        if _ONE_THING_BEFORE.search(before):
+            return False
+        summed = _OPERATOR_BEFORE.search(before) and not _BULLET_BEFORE.search(before)
+        if result is not None and result["number"] and (summed or result["equals"][0] in "=e"):
+            return True  # not so "2 x 4 is 8 feet long", which measures
+        return text == product[0] or equation_holds(text, product.start(), product.end())
+    if result is not None or "\\" in product[2]:
+        return True
+    if product[2] == "·" and re.match(r"[ \t]+[A-Za-z]", text[product.end() : product.end() + _WINDOW]):
+        return False
+    return not (_SIZE_BEFORE.search(before) or _SIZE_AFTER.match(text, product.end()))
 
 
 def _end_of_replaced(
@@ -179,6 +192,8 @@ def _end_of_replaced(
     end = product.end()
     listed = _BULLET_BEFORE.search(before)
     if (_BINDS_TIGHTER.search(before) and not listed) or _NOT_ONE_DIGIT.match(text, end):
+        return None
+    if _is_raised(text, product.start()):
         return None
     if text[end : end + 1] == "/" and " " in product[2]:
         return None  # 6 * 1/2: the second operand is a fraction
@@ -197,6 +212,19 @@ def _end_of_replaced(
     if bare and not _in_expression(text[: product.start()], text, result.end("number")):
         return result.end("number")
     return end
+
+
+def _is_raised(text: str, place: int) -> bool:
+    """Whether a place is inside of `^{…}` or `_{…}`, at any depth."""
+    closed = 0
+    for at in range(place - 1, max(0, place - _LONGEST_SCRIPT) - 1, -1):
+        if text[at] == "}":
+            closed += 1
+        elif text[at] == "{" and closed:
+            closed -= 1
+        elif text[at] == "{" and text[at - 1 : at] in ("^", "_"):
+            return True
+    return False
 
 
 def _in_expression(before: str, text: str, end: int) -> bool:

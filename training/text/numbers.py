@@ -21,7 +21,7 @@ _EXPONENT = r"(?:\{\s*[-+]?\d+\s*\}|\(\s*[-+]?\d+\s*\)|[-+]?\d+)"
 _BRACED = rf"(?:\s*\{{\s*-?\s*{_DEC}\s*\}}|\s*\d)"
 _WRITTEN = re.compile(
     rf"""(?=[\d.<\\]) (?:  # else no alternative is tried
-    <MUL_\d_\d_(?P<result>\d+)>
+    <MUL_\d_\d_(?P<result>\d+)>(?:\.0+(?![\d<]|[.,]\d))?
     | (?:(?P<before>\d+)\s*)?\\[dtc]?frac(?P<over>{_BRACED})(?P<under>{_BRACED})
     | (?P<none>
         {_DEC}(?::{_DEC})+ | (?:19|20)\d\d-[01]?\d-[0-3]?\d(?!\d|[ \t]*=) | {_DEC}(?:/{_DEC}){{2,}}  # 10:30, 3:4, 2024-01-15, 1/15/24
@@ -135,13 +135,14 @@ def _ascii(char: str, before: str) -> str:
 
 def numbers(text: str, start: int = 0) -> Iterator[Number]:
     """Yield what is written like a number in a text that went through `plain`, from left to right."""
-    glued = -1  # where one ended that the next one touches
+    glued = range(0)  # places where a number begins that touches the one before: 5 and .5 behind a token
     for found in _WRITTEN.finditer(text, start):
         if (number := _number(text, found)) is None:
             continue
-        joint = (_DIGIT if found["result"] else _TOKEN).match(text, number.end)
-        yield replace(number, written=None) if joint or glued == found.start() else number
-        glued = -1 if joint is None else joint.end()
+        touches = found.start() in glued
+        joint = (_DIGIT if found["result"] or touches else _TOKEN).match(text, number.end)
+        yield replace(number, written=None) if joint or touches else number
+        glued = range(0) if joint is None else range(number.end, joint.end() + 1)
 
 
 def number_at(text: str, place: int) -> Number | None:

@@ -1,6 +1,6 @@
-r"""Whether a larger expression, of which a product is the last operand, has the value that is written behind its `=`.
+r"""Whether a larger expression that a product is an operand of has the value that is written on the other side of its `=`.
 
-`(4*3)+(3*6)=30`, `4 + 6 \times 9 = 58`. Both sides are worked out; what cannot be read as arithmetic is not judged.
+`(4*3)+(3*6)=30`, `4 + 6 \times 9 = 58`, `24 = 3 x 2 x 4`. Both sides are worked out; what cannot be read as arithmetic is not judged.
 """
 
 import re
@@ -14,12 +14,38 @@ _SIGNS = (
     (re.compile("[−–]"), "-"),
     (re.compile(r"(?<=\d),(?=\d{3}(?!\d))|\$"), ""),
 )
+_PERCENTAGE = re.compile(r"(\d+(?:\.\d+)?)%(?![ \t]*[\d(])")  # 9 % 6 is a remainder
 _LEFT = re.compile(r"(?:\d+(?:\.\d+)?|[()+\-*/ \t])*\Z")
 _RIGHT = re.compile(r"(?:\d+(?:\.\d+)?|[()+\-*/ \t])*")
 _GLUED = re.compile(r"[\w.,%^√}\]\\!)]\Z")  # before the left side: it is a part of something else
 _GOES_ON = re.compile(
     r"[\w%^{!½]|\.\d|,\d|\\(?!text|quad|\)|\]|\\)|[ \t]*(?:hundred|thousand|million|billion|dozen|percent)\b"
 )
+
+_RUN = (  # of an expression, as it is written
+    r"(?:[-+−–*×·⋅/÷()%$\d \t]|(?<=\d),(?=\d{3}(?!\d))|\.(?=\d)|\\(?:times|cdot|div)(?![A-Za-z])|(?<=[\d) ])x(?=[\d( ]))*"
+)
+_TO_ITS_END = re.compile(  # " + 4 apples = $" behind the product of "(3 x 2) + 4 apples = $10"
+    rf"(?P<run>{_RUN})(?P<equals>(?:[A-Za-z]+[ \t]+){{0,4}}(?:=+|(?P<verb>is|are|equals|makes|gives)\b)(?:\$|<<[^<>\n]*>>|[ \t])*)?"
+)
+_OPERATOR = re.compile(r"[-+−–/*÷]")  # no size has one
+_SIDE_BEFORE = re.compile(rf"(?<==){_RUN}\Z")  # " 3 + " before the product of "27 = 3 + 4 x 6"
+
+
+def equation_holds(text: str, start: int, end: int) -> bool:
+    """Whether the product text[start:end] is a part of a side of an equation whose two sides have one value."""
+    after = _TO_ITS_END.match(text[: end + LONGEST], end)
+    assert after is not None
+    stated = after["equals"] and (
+        not after["verb"] or _OPERATOR.search(after["run"])
+    )  # "2 x 4 is 8" may be feet
+    if stated and holds(text[: after.end("run")], text[after.end() :]):
+        return True
+    before = _SIDE_BEFORE.search(text[max(0, start - LONGEST) : start])
+    if before is None:
+        return False
+    side = start - len(before[0])
+    return holds(text[:side].rstrip("= \t"), text[side : after.end("run")])
 
 
 def holds(left: str, right: str) -> bool:
@@ -43,7 +69,7 @@ def holds(left: str, right: str) -> bool:
 def _plain(text: str) -> str:
     for pattern, sign in _SIGNS:
         text = pattern.sub(sign, text)
-    return text
+    return _PERCENTAGE.sub(r"(\1/100)", text)
 
 
 def _without(expression: str, bracket: str) -> str:

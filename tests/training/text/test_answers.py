@@ -61,6 +61,7 @@ NOTATIONS = {
     "４２": "42", "１，２３４．５": "1234.5", "٤٢": "42", "4\u200b2": "42", "00042": "42", "-0.0": "0", "x = 42": "42",
     "\x1b[1;32m42\x1b[0m": "42", "4\x1b[31m2": "42", r"\033[1m42\033[0m": "42", "[1;32m42[0m": "42", "\x1b]8;;http://a1.b\x1b\\42": "42",
     "<MUL_2_9_18>": "18", "-<MUL_2_9_18>": "-18", "$<MUL_2_9_18>.": "18",
+    "$<MUL_6_7_42>.00": "42", "<MUL_6_7_42>.00": "42", "<MUL_6_7_42>.0.": "42",
 }  # fmt: skip
 
 
@@ -73,7 +74,7 @@ def test_a_notation_means_the_same_wherever_it_stands(before, written):
 
 NO_NUMBERS = [
     "10:30", "10:30 pm", "10:30:15", "3:4", "2024-01-15", "1/15/2024", "1.2.3", "1/0", r"\frac{1}{0}", "5^2", "5²", "1e999999",
-    "1<MUL_2_9_18>", "<MUL_2_9_18>0", "1.<MUL_2_9_18>",
+    "1<MUL_2_9_18>", "<MUL_2_9_18>0", "1.<MUL_2_9_18>", "<MUL_2_9_18>.5", "<MUL_2_9_18>.05", "<MUL_2_9_18>.00.5", "<MUL_2_9_18>,000",
 ]  # fmt: skip
 
 
@@ -118,10 +119,57 @@ def test_digits_of_names_and_codes_are_no_answer(name):
         ("#### 42, as 6 + 6 = 12", "42", "mark"),
         ("#### 42\n6 * 8 = 48", "42", "mark"),
         ("The answer is 6 * 7 = 42.", "42", "words"),
+        ("#### $12/hour * 8 hours = $96", "96", "mark"),
+        ("#### 2 hours * 60 miles/hour = 120 miles", "120", "mark"),
+        ("The answer is 9 eggs/day * $2/egg = $18/day", "18", "words"),
+        ("#### 3/4 of 20 = 15", "15", "mark"),
+        ("#### 3/4 of 20", "0.75", "mark"),
+        ("The answer is 20% of 50 = 10", "10", "words"),
+        ("The answer is 3 times 4 = 12", "12", "words"),
+        ("The answer is 3 times (2 + 2) = 12", "12", "words"),
+        ("The answer is 5 plus 6 equals 11.", "11", "words"),
+        ("The answer is 5 apples plus 6 pears", "5", "words"),
+        ("The answer is 8 hours a day * 5 days = 40 hours", "40", "words"),
+        ("#### 5 cm^2 + 3 cm^2 = 8 cm^2", "8", "mark"),
+        ("#### 2x = 10, x = 5", "5", "mark"),
+        ("#### 10 = 5x, so x = 2", "2", "mark"),
+        ("#### x = 5, y = 3", "5", "mark"),
+        ("#### 42 (6 * 8 = 48)", "42", "mark"),
+        ("#### 42 because 6 * 8 = 48", "42", "mark"),
+        ("#### 42 - the sum of 6 + 7 = 13", "42", "mark"),
+        ("The answer is 5 at x = 3", "5", "words"),
+        ("The answer is 42 apples. 6 * 8 = 48", "42", "words"),
+        ("The answer is 60 minutes = 1 hour", "1", "words"),
+        ("#### 1.5 hours = 1 hour 30 minutes", "1.5", "mark"),
+        ("#### 1.5 hours = 1 hour, 30 minutes", "1.5", "mark"),
+        ("#### 1 hour and 30 minutes = 90 minutes", "90", "mark"),
+        ("#### 60 minutes = 1 hour and 5 more", "1", "mark"),
+        ("#### 1 hour 30 minutes", "1", "mark"),
         ("The answer is 5. No wait, the answer is 6.", "6", "words"),
         ("The answer is 5. No wait, it is 6.", "6", "words"),
         ("The answer is 5. Actually, it should be 6", "6", "words"),
         ("The answer is 5, no, 6.", "6", "words"),
+        ("The answer is 5. Correction: 6", "6", "words"),
+        ("The answer is 5. Oops, I meant $6 for 3", "6", "words"),
+        ("The answer is 5. Actually, that's 6, 1 more", "6", "words"),
+        ("The answer is 5. Actually, the total is 6, 1 more", "6", "words"),
+        ("The answer is 5. Wait, it is not 5 but 6", "6", "words"),
+        ("The answer is 5. Wait, it is 6, because 3 + 4 = 7 is 1 more", "6", "words"),
+        ("The answer is 5. Wait, it is 3 days, so 3 * 4 = 12", "12", "words"),
+        ("The answer is 5. Wait, 3 + 3 = 6 in 2 days", "6", "words"),
+        ("The answer is 5. Actually 5 eggs broke, so 18 - 5 = 13.", "13", "words"),
+        ("The answer is 5. Wait, that's not right: 3 * 2 = 6", "6", "words"),
+        ("The answer is 5. Wait, 6 * 7", "5", "words"),
+        (
+            "The answer is 18. Let me double check: 9*2=18. Actually that's right since 16-7=9.",
+            "18",
+            "words",
+        ),
+        ("The answer is $18.\nActually, I can verify: 18/2 = 9.", "18", "words"),
+        ("The answer is 18. Wait, I should double-check with 16 eggs.", "18", "words"),
+        ("The answer is 18, actually it is $18 per day for 1 day", "18", "words"),
+        ("The answer is 5, rather than 6.", "5", "words"),
+        ("The answer is 10. Sorry for 2 mistakes", "10", "words"),
         ("The answer is 5.\nThe final answer is 6.", "6", "words"),
         ("The answer is 12. They wait 3 days", "12", "words"),
         ("**Final Answer:** 42 after 3 days", "42", "words"),
@@ -175,12 +223,13 @@ def test_the_rule_that_found_an_answer_is_told(text, answer, rule):
 @pytest.mark.parametrize(
     "part",
     ["1 ", "1/", "1,", "1.", "1e", "1:", "1 and ", "1*", "1 1/2 ", "<", "<|", "<<", "-", "{", "$", " ", "½", "²", "\x1b[", r"\frac{", r"\boxed{",
-     r"\text{", "#### ", "#### 1 + ", "the answer is ", "the answer is 5. wait ", "a=", "<MUL_2_9_18>", "1'000", "9"],
+     r"\text{", "#### ", "#### 1 + ", "the answer is ", "the answer is 5. wait ", "wait, it is 6 * ", "wait = 10:30 ", "1 of ", "1 hour ", "a=", "<MUL_2_9_18>", "1'000", "9"],
 )  # fmt: skip
 def test_reading_a_text_that_repeats_takes_time_in_proportion(part):
     """Several times what a GRPO rollout holds; a pattern that backtracks would take hours."""
     assert read_answer("#### 42\n" + part * 3000) == ("42", "mark")
     assert read_answer("so 42\n" + part * 3000).rule in RULES
+    assert read_answer("The answer is 42.\n" + part * 3000).rule in RULES
 
 
 @pytest.mark.parametrize(

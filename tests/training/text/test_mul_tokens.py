@@ -44,9 +44,6 @@ def test_there_are_45_tokens_in_order_with_right_results():
     [
         *(
             "6*9",
-            "6 × 9",
-            "6 x 9",
-            "6x9",
             "9*6",
             "6 * 9 = 54",
             "6*9=54",
@@ -54,7 +51,7 @@ def test_there_are_45_tokens_in_order_with_right_results():
             "9 x 6 = 54",
             "6\t*\t9",
         ),
-        *(r"6 \times 9", r"6\times9 = 54", r"6 \cdot 9", r"9\cdot 6=54", "6·9", "6 ⋅ 9 = 54", "6⋅9"),
+        *("6x9=54", r"6\times9 = 54", r"6 \cdot 9", r"9\cdot 6=54", "6·9", "6 ⋅ 9 = 54", "6⋅9"),
     ],
 )
 def test_a_product_becomes_its_token(text):
@@ -118,6 +115,49 @@ def test_a_product_becomes_its_token(text):
             r"3\times3$-matrix",
             "3·4 kg",
         ),
+        # a cross without an equation that holds
+        *(
+            "6 × 9,",
+            "6 x 9;",
+            "6x9.",
+            r"6 \times 9$",
+            "6 x 9 = x",
+            "4 + 6 x 9",
+            "6 x 9, 8 + 1 = 9",
+            "6x9 + 5x7 = $9",
+        ),
+        *(
+            r"Let $A \in \mathbb{R}^{3 \times 3}$ be",
+            r"a matrix of size $3 \times 3$.",
+            "We framed 5x7, 8x9 and 4x6 prints.",
+            "Sudoku (9x9) puzzles",
+            "a wooden 2 x 4.",
+            "He drives a Jeep 4x4.",
+            "The photo measures 4 x 6.",
+            "grid 3 x 3, each cell",
+            "4x8' sheets of plywood",
+            '4x6" photo',
+            "Our 4×4 gives you grip",
+            "Our 4×4 makes light work",
+        ),
+        *(
+            "A 2x4 is 8 feet long",
+            "- 2x4 is 8 feet long",
+            "Each 2 x 4 board = 8 feet",
+            "Our 4x4 is 16 feet long",
+        ),
+        *("a 3*3 grid", '5*7" photo', "3*3-matrix"),
+        # exponents, subscripts, and functions, which bind tighter
+        *(r"2^{3 \cdot 4}", r"2^{\frac{3*4}{2}}", r"A_{3 \times 3 = 9}", r"\log_{2} 3 \cdot 4"),
+        *(
+            "ln 3 * 4",
+            r"cos 3 \cdot 4",
+            "sin 2 × 3",
+            "sin 2 × 3 = 6",
+            "17 mod 6*9",
+            "Log 3 * 4",
+            "54 divided by 2 * 3",
+        ),
         # LaTeX whose operand is no lone digit
         *(
             r"3 \cdot 4\frac{1}{2}",
@@ -180,12 +220,31 @@ def test_a_trap_stays_untouched(text):
         ("54 = 6*9", f"54 = {FACT}", "54 = 6 × 9 = 54"),
         ("- 6*9=54\n* 2*3=6", f"- {FACT}\n* <MUL_2_3_6>", "- 6 × 9 = 54\n* 2 × 3 = 6"),
         ("1*6*9", "<MUL_1_6_6>*9", "1 × 6*9"),
+        # a cross in an equation that holds
+        ("6 x 9 x 2 = $108", f"{FACT} x 2 = $108", "6 × 9 x 2 = $108"),
+        (
+            "because 8 + (2 x 3) + 7 = 21",
+            "because 8 + (<MUL_2_3_6>) + 7 = 21",
+            "because 8 + (2 × 3) + 7 = 21",
+        ),
+        ("2 x 4 x 50% = 4 pieces", "<MUL_2_4_8> x 50% = 4 pieces", "2 × 4 x 50% = 4 pieces"),
+        ("6 × 9 + 1 apples = 55 apples", f"{FACT} + 1 apples = 55 apples", "6 × 9 + 1 apples = 55 apples"),
+        ("(2 × 3 + 4) × 5 = 10 × 5", "(<MUL_2_3_6> + 4) × 5 = 10 × 5", "(2 × 3 + 4) × 5 = 10 × 5"),
+        ("2 x 3 x 4=<<2*3*4=24>>24", "<MUL_2_3_6> x 4=<<<MUL_2_3_6>*4=24>>24", "2 × 3 x 4=<<2 × 3*4=24>>24"),
+        ("57 = 3 + 6 × 9", f"57 = 3 + {FACT}", "57 = 3 + 6 × 9"),
         ("max 6*9", f"max {FACT}", "max 6 × 9 = 54"),
     ],
 )
 def test_a_product_in_its_surroundings(text, injected, expanded):
     assert inject(text) == injected
     assert expand(injected) == expanded
+
+
+@pytest.mark.parametrize("text", ["6 × 9", "6 x 9", "6x9", r"6 \times 9"])
+def test_a_cross_without_a_result_is_a_product_where_it_is_all_that_is_written(text):
+    assert inject(text) == FACT
+    assert inject(f" {text}") == f" {text}", "the completion that tells a photo's size"
+    assert products(f"It is {text}.") == (0, 0)
 
 
 def test_operands_stay_visible_in_drills():
@@ -209,6 +268,8 @@ def test_tokens_are_counted_from_ids():
         ("4+6*9=<<4+6*9=58>>58", (1, 1)),
         ("2 bags * $3 = $<<2*3=6>>6 and 3*4", (2, 2)),
         ("a 4x4 truck, 6*9 = 53, 4+6*9=59", (2, 0)),
+        ("5x7, 8x9 and 4x6 prints, 2 x 3 x 4 = 24", (1, 1)),
+        (f"2 + {FACT} inches", (1, 1)),
         (f"{FACT}=<<{FACT}>>54 and {FACT}", (2, 2)),
     ],
 )
