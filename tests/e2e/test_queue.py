@@ -52,6 +52,8 @@ def test_pause_launch_reorder_resume_drain(new_stack: Callable[..., RunningStack
     page.goto(stack.sign_in_link())
     page.wait_for_url(f"{stack.address}/")
     page.goto(f"{stack.address}/workers/")
+    # the dashboard may be there before the worker
+    wait_for(lambda: stack.rows("SELECT id FROM runs_worker") != [])
     ((number,),) = stack.rows("SELECT id FROM runs_worker")
     worker = page.locator(f"#worker-{number}")
     expect(worker).to_have_attribute("data-state", "idle")
