@@ -83,8 +83,7 @@ def inject(text: str, *, operands_stay: bool = False) -> str:
     its written result, or that of the sum it ends, is wrong or cannot be judged, when an operand is not a lone digit,
     and when it is no operand of its own (`2/6*9`). With `x`, `×` and `\times`, which sizes are written with (`a 4x6 photo`),
     it stays unless an equation that holds shows that somebody multiplies: `6 x 9 = 54`, `2 x 3 + 4 = 10`, or the text is
-    nothing else: `6 x 9`. A result that is
-    more than a bare number (`= $54`) is left standing behind the token.
+    nothing else: `6 x 9`. A result that is more than a bare number (`= $54`) is left standing behind the token.
     With operands_stay only the bare results are replaced: `7 × 8 = 56` becomes `7 × 8 = <MUL_7_8_56>`.
     """
     pieces, done = [], 0

@@ -125,9 +125,16 @@ class Cell:
         return self.result.mean("correct")
 
 
+def graders_of(cells: Iterable[Cell]) -> tuple[str, ...]:
+    """The graders (name/version) of those that have a number, each once, in order."""
+    return tuple(
+        sorted({str(cell.result.settings.get("grader", "not recorded")) for cell in cells if cell.complete})
+    )
+
+
 def graded_alike(cells: Iterable[Cell]) -> bool:
-    """Whether finished cells were all graded by one grader, so that their seeds may be taken together."""
-    return len({cell.result.settings.get("grader") for cell in cells}) < 2
+    """Whether one grader graded all that have a number, so that their seeds may be taken together."""
+    return len(graders_of(cells)) < 2
 
 
 class _Corrected:

@@ -35,9 +35,7 @@ class StageChange:
 
     gains: tuple[Gain, ...]  # one a seed that it rests on
     planned: int  # seeds that are read; 1: the experiment has no more
-    reading: (
-        SeedsReading | None
-    )  # of several seeds, one change each; None: of one, before two are in, or not taken together
+    reading: SeedsReading | None  # one change a seed; None: of one, before two are in, or not taken together
     given_up: tuple[int, ...]  # planned seeds that will not come, or that cannot be compared
     alpha: float
     new_problems: ForNewProblems | None  # what it says of problems that were not asked
@@ -131,7 +129,8 @@ def _key(cell: Cell) -> Key:
 def last_gains(table: StageTable) -> list[Gain]:
     """What each last stage changed against the stage that it started from, in pairs where there are any.
 
-    Without the gains that the planned question is about, which have their own sentence and test. By a metric that counts completions, so none by pass@k or an amount.
+    Without the gains that the planned question is about, which have their own sentence and test. By a metric that counts
+    completions, so none by pass@k or an amount.
     """
     if table.metric.kind != "share":
         return []

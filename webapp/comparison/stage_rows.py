@@ -40,9 +40,7 @@ class StageRow:
     after: str | None  # the stage that it starts from
     last: bool  # no stage follows it
     seeds: tuple[SeedRow, ...]
-    means: tuple[
-        float | None, ...
-    ]  # a condition each, over the seeds that its difference is of; empty with one seed
+    means: tuple[float | None, ...]  # a condition each, over its difference's seeds; empty with one seed
     over_seeds: tuple[SeedsComparison | None, ...]  # of the other conditions; empty with one seed
 
     @property

@@ -147,7 +147,7 @@ def test_names_of_tokens_that_a_teacher_writes_are_learnt_as_text(
         ((401, {}, json.dumps({"error": {"message": SECRET}})), ["rejects the key", KEY]),
     ],
 )
-def test_a_broken_endpoint_fails_the_stage_which_goes_on_when_it_is_mended(
+def test_a_broken_endpoint_fails_the_stage_which_goes_on_when_it_is_fixed(
     broken: Any, texts: list[str], endpoint: Endpoint, stages: Stages, adds: Path, monkeypatch: Any
 ) -> None:
     monkeypatch.setenv(KEY, SECRET)

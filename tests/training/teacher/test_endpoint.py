@@ -164,7 +164,7 @@ FAILURES: dict[str, tuple[Reply, dict[str, Any], list[str], int]] = {
 
 
 @pytest.mark.parametrize("name", FAILURES)
-def test_a_failing_endpoint_is_explained_and_goes_on_when_mended(
+def test_a_failing_endpoint_is_explained_and_goes_on_when_fixed(
     name: str, endpoint: Endpoint, cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reply, changes, texts, tries = FAILURES[name]

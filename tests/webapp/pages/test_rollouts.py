@@ -201,7 +201,7 @@ def test_a_reused_run_leads_to_where_its_rollouts_lie(ada: Client, run: StageRun
     assert "No rollout was sampled here." in page and "as they are sampled" not in page
 
 
-def test_all_are_listed_until_a_filter_is_mended_and_that_is_said(ada: Client, run: StageRun) -> None:
+def test_all_are_listed_until_a_filter_is_fixed_and_that_is_said(ada: Client, run: StageRun) -> None:
     page = ada.get(f"/runs/{run.pk}/rollouts/?from_step=100&to_step=50").content.decode()
     assert "ends before it begins" in page and "Shown until the filter is fixed: all" in page
 

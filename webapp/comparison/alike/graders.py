@@ -1,21 +1,12 @@
-"""Which versions of graders a table's numbers come from: no two are compared, and a mixture is named."""
+"""A mixture of graders' versions in a table is named: no two are compared."""
 
-from collections.abc import Iterable
-
-from webapp.comparison.cells import Cell
+from webapp.comparison.cells import graders_of
 from webapp.comparison.table import StageTable
-
-
-def of_cells(cells: Iterable[Cell]) -> tuple[str, ...]:
-    """The graders (name/version) of those that have a number, each once, in order."""
-    return tuple(
-        sorted({str(cell.result.settings.get("grader", "not recorded")) for cell in cells if cell.complete})
-    )
 
 
 def mixed(table: StageTable) -> str:
     """A warning where finished evaluations were graded by different versions; empty where they were not."""
-    found = of_cells(table.cells())
+    found = graders_of(table.cells())
     if table.imported or len(found) < 2:
         return ""
     return (

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from webapp.comparison import groups
-from webapp.comparison.alike import graders
+from webapp.comparison.cells import graders_of
 from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
@@ -94,7 +94,7 @@ def provenance(table: StageTable, exported_at: datetime | None = None) -> dict[s
     more = {"Reused": "; ".join(f"{what} from {run}" for what, run in reused.items())} if reused else {}
     if table.subset:
         more["Problems"] = f"{table.subset.title} ({table.subset.written}), not planned: exploratory"
-    more["Grader"] = ", ".join(graders.of_cells(table.cells())) or "none yet"
+    more["Grader"] = ", ".join(graders_of(table.cells())) or "none yet"
     more["Problems (SHA-256)"] = ", ".join(digest[:12] for digest in hashes) or "none yet"
     return origin(table.experiment, more | {"Test": _test(table)}, exported_at)
 

@@ -5,8 +5,7 @@ from collections.abc import Iterator, Mapping
 from statistics import fmean
 
 from training.text.answers import RULES
-from webapp.comparison.alike.graders import of_cells
-from webapp.comparison.cells import Cell
+from webapp.comparison.cells import Cell, graders_of
 from webapp.comparison.stage_rows import StageRow
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Finding, Link, Severity, share
@@ -74,7 +73,7 @@ def _both_counted(first: Cell, second: Cell, counted: Mapping[int, Counter[str]]
     if not (first.complete and second.complete):
         return False
     both = first.result.evaluation in counted and second.result.evaluation in counted
-    return both and len(of_cells((first, second))) == 1
+    return both and len(graders_of((first, second))) == 1
 
 
 def _shares(rule: str, first: Counter[str], second: Counter[str]) -> tuple[float, float]:
