@@ -62,6 +62,7 @@ def test_launch_watch_compare_and_download(stack: RunningStack, signed_in: Page)
     assert "waiting" in page.evaluate(f"[...seen['box-{run_id}']]")
 
     page.get_by_role("link", name="Comparison").click()
+    page.wait_for_url("**/comparison/")  # loaded, with the script that closes a menu when a file is chosen
     _downloads_equal_the_database(stack, name, page)
 
 

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from tests import factories
 from webapp.comparison.alike import graders
-from webapp.comparison.cells import Refusal
+from webapp.comparison.cells import Refusal, graders_of
 from webapp.comparison.table import stage_table
 from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
@@ -139,7 +139,7 @@ def test_seeds_of_different_versions_are_not_taken_together(client):
     Evaluation.objects.update(problems=len(TEXTS))
     table = stage_table(experiment)
     assert not any(table.rows[0].over_seeds)
-    assert graders.of_cells(table.cells()) == ("final_number/1", "final_number/2")
+    assert graders_of(table.cells()) == ("final_number/1", "final_number/2")
     client.force_login(experiment.owner)
     page = client.get(f"/experiments/{experiment.name}/comparison/").content.decode()
     assert "graded by different versions (final_number/1, final_number/2)" in page
