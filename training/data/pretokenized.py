@@ -8,6 +8,7 @@ share a folder; one process at a time writes to it, and the others wait.
 
 import fcntl
 import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -61,6 +62,29 @@ class Making:
         """Each source's share of the tokens."""
         total = sum(source.weight for source in self.sources)
         return [source.weight / total for source in self.sources]
+
+    @property
+    def texts(self) -> dict[str, object]:
+        """Which texts are read, and in which order, whatever a condition writes them as."""
+        return {
+            "seed": self.seed,
+            "validation_tokens": self.validation_tokens,
+            "sources": [
+                {
+                    # where the files lie says nothing about what they hold
+                    "settings": source.model_dump(mode="json", exclude={"weight", "path", "hub", "revision"}),
+                    "share": share,
+                    "version": identity["version"],
+                    "sha256": identity["sha256"],
+                }
+                for source, share, identity in zip(self.sources, self.shares, self.identities, strict=True)
+            ],
+        }
+
+    @property
+    def texts_sha256(self) -> str:
+        """One hash of these texts: the same in conditions that read the same ones, the treated one perhaps further."""
+        return hashlib.sha256(json.dumps(self.texts, sort_keys=True).encode()).hexdigest()
 
 
 def rows(
@@ -118,20 +142,9 @@ def _made_of(making: Making) -> dict[str, object]:
     return {
         "version": VERSION,
         "tokenizer": hashlib.sha256(making.tokenizer.backend_tokenizer.to_str().encode()).hexdigest(),
-        "seed": making.seed,
         "inject": making.form.inject and mul_tokens.VERSION,
         "format": making.form.format,
-        "validation_tokens": making.validation_tokens,
-        "sources": [
-            {
-                # where the files lie says nothing about what they hold
-                "settings": source.model_dump(mode="json", exclude={"weight", "path", "hub", "revision"}),
-                "share": share,
-                "version": identity["version"],
-                "sha256": identity["sha256"],
-            }
-            for source, share, identity in zip(making.sources, making.shares, making.identities, strict=True)
-        ],
+        **making.texts,
     }
 
 

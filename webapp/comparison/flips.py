@@ -10,10 +10,11 @@ from django.db import connection
 
 from training.recipes.planned_question import PairedTest
 from webapp.comparison.alike.kept_examples import Key, examples_of, key_of
-from webapp.comparison.cells import why_not_comparable
+from webapp.comparison.cells import Refusal, SameRun, why_not_comparable
+from webapp.comparison.comparisons import Compared
 from webapp.comparison.metrics import METRICS, ComparisonMetric
 from webapp.comparison.paths_through_stages import pattern
-from webapp.comparison.table import refuse_unknown
+from webapp.comparison.table import refuse_unknown, stage_table
 from webapp.experiments.models import Condition, Experiment, Stage
 from webapp.experiments.planned_question import paired_test
 from webapp.results.models import GREEDY, Outcome
@@ -78,14 +79,49 @@ class Flips:
         return (self.counts.gained - self.counts.lost) / self.counts.problems
 
     @property
-    def interval(self) -> Interval:
-        """Tango's 95 % interval of it."""
-        return proportions.tango(self.counts.gained, self.counts.lost, self.counts.problems)
+    def level(self) -> float:
+        """What its interval covers: 1 − α of the experiment, for this pair by itself."""
+        return 1 - self.experiment.alpha
 
     @property
-    def p(self) -> float:
-        """McNemar's, as the recipe chose it; not adjusted."""
+    def interval(self) -> Interval:
+        """Tango's interval of it, at this level."""
+        counts = self.counts
+        return proportions.tango(counts.gained, counts.lost, counts.problems, level=self.level)
+
+    @property
+    def p(self) -> float | None:
+        """McNemar's, as the recipe chose it; not adjusted. None where the pair waits."""
+        if self.waits:
+            return None
         return proportions.MCNEMAR[self.test](self.counts.gained, self.counts.lost)
+
+    @cached_property
+    def waits(self) -> bool:
+        """Whether it is one seed of the planned question, of which planned seeds are not in: no p until then."""
+        if len(self.experiment.seeds) < 2 or self.refusal:
+            return False
+        table = stage_table(self.experiment, benchmark=self.benchmark, metric=self.metric.name)
+        compared: list[Compared | None] = []
+        if self.first.stage == self.second.stage:
+            names = {self.first.condition.name, self.second.condition.name}
+            compared += [
+                one
+                for row in table.rows
+                if row.stage == self.first.stage.name
+                for seed in row.seeds
+                if seed.seed == self.seed
+                for name, one in zip(table.others, seed.comparisons, strict=True)
+                if names == {table.baseline, name}
+            ]
+        for gain in table.contrasts:
+            sides = {(gain.condition, gain.start), (gain.condition, gain.stage)}
+            if sides == {(side.condition.name, side.stage.name) for side in (self.first, self.second)}:
+                compared.append(gain.seeds[table.seeds.index(self.seed)])
+        return any(
+            one is not None and not isinstance(one, Refusal | SameRun) and one.verdict.word == "interim"
+            for one in compared
+        )
 
     @property
     def test(self) -> PairedTest:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from training.recipes.planned_question import PairedTest
 from webapp.comparison.cells import why_not_comparable
 from webapp.comparison.metrics import METRICS
 from webapp.files.number_text import p_is, percent, points, points_interval
@@ -21,7 +22,8 @@ class BenchmarkChange:
     counts: PairCounts
     interval: Interval  # 95 %
     adjusted: Interval  # at the level that Bonferroni leaves of alpha over the experiment's planned changes
-    p: float  # exact McNemar, not adjusted
+    p: float  # McNemar's, not adjusted
+    test: PairedTest  # which of its forms
 
     @property
     def delta(self) -> float:
@@ -41,12 +43,12 @@ class BenchmarkChange:
             f"{self.benchmark} {percent(before.correct / before.problems)} → "
             f"{percent(after.correct / after.problems)}: {points(self.delta)} points, "
             f"95 % interval {points_interval(self.interval)}, {self.counts.gained} gained and "
-            f"{self.counts.lost} lost, exact McNemar {p_is(self.p)}"
+            f"{self.counts.lost} lost, {proportions.MCNEMAR_NAMES[self.test]} {p_is(self.p)}"
         )
 
 
 def paired_changes(
-    before: Mapping[str, Tally], after: Mapping[str, Tally], *, alpha: float, planned: int
+    before: Mapping[str, Tally], after: Mapping[str, Tally], *, alpha: float, planned: int, test: PairedTest
 ) -> list[BenchmarkChange]:
     """Benchmark by benchmark where both are known problem by problem; alpha is divided by `planned` (Bonferroni)."""
     pairs = {
@@ -65,6 +67,8 @@ def paired_changes(
             continue
         of = counts.gained, counts.lost, counts.problems
         adjusted = proportions.tango(*of, level=1 - alpha / planned)
-        p = proportions.mcnemar(counts.gained, counts.lost)
-        changes.append(BenchmarkChange(name, first, second, counts, proportions.tango(*of), adjusted, p))
+        p = proportions.MCNEMAR[test](counts.gained, counts.lost)
+        changes.append(
+            BenchmarkChange(name, first, second, counts, proportions.tango(*of), adjusted, p, test)
+        )
     return changes

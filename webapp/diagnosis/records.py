@@ -11,6 +11,7 @@ from training.settings.shared import Learns
 from webapp.diagnosis.changes import BenchmarkChange, paired_changes
 from webapp.diagnosis.dynamics import COMPONENT, MEASURES, trend_of
 from webapp.diagnosis.finding import Link
+from webapp.experiments.planned_question import paired_test
 from webapp.results.outcome_counts import Tally, latest_tallies
 from webapp.runs.models import OVER, StageRun
 from webapp.statistics.intervals import Interval
@@ -217,11 +218,15 @@ class RunRecords:
     @cached_property
     def changes(self) -> list[BenchmarkChange]:
         """What this stage changed, benchmark by benchmark, where the two can be paired."""
-        experiment = self.run.experiment_id
+        experiment = self.run.experiment
         children = StageRun.objects.filter(experiment=experiment, parent__isnull=False).count()
         planned = max(1, children * len(self.benchmarks))
         return paired_changes(
-            self.tallies_before, self.tallies, alpha=self.run.experiment.alpha, planned=planned
+            self.tallies_before,
+            self.tallies,
+            alpha=experiment.alpha,
+            planned=planned,
+            test=paired_test(experiment),
         )
 
     # Where evidence is to be seen

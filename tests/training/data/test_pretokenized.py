@@ -97,6 +97,15 @@ def test_what_is_learnt_of_each_source_is_counted_and_kept_with_the_shards(tmp_p
         assert sum(dose["tokens"] for dose in fewer.sources) == pytest.approx(20 * 32, abs=2)
 
 
+def test_texts_have_one_name_in_every_condition_and_another_when_a_file_changes(tmp_path, making):
+    source, folder = web(tmp_path), tmp_path / "data"
+    plain, injected = (making([source], inject=inject, data_dir=folder) for inject in (False, True))
+    assert plain.texts_sha256 == injected.texts_sha256
+    file = folder / "fineweb_edu" / "a.jsonl"
+    file.write_text(file.read_text().replace("Page 7 ", "Sheet 7 "))
+    assert making([source], data_dir=folder).texts_sha256 != plain.texts_sha256
+
+
 def test_tokens_and_code_version_go_together(tmp_path, making):
     """These change with how texts are mixed, injected, formatted or encoded: raise pretokenized.VERSION then."""
     sources = [STATEMENTS, web(tmp_path).model_copy(update={"weight": 2.0})]

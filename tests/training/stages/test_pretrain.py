@@ -138,10 +138,14 @@ def test_preparing_is_told_before_training(uninterrupted: Stage, stages: Stages)
 
 def test_runs_with_the_same_text_share_the_tokens(uninterrupted: Stage, stages: Stages) -> None:
     changes = [*CHANGES, ("model.n_embd", 32), ("stages.pretrain.steps", 2), ("stages.pretrain.length", 64)]
+    named = set()
     for name, told in [("first", "tokens made in"), ("second", "nothing to make")]:
         stage = stages.make(name, "pretrain", changes=changes)
         assert watched(stage) == 0
         assert any(told in line for line in lines(stage))
+        named.add(stage.journal.records("examples")[-1]["parts"][0]["sha256"])
+    assert len(named) == 1
+    assert len(named.pop()) == 64
     assert len(list((stages.root / "cache" / "shards").glob("*.lock"))) == 1
 
 

@@ -176,6 +176,12 @@ def test_files_have_the_whole_list(experiment, signed_in):
     table = pq.read_table(io.BytesIO(content(signed_in.get(f"{URL}.parquet?only=gained"))))
     assert table.num_rows == 6
     assert b"exact McNemar" in table.schema.metadata[b"provenance"]
+    experiment.recipe |= {"test": "midp", "alpha": 0.01}
+    experiment.alpha = 0.01
+    experiment.save()
+    table = pq.read_table(io.BytesIO(content(signed_in.get(f"{URL}.parquet?only=gained"))))
+    assert b"mid-p McNemar" in table.schema.metadata[b"provenance"]
+    assert "points</strong> (99 % " in content(signed_in.get(f"{URL}/")).decode()
     assert signed_in.get(f"{URL}.docx").status_code == 404
 
 

@@ -93,11 +93,14 @@ def test_rows_of_single_seeds_have_an_interval_alone_until_the_planned_seeds_are
     client.force_login(make_user())
     page = client.get("/experiments/demo-1/comparison/").content.decode()
     assert "verdict-interim" in page and "verdict-differ" not in page
+    flips_page = "/experiments/demo-1/flips/?seed=0"
+    assert "not before the planned seeds are in" in client.get(flips_page).content.decode()
     (sentence,) = verdict_sentences(stage_table(experiment_of(3, finished=1, name="demo-2")))
     assert plain(sentence.numbers).endswith("95 % interval +7.0 to +19.8.")
     services.cancel(run=run_of(made, "mul_tokens", "drills", 2), by="ada")
     decided = stage_table(made).rows[0].seeds[0].comparisons[0]
     assert isinstance(decided, Comparison)
+    assert "p = 0.0002" in client.get(flips_page).content.decode()
     assert (decided.verdict.word, decided.family.role) == ("differ", "exploratory")
 
 

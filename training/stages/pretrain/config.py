@@ -21,6 +21,7 @@ class PretrainSettings(TrainingStageSettings):
     same_speed: ClassVar[tuple[str, ...]] = ("precision", "length")
     utilisation: ClassVar[float] = 0.17  # 10 B tokens through 124M parameters in 3 hours on 4 × H200
     several_processes: ClassVar[bool] = True
+    draws_by: ClassVar[tuple[str, ...]] = ("validation_tokens",)
     data: list[AnySource] = Field(..., min_length=1, description="Sources of text and their weights")
     steps: int = Field(..., ge=1, description="Optimizer steps")
     length: int = Field(..., ge=8, description="Tokens in a sequence; at most the model's context")

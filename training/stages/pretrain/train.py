@@ -78,16 +78,15 @@ def _rows(
     )
     _look(run, making, found)
     stage_helpers.record_drawn(run)
-    if found.sources:
-        whole: KeptExamples = {
-            "part": "train",
-            "passes": 1,
-            "examples": sum(dose["examples"] for dose in found.sources),
-            "too_long": 0,
-            "sha256": "",  # none is left out
-            "sources": found.sources,
-        }
-        run.journal.append("examples", parts=[whole])
+    whole: KeptExamples = {
+        "part": "train",
+        "passes": 1,
+        "examples": sum(dose["examples"] for dose in found.sources),
+        "too_long": 0,
+        "sha256": making.texts_sha256,
+        "sources": found.sources,
+    }
+    run.journal.append("examples", parts=[whole])
     made = (
         f"{found.made:,} tokens made in {time.monotonic() - began:.1f} s" if found.made else "nothing to make"
     )

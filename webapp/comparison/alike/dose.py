@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import points
-from webapp.files.table import Column, Sheet, Table
+from webapp.files.table import Column, Sheet, Table, View
 from webapp.runs import kept_examples
 from webapp.runs.kept_examples import Recorded
 from webapp.runs.models import StageRun
@@ -127,7 +127,7 @@ def totals_and_sources(found: Sequence[Dose]) -> tuple[list[Dose], list[Dose]]:
 
 
 def sheet(found: Sequence[Dose]) -> Sheet:
-    """The doses for programs and for people."""
+    """The doses for programs and for people; a page that shows whole stages alone has no column of sources."""
     columns = [
         Column("stage", "text", "Stage"),
         Column("source", "text", "Source"),
@@ -139,7 +139,8 @@ def sheet(found: Sequence[Dose]) -> Sheet:
         Column("learnt_tokens", "number", "Learnt tokens", "{:,.0f}".format, "tokens"),
         Column("against_baseline", "number", "Against baseline", points, "against_baseline", unit="%"),
     ]
-    return Sheet("dose", "Dose", columns, found)
+    shown = [one for one in columns if one.name != "source" or any(row.source != ALL for row in found)]
+    return Sheet("dose", "Dose", columns, found, page=View(shown, found))
 
 
 def table(experiment: Experiment, exported_at: datetime | None = None) -> Table:

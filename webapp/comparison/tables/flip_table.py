@@ -21,10 +21,11 @@ COLUMNS = {
 
 def rows(flips: Flips, problems: Sequence[ProblemMarks]) -> LongTable:
     """These problems of two checkpoints; a way is 'stage: yes|no|not evaluated', in the order of the stages."""
+    p = "no p before the planned seeds are in" if flips.p is None else f"p = {flips.p!r}"
     more = {
         "First": _named(flips.first),
         "Second": _named(flips.second),
-        "Test": f"exact McNemar p = {flips.p!r}, {flips.counts.gained} gained, {flips.counts.lost} lost",
+        "Test": f"{flips.test_name}: {p}, {flips.counts.gained} gained, {flips.counts.lost} lost",
     }
     return LongTable(COLUMNS, _chunks(flips, problems), origin(flips.experiment, more))
 

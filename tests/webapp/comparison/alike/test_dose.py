@@ -79,6 +79,8 @@ def test_tokens_and_products_are_added_up_over_parts_and_passes(experiment):
 def test_it_stands_on_the_page_in_files_and_in_the_report(experiment, ada):
     page = ada.get(reverse("experiment", args=[experiment.name])).content.decode()
     assert 'id="dose-table"' in page and 'id="dose-sources"' in page  # folded under the stages
+    totals, _, sources = page.partition('id="dose-table"')[2].partition('id="dose-sources"')
+    assert "Source" not in totals and "Source" in sources
     assert "89.00" in page and "−16.4" in page
     records = build("dose", TableChoices(experiment)).sheet.records()
     assert records[1]["mul_tokens_per_thousand"] == pytest.approx(1000 * 4 / 39_900)
