@@ -126,10 +126,10 @@ def stages(
     return second
 
 
-def compared(shares: list[tuple[int, int]], problems: int) -> Experiment:
+def compared(shares: list[tuple[int, int]], problems: int, name: str = "demo-1") -> Experiment:
     """Two conditions after one stage; for each seed how many problems either solves, nested."""
     seeds = tuple(range(len(shares)))
-    experiment = factories.make_experiment(stages=(("words", "sft"),), seeds=seeds)
+    experiment = factories.make_experiment(name, stages=(("words", "sft"),), seeds=seeds)
     for seed, pair in zip(seeds, shares, strict=True):
         for condition, right in zip(("baseline", "mul_tokens"), pair, strict=True):
             attempt = factories.make_attempt(

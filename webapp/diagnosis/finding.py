@@ -39,10 +39,10 @@ class Link:
 
 @dataclass(frozen=True)
 class Advice:
-    """Something to try: a setting, and the hypothesis whose recipe tries it."""
+    """Something to try: in the recipe of a hypothesis, or in this experiment with other settings."""
 
     text: str
-    hypothesis: WrittenHypothesis
+    hypothesis: WrittenHypothesis = None  # None: this experiment
     changes: tuple[tuple[str, Any], ...] = ()  # dotted path → value; of a run's finding: within its stage
 
 

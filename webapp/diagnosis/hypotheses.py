@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, PlainSerializer
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A next experiment; `recipe` is one of training/recipes/shipped. Reasons, options and risks are the report's."""
+    """A next experiment; recipes are those of training/recipes/shipped. Reasons, options and risks are the report's."""
 
     letter: str
     title: str
@@ -19,6 +19,7 @@ class Hypothesis:
     effort: Literal["low", "medium", "high"]
     effort_reason: str
     risk: str
+    other_recipes: tuple[str, ...] = ()  # that try a part of it, or come before it
 
 
 A = Hypothesis(
@@ -49,10 +50,14 @@ C = Hypothesis(
     "hypothesis_c_distillation",
     2,
     rationale="A stronger model's solutions teach whole ways of solving, which GRPO can only choose among.",
-    options="100,000 or more solutions of a teacher by an endpoint or a checkpoint; then GRPO from there.",
+    options=(
+        "100,000 or more solutions of a teacher by an endpoint or a checkpoint; problems whose solutions are published "
+        "(TinyGSM); maths within the instruction mixture. Then GRPO from there."
+    ),
     effort="medium",
     effort_reason="a teacher's solutions cost money or time; training is simple",
     risk="A small model may copy the form of solutions without computing them.",
+    other_recipes=("tinygsm_100k", "tinygsm_1m", "sft_bridge"),
 )
 D = Hypothesis(
     "D",
@@ -60,10 +65,14 @@ D = Hypothesis(
     "hypothesis_d_one_step",
     1,
     rationale="GSM8K takes two to eight steps; one step may be within reach, and shows whether the intervention helps at all.",
-    options="One-step multiplication, with other operands or phrasings than were learnt.",
+    options=(
+        "One-step multiplication, with other operands or phrasings than were learnt. First of all, without any training, "
+        "the checkpoints that there are."
+    ),
     effort="low",
-    effort_reason="runs take minutes and no data have to be fetched",
+    effort_reason="its problems are made here, and training is short; it starts from published checkpoints, which are fetched once",
     risk="It does not answer the question about GSM8K itself.",
+    other_recipes=("evaluate_existing_one_step",),
 )
 E = Hypothesis(
     "E",
@@ -72,9 +81,13 @@ E = Hypothesis(
     5,
     rationale="Plain GPT-2 may suit arithmetic badly: it has no place for intermediate results.",
     options="A scratchpad in the text, a memory of results, positions that know a digit's place.",
-    effort="high",
-    effort_reason="several variants are trained from the start",
+    effort="medium",
+    effort_reason=(
+        "each part is a setting here, and its conditions are fine-tuned from published checkpoints; positions that GPT-2 "
+        "was not trained with would need a pre-training"
+    ),
     risk="New parts have settings of their own; a failure may be one of these.",
+    other_recipes=("hypothesis_e_memory", "hypothesis_e_number_positions"),
 )
 HYPOTHESES = (A, B, C, D, E)
 
@@ -84,5 +97,5 @@ def _by_letter(written: Any) -> Any:
 
 
 WrittenHypothesis = Annotated[
-    Hypothesis, BeforeValidator(_by_letter), PlainSerializer(lambda one: one.letter)
+    Hypothesis | None, BeforeValidator(_by_letter), PlainSerializer(lambda one: one and one.letter)
 ]  # as kept

@@ -15,7 +15,7 @@ from webapp.comparison.table import StageTable, stage_table
 from webapp.diagnosis import dynamics, kept
 from webapp.diagnosis.finding import Advice, Finding, Link, Severity
 from webapp.diagnosis.grouping import FindingGroup, grouped
-from webapp.diagnosis.hypotheses import Hypothesis
+from webapp.diagnosis.hypotheses import HYPOTHESES, Hypothesis
 from webapp.diagnosis.kept import Reading
 from webapp.diagnosis.records import RunRecords
 from webapp.diagnosis.rules import RUN_RULES, TABLE_RULES
@@ -36,6 +36,8 @@ __all__ = [
     "of_experiment",
     "of_run",
 ]
+
+REASONS_TO_GO_ON = ("no_gradient",)  # where these are to know, not to worry: prompts that are solved
 
 
 def of_run(run: StageRun) -> Reading:
@@ -122,27 +124,29 @@ def _read(run: StageRun) -> Reading:
 
 @dataclass(frozen=True)
 class NextStep:
-    """A hypothesis that findings point to, what to do in it, and why."""
+    """A hypothesis, and what speaks for it."""
 
     hypothesis: Hypothesis
-    severity: Severity  # of the worst finding that points to it
-    texts: tuple[str, ...]
+    severity: Severity | None  # of the worst finding that points to it; None: none does
+    texts: tuple[str, ...]  # what to do in it
     because: tuple[str, ...]  # what was found
 
 
 def next_steps(findings: Iterable[Finding]) -> list[NextStep]:
-    """The hypotheses that the findings point to: worst finding first, then in the report's order of priority."""
-    pointing: dict[Hypothesis, list[tuple[Finding, Advice]]] = {}
+    """Every hypothesis: those that findings point to, the worst first, then the rest; else in the report's order of priority."""
+    pointing: dict[Hypothesis, list[tuple[Finding, Advice]]] = {one: [] for one in HYPOTHESES}
     for finding in findings:
-        for advice in finding.advice:
-            pointing.setdefault(advice.hypothesis, []).append((finding, advice))
+        if finding.severity > Severity.INFO or finding.kind in REASONS_TO_GO_ON:
+            for advice in finding.advice:
+                if advice.hypothesis is not None:
+                    pointing[advice.hypothesis].append((finding, advice))
     steps = [
         NextStep(
             hypothesis,
-            max(finding.severity for finding, _ in pairs),
+            max((finding.severity for finding, _ in pairs), default=None),
             tuple(dict.fromkeys(advice.text for _, advice in pairs)),
             tuple(dict.fromkeys(finding.topic for finding, _ in pairs)),
         )
         for hypothesis, pairs in pointing.items()
     ]
-    return sorted(steps, key=lambda step: (-step.severity, step.hypothesis.priority))
+    return sorted(steps, key=lambda step: (-(step.severity or 0), step.hypothesis.priority))

@@ -48,6 +48,11 @@ class RunRecords:
         """The stage's resolved settings; empty for imported runs."""
         return (self.run.spec or {}).get("settings") or {}
 
+    @property
+    def injects(self) -> bool:
+        """Whether its condition learns mul-tokens, as far as that is recorded."""
+        return bool(((self.run.spec or {}).get("mul_tokens") or {}).get("inject"))
+
     def times(self, key: str, factor: float, *, instead_of_0: float = 0.0) -> tuple[tuple[str, Any], ...]:
         """A setting of the stage, as advice changes it: so many times what it is; nothing where it is not known."""
         keys = key.split(".")

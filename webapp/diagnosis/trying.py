@@ -25,7 +25,7 @@ class Try:
     """An advice with the places where it can be launched."""
 
     advice: Advice
-    url: str  # the hypothesis's recipe with this experiment's seeds and level
+    url: str  # the hypothesis's recipe with this experiment's seeds and level; empty: it is about this experiment
     here: list[Here]  # one for each stage that it was found in; empty: nothing that can be set
 
 
@@ -37,10 +37,12 @@ def to_try(group: FindingGroup, experiment: Experiment) -> list[Try]:
 
 
 def _recipe(advice: Advice, experiment: Experiment) -> str:
-    """The recipe with the experiment's level, and its seeds where they are known."""
+    """The recipe with the experiment's level, and its seeds where they are known; empty where it is about this experiment."""
+    if advice.hypothesis is None:
+        return ""
     changes: list[tuple[str, Any]] = [("alpha", experiment.alpha)]
     if not experiment.imported:
-        changes.insert(0, ("seeds", dict(advice.changes).get("seeds", experiment.seeds)))
+        changes.insert(0, ("seeds", experiment.seeds))
     return reverse("new_from_recipe", args=[advice.hypothesis.recipe]) + _query(changes)
 
 
@@ -51,9 +53,14 @@ def _here(group: FindingGroup, advice: Advice, experiment: Experiment) -> list[H
     for finding in group.findings:
         if advice in finding.advice:
             changes = _absolute(finding, advice, experiment)
-            written = ", ".join(f"{path} = {flow(value)}" for path, value in changes)
+            written = as_written(changes)
             found[written] = Here(_form(finding, experiment, changes), written)
     return list(found.values())
+
+
+def as_written(changes: Iterable[tuple[str, Any]]) -> str:
+    """Settings as a form has them: 'stages.grpo.beta = 0.1, seeds = [0, 1]'."""
+    return ", ".join(f"{path} = {flow(value)}" for path, value in changes)
 
 
 def _form(finding: Finding, experiment: Experiment, changes: list[tuple[str, Any]]) -> str:

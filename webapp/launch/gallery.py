@@ -11,6 +11,7 @@ from training.recipes.availability import missing_data
 from training.recipes.files import RECIPES
 from training.recipes.hardware import CONSUMER, HARDWARE, Hardware
 from training.recipes.recipe import FULL, Recipe
+from webapp.experiments.templatetags.humane import duration
 from webapp.launch.experience import Speeds
 from webapp.launch.planning import own_hardware, site
 from webapp.runs.models import Attempt, State
@@ -24,9 +25,21 @@ class Cost:
     steps: int
     seconds: float  # of one device of this machine
     measured: bool  # by earlier runs here; else a guess
-    gpu_hours: float  # on the consumer GPU: always a guess, unless that is what is here
+    gpu_hours: float  # on the GPU that is here, else on the consumer GPU: there always a guess
+    gpu: str  # what that GPU is called
+    on_gpu: bool  # whether `seconds` are of that GPU, too
     rollouts: int
     disk: int
+
+    @property
+    def described(self) -> str:
+        """'all 18 stage runs: 4 d on one device here (measured), 20 min on one RTX 4090 (estimated)'."""
+        runs = f"all {self.runs} stage runs" if self.runs > 1 else "its one stage run"
+        gpu_time = f"{duration(3600 * self.gpu_hours)} on one {self.gpu}"
+        if self.on_gpu:
+            return f"{runs}: {gpu_time} ({'measured here' if self.measured else 'estimated'})"
+        known = "measured" if self.measured else "estimated"
+        return f"{runs}: {duration(self.seconds)} on one device here ({known}), {gpu_time} (estimated)"
 
 
 @dataclass(frozen=True)
@@ -90,6 +103,13 @@ def shipped(name: str) -> GalleryRecipe:
     return _choice(name, _written(name), hardware, _newest_on(hardware))
 
 
+def cost_of(recipe: Recipe) -> Cost:
+    """What all stage runs of a recipe take on this installation, none of them reused. Raises RecipeError."""
+    hardware = own_hardware(site())
+    newest = _newest_on(hardware)
+    return _cost(recipe, hardware, _speeds(hardware, newest) if newest else plans.NoExperience())
+
+
 def _written(name: str) -> int:
     return (RECIPES / f"{name}.yaml").stat().st_mtime_ns
 
@@ -126,6 +146,8 @@ def _cost(recipe: Recipe, hardware: Hardware, known: plans.Experience) -> Cost:
         seconds=here.seconds,
         measured=here.measured,
         gpu_hours=gpu.seconds / 3600,
+        gpu=gpu.hardware.name,
+        on_gpu=hardware.is_gpu,
         rollouts=here.work.rollouts,
         disk=here.disk,
     )

@@ -3,6 +3,8 @@
 from datetime import datetime
 
 from webapp.diagnosis import readings
+from webapp.diagnosis.finding import Advice
+from webapp.diagnosis.trying import as_written
 from webapp.experiments.models import Experiment
 from webapp.files.table import Column, Sheet, Table
 from webapp.reports import dynamics_table
@@ -10,7 +12,14 @@ from webapp.runs.code_versions import of_experiment
 from webapp.runs.models import StageRun
 from webapp.runs.origin import origin
 
-ADVICE = "{0.text} (Hypothesis {0.hypothesis.letter})".format
+
+def _advised(one: Advice) -> str:
+    if one.hypothesis is not None:
+        return f"{one.text} (Hypothesis {one.hypothesis.letter})"
+    changes = f" with {as_written(one.changes)}" if one.changes else ""
+    return f"{one.text} (this experiment{changes})"
+
+
 OF_FINDINGS = (
     Column("severity", "text", "Severity", value="severity.word"),
     Column("kind", "text"),
@@ -24,7 +33,7 @@ OF_FINDINGS = (
     Column("evidence", "text", "Evidence", wraps=True),
     Column("reading", "text"),
     Column("not_shown", "text"),
-    Column("what_to_try", "text", value=lambda one: " ".join(map(ADVICE, one.advice))),
+    Column("what_to_try", "text", value=lambda one: " ".join(map(_advised, one.advice))),
 )
 SLOPES = "slope: least squares through block means from 60 points on, Student's t widened for correlated noise; 95 %"
 

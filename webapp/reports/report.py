@@ -92,7 +92,7 @@ def build(experiment: Experiment, problems: str | None = None) -> Report:
         report_diagnosis.findings(found),
         report_diagnosis.diagnosis(experiment, found),
         conclusion(table, changes, unfinished),
-        report_diagnosis.next_steps(experiment, found),
+        *report_diagnosis.next_steps(table, found),
         notes(experiment),
         every_setting(experiment),
     ]

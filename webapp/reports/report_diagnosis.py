@@ -3,20 +3,21 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from training.recipes.hardware import CONSUMER, HARDWARE
+from webapp.comparison.table import StageTable
 from webapp.diagnosis import readings as rules
 from webapp.diagnosis.grouping import FindingGroup, report_lines
 from webapp.diagnosis.hypotheses import Hypothesis
 from webapp.diagnosis.readings import Finding
 from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import duration
-from webapp.files.number_text import points
 from webapp.files.table import View
 from webapp.launch import gallery
+from webapp.reports import question_steps
 from webapp.reports.drawings import Drawing
 from webapp.reports.dynamics_table import TO_READ, RunTrend
 from webapp.reports.sections import ListItem, Section
 
+PROGRAMME = "the programme's first report (28 December 2025)"
 CAPTION = (
     "Start and end: means over the first and the last tenth of the points; slope: a line through block means, "
     "with an interval that holds for correlated noise"
@@ -47,13 +48,15 @@ def findings(found: Sequence[Finding]) -> Section:
 def diagnosis(experiment: Experiment, found: Sequence[Finding]) -> Section:
     """What the findings are consistent with, stage by stage, and what they do not show."""
     section = Section("Diagnosis")
+    if not found:
+        return section
+    section.paragraphs.append(
+        "What the records are consistent with, in the order of the stages; an audit of this experiment, not its causes."
+    )
     for stage in experiment.stages.all():
-        section.items += _readings(stage.name, [one for one in found if one.stage == stage.name])
+        read = _readings(stage.name, [one for one in found if one.stage == stage.name])
+        section.items += read or [f"{stage.name}: no rule found anything."]
     section.items += _readings("The evaluations", [one for one in found if not one.stage])
-    if section.items:
-        section.paragraphs.append(
-            "What the records are consistent with, in the order of the stages; an audit of this experiment, not its causes."
-        )
     return section
 
 
@@ -69,45 +72,63 @@ def _readings(place: str, found: Sequence[Finding]) -> list[str]:
     return lines
 
 
-def next_steps(experiment: Experiment, found: Sequence[Finding]) -> Section:
-    """The hypotheses to try, in order; the one that this experiment tries is gone on with, not launched anew."""
+def next_steps(table: StageTable, found: Sequence[Finding]) -> list[Section]:
+    """What follows for the question that was asked, then the hypotheses, in order."""
+    question = Section("Next steps for this question", items=[*question_steps.after_verdict(table)])
+    question.items += question_steps.advised(table.experiment, found)
+    return [question, _hypotheses(table.experiment, found)]
+
+
+def _hypotheses(experiment: Experiment, found: Sequence[Finding]) -> Section:
+    """Every hypothesis, of imported numbers those alone that findings point to; the one that this experiment tries is gone on with."""
     own = experiment.recipe.get("name")
     section = Section("Next steps, in order")
-    for place, step in enumerate(rules.next_steps(found), 1):
+    steps = [step for step in rules.next_steps(found) if step.because or not experiment.imported]
+    for place, step in enumerate(steps, 1):
         one = step.hypothesis
+        how = "go on with this one" if one.recipe == own else f"mulberry launch {one.recipe}"
+        name = f"({place}) Hypothesis {one.letter}, {one.title} ({how})"
+        because = [f"Because: {'; '.join(step.because)}."] if step.because else []
         section.items.append(
             ListItem(
-                f"({place}) Hypothesis {one.letter}, {one.title} "
-                f"({'go on with this one' if one.recipe == own else f'mulberry launch {one.recipe}'}): {' '.join(step.texts)}",
-                (f"Because: {'; '.join(step.because)}.", *_what_it_takes(one)),
+                f"{name}: {' '.join(step.texts)}" if step.texts else name, (*because, *_what_it_takes(one))
             )
         )
-    if section.items:
-        section.paragraphs.append(
-            "The worst findings decide the order, then the priorities of the report that Mulberry started from. None of these is shown to help."
-        )
+    if steps:
+        section.paragraphs.append(_order(sum(bool(step.because) for step in steps), len(steps)))
     return section
+
+
+def _order(pointed_to: int, every: int) -> str:
+    """Why the hypotheses stand as they do."""
+    said = []
+    if pointed_to:
+        said.append(f"The worst findings decide the order, then the priorities of {PROGRAMME}.")
+    if pointed_to < every:
+        which = f"the hypotheses from ({pointed_to + 1}) on" if pointed_to else "any of these hypotheses"
+        said.append(
+            f"No finding points to {which}; they stand in the order of {PROGRAMME if not pointed_to else 'that report'}."
+        )
+    return " ".join([*said, "None of these is shown to help."])
 
 
 def _what_it_takes(one: Hypothesis) -> list[str]:
     """Why, with what, at which cost, and what decides; times and the rule are those of its recipe."""
     choice = gallery.shipped(one.recipe)
-    recipe, cost = choice.recipe, choice.full.cost
+    recipe = choice.recipe
     sizes = [f"scale={size.name} {duration(size.cost.seconds)}" for size in choice.sizes[1:]]
-    consumer = f"{duration(3600 * cost.gpu_hours)} on one {HARDWARE[CONSUMER].name}"
-    here = "" if cost.seconds == 3600 * cost.gpu_hours else f"{duration(cost.seconds)} on one device here, "
-    takes = f"{here}{consumer}, for {cost.runs} runs; {'measured' if cost.measured else 'estimated'}"
-    rule = f"{recipe.primary.described}, α = {recipe.alpha:g}, {len(recipe.seeds)} seed{'s' if len(recipe.seeds) > 1 else ''}"
-    if recipe.go_threshold is None:
-        rule += "; go on where it is supported, else reconsider the approach"
-    else:
-        rule += f"; go where its interval lies above {points(recipe.go_threshold)} points, no-go below"
     smaller = f"; smaller: {', '.join(sizes)}" if sizes else ""
     return [
         f"Rationale: {one.rationale}",
-        f"Options: {one.options}",
+        f"Options: {one.options}{_other_recipes(one)}",
         f"Effort: {one.effort}, {one.effort_reason}.",
         f"Risk: {one.risk}",
-        f"Takes: {takes}{smaller}.",
-        f"Decision rule: {rule}.",
+        f"Takes: {choice.full.cost.described}{smaller}.",
+        f"Decision rule: {question_steps.decision_rule(recipe.primary, recipe.alpha, len(recipe.seeds), recipe.go_threshold)}.",
     ]
+
+
+def _other_recipes(one: Hypothesis) -> str:
+    """Recipes that try a part of it, by name and title."""
+    named = [f"{name} ({gallery.shipped(name).recipe.title})" for name in one.other_recipes]
+    return f" Recipes beside {one.recipe}: {', '.join(named)}." if named else ""

@@ -213,6 +213,7 @@ def test_hypothesis_d_has_seeds_to_decide_by() -> None:
     for scale in ("full", "laptop", "tiny"):
         recipe = build(read("hypothesis_d_one_step"), [("scale", scale)])
         assert recipe.primary.benchmark == "one_step_splits"
+        assert recipe.go_threshold == 0.05, "its prediction's 5 points"
         assert len(recipe.seeds) >= 2
     laptop = build(read("hypothesis_d_one_step"), [("scale", "laptop")])
     assert laptop.stages == build(read("demo")).stages

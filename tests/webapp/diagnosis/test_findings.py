@@ -90,6 +90,7 @@ def test_findings_stand_on_the_pages_and_in_the_report(client: Client) -> None:
     headline = "Reward rises while correctness is flat: uses_mul_tokens pays for it"
     part = client.get(f"/runs/{run.pk}/findings/").content.decode()
     assert headline in part
+    assert "Set the weight of uses_mul_tokens to 0, or reward right answers alone." in part
     assert 'href="/experiments/new/hypothesis_d_one_step/?set=seeds%3D%5B0%5D&amp;set=alpha%3D0.05"' in part
     assert '<td class="text trend">flat</td>' in client.get(f"/runs/{run.pk}/dynamics/").content.decode()
     page = client.get(f"/runs/{run.pk}/").content.decode()
@@ -155,8 +156,10 @@ def test_a_reused_run_has_what_was_found_where_it_was_trained() -> None:
 
 def test_every_hypothesis_has_its_recipe() -> None:
     assert [one.letter for one in HYPOTHESES] == list("ABCDE")
-    for one in HYPOTHESES:
-        recipes.build(recipes.shipped(one.recipe))
+    named = [name for one in HYPOTHESES for name in (one.recipe, *one.other_recipes)]
+    assert len(set(named)) == len(named)
+    for name in named:
+        recipes.build(recipes.shipped(name))
 
 
 def test_the_document_lists_every_kind() -> None:

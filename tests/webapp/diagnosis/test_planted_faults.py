@@ -125,6 +125,16 @@ def test_a_component_that_all_rollouts_or_none_get(value: float, says: str) -> N
     assert one.headline == f"The reward’s component uses_mul_tokens {says}"
 
 
+def test_what_a_condition_cannot_earn_is_nothing_to_leave_out() -> None:
+    run = grpo({"reward/uses_mul_tokens": [0.0] * STEPS})
+    assert found(run, "component_without_spread").advice == ()
+    run.spec["mul_tokens"] = {"inject": True}
+    run.save()
+    factories.next_seq(run.attempts.get())
+    (advice,) = found(run, "component_without_spread").advice
+    assert advice.text.startswith("Leave uses_mul_tokens out")
+
+
 def test_a_component_without_a_weight_is_not_missed() -> None:
     rewards = [{"reward": "uses_mul_tokens", "weight": 0.0}]
     assert kinds(with_settings(grpo({"reward/uses_mul_tokens": [0.0] * STEPS}), rewards=rewards)) == {}

@@ -236,17 +236,3 @@ def test_the_notes_are_quoted_in_both_formats() -> None:
     assert "## Notes\n\nLast edited by ada; not computed.\n\n> # My view\n>\n> It *works*. <b>" in text
     assert "<blockquote><h3>My view</h3>\n<p>It <em>works</em>. &lt;b&gt;</p>\n</blockquote>" in html
     assert "## Notes" not in report(factories.make_experiment("demo-2"))
-
-
-def test_a_next_step_says_why_at_which_cost_and_what_decides() -> None:
-    text = report(grpo(HACKED).experiment).replace("\\_", "_")
-    part = text[text.index("- (1) Hypothesis D") :].split("\n- (2)")[0]
-    for label in ("Because", "Rationale", "Options", "Effort", "Risk", "Takes", "Decision rule"):
-        assert f"\n  - {label}: " in part
-    assert "Effort: low, runs take minutes and no data have to be fetched." in part
-    assert " on one RTX 4090, for 18 runs; estimated; smaller: scale=laptop " in part
-    assert (
-        "Decision rule: accuracy on one_step_splits after the last stage, each condition minus the baseline"
-        in part
-    )
-    assert "3 seeds; go on where it is supported, else reconsider the approach." in part

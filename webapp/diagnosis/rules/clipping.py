@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from webapp.diagnosis.finding import Advice, Finding, Severity, figure, share
-from webapp.diagnosis.hypotheses import D
 from webapp.diagnosis.records import RunRecords
 from webapp.statistics.proportions import mean_share
 
@@ -40,9 +39,8 @@ def tokens_clipped(records: RunRecords) -> Iterator[Finding]:
         links=(records.chart("clip_ratio"),),
         advice=(
             Advice(
-                "Fewer passes over a batch, or a lower learning rate, where a run takes minutes.",
-                D,
-                (("iterations", 1),)
+                "Make fewer passes over a batch, or lower the learning rate.",
+                changes=(("iterations", 1),)
                 if isinstance(passes, int) and passes > 1
                 else records.times("optimizer.learning_rate", 0.3),
             ),
@@ -78,9 +76,8 @@ def gradient_clipped(records: RunRecords) -> Iterator[Finding]:
         links=(records.chart("grad_norm"),),
         advice=(
             Advice(
-                "Set the clip above the usual norm, or lower the learning rate, where a run takes minutes.",
-                D,
-                (("optimizer.clip", float(f"{2 * float(np.median(finite)):.2g}")),),
+                "Set the clip above the usual norm, or lower the learning rate.",
+                changes=(("optimizer.clip", float(f"{2 * float(np.median(finite)):.2g}")),),
             ),
         ),
     )

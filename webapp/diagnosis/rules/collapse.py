@@ -70,9 +70,8 @@ def _of_rollouts(records: RunRecords) -> Finding | None:
         links=(records.chart(metric), *records.texts(start, "repeats" if repeats else "")),
         advice=(
             Advice(
-                "Raise beta or the cost of repetition, or lower the learning rate, on a task within reach.",
-                D,
-                records.times("beta", 2, instead_of_0=0.02),
+                "Raise beta or the cost of repetition, or lower the learning rate.",
+                changes=records.times("beta", 2, instead_of_0=0.02),
             ),
             Advice("Start from a model that was taught whole solutions.", C),
         ),

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from webapp.diagnosis.finding import Advice, Finding, Severity, figure
-from webapp.diagnosis.hypotheses import D
 from webapp.diagnosis.records import RunRecords
 
 FEWEST = 10  # points
+MUL_TOKENS = "uses_mul_tokens"  # which only a condition that learns mul-tokens can earn
 EQUAL = 1e-9  # of the reward: rounding of means
 
 
@@ -21,6 +21,7 @@ def component_without_spread(records: RunRecords) -> Iterator[Finding]:
             continue
         value = float(values[0])
         never = abs(value) <= EQUAL
+        by_design = never and name == MUL_TOKENS and not records.injects
         pays = "costs" if (weights.get(name) or value) < 0 else "pays"
         yield Finding(
             kind="component_without_spread",
@@ -30,14 +31,16 @@ def component_without_spread(records: RunRecords) -> Iterator[Finding]:
             reading=(
                 f"Consistent with completions that {'never have' if never else 'all have'} what it looks for: advantages compare "
                 "within a group, so it adds nothing to them."
+                + (" This condition learns no mul-tokens, so it cannot earn it." if by_design else "")
             ),
             not_shown="Not shown: that it could not have an effect with other prompts, or another policy.",
             links=(records.chart("components"),),
             advice=(
                 Advice(
                     f"Leave {name} out, or choose prompts on which completions differ in it.",
-                    D,
-                    ((f"rewards.{name}.weight", 0.0),) if records.settings else (),
+                    changes=((f"rewards.{name}.weight", 0.0),) if records.settings else (),
                 ),
-            ),
+            )
+            if not by_design
+            else (),
         )

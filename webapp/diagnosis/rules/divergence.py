@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from webapp.diagnosis.finding import Advice, Finding, Severity, figure
-from webapp.diagnosis.hypotheses import A, C, D
+from webapp.diagnosis.hypotheses import A, C
 from webapp.diagnosis.records import RunRecords
 
 RUNAWAY = 1.0  # nats per token: tokens have become e times likelier or less likely on average; healthy runs stay near 0.3
@@ -38,9 +38,8 @@ def kl_divergence(records: RunRecords) -> Iterator[Finding]:
             links=(records.chart("kl"), *records.texts(start)),
             advice=(
                 Advice(
-                    "Raise beta or lower the learning rate, and try it where a run takes minutes.",
-                    D,
-                    records.times("beta", 2, instead_of_0=0.02),
+                    "Raise beta or lower the learning rate.",
+                    changes=records.times("beta", 2, instead_of_0=0.02),
                 ),
                 Advice("Start from a stronger model, which has less far to go.", C),
             ),
@@ -57,11 +56,10 @@ def kl_divergence(records: RunRecords) -> Iterator[Finding]:
             links=(records.chart("kl"), records.chart("groups_without_gradient")),
             advice=(
                 Advice(
-                    "Raise the learning rate or lower beta, and try it where a run takes minutes.",
-                    D,
-                    records.times("optimizer.learning_rate", 3),
+                    "Raise the learning rate or lower beta.",
+                    changes=records.times("optimizer.learning_rate", 3),
                 ),
-                Advice("Only then compare model sizes under reinforcement.", A),
+                Advice("Compare model sizes only once the policy moves.", A),
             ),
             onset=kl.first_step,
         )
@@ -84,9 +82,8 @@ def logprob_mismatch(records: RunRecords) -> Iterator[Finding]:
         links=(records.chart("logprob_mismatch"), *records.texts(start)),
         advice=(
             Advice(
-                "Compare precision fp32 and sampler static_cache first, where a run takes minutes.",
-                D,
-                (("precision", "fp32"), ("sampler", "static_cache")) if records.settings else (),
+                "Repeat the run in precision fp32 and with sampler static_cache, before anything else.",
+                changes=(("precision", "fp32"), ("sampler", "static_cache")) if records.settings else (),
             ),
         ),
         onset=start,

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from webapp.diagnosis.finding import Advice, Finding, Severity, figure, share
-from webapp.diagnosis.hypotheses import D
 from webapp.diagnosis.records import RunRecords
 from webapp.diagnosis.rules.collapse import ENTROPY_LEFT
 
@@ -31,9 +30,8 @@ def entropy_collapse(records: RunRecords) -> Iterator[Finding]:
         links=(records.chart("entropy"), records.chart("accuracy"), *records.texts(entropy.last_step)),
         advice=(
             Advice(
-                "Reward entropy a little, or sample at a higher temperature, where a run takes minutes.",
-                D,
-                (("entropy.bonus", 0.001),) if records.settings and not _bonus(records) else (),
+                "Reward entropy a little, or sample at a higher temperature.",
+                changes=(("entropy.bonus", 0.001),) if records.settings and not _bonus(records) else (),
             ),
         ),
         onset=records.left_start("entropy", 0.5),

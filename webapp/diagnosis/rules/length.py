@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import numpy as np
 
 from webapp.diagnosis.finding import Advice, Finding, Severity, figure, share
-from webapp.diagnosis.hypotheses import C
 from webapp.diagnosis.records import RunRecords
 from webapp.statistics.trends import Trend, trend
 
@@ -43,8 +42,7 @@ def length_by_truncation(records: RunRecords) -> Iterator[Finding]:
         advice=(
             Advice(
                 "Raise max_new_tokens, and see whether the completions then end.",
-                C,
-                records.times("max_new_tokens", 2),
+                changes=records.times("max_new_tokens", 2),
             ),
         ),
         onset=records.left_start("hit_limit"),

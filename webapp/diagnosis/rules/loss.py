@@ -8,7 +8,6 @@ import numpy as np
 
 from training.settings.shared import TokenizerSettings
 from webapp.diagnosis.finding import Advice, Finding, Severity, figure
-from webapp.diagnosis.hypotheses import D
 from webapp.diagnosis.records import RunRecords
 from webapp.diagnosis.rules.overfitting import SUPERVISED
 
@@ -69,10 +68,9 @@ def loss_diverged(records: RunRecords) -> Iterator[Finding]:
         links=(records.chart("loss"),),
         advice=(
             Advice(
-                "Take a tenth of the learning rate, and try it where a run takes minutes.",
-                D,
+                "Take a tenth of the learning rate.",
                 # a curriculum's steps have rates of their own
-                () if other_data else records.times("optimizer.learning_rate", 0.1),
+                changes=() if other_data else records.times("optimizer.learning_rate", 0.1),
             ),
         ),
         onset=None if level is None else records.since("loss", level),

@@ -44,11 +44,8 @@ def over_fitting(records: RunRecords) -> Iterator[Finding]:
         not_shown="Not shown: that fewer epochs would have done better; the checkpoints in between were not evaluated.",
         links=tuple(links),
         advice=(
-            Advice(
-                "Fewer epochs, or more different examples: 100,000 distilled ones seen once.",
-                C,
-                _fewer_epochs(records),
-            ),
+            Advice("Train for fewer epochs.", changes=_fewer_epochs(records)),
+            Advice("Learn from more different examples: 100,000 distilled ones, each seen once.", C),
         ),
         onset=start,
     )

@@ -49,12 +49,12 @@ def reward_without_correctness(records: RunRecords) -> Iterator[Finding]:
         ),
         advice=(
             Advice(
-                f"Set the weight of {payers[0]} to 0, or reward right answers alone, on problems within reach."
+                f"Set the weight of {payers[0]} to 0, or reward right answers alone."
                 if payers
-                else "Reward right answers alone, on problems within reach.",
-                D,
-                ((f"rewards.{payers[0]}.weight", 0.0),) if payers and records.settings else (),
+                else "Reward right answers alone.",
+                changes=((f"rewards.{payers[0]}.weight", 0.0),) if payers and records.settings else (),
             ),
+            Advice("Reinforce on problems within reach, where right answers are sampled.", D),
             Advice("Teach the skill by distilled solutions before it is rewarded.", C),
         ),
         onset=start,

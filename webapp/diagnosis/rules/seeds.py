@@ -8,7 +8,6 @@ from webapp.comparison.sentences.wording import difference
 from webapp.comparison.stage_rows import StageRow
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Advice, Finding, Link, Severity
-from webapp.diagnosis.hypotheses import D
 
 BETTER = 5  # seeds, as the advice says
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
@@ -51,7 +50,7 @@ def _ranked(table: StageTable, row: StageRow, position: int) -> Iterator[Finding
         reading="Consistent with no difference between the conditions, and with one that this many seeds cannot show.",
         not_shown="Not shown: that the conditions are equal.",
         links=(Link("comparison, seed by seed", "comparison", table.experiment.name),),
-        advice=(Advice("Add seeds where a run is cheap: three or more, better five.", D, _more(table)),),
+        advice=(Advice("Add seeds: three or more, better five.", changes=_more(table)),),
         stage=row.stage,
         condition=name,
     )

@@ -11,13 +11,12 @@ from webapp.comparison.sentences.wording import mixed_sizes
 from webapp.comparison.stage_rows import StageRow
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Advice, Finding, Link, Severity
-from webapp.diagnosis.hypotheses import D
 from webapp.files.number_text import points
 from webapp.statistics import power
 
 CLAIMED = 0.01  # the report read differences of 1.4 and 1.8 points as benefits; smaller ones nobody claims
 ASKED = 1_000
-ADVICE = (Advice("Ask 1,000 problems on which the accuracy is not near 0.", D),)
+ADVICE = (Advice("Ask 1,000 problems on which the accuracy is not near 0."),)
 
 
 def evaluation_too_small(table: StageTable) -> Iterator[Finding]:

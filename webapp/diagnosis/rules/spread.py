@@ -6,7 +6,6 @@ from statistics import stdev
 from webapp.comparison.stage_rows import StageRow
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Advice, Finding, Link, Severity
-from webapp.diagnosis.hypotheses import D
 from webapp.diagnosis.rules.sizes import CLAIMED
 from webapp.files.number_text import points
 from webapp.statistics import power
@@ -51,11 +50,10 @@ def _too_few(table: StageTable, row: StageRow, position: int) -> Iterator[Findin
         links=(Link("comparison, seed by seed", "comparison", table.experiment.name),),
         advice=(
             Advice(
-                f"Plan {needed} seeds before another launch, where a run is cheap."
+                f"Plan {needed} seeds before another launch."
                 if needed
                 else "Seeds alone do not show it: look for a larger effect, or for less spread.",
-                D,
-                (("seeds", [*table.experiment.seeds, *more]),) if more else (),
+                changes=(("seeds", [*table.experiment.seeds, *more]),) if more else (),
             ),
         ),
         stage=row.stage,

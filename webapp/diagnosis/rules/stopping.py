@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from webapp.diagnosis.finding import Advice, Finding, Severity, share
-from webapp.diagnosis.hypotheses import C, D
+from webapp.diagnosis.hypotheses import C
 from webapp.diagnosis.records import RunRecords
 from webapp.diagnosis.rules.collapse import MOST, TRAINED_TO_STOP
 from webapp.diagnosis.rules.loss import course_of
@@ -14,7 +14,7 @@ MANY = 0.2  # of the completions: the report's 17 to 19 % were tolerable; a fift
 NEARLY_ALL = 0.95  # a model that has learnt to stop ends over 95 % of its drills
 
 RAISE = Advice("Train on whole solutions with their end, and raise max_new_tokens if they are longer.", C)
-CHECK = Advice("Check that end-of-text keeps its label (padding must be another token), on short answers.", D)
+CHECK = Advice("Check that end-of-text keeps its label: padding must be another token.")
 
 
 class Cut(NamedTuple):
