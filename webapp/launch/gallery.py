@@ -1,6 +1,7 @@
 """The gallery: every shipped recipe with what it asks and what it costs, at each of its sizes."""
 
 import itertools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -97,10 +98,11 @@ def choices() -> list[GalleryRecipe]:
     return sorted(with_data, key=lambda one: (bool(one.full.missing), one.full.cost.steps, one.recipe.name))
 
 
-def shipped(name: str) -> GalleryRecipe:
-    """One shipped recipe with its costs, without looking for its data."""
+def shipped(names: Iterable[str]) -> dict[str, GalleryRecipe]:
+    """Shipped recipes by name, with their costs, without looking for their data."""
     hardware = own_hardware(site())
-    return _choice(name, _written(name), hardware, _newest_on(hardware))
+    newest = _newest_on(hardware)
+    return {name: _choice(name, _written(name), hardware, newest) for name in names}
 
 
 def cost_of(recipe: Recipe) -> Cost:

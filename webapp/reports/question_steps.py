@@ -46,9 +46,12 @@ def decision_rule(question: PlannedQuestion, alpha: float, seeds: int, threshold
         go = "go on" if seeds >= FEWEST else add
         return f"{planned}; {go} where the interval lies above {points(threshold)} points, no-go where it lies below"
     if seeds >= FEWEST:
-        return f"{planned}; go on where it is supported, else reconsider the approach"
-    can = "one seed can show it for these checkpoints only" if seeds == 1 else "two seeds can only suggest it"
-    return f"{planned}; {can}, and where that is so, {add}; where it is not shown, reconsider the approach"
+        shown = "equivalence is shown" if question.contrast == "equivalence" else "it is supported"
+        return f"{planned}; go on where {shown}, else reconsider the approach"
+    can, do = (
+        ("show it for these checkpoints only", "it does") if seeds == 1 else ("only suggest it", "they do")
+    )
+    return f"{planned}, which can {can}; where {do}, {add}, else reconsider the approach"
 
 
 def advised(experiment: Experiment, found: Sequence[Finding]) -> Iterator[ListItem]:
@@ -172,10 +175,9 @@ def _after_seeds(table: StageTable, found: SeedsComparison, name: str) -> ListIt
     needed = power.needed_seeds(found.differences, alpha=found.family.alone, most=MOST)
     mean = f"{difference(abs(found.delta), table.metric).lstrip('+')} {table.metric.unit}"
     if needed is None:
-        text = (
-            f"Do not add seeds alone: a difference of {mean} with this spread would take more than {MOST} of them "
-            "(80 % power). Look for a larger effect, or reconsider the approach."
-        )
+        takes = f"a difference of {mean} with this spread would take more than {MOST} of them (80 % power)"
+        why = takes if found.delta else "their mean difference is 0"
+        text = f"Do not add seeds alone: {why}. Look for a larger effect, or reconsider the approach."
         return ListItem(f"{name}{text}", (_rule(table),))
     count = max(needed, planned)
     text = f"Plan {count} new seeds before another launch: {needed} show a difference of {mean} with this spread (80 % power)."

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from training.recipes import recipe as recipes
 from webapp.comparison.table import StageTable
 from webapp.diagnosis import readings as rules
 from webapp.diagnosis.grouping import FindingGroup, report_lines
@@ -84,6 +85,7 @@ def _hypotheses(experiment: Experiment, found: Sequence[Finding]) -> Section:
     own = experiment.recipe.get("name")
     section = Section("Next steps, in order")
     steps = [step for step in rules.next_steps(found) if step.because or not experiment.imported]
+    choices = gallery.shipped(step.hypothesis.recipe for step in steps)
     for place, step in enumerate(steps, 1):
         one = step.hypothesis
         how = "go on with this one" if one.recipe == own else f"mulberry launch {one.recipe}"
@@ -91,7 +93,8 @@ def _hypotheses(experiment: Experiment, found: Sequence[Finding]) -> Section:
         because = [f"Because: {'; '.join(step.because)}."] if step.because else []
         section.items.append(
             ListItem(
-                f"{name}: {' '.join(step.texts)}" if step.texts else name, (*because, *_what_it_takes(one))
+                f"{name}: {' '.join(step.texts)}" if step.texts else name,
+                (*because, *_what_it_takes(one, choices[one.recipe])),
             )
         )
     if steps:
@@ -112,9 +115,8 @@ def _order(pointed_to: int, every: int) -> str:
     return " ".join([*said, "None of these is shown to help."])
 
 
-def _what_it_takes(one: Hypothesis) -> list[str]:
+def _what_it_takes(one: Hypothesis, choice: gallery.GalleryRecipe) -> list[str]:
     """Why, with what, at which cost, and what decides; times and the rule are those of its recipe."""
-    choice = gallery.shipped(one.recipe)
     recipe = choice.recipe
     sizes = [f"scale={size.name} {duration(size.cost.seconds)}" for size in choice.sizes[1:]]
     smaller = f"; smaller: {', '.join(sizes)}" if sizes else ""
@@ -130,5 +132,5 @@ def _what_it_takes(one: Hypothesis) -> list[str]:
 
 def _other_recipes(one: Hypothesis) -> str:
     """Recipes that try a part of it, by name and title."""
-    named = [f"{name} ({gallery.shipped(name).recipe.title})" for name in one.other_recipes]
+    named = [f"{name} ({recipes.shipped(name)['title']})" for name in one.other_recipes]
     return f" Recipes beside {one.recipe}: {', '.join(named)}." if named else ""

@@ -112,8 +112,8 @@ def test_a_hypothesis_names_its_recipes_and_its_rule() -> None:
         "3 seeds; go on where the interval lies above +5.0 points, no-go where it lies below."
     )
     assert c.under[-1].endswith(
-        "1 seed; one seed can show it for these checkpoints only, and where that is so, add seeds (3 or more) before going on; "
-        "where it is not shown, reconsider the approach."
+        "1 seed, which can show it for these checkpoints only; where it does, add seeds (3 or more) before going on, else "
+        "reconsider the approach."
     )
 
 
@@ -224,6 +224,44 @@ def test_what_is_not_finished_is_waited_for() -> None:
     (one,) = points_of(experiment)
     assert one.text == "Launch it again: too few of the planned seeds can be compared for a verdict."
     assert one.under[0].startswith("Seeds 3, 4, 5, launched anew")
+
+
+def test_checkpoints_that_there_were_have_no_other_seed() -> None:
+    experiment = factories.make_experiment(stages=(("existing", "evaluate"),))
+    for run in experiment.runs.select_related("condition"):
+        attempt = factories.make_attempt(run, state=State.SUCCEEDED)
+        factories.add_evaluation(attempt, [i < 30 + 30 * run.condition.position for i in range(100)])
+    (one,) = points_of(experiment)
+    assert one.text.startswith(
+        "Train the conditions with 3 seeds or more: this evaluates checkpoints that there were"
+    )
+
+
+def test_several_contrasts_are_told_apart() -> None:
+    recipe = {"primary": {"benchmark": factories.BENCHMARK, "contrast": "gain"}}
+    experiment = factories.make_experiment(
+        stages=(("words", "sft"), ("grpo", "grpo")), seeds=(0, 1, 2), recipe=recipe
+    )
+    for run in experiment.runs.select_related("condition", "stage"):
+        gained = run.stage.position * (20 + run.seed if run.condition.position else 0)
+        attempt = factories.make_attempt(run, state=State.SUCCEEDED)
+        factories.add_evaluation(attempt, [i < 40 + run.seed + gained for i in range(100)])
+    first, second = points_of(experiment)
+    assert first.text.startswith(
+        "baseline after grpo: Do not add seeds alone: their mean difference is 0. Look for"
+    )
+    assert second.text.startswith("mul_tokens after grpo: Repeat it with problems that were not asked")
+
+
+def test_conditions_that_cannot_be_compared_are_launched_again() -> None:
+    experiment = compared([(40, 60)], 100)
+    evaluation = factories.run_of(experiment, "mul_tokens", "words").attempts.get().evaluations.get()
+    evaluation.settings |= {"decoding": "sampled"}
+    evaluation.save()
+    (one,) = points_of(experiment)
+    assert one.text.startswith(
+        "Launch it again with conditions that can be compared; here they cannot, because the decoding "
+    )
 
 
 def test_a_subset_of_problems_decides_no_next_step() -> None:
