@@ -4,6 +4,7 @@ r"""Whether a larger expression that a product is an operand of has the value th
 """
 
 import re
+from typing import NamedTuple
 
 from training.programs.safe_python import Refused, calculate
 
@@ -26,10 +27,56 @@ _RUN = (  # of an expression, as it is written
     r"(?:[-+−–*×·⋅/÷()%$\d \t]|(?<=\d),(?=\d{3}(?!\d))|\.(?=\d)|\\(?:times|cdot|div)(?![A-Za-z])|(?<=[\d) ])x(?=[\d( ]))*"
 )
 _TO_ITS_END = re.compile(  # " + 4 apples = $" behind the product of "(3 x 2) + 4 apples = $10"
-    rf"(?P<run>{_RUN})(?P<equals>(?:[A-Za-z]+[ \t]+){{0,4}}(?:=+|(?P<verb>is|are|equals|makes|gives)\b)(?:\$|<<[^<>\n]*>>|[ \t])*)?"
+    rf"(?P<run>{_RUN})(?P<equals>(?:[A-Za-z]+[ \t]+){{0,4}}(?:=+|(?P<verb>is|are|equals|makes|gives)\b)"
+    r"(?:\\?\$|<<[^<>\n]*>>|\\boxed\{|[ \t])*)?"
 )
 _OPERATOR = re.compile(r"[-+−–/*÷]")  # no size has one
 _SIDE_BEFORE = re.compile(rf"(?<==){_RUN}\Z")  # " 3 + " before the product of "27 = 3 + 4 x 6"
+_RUN_BEFORE = re.compile(rf"{_RUN}\Z")
+_OPERATOR_BEFORE = re.compile(
+    r"[\d)%](?P<space>[ \t]*)(?P<sign>[-+−/÷]|\\div(?![A-Za-z]))[ \t]*\$?[ \t]*(?P<bracket>\(*)[ \t]*\Z"
+)
+_OPERATOR_AFTER = re.compile(  # / and no other size: 2 × 4 / 2 × 6
+    r"[ \t]*(?P<bracket>\)*)(?P<space>[ \t]*)(?P<sign>[-+−÷]|/(?![ \t]*\d+[ \t]*(?:x|×|\\times))|\\div(?![A-Za-z]))[ \t]*[($]*\d"
+)
+_FRACTION = (re.compile(r"(?:\\[dt]?frac\{|\}\{)\Z"), re.compile(r"\}"))  # \frac{6 \times 9}{2}
+
+
+class Surroundings(NamedTuple):
+    """The larger expression that a product stands in, which has no value written beside it unless `stated`."""
+
+    operator: (
+        str  # beside the product, with a number or a bracket on its other side: one of + - / ÷; empty: none
+    )
+    in_brackets: bool  # the product alone is, before or behind the operator
+    spaced: bool  # the operator is
+    end: int  # of the expression
+    glued: bool  # it is a part of something else: A4 + 6 × 9
+    begins_line: bool  # with a number before the operator: 1 - 2 × 4 may be a list
+    stated: bool
+
+
+def surroundings(text: str, start: int, end: int) -> Surroundings:
+    """What the product text[start:end] stands in."""
+    ahead, after = _RUN_BEFORE.search(text[max(0, start - LONGEST) : start]), _TO_ITS_END.match(text, end)
+    assert ahead is not None
+    assert after is not None
+    first = start - len(ahead[0].lstrip())
+    left, right = _OPERATOR_BEFORE.search(ahead[0]), _OPERATOR_AFTER.match(text, end)
+    found = left or right
+    sign = "" if found is None else {"−": "-", "\\div": "÷"}.get(found["sign"], found["sign"])
+    bracketed = any(one is not None and one["bracket"] for one in (left, right))
+    if not sign and _FRACTION[0].search(text[max(0, start - 8) : start]) and _FRACTION[1].match(text, end):
+        sign, bracketed = "/", True
+    return Surroundings(
+        operator=sign,
+        in_brackets=bracketed,
+        spaced=found is not None and found["space"] != "",
+        end=max(after.end("run"), end),
+        glued=_GLUED.search(text[:first][-1:]) is not None if ahead[0].strip() else False,
+        begins_line=left is not None and text[:first].rpartition("\n")[2].strip() == "",
+        stated=after["equals"] is not None,
+    )
 
 
 def equation_holds(text: str, start: int, end: int) -> bool:
