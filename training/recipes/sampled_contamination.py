@@ -21,11 +21,11 @@ SECONDS = 0.2  # of looking, for each source
 Asked = tuple[str, int | None, Path, State]  # benchmark, problems, folder, files: equal ones ask the same
 
 
-def rows(source: Source, asked: Iterable[BenchmarkSettings], data_dir: Path) -> list[ContaminationRow]:
-    """A row for each benchmark that was looked for; none where source or benchmark cannot be looked at quickly."""
+def rows(source: Source, asked: Iterable[BenchmarkSettings], data_dir: Path) -> list[ContaminationRow] | None:
+    """A row for each benchmark but those that are large or cannot be read; None where the source is so, or the hub's."""
     state = first_examples.state_of(source, data_dir)
     if state is None:
-        return []
+        return None
     kept = []
     for one in asked:
         benchmark = BENCHMARKS[one.benchmark]
@@ -34,7 +34,7 @@ def rows(source: Source, asked: Iterable[BenchmarkSettings], data_dir: Path) -> 
     try:
         return _looked(state, tuple(kept))
     except (OSError, ValueError):
-        return []  # the plan says elsewhere what is broken
+        return None  # the plan says elsewhere what is broken
 
 
 @lru_cache(maxsize=256)
@@ -43,6 +43,8 @@ def _looked(state: SourceState, asked: tuple[Asked, ...]) -> list[ContaminationR
     examples = first_examples.drawn(state)
     for example in examples:
         looked.look("", 0, example)
+    if not examples:
+        raise ValueError("the source has no example")
     return looked.rows([identity.of_source("", state.source, state.data_dir, count_rows=False)])
 
 

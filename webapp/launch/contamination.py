@@ -42,12 +42,16 @@ def sentences(specs: Iterable[StageSpec], *, database: bool) -> list[str]:
     sampled = []
     left: dict[str, None] = {}
     for place, (source, asked) in sources.items():
-        missing = [one for one in asked if (*place, one.benchmark) not in known]
-        found = sampled_contamination.rows(source, asked, settings.MULBERRY_DATA) if missing else []
-        names = {one.benchmark for one in missing}
+        names = {one.benchmark for one in asked if (*place, one.benchmark) not in known}
+        if not names:
+            continue
+        found = sampled_contamination.rows(source, asked, settings.MULBERRY_DATA)
+        if found is None:
+            left[f"the files of {source.source} are large, on the hub or cannot be read"] = None
+            continue
         sampled += [_check("", row) for row in found if row["benchmark"] in names]
-        if names - {row["benchmark"] for row in found}:
-            left[source.source] = None
+        if unseen := sorted(names - {row["benchmark"] for row in found}):
+            left[f"the benchmark {', '.join(unseen)} is large or cannot be read"] = None
     return _said(whole, sampled, list(left), len(wanted))
 
 
@@ -70,10 +74,7 @@ def _said(
         )
     new = pairs - len(whole)
     if left:
-        said.append(
-            f"{new - len(sampled)} {of_pairs} were not looked at yet ({', '.join(left)}): the source's files are large or on the "
-            "hub, or the benchmark is large or its files cannot be read."
-        )
+        said.append(f"{new - len(sampled)} {of_pairs} were not looked at yet: {'; '.join(left)}.")
     if new:
         said.append(
             f"Each stage looks at every text that it draws while it prepares its data, for {CONTAMINATION_SECONDS:g} s at most, "

@@ -9,7 +9,7 @@ import pytest
 from tests import factories
 from training.data import first_examples, identity
 from training.process.journal import Journal
-from training.recipes import recipe as recipes
+from training.recipes import recipe as recipes, sampled_contamination
 from training.settings.shared import BenchmarkSettings
 from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
@@ -219,15 +219,23 @@ def test_the_first_plan_names_a_problem_in_the_data(planted, client, capsys) -> 
 
 
 def test_a_plan_says_what_it_could_not_look_at(planted, monkeypatch) -> None:
-    specs = recipes.resolve(recipes.build(recipes.read("gsm8k_tiny")))
-    (planted / "gsm8k" / "test.jsonl").unlink()
-    left = "1 of 1 pairs of a source and a benchmark were not looked at yet (gsm8k): "
-    assert plans.sentences(specs, database=True)[0].startswith(left)
-    (planted / "gsm8k" / "train.jsonl").write_text("{")
-    assert plans.sentences(specs, database=True)[0].startswith(left)
+    def said() -> str:
+        return plans.sentences(recipes.resolve(recipes.build(recipes.read("gsm8k_tiny"))), database=True)[-2]
+
+    left = "1 of 1 pairs of a source and a benchmark were not looked at yet: "
+    files = f"{left}the files of gsm8k are large, on the hub or cannot be read."
     monkeypatch.setattr(first_examples, "LARGEST", 0)
-    assert plans.sentences(specs, database=True)[0].startswith(left)
+    assert said() == files
+    monkeypatch.undo()
+    monkeypatch.setattr(sampled_contamination, "MOST_PROBLEMS", 4)
+    assert said() == f"{left}the benchmark gsm8k is large or cannot be read."
+    monkeypatch.undo()
+    (planted / "gsm8k" / "test.jsonl").unlink()
+    assert said() == f"{left}the benchmark gsm8k is large or cannot be read."
+    (planted / "gsm8k" / "train.jsonl").write_text("{")
+    assert said() == files
     (planted / "gsm8k" / "train.jsonl").unlink()
+    specs = recipes.resolve(recipes.build(recipes.read("gsm8k_tiny")))
     assert plans.sentences(specs, database=True) == []
 
 
