@@ -34,6 +34,7 @@ _AMOUNT_BEFORE = re.compile(  # total = 6 x 9; but product size = 6 x 9
     re.IGNORECASE,
 )
 _UNKNOWN_BEFORE = re.compile(r"(?<![\w\\])[A-Za-z][ \t]*=[ \t]*\Z")  # n = 6 × 9
+_SHAPE_BEFORE = re.compile(r"(?:[x×]|\\times)[ \t]*[A-Za-z][ \t]*=[ \t]*\Z")  # H × W = 3 × 4
 _NEVER_MEASURED = re.compile(  # things that have no length and width: a book may be 6 × 9
     r"\$?[ \t]+(?:dollars|cents|euros|seconds|minutes|hours|days|weeks|months|years|people|persons|students|children|kids"
     r"|girls|boys|apples|oranges|bananas|pears|peaches|lemons|grapes|strawberries|eggs|cookies|candies|marbles|coins)\b"
@@ -77,7 +78,7 @@ def _calculates(text: str, end: int, sign: str, before: str) -> bool:
     if is_letter:
         return False
     if _UNKNOWN_BEFORE.search(before):
-        return ends
+        return ends and not _SHAPE_BEFORE.search(before)
     if _REASONS_BEFORE.search(before):
         return _SENTENCE_ENDS.match(text, end) is not None
     return _NEVER_MEASURED.match(text, end) is not None
@@ -96,4 +97,10 @@ def _beside_operator(text: str, around: Surroundings, sign: str) -> bool:
         return False  # 2x4 + 2x6 may be timber
     if around.operator in "+÷":
         return True
-    return not (is_letter or word or around.begins_line) and around.spaced  # 2 x 4 - 8 feet long, 1 - 2 × 4
+    # 60 - 6 × 9; neither 3 × 3 / 2 nor 3 × 3 - 64, which are a kernel with its stride, or its filters
+    return (
+        around.operator == "-"
+        and around.leads
+        and not is_letter
+        and _ENDS.match(text, around.end) is not None
+    )

@@ -36,29 +36,27 @@ _RUN_BEFORE = re.compile(rf"{_RUN}\Z")
 _OPERATOR_BEFORE = re.compile(
     r"[\d)%](?P<space>[ \t]*)(?P<sign>[-+−/÷]|\\div(?![A-Za-z]))[ \t]*\$?[ \t]*(?P<bracket>\(*)[ \t]*\Z"
 )
-_OPERATOR_AFTER = re.compile(  # / and no other size: 2 × 4 / 2 × 6
-    r"[ \t]*(?P<bracket>\)*)(?P<space>[ \t]*)(?P<sign>[-+−÷]|/(?![ \t]*\d+[ \t]*(?:x|×|\\times))|\\div(?![A-Za-z]))[ \t]*[($]*\d"
-)
+_OPERATOR_AFTER = re.compile(r"[ \t]*(?P<bracket>\)*)[ \t]*(?P<sign>[-+−/÷]|\\div(?![A-Za-z]))[ \t]*[($]*\d")
 _FRACTION = (re.compile(r"(?:\\[dt]?frac\{|\}\{)\Z"), re.compile(r"\}"))  # \frac{6 \times 9}{2}
 
 
 class Surroundings(NamedTuple):
     """The larger expression that a product stands in, which has no value written beside it unless `stated`."""
 
-    operator: (
-        str  # beside the product, with a number or a bracket on its other side: one of + - / ÷; empty: none
-    )
+    operator: str  # beside the product and a number or a bracket: one of + - / ÷; empty: none
     in_brackets: bool  # the product alone is, before or behind the operator
-    spaced: bool  # the operator is
     end: int  # of the expression
     glued: bool  # it is a part of something else: A4 + 6 × 9
-    begins_line: bool  # with a number before the operator: 1 - 2 × 4 may be a list
+    leads: bool  # the operator stands before it, with a space, and the expression does not begin a line, as a list's item does
     stated: bool
 
 
 def surroundings(text: str, start: int, end: int) -> Surroundings:
     """What the product text[start:end] stands in."""
-    ahead, after = _RUN_BEFORE.search(text[max(0, start - LONGEST) : start]), _TO_ITS_END.match(text, end)
+    ahead, after = (
+        _RUN_BEFORE.search(text[max(0, start - LONGEST) : start]),
+        _TO_ITS_END.match(text[: end + LONGEST], end),
+    )
     assert ahead is not None
     assert after is not None
     first = start - len(ahead[0].lstrip())
@@ -71,10 +69,9 @@ def surroundings(text: str, start: int, end: int) -> Surroundings:
     return Surroundings(
         operator=sign,
         in_brackets=bracketed,
-        spaced=found is not None and found["space"] != "",
         end=max(after.end("run"), end),
         glued=_GLUED.search(text[:first][-1:]) is not None if ahead[0].strip() else False,
-        begins_line=left is not None and text[:first].rpartition("\n")[2].strip() == "",
+        leads=left is not None and left["space"] != "" and text[:first].rpartition("\n")[2].strip() != "",
         stated=after["equals"] is not None,
     )
 

@@ -62,6 +62,13 @@ def test_a_cross_that_multiplies(text, injected):
         *("6 x 9 is 54 feet long", "Our 6x9 is 54.", "each 6 x 9 = 54 feet", "The 6 x 9 gives 54, too"),
         *("2 x 4 - 8 feet long", "1 - 2 × 4", "Model 3x4-2", "2x4 + 2x6", "4x4/2x4 trucks", "2 x 4 / 2 x 6"),
         *("3 × 4 + 2 × 6 boards", "3 x 4 + 2 x 6 timbers", "A4 + 6 × 9", "Room 3 - 4 × 5 m", "2 × 4 / 2 × 6"),
+        *(
+            "conv 3 × 3 / 2",
+            "conv 3 × 3 - 64",
+            "H × W = 3 × 4",
+            r"$m \times n = 3 \times 4$",
+            "final product of 3 x 3 x 3 sides",
+        ),
         *("size = 4 x 6", "product size = 4 x 6", "dimensions = 4 × 6", "total = 4x6", "area = 4 x 6 feet"),
         *(
             "We need 6 × 9, 5 × 7 and 4 × 6 prints.",
