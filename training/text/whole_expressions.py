@@ -55,7 +55,7 @@ def surroundings(text: str, start: int, end: int) -> Surroundings:
     """What the product text[start:end] stands in."""
     ahead, after = (
         _RUN_BEFORE.search(text[max(0, start - LONGEST) : start]),
-        _TO_ITS_END.match(text[: end + LONGEST], end),
+        _TO_ITS_END.match(text, end, end + LONGEST),
     )
     assert ahead is not None
     assert after is not None
@@ -70,15 +70,17 @@ def surroundings(text: str, start: int, end: int) -> Surroundings:
         operator=sign,
         in_brackets=bracketed,
         end=max(after.end("run"), end),
-        glued=_GLUED.search(text[:first][-1:]) is not None if ahead[0].strip() else False,
-        leads=left is not None and left["space"] != "" and text[:first].rpartition("\n")[2].strip() != "",
+        glued=_GLUED.search(text[max(0, first - 1) : first]) is not None if ahead[0].strip() else False,
+        leads=left is not None
+        and left["space"] != ""
+        and text[text.rfind("\n", 0, first) + 1 : first].strip() != "",
         stated=after["equals"] is not None,
     )
 
 
 def equation_holds(text: str, start: int, end: int) -> bool:
     """Whether the product text[start:end] is a part of a side of an equation whose two sides have one value."""
-    after = _TO_ITS_END.match(text[: end + LONGEST], end)
+    after = _TO_ITS_END.match(text, end, end + LONGEST)
     assert after is not None
     stated = after["equals"] and (
         not after["verb"] or _OPERATOR.search(after["run"])
