@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
+from training.benchmarks.contamination import Contamination
 from training.code_version import code_version
 from training.data import identity
 from training.data.identity import DataIdentity
-from training.engine.contamination import Contamination
 from training.folders import data_folder
 from training.process import checkpoints, ranks, torchrun
 from training.process.checkpoints import VerifiedCheckpoint

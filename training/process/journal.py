@@ -111,7 +111,7 @@ class ContaminationRow(TypedDict):
     exact: int  # problems that stand in a text word for word
     overlapping: int  # others that share 13 words in a row with a text, numbers masked
     taught: int  # exact ones that training is meant to hold: they count in neither number
-    found: list[FoundProblem]  # the exact ones first; not more than training.engine.contamination.LISTED
+    found: list[FoundProblem]  # the exact ones first; not more than training.benchmarks.contamination.LISTED
 
 
 LEFT_OUT = {"sample": 0}  # what a column that may be left out then means, where that is not null

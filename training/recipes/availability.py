@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 
-from training.benchmarks import BENCHMARKS
+from training.benchmarks import BENCHMARKS, Problem
 from training.data import rows
 from training.data.mixture import no_example
 from training.data.sources import SOURCES
@@ -36,7 +36,7 @@ def check_data(recipe: Recipe, data_dir: Path, specs: Sequence[StageSpec] | None
             if repr(source) in looked or source.streams() is not None:
                 continue
             looked.add(repr(source))
-            read = _read(data_dir, source.reads())
+            read = state_of(data_dir, source.reads())
             try:
                 if text := _source_problem(type(source), source.model_dump_json(), *read):
                     problems[path] = text
@@ -46,7 +46,7 @@ def check_data(recipe: Recipe, data_dir: Path, specs: Sequence[StageSpec] | None
             if (what := f"{benchmark.benchmark} {benchmark.problems}") in looked:
                 continue
             looked.add(what)
-            read = _read(data_dir, BENCHMARKS[benchmark.benchmark].reads)
+            read = state_of(data_dir, BENCHMARKS[benchmark.benchmark].reads)
             try:
                 text = _benchmark_problem(benchmark.benchmark, benchmark.problems, *read)
             except rows.UnreadableError as error:
@@ -112,7 +112,7 @@ def _source_problem(kind: type[Source], settings: str, data_dir: Path, state: St
 def _benchmark_problem(name: str, problems: int | None, data_dir: Path, state: State) -> str:
     """What is wrong with the problems that a benchmark asks; empty: nothing."""
     try:
-        BENCHMARKS[name].asked(problems, data_dir=data_dir)
+        problems_asked(name, problems, data_dir, state)
     except rows.UnreadableError:
         raise
     except ValueError as error:
@@ -120,7 +120,13 @@ def _benchmark_problem(name: str, problems: int | None, data_dir: Path, state: S
     return ""
 
 
-def _read(data_dir: Path, reads: Sequence[str]) -> tuple[Path, State]:
+@lru_cache(maxsize=8)
+def problems_asked(name: str, problems: int | None, data_dir: Path, state: State) -> list[Problem]:
+    """The problems that a benchmark asks. Raises ValueError where the files are missing, broken or empty."""
+    return BENCHMARKS[name].asked(problems, data_dir=data_dir)
+
+
+def state_of(data_dir: Path, reads: Sequence[str]) -> tuple[Path, State]:
     """The folder, and each file that is read, with its bytes and when its content or permissions changed last.
 
     What reads no file is the same in every folder.

@@ -6,22 +6,16 @@ Learnt tokens are taken to be those of the source's average example, as in the r
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
-from training.data.identity import files_of
-from training.data.sources import SOURCES, AnySource
+from training.data import first_examples
+from training.data.first_examples import SourceState
 from training.recipes.specs import StageSpec
 from training.settings.shared import Source
 from training.settings.work_estimate import percent
 from training.text import mul_tokens
 
-EXAMPLES = 100  # of each source; generated ones take some milliseconds
-LARGEST = 64 << 20  # bytes of a source's files: larger ones are not opened for an estimate
 NEAR_NONE = 1.0  # mul-tokens per 1,000 learnt ones; GSM8K's answers have about 3, drills about 80
-_SOURCE = TypeAdapter[Source](AnySource)
 
 
 @dataclass(frozen=True)
@@ -109,27 +103,21 @@ class _Counted:
 
 def _counted(source: Source, data_dir: Path) -> _Counted | None:
     """What its first examples hold; None where they cannot be looked at quickly."""
-    if source.streams() is not None:
-        return None
+    state = first_examples.state_of(source, data_dir)
     try:
-        stamps = [(file.stat().st_size, file.stat().st_mtime_ns) for file in files_of(source, data_dir)]
-        if sum(size for size, _ in stamps) > LARGEST:
-            return None
-        return _first(source.model_dump_json(), data_dir, tuple(stamps))
+        return None if state is None else _first(state)
     except (OSError, ValueError):
-        return None  # the plan says elsewhere what is missing
+        return None  # the plan says elsewhere what is broken
 
 
 @lru_cache(maxsize=256)
-def _first(written_source: str, data_dir: Path, stamps: tuple[tuple[int, int], ...]) -> _Counted | None:
-    """Count the first examples; `stamps` are there so that changed files are read again."""
-    source = _SOURCE.validate_json(written_source)
-    examples = tokens = written = replaced = 0
-    for example in islice(SOURCES[source.source](source, seed=0, data_dir=data_dir), EXAMPLES):
-        examples += 1
+def _first(state: SourceState) -> _Counted | None:
+    tokens = written = replaced = 0
+    examples = first_examples.drawn(state)
+    for example in examples:
         for turn in example.turns:
             injected = mul_tokens.inject(turn.completion, operands_stay=example.operands_stay)
             tokens += len(mul_tokens.TOKEN.findall(injected))
             found = mul_tokens.products(turn.completion, operands_stay=example.operands_stay)
             written, replaced = written + found.written, replaced + found.replaced
-    return _Counted(examples, tokens, written, replaced) if examples else None
+    return _Counted(len(examples), tokens, written, replaced) if examples else None

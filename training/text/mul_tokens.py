@@ -9,7 +9,8 @@ from collections.abc import Iterable, Iterator
 from itertools import combinations_with_replacement
 from typing import NamedTuple
 
-from training.text.whole_expressions import equation_holds, holds
+from training.text.crosses import CROSS, SIZE_AFTER, multiplies
+from training.text.whole_expressions import holds
 
 FIRST_ID_GPT2 = 50304  # GPT-2's 50,257 entries are padded up to here
 
@@ -40,18 +41,10 @@ _NOT_ONE_DIGIT = re.compile(  # 8 * 1 1/2, 3*4 ^2, 6 * 9 %, 3*4 hundred, 3 \cdot
     r"[ \t]+\d|[ \t]*(?:\^|\*\*)|[ \t]*(?:%|percent\b)|[ \t]+(?:hundred|thousand|million|billion|dozen)\b"
     r"|[ \t]*\\(?!(?:times|cdot|div)(?![A-Za-z])|[)\]\\])"
 )
-_CROSS = ("x", "×", r"\times")  # what sizes are written with, too: a 3 x 4 grid
-_ONE_THING_BEFORE = re.compile(  # each 2x4 = 8 feet
-    r"\b(?:an?|the|each|every|one|my|our|your|his|her|their)[ \t]+\Z", re.IGNORECASE
-)
-_SIZE_BEFORE = re.compile(r"\b(?:an?|this|that)[ \t]+\$?\Z", re.IGNORECASE)
-_SIZE_AFTER = re.compile(  # of what another sign writes a size: 3*3 grid, 5*7" photo
-    r"""["”″'’′]?\$?-?[ \t]*(?:grid|matri(?:x|ce)|array|table|board|photo|print|kernel|filter|image|tile|puzzle|pixel"""
-    r"|inch|feet|foot|[cm]?m)(?:e?s)?\b"
-)
+_SIZE_BEFORE = re.compile(r"\b(?:an?|this)[ \t]+\$?\Z", re.IGNORECASE)
 _RESULT = re.compile(  # "= 54", ") = $54", " apples = 54", "= $<<6*9=54>>54", " is 54"
-    r"(?P<unit>[ \t)]*(?:[ \t][A-Za-z]+){0,4}?)[ \t]*(?P<equals>=+|(?<=[ \t])(?:is|are|equals|makes|gives)\b)[ \t]*"
-    r"(?P<marks>(?:\$|<<[^<>\n]*>>|[ \t])*)(?P<number>-?(?:\d(?:[\d,]*\d)?)?(?:\.\d+)?)(?P<sign>[-+−(√\\]?)"
+    r"(?P<unit>\$?[ \t)]*(?:[ \t][A-Za-z]+){0,6}?)[ \t]*(?P<equals>=+|(?<=[ \t])(?:is|are|equals|makes|gives)\b)[ \t]*"
+    r"(?P<marks>(?:\\?\$|<<[^<>\n]*>>|\\boxed\{|[ \t])*)(?P<number>-?(?:\d(?:[\d,]*\d)?)?(?:\.\d+)?)(?P<sign>[-+−(√\\]?)"
 )
 _GOES_ON = re.compile(  # after the result's digits: more of the number, or an expression
     rf"[\w%(^{{]|[.,]\d|[ \t]+\d|[ \t]*(?:[-+−=]|{_SIGN})[ \t]*[($]*[\d.]|[ \t]+x[ \t]"
@@ -61,7 +54,7 @@ _GOES_ON = re.compile(  # after the result's digits: more of the number, or an e
 _OPERATOR_BEFORE = re.compile(rf"(?:[-+−]|{_SIGN}|[\w)](?=\())[ \t]*[($ \t]*\Z")
 _BULLET_BEFORE = re.compile(r"(?:^|\n)[ \t]*[-*+−][ \t]+\Z")
 _EXPRESSION_AFTER = re.compile(
-    r"[ \t)]*(?:[-+−*×·⋅/÷^=(]|\\(?:times|cdot|div)(?![A-Za-z])|x(?![A-Za-z])|(?:is|are|equals|makes|gives)\b|(?:[A-Za-z]+[ \t]+){1,4}=)"
+    r"[ \t)]*(?:[-+−*×·⋅/÷^=(]|\\(?:times|cdot|div)(?![A-Za-z])|x(?![A-Za-z])|(?:is|are|equals|makes|gives)\b|(?:[A-Za-z]+[ \t]+){1,6}=)"
 )
 _OPERANDS_BEFORE = re.compile(rf"(?<![\w.])([1-9]){_TIMES}([1-9])[ \t]*=[ \t]*\Z")
 _MARK = re.compile(r"<<[^<>\n]*>>")  # a calculator's
@@ -82,8 +75,8 @@ def inject(text: str, *, operands_stay: bool = False) -> str:
     `6*9`, `6·9`, `6 \cdot 9`, alone or with `= 54`, and `6 × 9 = 54`, `6 x 9 = 54` become <MUL_6_9_54>. A product stays when
     its written result, or that of the sum it ends, is wrong or cannot be judged, when an operand is not a lone digit,
     and when it is no operand of its own (`2/6*9`). With `x`, `×` and `\times`, which sizes are written with (`a 4x6 photo`),
-    it stays unless an equation that holds shows that somebody multiplies: `6 x 9 = 54`, `2 x 3 + 4 = 10`, or the text is
-    nothing else: `6 x 9`. A result that is more than a bare number (`= $54`) is left standing behind the token.
+    it stays unless something shows that somebody multiplies: a right result, an operator beside it (`4 + 6 x 9`), words
+    (`So we need 6 × 9.`), or that the text is nothing else. A result that is more than a bare number (`= $54`) is left standing behind the token.
     With operands_stay only the bare results are replaced: `7 × 8 = 56` becomes `7 × 8 = <MUL_7_8_56>`.
     """
     pieces, done = [], 0
@@ -170,18 +163,14 @@ def _found(text: str) -> Iterator[tuple[re.Match[str], int | None]]:
 
 def _is_product(text: str, product: re.Match[str], before: str, result: re.Match[str] | None) -> bool:
     """Whether it multiplies, and does not measure something: a 4x4 truck, 2 x 4 boards."""
-    if product[2].strip() in _CROSS:
-        if _ONE_THING_BEFORE.search(before):
-            return False
-        summed = _OPERATOR_BEFORE.search(before) and not _BULLET_BEFORE.search(before)
-        if result is not None and result["number"] and (summed or result["equals"][0] in "=e"):
-            return True  # not so "2 x 4 is 8 feet long", which measures
-        return text == product[0] or equation_holds(text, product.start(), product.end())
+    if product[2].strip() in CROSS:
+        summed = _OPERATOR_BEFORE.search(before) is not None and not _BULLET_BEFORE.search(before)
+        return multiplies(text, product, result, before, summed=summed)
     if result is not None or "\\" in product[2]:
         return True
     if product[2] == "·" and re.match(r"[ \t]+[A-Za-z]", text[product.end() : product.end() + _WINDOW]):
         return False
-    return not (_SIZE_BEFORE.search(before) or _SIZE_AFTER.match(text, product.end()))
+    return not (_SIZE_BEFORE.search(before) or SIZE_AFTER.match(text, product.end()))
 
 
 def _end_of_replaced(
@@ -202,9 +191,15 @@ def _end_of_replaced(
         return None if result["sign"] else end
     if _OPERATOR_BEFORE.search(before) and not listed:  # 4 + 6*9 = 58: the result is the sum's
         brackets = re.sub(r"[^)]", "", result["unit"])
-        return end if holds(text[:end] + brackets, text[result.end("marks") :]) else None
+        stated = text[result.end("marks") :]
+        if "{" in result["marks"]:
+            stated = stated.replace("}", "", 1)
+        return end if holds(text[:end] + brackets, stated) else None
     right = _is_number(result["number"], int(product[1]) * int(product[3]))
-    if not right or _GOES_ON.match(text, result.end("number")):
+    behind = result.end("number")
+    if "{" in result["marks"]:
+        behind += text.startswith("}", behind)  # of \\boxed{54}
+    if not right or _GOES_ON.match(text, behind):
         return None
     bare = result["equals"] == "=" and not result["unit"].strip() and not result["marks"].strip()
     bare = bare and result["number"] == str(int(product[1]) * int(product[3]))

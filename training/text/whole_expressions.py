@@ -4,6 +4,7 @@ r"""Whether a larger expression that a product is an operand of has the value th
 """
 
 import re
+from typing import NamedTuple
 
 from training.programs.safe_python import Refused, calculate
 
@@ -26,15 +27,60 @@ _RUN = (  # of an expression, as it is written
     r"(?:[-+−–*×·⋅/÷()%$\d \t]|(?<=\d),(?=\d{3}(?!\d))|\.(?=\d)|\\(?:times|cdot|div)(?![A-Za-z])|(?<=[\d) ])x(?=[\d( ]))*"
 )
 _TO_ITS_END = re.compile(  # " + 4 apples = $" behind the product of "(3 x 2) + 4 apples = $10"
-    rf"(?P<run>{_RUN})(?P<equals>(?:[A-Za-z]+[ \t]+){{0,4}}(?:=+|(?P<verb>is|are|equals|makes|gives)\b)(?:\$|<<[^<>\n]*>>|[ \t])*)?"
+    rf"(?P<run>{_RUN})(?P<equals>(?:[A-Za-z]+[ \t]+){{0,4}}(?:=+|(?P<verb>is|are|equals|makes|gives)\b)"
+    r"(?:\\?\$|<<[^<>\n]*>>|\\boxed\{|[ \t])*)?"
 )
 _OPERATOR = re.compile(r"[-+−–/*÷]")  # no size has one
 _SIDE_BEFORE = re.compile(rf"(?<==){_RUN}\Z")  # " 3 + " before the product of "27 = 3 + 4 x 6"
+_RUN_BEFORE = re.compile(rf"{_RUN}\Z")
+_OPERATOR_BEFORE = re.compile(
+    r"[\d)%](?P<space>[ \t]*)(?P<sign>[-+−/÷]|\\div(?![A-Za-z]))[ \t]*\$?[ \t]*(?P<bracket>\(*)[ \t]*\Z"
+)
+_OPERATOR_AFTER = re.compile(r"[ \t]*(?P<bracket>\)*)[ \t]*(?P<sign>[-+−/÷]|\\div(?![A-Za-z]))[ \t]*[($]*\d")
+_FRACTION = (re.compile(r"(?:\\[dt]?frac\{|\}\{)\Z"), re.compile(r"\}"))  # \frac{6 \times 9}{2}
+
+
+class Surroundings(NamedTuple):
+    """The larger expression that a product stands in, which has no value written beside it unless `stated`."""
+
+    operator: str  # beside the product and a number or a bracket: one of + - / ÷; empty: none
+    in_brackets: bool  # the product alone is, before or behind the operator
+    end: int  # of the expression
+    glued: bool  # it is a part of something else: A4 + 6 × 9
+    leads: bool  # the operator stands before it, with a space, and the expression does not begin a line, as a list's item does
+    stated: bool
+
+
+def surroundings(text: str, start: int, end: int) -> Surroundings:
+    """What the product text[start:end] stands in."""
+    ahead, after = (
+        _RUN_BEFORE.search(text[max(0, start - LONGEST) : start]),
+        _TO_ITS_END.match(text, end, end + LONGEST),
+    )
+    assert ahead is not None
+    assert after is not None
+    first = start - len(ahead[0].lstrip())
+    left, right = _OPERATOR_BEFORE.search(ahead[0]), _OPERATOR_AFTER.match(text, end)
+    found = left or right
+    sign = "" if found is None else {"−": "-", "\\div": "÷"}.get(found["sign"], found["sign"])
+    bracketed = any(one is not None and one["bracket"] for one in (left, right))
+    if not sign and _FRACTION[0].search(text[max(0, start - 8) : start]) and _FRACTION[1].match(text, end):
+        sign, bracketed = "/", True
+    return Surroundings(
+        operator=sign,
+        in_brackets=bracketed,
+        end=max(after.end("run"), end),
+        glued=_GLUED.search(text[max(0, first - 1) : first]) is not None if ahead[0].strip() else False,
+        leads=left is not None
+        and left["space"] != ""
+        and text[text.rfind("\n", 0, first) + 1 : first].strip() != "",
+        stated=after["equals"] is not None,
+    )
 
 
 def equation_holds(text: str, start: int, end: int) -> bool:
     """Whether the product text[start:end] is a part of a side of an equation whose two sides have one value."""
-    after = _TO_ITS_END.match(text[: end + LONGEST], end)
+    after = _TO_ITS_END.match(text, end, end + LONGEST)
     assert after is not None
     stated = after["equals"] and (
         not after["verb"] or _OPERATOR.search(after["run"])

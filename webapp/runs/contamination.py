@@ -52,10 +52,15 @@ class ContaminationCheck:
     @property
     def text(self) -> str:
         """One line: '0 of 1,319 problems of gsm8k word for word, 7 by 13 words in a row, in 7,473 texts'."""
+        return f"{self.counts}, in {self.looked}"
+
+    @property
+    def counts(self) -> str:
+        """How many problems, without the texts."""
         meant = f" ({self.taught:,} more are meant to be taught)" if self.taught else ""
         return (
             f"{self.exact:,} of {self.problems:,} problems of {self.benchmark} word for word{meant}, "
-            f"{self.overlapping:,} by 13 words in a row, in {self.looked}"
+            f"{self.overlapping:,} by 13 words in a row"
         )
 
 

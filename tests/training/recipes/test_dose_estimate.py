@@ -5,7 +5,7 @@ from itertools import islice
 
 import pytest
 
-from training.data import mixture
+from training.data import first_examples, mixture
 from training.data.sources.gsm8k import Gsm8kSource
 from training.recipes import dose_estimate, recipe as recipes
 from training.text.mul_tokens import TOKEN
@@ -56,5 +56,5 @@ def test_what_is_not_there_or_large_is_not_looked_at(tmp_path, data_dir, monkeyp
     assert estimated(tmp_path, name="gsm8k_tiny")["gsm8k_sft"].sentence == (
         "gsm8k_sft (mul_tokens): not estimated; not looked at: gsm8k"
     )
-    monkeypatch.setattr(dose_estimate, "LARGEST", 1_000)
+    monkeypatch.setattr(first_examples, "LARGEST", 1_000)
     assert estimated(data_dir, name="gsm8k_tiny")["gsm8k_sft"].per_thousand is None

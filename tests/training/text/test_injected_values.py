@@ -9,6 +9,7 @@ from operator import add, mul, sub, truediv
 import pytest
 from hypothesis import given, strategies as st
 
+from tests.training.text import injection_1
 from training.data.sources.gsm8k import MARKS, read
 from training.text.mul_tokens import TOKEN, as_results, expand, inject
 
@@ -41,6 +42,30 @@ def test_every_gsm8k_training_answer_says_the_same(data_dir, calculator_marks):
     assert tokens > 0.2 * len(
         problems
     )  # in all 1,673 products are followed by "=" at once, nearly all of them right
+
+
+@pytest.mark.parametrize(
+    ("calculator_marks", "counted"), [("strip", (2146, 2165, 21)), ("keep", (4969, 5013, 46))]
+)
+def test_version_2_differs_from_version_1_in_ends_of_sums_and_sizes_alone(
+    whole_data, calculator_marks, counted
+):
+    """Every answer of GSM8K, line by line; `counted`: tokens of version 1, of version 2, and those of ends of sums."""
+    before = after = more = 0
+    fewer = []
+    for _, answer in [*read("train", data_dir=whole_data), *read("test", data_dir=whole_data)]:
+        for line in answer.split("\n"):
+            text = MARKS.sub("", line) if calculator_marks == "strip" else line
+            old, new = injection_1.inject(text), inject(text)
+            tokens = [len(TOKEN.findall(one)) for one in (old, new)]
+            before, after = before + tokens[0], after + tokens[1]
+            if tokens[1] > tokens[0]:
+                more += tokens[1] - tokens[0]
+                assert re.search(r"[-+*][ (]*<MUL_\d_\d_\d+>[ )]*([a-z]+ )?=", new), new
+            elif old != new:
+                fewer.append(re.search(r"\d x \d\S*", new)[0])
+    assert (before, after, more) == counted
+    assert fewer == ["2 x 4's", "2 x 8's"], "boards, which are cut"
 
 
 def test_formulas_keep_their_value_and_no_product_is_passed_over(data_dir):

@@ -1,14 +1,15 @@
 """Problems of benchmarks in what was learnt: from the journal to plan, finding, report and provenance."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from tests import factories
-from training.data import identity
+from training.data import first_examples, identity
 from training.process.journal import Journal
-from training.recipes import recipe as recipes
+from training.recipes import recipe as recipes, sampled_contamination
 from training.settings.shared import BenchmarkSettings
 from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
@@ -17,6 +18,7 @@ from webapp.reports.report import build, report
 from webapp.runs import contamination
 from webapp.runs.models import State
 from webapp.runs.origin import origin
+from workers.cli.main import main
 from workers.ingest import Ingest
 
 pytestmark = pytest.mark.django_db
@@ -163,7 +165,11 @@ def test_a_plan_tells_what_earlier_runs_found_in_the_same_sources(tmp_path, data
     specs = recipes.resolve(recipe)
     assert {one.benchmark for one in specs[0].checked} >= {"gsm8k"}
     before = plans.sentences(specs, database=True)
-    assert len(before) == 1 and "were not looked at yet" in before[0]
+    assert before == [
+        "1 of 1 pairs of a source and a benchmark: nothing was found in the first 100 examples of the source, which this plan "
+        "looked at.",
+        "Each stage looks at every text that it draws while it prepares its data, for 60 s at most, and says what it found.",
+    ]
     source = next(
         source
         for spec in specs
@@ -175,7 +181,62 @@ def test_a_plan_tells_what_earlier_runs_found_in_the_same_sources(tmp_path, data
     recorded(tmp_path, row(sha256=content, benchmark="gsm8k"))
     after = plans.sentences(specs, database=True)
     assert "problems of gsm8k word for word, 2 by 13 words in a row, in 7,473 texts" in after[0]
+    assert len(after) == 1, "what a run found of all texts goes before what a plan finds in the first"
     assert plans.sentences(specs, database=False) == before
+
+
+@pytest.fixture
+def planted(tmp_path, settings):
+    """GSM8K of five problems, one of which trains as the benchmark asks it, and one with other numbers."""
+    text = "{} has {} boxes with {} red {} in each of them. How many {} does {} have?"
+    things = {"Anna": "apples", "Bo": "balls", "Cid": "cherries", "Dee": "dice", "Eve": "eggs"}
+    asked = [text.format(name, 12, 7, thing, thing, name) for name, thing in things.items()]
+    learnt = [asked[0], asked[1].replace("12", "31"), "How old is Anna?", "Who is Bo?", "Where is Cid?"]
+    (tmp_path / "gsm8k").mkdir()
+    for split, questions in (("train", learnt), ("test", asked)):
+        rows = [json.dumps({"question": one, "answer": "12*7=84\n#### 84"}) for one in questions]
+        (tmp_path / "gsm8k" / f"{split}.jsonl").write_text("\n".join(rows))
+    settings.MULBERRY_DATA = tmp_path
+    return tmp_path
+
+
+PLANTED = (
+    "gsm8k: 1 of 5 problems of gsm8k word for word, 1 by 13 words in a row, in the first 5 examples, which this plan looked at: "
+    "test-0000, test-0001."
+)
+
+
+def test_the_first_plan_names_a_problem_in_the_data(planted, client, capsys) -> None:
+    client.force_login(factories.make_user("ada"))
+    assert main(["launch", "gsm8k_tiny", "--dry-run"]) == 0
+    assert PLANTED in capsys.readouterr().out
+    assert PLANTED in client.get("/experiments/new/gsm8k_tiny/").content.decode()
+    assert PLANTED in client.post("/experiments/new/gsm8k_tiny/panel/", {}).content.decode()
+    file = planted / "gsm8k" / "train.jsonl"
+    file.write_text(file.read_text().partition("\n")[2])  # a changed file is looked at again
+    assert main(["launch", "gsm8k_tiny", "--dry-run"]) == 0
+    assert "gsm8k: 0 of 5 problems of gsm8k word for word, 1 by 13 words in a row" in capsys.readouterr().out
+
+
+def test_a_plan_says_what_it_could_not_look_at(planted, monkeypatch) -> None:
+    def said() -> str:
+        return plans.sentences(recipes.resolve(recipes.build(recipes.read("gsm8k_tiny"))), database=True)[-2]
+
+    left = "1 of 1 pairs of a source and a benchmark were not looked at yet: "
+    files = f"{left}the files of gsm8k are large, on the hub or cannot be read."
+    monkeypatch.setattr(first_examples, "LARGEST", 0)
+    assert said() == files
+    monkeypatch.undo()
+    monkeypatch.setattr(sampled_contamination, "MOST_PROBLEMS", 4)
+    assert said() == f"{left}the benchmark gsm8k is large or cannot be read."
+    monkeypatch.undo()
+    (planted / "gsm8k" / "test.jsonl").unlink()
+    assert said() == f"{left}the benchmark gsm8k is large or cannot be read."
+    (planted / "gsm8k" / "train.jsonl").write_text("{")
+    assert said() == files
+    (planted / "gsm8k" / "train.jsonl").unlink()
+    specs = recipes.resolve(recipes.build(recipes.read("gsm8k_tiny")))
+    assert plans.sentences(specs, database=True) == []
 
 
 def test_a_plan_looks_at_what_each_condition_learns(tmp_path, data_dir) -> None:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.training.conftest import DRILLS, Stage, Stages
-from training.benchmarks import BENCHMARKS, Problem
+from training.benchmarks import BENCHMARKS, Problem, contamination
+from training.benchmarks.contamination import Contamination, SoughtProblems, masked_grams
 from training.data import mixture
 from training.data.example import Example, prompt_for
 from training.data.sources.decompositions import DecompositionsSource
@@ -13,8 +14,6 @@ from training.data.sources.drills import DrillsSource
 from training.data.sources.gsm8k import Gsm8kSource
 from training.data.sources.statements import StatementsSource
 from training.data.sources.word_problems import WordProblemsSource
-from training.engine import contamination
-from training.engine.contamination import Contamination, SoughtProblems, masked_grams
 from training.settings.shared import BenchmarkSettings, Source
 
 LONG = "Anna has 12 boxes with 7 red apples in each of them. How many apples does Anna have?"
