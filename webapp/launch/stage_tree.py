@@ -26,8 +26,7 @@ class Node:
     @property
     def learning_rate(self) -> str:
         """As a person writes it; empty where nothing is learnt."""
-        learns = isinstance(self.stage, TrainingStageSettings)
-        return f"{self.stage.optimizer.learning_rate:g}" if learns else ""  # type: ignore[attr-defined]
+        return self.stage.peak_rates_text() if isinstance(self.stage, TrainingStageSettings) else ""
 
 
 def tree(recipe: Recipe) -> list[Node]:

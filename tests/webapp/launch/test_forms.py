@@ -105,8 +105,14 @@ def test_a_size_is_chosen_and_what_was_changed_stays() -> None:
     assert every["scale"].choices == [
         ("full", "full: Phase 6: GRPO 20× (2,000 prompts × 40 rollouts, shaped rewards)"),
         ("1x", "1x: Phase 6: GRPO 1× (1,000 prompts × 4 rollouts, rewarded for the right answer)"),
-        ("from_published", "from_published"),
-        ("tiny", "tiny"),
+        (
+            "from_published",
+            "from_published: Phase 6: GRPO 20× (2,000 prompts × 40 rollouts, shaped rewards) from the published checkpoints",
+        ),
+        (
+            "tiny",
+            "tiny: Phase 6 with a toy model: pre-training, instruction tuning, curriculum, GRPO with shaped rewards",
+        ),
     ]
     values = {path: one.value for path, one in every.items()}
     values |= {"scale": "tiny", "stages.grpo.temperature": "0.9", "seeds": "3"}
