@@ -140,7 +140,7 @@ def check_setup(head: str, sections: dict[str, str], experiment: str, recipe: Re
             assert f"  - {label}: " in body
     for label in ("Sampling", "Loss", "Rewards and weights", "Rollouts compared"):
         assert f"  - {label}: " in described["grpo"]
-    assert "in each step falling linearly to 0" in described["curriculum"]
+    assert "(gsm8k), each falling " in described["curriculum"]
 
 
 def check_dynamics(section: str, conditions: list[str], recipe: Recipe) -> None:

@@ -20,7 +20,7 @@ def _optimizer(stage: StageSettings) -> str | None:
     betas = ", ".join(f"{beta:g}" for beta in found.betas)
     return (
         f"AdamW, peak learning rate{'s' if several else ''} {stage.peak_rates_text()}, "
-        f"{'in each step ' if several else ''}{_schedule(found)}{' of its own' if several else ''}, "
+        f"{'each ' if several else ''}{_schedule(found)}{' of its own' if several else ''}, "
         f"betas {betas}, weight decay {found.weight_decay:g}, gradient clipped at {found.clip:g}"
     )
 

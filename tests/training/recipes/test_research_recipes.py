@@ -83,6 +83,18 @@ def test_a_smaller_phase_6_neither_asks_nor_predicts_what_the_full_one_does(scal
         assert getattr(smaller, words) != getattr(full, words)
 
 
+@pytest.mark.parametrize("name", PROGRAMME)
+def test_the_words_of_a_tiny_one_hold_at_its_size(name: str) -> None:
+    recipe = build(read(name), [("scale", "tiny")])
+    words = f"{recipe.title} {recipe.question} {recipe.prediction}"
+    of_the_full_one = re.findall(
+        r"\d+M\b|\d,\d{3}|\d %|billion|a million|As published|As in the report", words
+    )
+    assert not of_the_full_one
+    assert not recipe.expected_accuracy
+    assert "GSM8K" not in recipe.question or recipe.primary.benchmark == "gsm8k"
+
+
 def test_words_are_no_part_of_what_a_run_is() -> None:
     tiny = build(read("phase6_grpo_20x"), [("scale", "tiny")])
     words = {"title": "Another", "question": "Another?", "prediction": "None", "expected_accuracy": [0.5]}

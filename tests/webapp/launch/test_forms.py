@@ -6,7 +6,9 @@ import pytest
 from django.http import QueryDict
 
 from training.recipes import recipe as recipes
+from webapp.launch import fields
 from webapp.launch.forms import RecipeForm
+from webapp.launch.stage_tree import Node
 
 NAMES = recipes.names()
 
@@ -206,3 +208,15 @@ def test_each_grpo_setting_explains_itself() -> None:
     assert groups["stages.grpo.entropy"].help == "Which tokens count, and what is done against collapse"
     assert groups["stages.grpo.rewards.correct"].help.startswith("1 when the final number is right")
     assert (fields["sampling.top_k"].value, fields["reference.sync_every"].optional) == ("0", True)
+
+
+def test_a_curriculum_shows_its_steps_own_rates() -> None:
+    """The optimizer's, which they replace, stood there."""
+    recipe = recipes.build(
+        recipes.shipped("phase6_grpo_20x"), [("stages.curriculum.optimizer.learning_rate", 0.1)]
+    )
+    (curriculum,) = [one for one in recipe.stages if one.name == "curriculum"]
+    rates = "5e-05 (drills), 3e-05 (word_problems), 2e-05 (gsm8k)"
+    assert fields.digest(curriculum).endswith(f" · learning rate {rates}")
+    assert Node(curriculum).learning_rate == "2e-05 to 5e-05"
+    assert Node(recipe.stages[-1]).learning_rate == "5e-07"

@@ -162,7 +162,7 @@ def test_each_step_of_a_curriculum_has_its_own_rate_and_epochs() -> None:
     text = report(launched(recipes.build(recipes.shipped("phase6_grpo_20x")))).replace("\\_", "_")
     rates = "5e-05 (drills), 3e-05 (word_problems), 2e-05 (gsm8k)"
     assert lines_of(text, "curriculum")["Optimizer"] == (
-        f"AdamW, peak learning rates {rates}, in each step falling linearly to 0 after 10 warm-up steps of its own, "
+        f"AdamW, peak learning rates {rates}, each falling linearly to 0 after 10 warm-up steps of its own, "
         "betas 0.9, 0.999, weight decay 0, gradient clipped at 1"
     )
     (line,) = [line for line in text.splitlines() if line.startswith("| curriculum | curriculum |")]
@@ -177,6 +177,15 @@ def test_the_setup_names_what_a_reader_needs_to_repeat_it() -> None:
     assert pretrain["Data"] == "fineweb_edu 100 % (streamed from HuggingFaceFW/fineweb-edu, sample-10BT)"
     assert "falling by a cosine to a tenth of it after 715 warm-up steps" in pretrain["Optimizer"]
     assert text.index("| Stage | Kind | After |") < text.index("- Stage pretrain"), "the overview comes first"
+
+
+@pytest.mark.parametrize(
+    ("path", "origin"), [("tulu", "allenai/tulu-3-sft-mixture"), ("mine/chats", "from mine/chats")]
+)
+def test_a_corpus_in_files_is_named_by_the_hub_only_where_it_usually_lies(path: str, origin: str) -> None:
+    changes = [("stages.tulu.data.tulu.hub", None), ("stages.tulu.data.tulu.path", path)]
+    text = report(launched(recipes.build(recipes.shipped("phase6_grpo_20x"), changes)))
+    assert lines_of(text, "tulu")["Data"] == f"tulu 100 % ({origin})"
 
 
 def test_parameters_are_told_by_condition_where_they_differ() -> None:
