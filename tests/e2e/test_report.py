@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import factories, histories
+from training.recipes import recipe as recipes
 from webapp.experiments.models import Experiment
 from webapp.files.formats import FORMATS
 from webapp.pages.templatetags.downloads import FORMATS as MENUS
@@ -57,6 +58,17 @@ def test_the_report_prints_without_the_frame(page: Page, address: str, tmp_path:
     assert widest <= 718
     printed = page.pdf(format="A4", margin=dict.fromkeys(("top", "bottom", "left", "right"), "1cm"))  # type: ignore[arg-type]
     assert printed.startswith(b"%PDF") and len(printed) > 20_000
+
+
+def test_folded_settings_are_printed(page: Page, address: str) -> None:
+    experiment = history()
+    experiment.recipe = recipes.build(recipes.shipped("demo")).model_dump(mode="json")
+    experiment.save()
+    page.goto(f"{address}/experiments/demo-1/report/")
+    settings = page.locator("section > details table")
+    assert not settings.evaluate("one => one.checkVisibility()")
+    page.emulate_media(media="print")
+    assert settings.evaluate("one => one.checkVisibility()")
 
 
 def parsed(path: Path, format: str) -> int:

@@ -76,7 +76,7 @@ class PlannedQuestion(Settings):
             case "gain":
                 return f"{where}, what {stage} changes in {condition}"
             case "interaction":
-                return f"{where}, how much more {stage} changes in {condition} than in the baseline"
+                return f"{where}, what {stage} changes in {condition} minus what it changes in the baseline"
             case "equivalence":
                 return f"{where} after {stage}, {condition} within ± {self.margin:g} of the baseline"
         return f"{where} after {stage}, {condition} minus the baseline"

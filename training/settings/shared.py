@@ -350,3 +350,13 @@ class TrainingStageSettings(StageSettings):
     save_every: int = Field(50, ge=1, description="Steps between checkpoints that a resume can start from")
     log_every: int = Field(5, ge=1, description="Steps between metric records")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of the forward pass")
+
+    def peak_rates(self) -> Mapping[str, float]:
+        """The peak learning rate of each part that has a schedule of its own; one without a name: of the whole stage."""
+        return {"": self.optimizer.learning_rate}
+
+    def peak_rates_text(self) -> str:
+        """In words: 5e-05; of parts 5e-05 (drills), 2e-05 (gsm8k)."""
+        return ", ".join(
+            f"{rate:g} ({part})" if part else f"{rate:g}" for part, rate in self.peak_rates().items()
+        )

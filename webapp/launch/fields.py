@@ -203,7 +203,7 @@ def digest(stage: StageSettings) -> str:
     if steps := stage.planned_steps():
         parts.append(f"{steps:,} steps")
     if isinstance(stage, TrainingStageSettings):
-        parts.append(f"learning rate {stage.optimizer.learning_rate:g}")
+        parts.append(f"learning rate {stage.peak_rates_text()}")
     return " · ".join(parts)
 
 

@@ -25,9 +25,11 @@ class Node:
 
     @property
     def learning_rate(self) -> str:
-        """As a person writes it; empty where nothing is learnt."""
-        learns = isinstance(self.stage, TrainingStageSettings)
-        return f"{self.stage.optimizer.learning_rate:g}" if learns else ""  # type: ignore[attr-defined]
+        """As a person writes it, the range of several; empty where nothing is learnt."""
+        if not isinstance(self.stage, TrainingStageSettings):
+            return ""
+        rates = sorted(set(self.stage.peak_rates().values()))
+        return " to ".join(f"{rate:g}" for rate in dict.fromkeys((rates[0], rates[-1])))
 
 
 def tree(recipe: Recipe) -> list[Node]:

@@ -1,10 +1,12 @@
 """The dynamics of GRPO runs as a table: a row a metric and run, for pages, the report and files."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from webapp.charts.kinds import of_metric
 from webapp.diagnosis import readings
 from webapp.diagnosis.dynamics import SLOPE_STEPS, MetricTrend, place
-from webapp.diagnosis.finding import figure
+from webapp.diagnosis.finding import figure, share
 from webapp.experiments.models import Experiment
 from webapp.files.table import Column, Sheet, View
 from webapp.runs.code_versions import Versions
@@ -22,13 +24,36 @@ METRIC = Column("", "text", "Metric", str, "row.measure.title", link="#chart-{0.
 CONDITION = Column("condition", "text", "Condition", value="run.condition.name")
 STAGE = Column("stage", "text", "Stage", value="run.stage.name")
 SEED = Column("seed", "integer", "Seed", value="run.seed", left=True)
-START = Column("start", "number", "Start", figure, "row.trend.start")
-END = Column("end", "number", "End", figure, "row.trend.end")
+
+
+def _is_share(row: MetricTrend) -> bool:
+    return of_metric(row.measure.name).percent
+
+
+def _level(value: float, row: MetricTrend) -> str:
+    """A share as a percentage, as the rest of the report has it; another value as it is."""
+    return share(value) if _is_share(row) else figure(value)
+
+
+def _change(values: Sequence[float], row: MetricTrend) -> str:
+    """One value or both ends of an interval; of a share in percentage points."""
+    factor, unit = (100, " points") if _is_share(row) else (1, "")
+    return " to ".join(figure(factor * value) for value in values) + unit
+
+
+def _slope(one: RunTrend) -> str | None:
+    return None if one.row.slope is None else _change([one.row.slope], one.row)
+
+
+def _interval(one: RunTrend) -> str | None:
+    return None if one.row.interval is None else _change(one.row.interval, one.row)
+
+
 COURSE = (
-    START,
-    END,
-    Column("", "number", f"Slope per {SLOPE_STEPS} steps", figure, "row.slope"),
-    Column("", "number", "95 % interval", lambda ends: " to ".join(map(figure, ends)), "row.interval"),
+    Column("", "number", "Start", value=lambda one: _level(one.row.trend.start, one.row)),
+    Column("", "number", "End", value=lambda one: _level(one.row.trend.end, one.row)),
+    Column("", "number", f"Slope per {SLOPE_STEPS} steps", value=_slope),
+    Column("", "number", "95 % interval", value=_interval),
     Column("", "text", "Trend", value="row.trend_text", css="trend"),
 )
 TO_READ = (METRIC, CONDITION, STAGE, SEED, *COURSE)
@@ -41,8 +66,8 @@ OF_RUN = (
     Column("points", "integer", value="row.trend.points"),
     Column("first_step", "integer", value="row.trend.first_step"),
     Column("last_step", "integer", value="row.trend.last_step"),
-    START,
-    END,
+    Column("start", "number", value="row.trend.start"),
+    Column("end", "number", value="row.trend.end"),
     Column("slope_per_step", "number", value="row.trend.line.slope"),
     Column("slope_low", "number", value="row.trend.line.interval.low"),
     Column("slope_high", "number", value="row.trend.line.interval.high"),

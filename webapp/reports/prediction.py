@@ -60,7 +60,11 @@ def prediction(table: StageTable) -> Section:
         section.paragraphs.append(f"Predicted at launch: {experiment.prediction}")
     if not section.paragraphs and not lines:
         return section
-    asked = [one.headline for one in verdict_sentences(table) if one.role == "primary"]
+    asked = [
+        " ".join(filter(None, (one.headline, one.numbers)))
+        for one in verdict_sentences(table)
+        if one.role == "primary"
+    ]
     if asked:
         section.paragraphs.append(f"Outcome of the planned question: {' '.join(asked)}")
     if lines:

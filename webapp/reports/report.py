@@ -1,6 +1,6 @@
 """The report of an experiment, filled from its rows: setup, results, metrics, diagnosis, what is supported."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -12,7 +12,7 @@ from django.template.loader import render_to_string
 
 from webapp.comparison import groups
 from webapp.comparison.alike import dose
-from webapp.comparison.cells import Cell, Refusal, graded_alike
+from webapp.comparison.cells import Cell, graded_alike
 from webapp.comparison.columns import IN_REPORT
 from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
@@ -28,7 +28,6 @@ from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import planned_question
 from webapp.files.grid import escaped
 from webapp.files.number_text import (
-    p_is,
     p_value,
     percent,
     percent_of_level,
@@ -38,12 +37,14 @@ from webapp.files.number_text import (
 )
 from webapp.files.table import Column, Statement, View, words
 from webapp.reports import contamination, dynamics_table, report_diagnosis
+from webapp.reports.conclusion import conclusion
 from webapp.reports.drawings import by_stage, by_step
 from webapp.reports.prediction import prediction
 from webapp.reports.report_formats import REPORT_FORMATS
 from webapp.reports.sections import ListItem, Section
-from webapp.reports.setup import every_setting, setup
+from webapp.reports.setup import every_setting, setup, stages
 from webapp.results.published import Publication
+from webapp.runs.models import StageRun, State
 
 STYLES = Path(settings.STATICFILES_DIRS[0]) / "css" / "drawings.css"  # the file needs nothing else beside it
 
@@ -80,12 +81,14 @@ def build(experiment: Experiment, problems: str | None = None) -> Report:
     found = of_experiment(experiment, None if table.subset else table)
     sections = [
         setup(experiment),
+        stages(experiment),
         contamination.section(experiment),
         results(table),
         prediction(table),
         gains(table, gained, changes),
         metrics(table),
         by_group(table),
+        other_benchmarks(table),
         doses(table),
         published_tables(experiment),
         report_diagnosis.dynamics(dynamics_table.of_experiment(experiment), by_step(experiment)),
@@ -105,8 +108,8 @@ def build(experiment: Experiment, problems: str | None = None) -> Report:
             "Published" if experiment.imported else "Started": f"{experiment.created_at:%Y-%m-%d}",
             **({"Problems": f"{table.asked}, not planned: exploratory"} if table.subset else {}),
             "Status": "imported, counts only: nothing of it ran here" if experiment.imported else status,
+            **({"Finished": over} if (over := _finished_on(experiment)) else {}),
             "Question": experiment.question,
-            "Prediction": experiment.prediction,
             **({} if experiment.imported else {"Decided by": _decided(experiment)}),
         },
         sections=[one for one in sections if not one.is_empty],
@@ -118,6 +121,15 @@ def _decided(experiment: Experiment) -> str:
     """What was fixed before anything was known."""
     asked = planned_question(experiment).described
     return f"{asked}, α = {experiment.alpha:g}; like question and prediction fixed at launch"
+
+
+def _finished_on(experiment: Experiment) -> str:
+    """The day on which its last run succeeded; empty while one has not, and where nothing ran here."""
+    if experiment.imported:
+        return ""
+    runs = list(StageRun.objects.filter(experiment=experiment).values_list("state", "finished_at"))
+    ends = [at for state, at in runs if state == State.SUCCEEDED and at is not None]
+    return f"{max(ends):%Y-%m-%d}" if ends and len(ends) == len(runs) else ""
 
 
 def notes(experiment: Experiment) -> Section:
@@ -240,6 +252,20 @@ def by_group(table: StageTable) -> Section:
     return Section("By group of problems", tables=[(groups.CAPTION, sheet.view)] if sheet.rows else [])
 
 
+def other_benchmarks(table: StageTable) -> Section:
+    """The stage table of every other benchmark that has results; nobody planned to decide by them."""
+    section = Section("Other benchmarks")
+    for name in table.benchmarks if table.subset is None else ():
+        if name == table.benchmark:
+            continue
+        other = stage_table(table.experiment, benchmark=name, metric="accuracy")
+        if any(cell.complete for cell in other.cells()):
+            against = f"; Δ is against {other.baseline}" if other.others else ""
+            caption = f"{other.metric.title} on {name}{IMPORTED if other.imported else ''}, exploratory, not corrected{against}"
+            section.tables.append((caption, stage_sheet(other).view))
+    return section
+
+
 def published_tables(experiment: Experiment) -> Section:
     """Tables of words that a publication holds, as they stand."""
     tables = Publication.model_validate(experiment.recipe).tables if experiment.imported else []
@@ -253,96 +279,6 @@ def doses(table: StageTable) -> Section:
     if not found:
         return Section("Dose")
     return Section("Dose", tables=[(f"Mul-tokens {dose.CAPTION}", dose.sheet(found).view)])
-
-
-def conclusion(table: StageTable, changes: list[StageChange], unfinished: list[Cell]) -> Section:
-    """What the data supports and what it does not, each line computed."""
-    said = verdict_sentences(table)
-    section = Section("What is supported, and what is not")
-    section.items += [one.headline for one in decisions(table)]
-    for one in said:
-        if one.verdict is not None and one.verdict.positive:
-            kind = "Supported" if one.verdict.level == "conditions" else "Shown, for these checkpoints only"
-        elif one.verdict is None:
-            kind = "Not decided"
-        elif one.verdict.word == "not tested":
-            kind = "Not tested"
-        else:
-            kind = "Suggestive" if one.verdict.word == "suggestive" else "Not supported"
-        section.items.append(
-            f"{kind}, {one.label.lower()}: {one.headline}{f' {one.reach}' if one.reach else ''}"
-        )
-    if not table.several_seeds:
-        section.items.append(
-            "One seed compares two checkpoints: whether the conditions differ needs more seeds (3 or more)."
-        )
-    section.items.extend(_changes(table, changes))
-    section.items.extend(_disagreements(table))
-    for row in table.rows:
-        for seed in row.seeds:
-            refusals = [one for one in seed.comparisons if isinstance(one, Refusal)]
-            section.items.extend(
-                f"Not compared after {one.stage} ({one.condition}): {one.reason}." for one in refusals
-            )
-    if empty := [cell for cell in table.cells() if cell.empty]:
-        names = ", ".join(f"{c.stage} {c.condition} seed {c.seed}" for c in empty)
-        section.items.append(f"Asked no problems, so without a result: {names}.")
-    if unfinished:
-        names = ", ".join(f"{c.stage} {c.condition} seed {c.seed} ({c.state})" for c in unfinished)
-        section.items.append(f"Not finished: {names}.")
-    return section
-
-
-def _changes(table: StageTable, found: list[StageChange]) -> Iterator[str]:
-    """What a last stage changed, a line a condition: over several seeds by Student's t on one change a planned seed."""
-    level = percent_of_level(1 - table.alpha)
-    for change in found:
-        first, several = change.gains[0], change.planned > 1
-        each = ", ".join(points(one.delta) for one in change.gains)
-        seeds = ", ".join(str(one.after.seed) for one in change.gains)
-        if not change.together:
-            changes = f"{each} points in seeds {seeds}; seeds of different graders are not taken together"
-        elif change.reading is None:
-            changes = f"{points(first.delta)} points, {level} interval {points_interval(first.interval)}"
-            changes += f" in seed {first.after.seed}" if several else ""
-        else:
-            together = change.reading.result
-            changes = f"{each} points in seeds {seeds}; mean {points(together.mean)}"
-            if together.interval is None:
-                changes += ", the same in every seed, which is not tested"
-            else:
-                changes += f", {level} t interval {points_interval(together.interval)}"
-        if change.new_problems is not None:
-            changes += f", for new problems {points_interval(change.new_problems.interval)}"
-        changes += f"; {p_is(change.p)}, exploratory and not adjusted" if change.p is not None else ""
-        if change.interim:
-            changes += f"; {len(change.gains)} of {change.planned} planned seeds are in"
-        if change.given_up:
-            changes += f"; without seed {', '.join(map(str, change.given_up))} of the plan"
-        kind = {
-            "shown": f"Shown over {len(change.gains)} seeds"
-            if several
-            else "Shown, for these checkpoints only",
-            "suggestive": f"Suggestive over {len(change.gains)} seeds",
-            "interim": "Interim",
-            "not shown": "Not shown",
-            "not together": "Not tested",
-        }[change.word]
-        yield (
-            f"{kind}: in {first.after.condition}, {first.after.stage} changed what {first.before.stage} left: {changes}."
-        )
-
-
-def _disagreements(table: StageTable) -> Iterator[str]:
-    """Stages after which the seeds do not rank the two conditions the same way."""
-    for row in table.rows:
-        for together in row.over_seeds:
-            if together and min(together.differences) < 0 < max(together.differences):
-                signs = ", ".join(points(difference) for difference in together.differences)
-                yield (
-                    f"After {row.stage} the seeds do not rank {together.condition} and {table.baseline} "
-                    f"the same way: {signs} points."
-                )
 
 
 def _point(item: str | ListItem) -> str:

@@ -17,11 +17,12 @@ from webapp.reports import question_steps
 from webapp.reports.drawings import Drawing
 from webapp.reports.dynamics_table import TO_READ, RunTrend
 from webapp.reports.sections import ListItem, Section
+from webapp.statistics.trends import FEWEST_POINTS
 
 PROGRAMME = "the programme's first report (28 December 2025)"
 CAPTION = (
     "Start and end: means over the first and the last tenth of the points; slope: a line through block means, "
-    "with an interval that holds for correlated noise"
+    f"with an interval that holds for correlated noise; below {FEWEST_POINTS} records no slope is given and no trend is decided"
 )
 
 

@@ -1,22 +1,31 @@
-"""The report's setup: conditions, model, benchmarks, each stage with all that its result rests on, and every setting."""
+"""The report's setup: conditions, model, benchmarks, stages; then each stage with all that its result rests on, and every setting."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from training.settings.shared import StageSettings
+from training.recipes import recipe as recipes
+from training.settings.shared import StageSettings, TrainingStageSettings
 from webapp.experiments.models import Experiment
 from webapp.experiments.settings_by_condition import by_condition
 from webapp.experiments.templatetags.humane import lower_bool
 from webapp.files.table import words
 from webapp.reports.sections import ListItem, Section
-from webapp.reports.stage_costs import STAGE, RunFacts, earlier_rollouts, rollouts_text, run_facts, time_text
+from webapp.reports.stage_costs import (
+    STAGE,
+    EarlierRollouts,
+    RunFacts,
+    earlier_rollouts,
+    rollouts_text,
+    run_facts,
+    time_text,
+)
 from webapp.reports.stage_lines import LINES
 from webapp.results.published import Publication
 from webapp.runs import code_versions, environments
 
 
 def setup(experiment: Experiment) -> Section:
-    """Conditions, seeds, model and stages as the recipe was launched, and what they took."""
+    """Conditions, seeds, model and stages as the recipe was launched."""
     recipe = experiment.recipe
     if experiment.imported:
         return _published(Publication.model_validate(recipe))
@@ -31,23 +40,49 @@ def setup(experiment: Experiment) -> Section:
     if model := recipe.get("model"):
         section.items.append(
             f"Model: GPT-2 architecture, {model['n_layer']} layers, {model['n_head']} heads, "
-            f"{model['n_embd']} wide, context {model['n_positions']}"
+            f"{model['n_embd']} wide, context {model['n_positions']}{_weights(experiment)}"
+            f"{f'; starts from {start}, whose own size counts' if (start := model.get('start_from')) else ''}"
         )
     for item in recipe.get("benchmarks", []):
         section.items.append(f"Benchmark {item['benchmark']}: {_asked(item)}")
-    stages = [STAGE.validate_python(stage) for stage in recipe.get("stages", [])]
-    if stages:
+    if found := _stages(experiment):
         header = ["Stage", "Kind", "After", "Size", "Peak learning rate"]
-        section.tables.append(("", words(header, [_stage_line(stage) for stage in stages])))
-        runs = run_facts(experiment)
-        earlier = earlier_rollouts(experiment)
-        section.items += [
-            ListItem(
-                f"Stage {stage.name}",
-                tuple(f"{label}: {text}" for label, text in _described(stage, runs, earlier)),
-            )
-            for stage in stages
-        ]
+        section.tables.append(("", words(header, [_stage_line(stage) for stage in found])))
+    return section
+
+
+def _weights(experiment: Experiment) -> str:
+    """Parameters, of each condition where they differ, and entries of the vocabulary; empty for a recipe of an older version."""
+    try:
+        conditions = recipes.build(experiment.recipe).by_condition
+    except recipes.RecipeError:
+        return ""
+    entries = next(iter(conditions.values())).tokenizer.vocabulary
+    counts = {name: f"{one.model.parameters(entries):,}" for name, one in conditions.items()}
+    if len(set(counts.values())) == 1:
+        told = f"{next(iter(counts.values()))} parameters"
+    else:
+        told = f"parameters: {', '.join(f'{count} in {name}' for name, count in counts.items())}"
+    return f"; {told}; vocabulary of {entries:,} entries"
+
+
+def _stages(experiment: Experiment) -> list[StageSettings]:
+    return [STAGE.validate_python(stage) for stage in experiment.recipe.get("stages", [])]
+
+
+def stages(experiment: Experiment) -> Section:
+    """All that each stage's result rests on, and what the stage took."""
+    section = Section("Setup of each stage")
+    if experiment.imported or not (found := _stages(experiment)):
+        return section
+    runs, earlier = run_facts(experiment), earlier_rollouts(experiment)
+    section.items += [
+        ListItem(
+            f"Stage {stage.name}",
+            tuple(f"{label}: {text}" for label, text in _described(stage, runs, earlier)),
+        )
+        for stage in found
+    ]
     return section
 
 
@@ -90,13 +125,12 @@ def _asked(benchmark: Mapping[str, Any]) -> str:
 
 
 def _stage_line(stage: StageSettings) -> list[str]:
-    optimizer = getattr(stage, "optimizer", None)
-    rate = f"{optimizer.learning_rate:g}" if optimizer else "–"
-    return [stage.name, stage.kind, stage.after or "–", stage.size(), rate]
+    rates = stage.peak_rates_text() if isinstance(stage, TrainingStageSettings) else "–"
+    return [stage.name, stage.kind, stage.after or "–", stage.size(), rates]
 
 
 def _described(
-    stage: StageSettings, runs: Sequence[RunFacts], earlier: Mapping[str, tuple[str, int]]
+    stage: StageSettings, runs: Sequence[RunFacts], earlier: Mapping[str, EarlierRollouts]
 ) -> Iterator[tuple[str, str]]:
     for label, text_of in LINES.items():
         if text := text_of(stage):
@@ -108,4 +142,4 @@ def _described(
     if text := rollouts_text(stage.name, own, earlier):
         yield "Rollouts compared", text
     if text := time_text(own):
-        yield "Training time", text
+        yield "Time", text

@@ -1,22 +1,40 @@
 """What a stage was set to, line by line, from its settings: a kind that has a setting has its line, whichever kind it is."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from inspect import getdoc
 from typing import Any
 
-from training.settings.shared import OptimizerSettings, Reward, Source, StageSettings
+from training.settings.shared import (
+    OptimizerSettings,
+    Reward,
+    Source,
+    StageSettings,
+    TrainingStageSettings,
+)
 
 
 def _optimizer(stage: StageSettings) -> str | None:
-    found = getattr(stage, "optimizer", None)
-    if not isinstance(found, OptimizerSettings):
+    if not isinstance(stage, TrainingStageSettings):
         return None
-    after = "" if found.schedule == "constant" else f" to {found.final_ratio:g} of the peak"
+    found, several = stage.optimizer, len(stage.peak_rates()) > 1
     betas = ", ".join(f"{beta:g}" for beta in found.betas)
     return (
-        f"AdamW, peak learning rate {found.learning_rate:g}, {found.schedule}{after}, {found.warmup_steps:,} warm-up steps, "
+        f"AdamW, peak learning rate{'s' if several else ''} {stage.peak_rates_text()}, "
+        f"{'each ' if several else ''}{_schedule(found)}{' of its own' if several else ''}, "
         f"betas {betas}, weight decay {found.weight_decay:g}, gradient clipped at {found.clip:g}"
     )
+
+
+def _schedule(optimizer: OptimizerSettings) -> str:
+    """What happens to the learning rate: 'falling by a cosine to a tenth of it after 715 warm-up steps'."""
+    ratio = optimizer.final_ratio
+    end = "0" if ratio == 0 else "a tenth of it" if ratio == 0.1 else f"{100 * ratio:g} % of it"
+    course = {
+        "constant": "constant",
+        "linear": f"falling linearly to {end}",
+        "cosine": f"falling by a cosine to {end}",
+    }[optimizer.schedule]
+    return f"{course} after {optimizer.warmup_steps:,} warm-up steps"
 
 
 def _batch(stage: StageSettings) -> str | None:
@@ -29,7 +47,20 @@ def _batch(stage: StageSettings) -> str | None:
 
 def _mixture(sources: Sequence[Source]) -> str:
     total = sum(source.weight for source in sources)
-    return ", ".join(f"{source.source} {100 * source.weight / total:.3g} %" for source in sources)
+    return ", ".join(
+        f"{source.source} {100 * source.weight / total:.3g} % ({_origin(source)})" for source in sources
+    )
+
+
+def _origin(source: Source) -> str:
+    """Where its texts come from: a data set of the hub, files of another place, or made as they are drawn."""
+    if (hub := source.streams()) is not None:
+        named = [getattr(source, key, None) for key in ("subset", "revision")]
+        return ", ".join([f"streamed from {hub}", *filter(None, named)])
+    path = type(source).model_fields.get("path")
+    if source.hub_name and (path is None or getattr(source, "path", None) == path.default):
+        return source.hub_name
+    return f"from {', '.join(source.reads())}" if source.reads() else "generated"
 
 
 def _data(stage: StageSettings) -> str | None:
@@ -60,11 +91,43 @@ def _loss(stage: StageSettings) -> str | None:
         return None
     settings: Any = stage
     high = "" if settings.clip_range_high is None else f" below and {settings.clip_range_high:g} above"
+    return ", ".join(
+        [
+            f"{settings.loss_type}, β {settings.beta:g} on the KL divergence, clip range {settings.clip_range:g}{high}, "
+            f"rewards scaled by {settings.scale_rewards}, {settings.iterations} "
+            f"pass{'es' if settings.iterations > 1 else ''} over each batch",
+            *_variants(settings),
+        ]
+    )
+
+
+def _variants(settings: Any) -> Iterator[str]:
+    """What the loss has beside that, where it is set otherwise than at first."""
+    if settings.beta > 0 and not settings.kl_correction:
+        yield "KL term without correction by the probability ratio"
+    if settings.importance_sampling == "sequence":
+        yield "one probability ratio for each rollout"
+    if settings.clip_limit is not None:
+        yield f"probability ratio at most {settings.clip_limit:g}"
+    if settings.off_policy_limit is not None:
+        yield f"rollouts with a negative advantage left out from {settings.off_policy_limit:g} nats off policy on"
+    if settings.mask_truncated:
+        yield "cut rollouts masked"
+    reference, entropy = settings.reference, settings.entropy
+    if reference.sync_every is not None:
+        yield f"reference moved {100 * reference.sync_share:g} % of the way to the policy every {reference.sync_every:,} steps"
+    if entropy.top_share < 1:
+        yield f"learning only from the {100 * entropy.top_share:g} % of the tokens with the highest entropy"
+    if entropy.bonus or entropy.target is not None:
+        yield f"entropy bonus {entropy.bonus:g}{_adapted(entropy)}"
+
+
+def _adapted(entropy: Any) -> str:
+    if entropy.target is None:
+        return ""
     return (
-        f"{settings.loss_type}, β {settings.beta:g} on the KL divergence, clip range {settings.clip_range:g}{high}, "
-        f"rewards scaled by {settings.scale_rewards}, {settings.iterations} "
-        f"pass{'es' if settings.iterations > 1 else ''} over each batch"
-        f"{', cut rollouts masked' if settings.mask_truncated else ''}"
+        f" while the entropy is at most {entropy.target:g} nats, changed by {entropy.bonus_step:g} a step up to "
+        f"{entropy.bonus_limit:g}"
     )
 
 

@@ -1,5 +1,6 @@
 """The programme's recipes: each is there at every size, the full ones are what was published, the tiny ones run here."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,44 @@ def test_a_recipe_of_the_programme_says_what_it_is_about(name: str) -> None:
     assert recipe.question.endswith("?")
     assert recipe.prediction
     assert "tiny" in recipe.scales
+
+
+@pytest.mark.parametrize(("name", "scale"), SIZES)
+def test_counts_in_its_words_are_those_of_its_settings(name: str, scale: str) -> None:
+    recipe = build(read(name), [("scale", scale)])
+    grpo = [one for one in recipe.stages if isinstance(one, GrpoSettings)]
+    drawn = re.findall(r"([\d,]+) prompts × (\d+)", recipe.title)
+    groups = [(f"{one.prompts:,}", str(one.group_size)) for one in grpo]
+    assert not drawn or drawn == groups
+    said = re.findall(r"([\d,]+) rollouts a condition", recipe.question)
+    assert not said or said == [f"{one.prompts * one.group_size:,}" for one in grpo]
+    if "shaped rewards" in recipe.title + recipe.question:
+        assert all(len(one.rewards) > 1 for one in grpo)
+
+
+@pytest.mark.parametrize("scale", ["1x", "tiny"])
+def test_a_smaller_phase_6_neither_asks_nor_predicts_what_the_full_one_does(scale: str) -> None:
+    full, smaller = (build(read("phase6_grpo_20x"), [("scale", one)]) for one in ("full", scale))
+    for words in ("title", "question", "prediction", "expected_accuracy"):
+        assert getattr(smaller, words) != getattr(full, words)
+
+
+@pytest.mark.parametrize("name", PROGRAMME)
+def test_the_words_of_a_tiny_one_hold_at_its_size(name: str) -> None:
+    recipe = build(read(name), [("scale", "tiny")])
+    words = f"{recipe.title} {recipe.question} {recipe.prediction}"
+    of_the_full_one = re.findall(
+        r"\d+M\b|\d,\d{3}|\d %|billion|a million|As published|As in the report", words
+    )
+    assert not of_the_full_one
+    assert not recipe.expected_accuracy
+    assert "GSM8K" not in recipe.question or recipe.primary.benchmark == "gsm8k"
+
+
+def test_words_are_no_part_of_what_a_run_is() -> None:
+    tiny = build(read("phase6_grpo_20x"), [("scale", "tiny")])
+    words = {"title": "Another", "question": "Another?", "prediction": "None", "expected_accuracy": [0.5]}
+    assert resolve(tiny) == resolve(build(tiny, list(words.items())))
 
 
 @pytest.mark.parametrize("name", PROGRAMME)

@@ -96,7 +96,31 @@ def test_an_interaction_is_the_difference_of_the_gains_in_each_problem():
     assert found.interval == pytest.approx(expected.interval)
     sentence = verdict_sentences(table)[0]
     assert "paired mean test" in sentence.numbers and "difference of the gains" in sentence.numbers
-    assert "raised Accuracy more in mul_tokens than in baseline" in sentence.headline
+    assert sentence.headline == "What grpo changed in Accuracy is higher in mul_tokens than in baseline."
+    asked = "what the last stage changes in each condition minus what it changes in the baseline"
+    assert asked in corrections(table)
+
+
+@pytest.mark.parametrize(
+    ("fallen", "headline"),
+    [
+        ((0.6, 0.1), "What grpo changed in Accuracy is higher in mul_tokens than in baseline."),
+        ((0.1, 0.6), "What grpo changed in Accuracy is lower in mul_tokens than in baseline."),
+        (
+            (0.3, 0.3),
+            "grpo is not shown to change Accuracy in mul_tokens by more or less than in baseline.",
+        ),
+    ],
+)
+def test_an_interaction_of_two_losses_does_not_read_as_a_gain(fallen: tuple[float, float], headline: str):
+    """Both conditions get worse; where baseline lost more, mul_tokens was said to have been raised more."""
+    one: Marks = {}
+    for name, share in zip(("baseline", "mul_tokens"), fallen, strict=True):
+        one[name, "mixed"] = [True] * PROBLEMS
+        one[name, "grpo"] = [place >= share * PROBLEMS for place in range(PROBLEMS)]
+    table = stage_table(experiment_of({"contrast": "interaction"}, one))
+    assert all(gains(one, name).mean() < 0 for name in ("baseline", "mul_tokens"))
+    assert verdict_sentences(table)[0].headline == headline
 
 
 def test_over_seeds_an_interaction_is_students_t_on_one_difference_of_gains_a_seed():
@@ -113,8 +137,9 @@ def test_over_seeds_an_interaction_is_students_t_on_one_difference_of_gains_a_se
     client = Client()
     client.force_login(make_user())
     page = client.get("/experiments/demo-1/comparison/").content.decode()
-    assert "grpo raised Accuracy more in mul_tokens than in baseline, which is supported." in page
-    assert "Supported, planned question: grpo raised Accuracy more" in report(made).replace("\\_", "_")
+    headline = "What grpo changed in Accuracy is higher in mul_tokens than in baseline, which is supported."
+    assert headline in page
+    assert f"Supported, planned question: {headline}" in report(made).replace("\\_", "_")
 
 
 @pytest.mark.parametrize(
@@ -199,7 +224,9 @@ def test_other_problems_are_refused_and_nothing_is_said_before_all_four_are_ther
     run_of(made, "baseline", "mixed").attempts.all().delete()
     table = stage_table(made)
     assert table.contrasts[0].seeds == (None,)
-    assert "is not decided yet" in verdict_sentences(table)[0].headline
+    assert verdict_sentences(table)[0].headline.startswith(
+        "Whether grpo changed Accuracy in mul_tokens by more or less than in baseline is not decided yet"
+    )
 
 
 def test_equivalence_is_read_from_two_one_sided_tests():
@@ -234,7 +261,7 @@ def test_what_the_last_stage_changed_is_students_t_over_the_seeds():
     assert change.p == pytest.approx(0.0046, abs=0.0008)
     assert not all(one.p < 0.05 for one in change.gains)
     text = report(made)
-    assert "Shown over 6 seeds: in baseline, grpo changed what mixed left: +9.0, +6.0" in text
+    assert "Shown over 6 seeds: a change of Accuracy by grpo after mixed in baseline: +9.0, +6.0" in text
     assert "mean +15.0, 95 % t interval" in text
     rows = [[(i in range(15, 45 + one)) - (i in range(30)) for i in range(100)] for one in changes]
     assert change.new_problems == for_new_problems(rows, largest=1.0)

@@ -44,14 +44,14 @@ def test_before_the_planned_seeds_are_in_it_is_interim_and_has_no_p():
     assert (change_of(made).word, change_of(made).p) == ("interim", None)
     text = report(made)
     assert (
-        "Interim: in baseline, grpo changed what mixed left: +12.0, +9.0, +14.0 points in seeds 0, 1, 2"
+        "Interim: a change of Accuracy by grpo after mixed in baseline: +12.0, +9.0, +14.0 points in seeds 0, 1, 2"
         in text
     )
     assert "3 of 4 planned seeds are in." in text
     rows = [line for line in text.splitlines() if line.startswith("| mixed → grpo |")]
     assert len(rows) == 3 and all("| – | 1" in row or "| – | 9" in row for row in rows), rows
     (one,) = (
-        line for line in report(experiment_of(4, 1, name="demo-2")).splitlines() if "mixed left" in line
+        line for line in report(experiment_of(4, 1, name="demo-2")).splitlines() if "after mixed in" in line
     )
     assert one.startswith("- Interim: ") and one.endswith("in seed 0; 1 of 4 planned seeds are in.")
 
@@ -67,7 +67,7 @@ def test_two_seeds_and_one_given_up_are_suggestive_at_most():
     made = experiment_of(4, finished=3, name="demo-2")
     services.cancel(run=run_of(made, "baseline", "mixed", 3), by="ada")
     assert (change_of(made).word, change_of(made).given_up) == ("suggestive", (3,))
-    assert "Suggestive over 3 seeds: in baseline, grpo changed" in report(made)
+    assert "Suggestive over 3 seeds: a change of Accuracy by grpo after mixed in baseline" in report(made)
     assert "exploratory and not adjusted; without seed 3 of the plan." in report(made)
 
 

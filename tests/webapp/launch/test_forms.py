@@ -6,7 +6,9 @@ import pytest
 from django.http import QueryDict
 
 from training.recipes import recipe as recipes
+from webapp.launch import fields
 from webapp.launch.forms import RecipeForm
+from webapp.launch.stage_tree import Node
 
 NAMES = recipes.names()
 
@@ -105,8 +107,14 @@ def test_a_size_is_chosen_and_what_was_changed_stays() -> None:
     assert every["scale"].choices == [
         ("full", "full: Phase 6: GRPO 20× (2,000 prompts × 40 rollouts, shaped rewards)"),
         ("1x", "1x: Phase 6: GRPO 1× (1,000 prompts × 4 rollouts, rewarded for the right answer)"),
-        ("from_published", "from_published"),
-        ("tiny", "tiny"),
+        (
+            "from_published",
+            "from_published: Phase 6: GRPO 20× (2,000 prompts × 40 rollouts, shaped rewards) from the published checkpoints",
+        ),
+        (
+            "tiny",
+            "tiny: Phase 6 with a toy model: pre-training, instruction tuning, curriculum, GRPO with shaped rewards",
+        ),
     ]
     values = {path: one.value for path, one in every.items()}
     values |= {"scale": "tiny", "stages.grpo.temperature": "0.9", "seeds": "3"}
@@ -200,3 +208,15 @@ def test_each_grpo_setting_explains_itself() -> None:
     assert groups["stages.grpo.entropy"].help == "Which tokens count, and what is done against collapse"
     assert groups["stages.grpo.rewards.correct"].help.startswith("1 when the final number is right")
     assert (fields["sampling.top_k"].value, fields["reference.sync_every"].optional) == ("0", True)
+
+
+def test_a_curriculum_shows_its_steps_own_rates() -> None:
+    """The optimizer's, which they replace, stood there."""
+    recipe = recipes.build(
+        recipes.shipped("phase6_grpo_20x"), [("stages.curriculum.optimizer.learning_rate", 0.1)]
+    )
+    (curriculum,) = [one for one in recipe.stages if one.name == "curriculum"]
+    rates = "5e-05 (drills), 3e-05 (word_problems), 2e-05 (gsm8k)"
+    assert fields.digest(curriculum).endswith(f" · learning rate {rates}")
+    assert Node(curriculum).learning_rate == "2e-05 to 5e-05"
+    assert Node(recipe.stages[-1]).learning_rate == "5e-07"

@@ -198,7 +198,7 @@ def test_the_plan_follows_the_fields_and_creates_nothing(ada: Client) -> None:
     assert "12,000 a condition" in page
     assert "on H200, guess" in " ".join(page.split())
     assert "92 % at 2 %" in page
-    assert "difference of gains of 2.0 points takes 2,362" in page
+    assert "difference of gains of 2.0 points takes 1,312" in page
     assert not Experiment.objects.exists()
 
 

@@ -55,7 +55,7 @@ def test_the_last_stage_is_compared_with_the_one_before():
     change = f"{100 * (len(after) - len(before)) / 600:+.1f}"
     assert change in line
     assert (
-        f"Shown, for these checkpoints only: in baseline, grpo changed what mixed left: {change} points"
+        f"Shown, for these checkpoints only: a change of Accuracy by grpo after mixed in baseline: {change} points"
         in text
     )
 
@@ -64,10 +64,13 @@ def test_dynamics_hold_start_and_end_of_the_metrics():
     text = report(make_history("demo-1", done=6))
     line = next(line for line in text.splitlines() if line.startswith("| Groups without gradient | baseline"))
     start, end, slope, interval, word = (cell.strip() for cell in line.strip("|").split("|")[4:])
-    assert float(start) < float(end)
-    low, high = map(float, interval.split(" to "))
-    assert 0 < low < float(slope) < high
+    assert start.endswith(" %") and float(start.removesuffix(" %")) < float(end.removesuffix(" %"))
+    low, high = map(float, interval.removesuffix(" points").split(" to "))
+    assert 0 < low < float(slope.removesuffix(" points")) < high
     assert word == "rising"
+    length = next(line for line in text.splitlines() if line.startswith("| Tokens per completion | baseline"))
+    assert "%" not in length and "points" not in length
+    assert "below 60 records no slope is given and no trend is decided" in text
 
 
 def test_seeds_that_disagree_are_named():

@@ -1,126 +1,15 @@
-"""What a paper's author would write down of an experiment stands in the report: configuration, courses, prediction, next steps."""
-
-from datetime import timedelta
+"""What a paper's author would write down of an experiment stands in the report: courses, prediction, conclusion, next steps."""
 
 import pytest
 
 from tests import factories
 from tests.courses import HACKED, compared, grpo
-from training.recipes import recipe as recipes
-from training.recipes.recipe import Recipe
 from webapp.experiments.models import Experiment
 from webapp.reports.report import report
 from webapp.results.models import Evaluation
-from webapp.runs.models import Attempt, StageRun, State
+from webapp.runs.models import StageRun, State
 
 pytestmark = pytest.mark.django_db
-
-
-def launched(recipe: Recipe, name: str = "phase6_grpo_20x-1") -> Experiment:
-    """A recipe's stages, conditions and specs, without looking for its data."""
-    experiment = factories.make_experiment(
-        name,
-        recipe=recipe.model_dump(mode="json"),
-        recipe_name=recipe.name,
-        stages=[(one.name, one.kind) for one in recipe.stages],
-        conditions=[one.name for one in recipe.conditions],
-        seeds=recipe.seeds,
-    )
-    settings = {one.name: one.model_dump(mode="json") for one in recipe.stages}
-    for run in StageRun.objects.filter(experiment=experiment).select_related("stage"):
-        run.spec["settings"] = settings[run.stage.name]
-        run.save()
-    return experiment
-
-
-def lines_of(text: str, stage: str) -> dict[str, str]:
-    """Label → text of a stage in the setup."""
-    part = text[text.index(f"\n- Stage {stage}\n") :].split("\n- ")[1]
-    found = (
-        line.strip().removeprefix("- ").split(": ", 1)
-        for line in part.splitlines()[1:]
-        if line.startswith("  - ")
-    )
-    return dict(found)
-
-
-def test_the_configuration_is_what_the_result_rests_on() -> None:
-    shipped = recipes.shipped("phase6_grpo_20x")
-    launched(recipes.build(shipped, [("scale", "1x")]))
-    experiment = launched(recipes.build(shipped), "phase6_grpo_20x-2")
-    for condition, hours in (("baseline", 2.1), ("mul_tokens", 2.2)):
-        run = factories.run_of(experiment, condition, "grpo")
-        worker = factories.make_worker()
-        worker.gpus = ["NVIDIA RTX 4090"]
-        worker.save()
-        attempt = factories.make_attempt(run, state=State.SUCCEEDED, device="cuda:0", worker=worker)
-        Attempt.objects.filter(pk=attempt.pk).update(ended_at=attempt.started_at + timedelta(hours=hours))
-    text = report(experiment)
-    of_grpo = lines_of(text, "grpo")
-    assert of_grpo == {
-        "Data": "gsm8k 100 %",
-        "Optimizer": "AdamW, peak learning rate 5e-07, linear to 0 of the peak, 0 warm-up steps, betas 0.9, 0.999, "
-        "weight decay 0, gradient clipped at 1",
-        "Effective batch": "4 × 10 accumulated = 40 rollouts a step",
-        "Token limits": "completions up to 256",
-        "Sampling": "temperature 0.7",
-        "Loss": "grpo, β 0.5 on the KL divergence, clip range 0.2, rewards scaled by group, 1 pass over each batch",
-        "Rewards and weights": "correct × 1 (1 when the final number is right; then no other component counts); partial_credit × 1 "
-        "(0.3 when the final number is wrong, but within 1 or within 10 %); shows_steps × 1 (0.1 when the completion has = or ####); "
-        "uses_mul_tokens × 1 (0.2 when at least one mul-token was generated); short_response × 1 (0.1 for fewer than 150 words); "
-        "repetition × 1 (-0.3 when a phrase of three words occurs three times or more)",
-        "Precision": "bf16",
-        "Rollouts compared": "80,000 in each condition; 20 × the 4,000 of phase6_grpo_20x-1",
-        "Training time": "baseline 2 h 6 min, mul_tokens 2 h 12 min, evaluations included; on cuda:0 (NVIDIA RTX 4090)",
-    }
-    assert lines_of(text, "curriculum")["Data"] == (
-        "drills: drills 100 %; word_problems: word_problems 90.9 %, gsm8k 9.09 %; gsm8k: gsm8k 79.6 %, decompositions 20.4 %"
-    )
-    assert "| Setting | baseline | mul_tokens |" in text
-    assert "| mul_tokens.inject | false | true |" in text.replace("\\_", "_")
-    assert "| stages.grpo.beta | 0.5 | 0.5 |" in text
-    html = report(experiment, "html")
-    assert "β 0.5 on the KL divergence, clip range 0.2" in html
-    assert "stages.grpo.beta</" in html
-
-
-def test_benchmarks_that_a_stage_has_for_itself_are_told() -> None:
-    own = {"benchmark": "gsm8k", "problems": 200, "max_new_tokens": 256, "samples": 4}
-    changes = [("stages.tulu.benchmarks", []), ("stages.grpo.benchmarks", [own])]
-    text = report(launched(recipes.build(recipes.shipped("phase6_grpo_20x"), changes)))
-    label = "Benchmarks instead of the recipe’s"
-    assert lines_of(text, "tulu")[label] == "none" and label not in lines_of(text, "curriculum")
-    asked = "gsm8k: 200 problems, greedy, and 4 samples at temperature 0.8, up to 256 new tokens"
-    assert lines_of(text, "grpo")[label] == asked
-    assert "Benchmark gsm8k: all problems" in text
-
-
-def test_training_time_is_of_runs_that_succeeded() -> None:
-    """Two runs that ended after 6 and 12 minutes made 2 h into a mean of 46 min."""
-    recipe = recipes.build(recipes.shipped("phase6_grpo_20x"), [("seeds", [0, 1, 2])])
-    experiment = launched(recipe)
-    for seed, (state, hours) in enumerate(
-        ((State.SUCCEEDED, 2.0), (State.FAILED, 0.1), (State.CANCELLED, 0.2))
-    ):
-        run = factories.run_of(experiment, "baseline", "grpo", seed)
-        attempt = factories.make_attempt(run, state=state, device=f"cuda:{seed}")
-        Attempt.objects.filter(pk=attempt.pk).update(ended_at=attempt.started_at + timedelta(hours=hours))
-        StageRun.objects.filter(pk=run.pk).update(state=state)
-    told = lines_of(report(experiment), "grpo")["Training time"]
-    assert (
-        told
-        == "baseline 2 h 0 min, evaluations included; on cuda:0; 5 runs that have not succeeded are left out"
-    )
-
-
-def test_rollouts_are_told_in_times_of_the_baselines() -> None:
-    recipe = recipes.build(recipes.shipped("phase6_grpo_20x"))
-    experiment = launched(recipe)
-    run = factories.run_of(experiment, "mul_tokens", "grpo")
-    run.spec["settings"] |= {"prompts": 4000}
-    run.save()
-    told = lines_of(report(experiment), "grpo")["Rollouts compared"].replace("\\_", "_")
-    assert told == "mul_tokens has 160,000, 2 × baseline’s 80,000"
 
 
 def test_the_course_of_a_metric_can_be_read_over_all_stages() -> None:
@@ -236,3 +125,64 @@ def test_the_notes_are_quoted_in_both_formats() -> None:
     assert "## Notes\n\nLast edited by ada; not computed.\n\n> # My view\n>\n> It *works*. <b>" in text
     assert "<blockquote><h3>My view</h3>\n<p>It <em>works</em>. &lt;b&gt;</p>\n</blockquote>" in html
     assert "## Notes" not in report(factories.make_experiment("demo-2"))
+
+
+def test_the_conclusion_says_what_every_condition_reached() -> None:
+    text = report(compared([(11, 20)], 500)).replace("\\_", "_")
+    part = text.partition("## What is supported, and what is not")[2]
+    reached = f"Accuracy on {factories.BENCHMARK} after words: baseline 2.2 %, mul_tokens 4.0 %."
+    assert part.strip().startswith(f"- {reached}")
+    Experiment.objects.update(name="demo-0")
+    several = report(compared([(100, 110), (200, 230)], 500)).replace("\\_", "_")
+    assert "after words: baseline 30.0 %, mul_tokens 34.0 %, means over the finished seeds." in several
+
+
+def test_a_change_that_is_not_shown_is_not_asserted() -> None:
+    experiment = factories.make_experiment(
+        stages=(("words", "sft"), ("grpo", "grpo")), conditions=("baseline",)
+    )
+    for stage, right in (("words", 12), ("grpo", 11)):
+        attempt = factories.make_attempt(
+            factories.run_of(experiment, "baseline", stage), state=State.SUCCEEDED
+        )
+        factories.add_evaluation(attempt, [i < right for i in range(500)])
+    text = report(experiment)
+    assert (
+        "Not shown: a change of Accuracy by grpo after words in baseline: -0.2 points, 95 % interval" in text
+    )
+    assert "grpo changed" not in text
+
+
+def test_the_day_of_its_end_stands_in_the_report_once_all_is_finished() -> None:
+    experiment = compared([(300, 360)], 600)
+    run = factories.run_of(experiment, "baseline", "words")
+    assert run.finished_at is not None
+    assert f"**Finished:** {run.finished_at:%Y-%m-%d}" in report(experiment)
+    StageRun.objects.filter(pk=run.pk).update(state=State.RUNNING, finished_at=None)
+    assert "**Finished:**" not in report(experiment)
+
+
+def test_the_prediction_stands_once_with_the_numbers_of_the_outcome() -> None:
+    experiment = compared([(300, 360)], 600)
+    text = report(experiment).replace("\\_", "_")
+    assert text.count(experiment.prediction) == 1
+    (outcome,) = [line for line in text.splitlines() if line.startswith("Outcome of the planned question: ")]
+    assert "mul_tokens 60.0 % (360/600), baseline 50.0 % (300/600): +10.0 points" in outcome
+
+
+def test_other_benchmarks_have_their_results_apart() -> None:
+    experiment = factories.make_experiment(stages=(("words", "sft"),))
+    for condition, right in (("baseline", 30), ("mul_tokens", 45)):
+        run = factories.run_of(experiment, condition, "words")
+        run.spec["benchmarks"] += [{"benchmark": name, "problems": 60} for name in ("hellaswag", "gsm8k")]
+        run.save()
+        attempt = factories.make_attempt(run, state=State.SUCCEEDED)
+        factories.add_evaluation(attempt, [True] * 600)
+        factories.add_evaluation(attempt, [i < right for i in range(60)], benchmark="hellaswag")
+    text = report(experiment).replace("\\_", "_")
+    part = text.partition("## Other benchmarks")[2].partition("\n## ")[0]
+    assert "### Accuracy on hellaswag, exploratory, not corrected; Δ is against baseline" in part
+    assert "50.0 %" in part and "75.0 %" in part and "gsm8k" not in part
+    assert "## Other benchmarks" not in report(experiment, problems="first:100")
+    Experiment.objects.update(name="demo-0")
+    assert "## Other benchmarks" not in report(compared([(3, 4)], 10))

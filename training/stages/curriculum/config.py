@@ -6,7 +6,14 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from training.data.sources import AnySource
-from training.settings.shared import Learns, Settings, Source, TrainingStageSettings, mean_tokens
+from training.settings.shared import (
+    Learns,
+    Settings,
+    Source,
+    TrainingStageSettings,
+    epochs_text,
+    mean_tokens,
+)
 from training.settings.work_estimate import Work
 
 
@@ -45,8 +52,14 @@ class CurriculumSettings(TrainingStageSettings):
         return steps
 
     def size(self) -> str:
-        """Examples of each step."""
-        return "; ".join(f"{step.name} {step.examples:,} examples" for step in self.steps)
+        """Examples and epochs of each step."""
+        return "; ".join(
+            f"{step.name} {step.examples:,} examples, {epochs_text(step.epochs)}" for step in self.steps
+        )
+
+    def peak_rates(self) -> Mapping[str, float]:
+        """Each step's own, which replaces the optimizer's."""
+        return {step.name: step.learning_rate for step in self.steps}
 
     def planned_steps(self) -> int:
         """Optimizer steps over all steps of the curriculum."""

@@ -71,7 +71,8 @@ def _sentence(table: StageTable, one: PlannedContrast) -> VerdictSentence:
 def _asked(table: StageTable, one: PlannedContrast) -> str:
     if one.kind == "gain":
         return f"What {one.stage} changed in {one.condition}"
-    return f"Whether {one.stage} changed {one.condition} more than {table.baseline}"
+    changed = f"{one.stage} changed {table.metric.title} in {one.condition}"
+    return f"Whether {changed} by more or less than in {table.baseline}"
 
 
 def _told(
@@ -136,11 +137,11 @@ def _headline(table: StageTable, one: PlannedContrast, found: Found) -> str:
     if word == "not distinguishable":
         if one.kind == "gain":
             return f"No change of {table.metric.title} by {one.stage} is shown in {one.condition}."
-        return f"{one.stage} is not shown to change {one.condition} otherwise than {table.baseline}."
+        not_shown = f"{one.stage} is not shown to change {table.metric.title} in {one.condition}"
+        return f"{not_shown} by more or less than in {table.baseline}."
     if one.kind == "gain":
         side = "raised" if found.delta > 0 else "lowered"
         return f"{one.stage} {side} {table.metric.title} in {one.condition}{suffix}."
-    side = "more" if found.delta > 0 else "less"
-    return (
-        f"{one.stage} raised {table.metric.title} {side} in {one.condition} than in {table.baseline}{suffix}."
-    )
+    side = "higher" if found.delta > 0 else "lower"
+    changed = f"What {one.stage} changed in {table.metric.title}"
+    return f"{changed} is {side} in {one.condition} than in {table.baseline}{suffix}."
