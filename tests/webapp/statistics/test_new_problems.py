@@ -112,19 +112,16 @@ def test_equivalence_is_two_one_sided_tests():
 
 
 def test_problems_that_fall_together_show_less_than_as_many_apart():
-    """33 of 150 gained and 12 lost, all gains in three of thirty clusters: p moves over 0.05."""
-    values = np.zeros(150)
-    values[:15], values[50:65], values[100:103], values[20:50:10], values[70:100:4], values[149] = (
-        1,
-        1,
-        1,
-        -1,
-        -1,
-        -1,
+    """Of 150 in thirty clusters of five 35 are gained and 15 lost, two clusters as a whole: p moves from 0.005 to 0.081."""
+    gained = [5] * 2 + [2] * 8 + [1] * 9 + [0] * 11
+    lost = [0] * 22 + [1] * 4 + [2] * 3 + [5]
+    values = np.concatenate(
+        [[1] * up + [-1] * down + [0] * (5 - up - down) for up, down in zip(gained, lost, strict=True)]
     )
-    gained, lost = int((values > 0).sum()), int((values < 0).sum())
-    assert (gained, lost) == (33, 12) and mcnemar_midp(gained, lost) < 0.005
-    assert for_new_problems(values, clusters=[place // 5 for place in range(150)]).p > 0.05
+    assert (sum(gained), sum(lost), values.size) == (35, 15, 150)
+    assert mcnemar_midp(35, 15) == pytest.approx(0.0046, abs=5e-5)
+    clustered = for_new_problems(values, clusters=[place // 5 for place in range(150)])
+    assert clustered.p == pytest.approx(0.081, abs=5e-4)
 
 
 def covered(draws, make, **more):
