@@ -1,6 +1,6 @@
 """How often intervals cover a difference where problems, or clusters of them, are drawn anew, and how often tests reject without one.
 
-Prints the table of docs/statistics.md. Run by `python -m benchmarks.new_problems`, half a minute on one core; not among the timings
+Prints the table of docs/statistics.md. Run by `python -m benchmarks.new_problems`, a minute on one core; not among the timings
 of `make bench`.
 """
 
@@ -29,13 +29,16 @@ def drawn(
     return np.where(chance < (share + mean) / 2, 1.0, np.where(chance < share, -1.0, 0.0))
 
 
-def crossed(draw: np.random.Generator, seeds: int, problems: int, item: float, seed: float) -> list[float]:
+def crossed(
+    draw: np.random.Generator, seeds: int, groups: np.ndarray, item: float, seed: float
+) -> list[float]:
     """Coverage of Student's interval over seeds and of the crossed one, and the crossed test's size."""
-    groups, held = np.arange(problems), np.zeros(3)
+    held = np.zeros(3)
+    clusters = groups if groups.max() + 1 < groups.size else None
     for _ in range(DRAWS):
         values = drawn(draw, seeds, groups, item, seed, EFFECT)
-        these, new = over_seeds(values.mean(axis=1)).interval, for_new_problems(values)
-        none = for_new_problems(drawn(draw, seeds, groups, item, seed, 0.0))
+        these, new = over_seeds(values.mean(axis=1)).interval, for_new_problems(values, clusters=clusters)
+        none = for_new_problems(drawn(draw, seeds, groups, item, seed, 0.0), clusters=clusters)
         assert new is not None and none is not None
         covered = [one is None or one.low <= EFFECT <= one.high for one in (these, new.interval)]
         held += [*covered, none.p < 0.05]
@@ -57,6 +60,22 @@ def clustered(draw: np.random.Generator, groups: np.ndarray, item: float) -> lis
     return list(held / DRAWS)
 
 
+def interaction(
+    draw: np.random.Generator, seeds: int, groups: np.ndarray, item: float, seed: float
+) -> list[float]:
+    """Coverage of an interaction's interval over clusters, crossed with seeds where there are several, and its test's size."""
+    held = np.zeros(2)
+    for _ in range(DRAWS):
+        one, more, same = (
+            drawn(draw, seeds, groups, item, seed, effect) for effect in (EFFECT, 2 * EFFECT, EFFECT)
+        )
+        new = for_new_problems(more - one, clusters=groups, largest=2.0)
+        none = for_new_problems(same - one, clusters=groups, largest=2.0)
+        assert new is not None and none is not None
+        held += [new.interval.low <= EFFECT <= new.interval.high, none.p < 0.05]
+    return list(held / DRAWS)
+
+
 def groups_of(benchmark: str, problems: int) -> np.ndarray:
     """The cluster of each of a generated benchmark's first problems, as a number."""
     variable = BENCHMARKS[benchmark].clusters
@@ -64,6 +83,11 @@ def groups_of(benchmark: str, problems: int) -> np.ndarray:
     names = [variable.of(one.id) for one in BENCHMARKS[benchmark].problems(problems, data_dir=Path())]
     places = {name: place for place, name in enumerate(Counter(names))}
     return np.array([places[name] for name in names])
+
+
+def percent(shares: list[float]) -> str:
+    """As the table has them."""
+    return " ".join(f"{100 * one:.1f} %" for one in shares)
 
 
 def main() -> None:
@@ -75,19 +99,36 @@ def main() -> None:
         (5, 150, 0.3, 0.02),
         (10, 150, 0.3, 0.02),
         (10, 500, 0.3, 0.02),
+        (5, 150, 0.25, 0.02),
         (5, 150, 0.1, 0.02),
         (5, 150, 0.1, 0.06),
         (5, 500, 0.0, 0.06),
         (10, 150, 0.1, 0.06),
     ):
-        found = " ".join(f"{100 * one:.1f} %" for one in crossed(draw, seeds, problems, item, seed))
-        print(f"{seeds} × {problems}, {item:g}, {seed:g}: {found}", flush=True)
+        print(
+            f"{seeds} × {problems}, {item:g}, {seed:g}: {percent(crossed(draw, seeds, np.arange(problems), item, seed))}",
+            flush=True,
+        )
     print("problems, scatter of operand pairs: Tango's and clustered coverage; McNemar's and clustered size")
     for problems in (150, 600):
         groups = groups_of("one_step_multiplication", problems)
         for item in (0.0, 0.1, 0.2):
-            found = " ".join(f"{100 * one:.1f} %" for one in clustered(draw, groups, item))
-            print(f"{problems} in {groups.max() + 1}, {item:g}: {found}", flush=True)
+            print(
+                f"{problems} in {groups.max() + 1}, {item:g}: {percent(clustered(draw, groups, item))}",
+                flush=True,
+            )
+    groups = groups_of("one_step_multiplication", 150)
+    print(
+        "150 problems in pairs, seeds, scatter of pairs, of seeds: Student's and crossed coverage; crossed size"
+    )
+    for seeds, item, seed in ((5, 0.1, 0.02), (5, 0.2, 0.02), (10, 0.2, 0.02), (5, 0.1, 0.06)):
+        print(f"{seeds}, {item:g}, {seed:g}: {percent(crossed(draw, seeds, groups, item, seed))}", flush=True)
+    print("an interaction in the same: coverage and size")
+    for seeds, item, seed in ((1, 0.15, 0.0), (5, 0.15, 0.02), (10, 0.15, 0.02)):
+        print(
+            f"{seeds}, {item:g}, {seed:g}: {percent(interaction(draw, seeds, groups, item, seed))}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":

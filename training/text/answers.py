@@ -60,7 +60,7 @@ _CONFIRMED = re.compile(
 _REASON = re.compile(r"\b(?:as|because|since)\b", re.IGNORECASE)
 _UNITS = rf"[)\]}}\s%{CURRENCY}*_]*(?P<units>(?:[ \t][^\W\d_]+){{0,4}}?)[)\]}}\s%{CURRENCY}*_]*?"
 _AFTER = rf"[\s(\[{{*_{CURRENCY}]*"
-_OPERATOR = re.compile(rf"{_UNITS}(?:[-+*/×÷^]|(?<![A-Za-z])x){_AFTER}")
+_OPERATOR = re.compile(rf"{_UNITS}(?:[-+*/×÷^]|(?<![A-Za-z])x|(?<=[ \t]):(?=[ \t])){_AFTER}")  # 3 : 4, too
 _UNREAD = (  # words, units and signs that are not worked out; no clause of its own, nor brackets around one
     rf"(?:[ \t)\]}}%{CURRENCY}*_/+×÷^]|-(?![ \t]+[A-Za-z])|\b(?:times|plus|minus|by|of)[ \t]*\("
     r"|(?<![^\W\d_])(?!(?:as|because|since|so|but|or|which|where|while|when|if|then|that|for|from|after|not)\b"

@@ -18,13 +18,15 @@ CURRENCY = "$€£¥₹"
 
 _DEC = r"(?:\d+(?:,\d+)*(?:\.\d+(?:,\d+)*)*|(?<![\w.)\]])\.\d+)"
 _EXPONENT = r"(?:\{\s*[-+]?\d+\s*\}|\(\s*[-+]?\d+\s*\)|[-+]?\d+)"
+_ROOT = rf"(?:\\sqrt\s*(?:\[\s*\d+\s*\]\s*)?(?:\{{\s*{_DEC}\s*\}}|{_DEC})|√[ \t]*{_DEC})"
 _BRACED = rf"(?:\s*\{{\s*-?\s*{_DEC}\s*\}}|\s*\d)"
 _WRITTEN = re.compile(
-    rf"""(?=[\d.<\\]) (?:  # else no alternative is tried
+    rf"""(?=[\d.<\\√]) (?:  # else no alternative is tried
     <MUL_\d_\d_(?P<result>\d+)>(?:\.0+(?![\d<]|[.,]\d))?
     | (?:(?P<before>\d+)\s*)?\\[dtc]?frac(?P<over>{_BRACED})(?P<under>{_BRACED})
     | (?P<none>
-        {_DEC}(?::{_DEC})+ | (?:19|20)\d\d-[01]?\d-[0-3]?\d(?!\d|[ \t]*=) | {_DEC}(?:/{_DEC}){{2,}}  # 10:30, 3:4, 2024-01-15, 1/15/24
+        (?:{_DEC}[ \t]*)?{_ROOT}  # 2\\sqrt{{3}}, √16: not worked out
+        | {_DEC}(?::{_DEC})+ | (?:19|20)\d\d-[01]?\d-[0-3]?\d(?!\d|[ \t]*=) | {_DEC}(?:/{_DEC}){{2,}}  # 10:30, 3:4, 2024-01-15, 1/15/24
       )
     | (?:(?P<whole>\d+)(?:[ \t]+|[ \t]+and[ \t]+))?(?P<top>{_DEC})[ \t]?[/⁄][ \t]?(?P<bottom>{_DEC})
     | (?:(?P<mantissa>{_DEC})[ \t]*[×x*][ \t]*)?10[ \t]*(?:\^|\*\*)[ \t]*(?P<ten>{_EXPONENT})

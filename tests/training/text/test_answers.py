@@ -74,6 +74,7 @@ def test_a_notation_means_the_same_wherever_it_stands(before, written):
 
 NO_NUMBERS = [
     "10:30", "10:30 pm", "10:30:15", "3:4", "2024-01-15", "1/15/2024", "1.2.3", "1/0", r"\frac{1}{0}", "5^2", "5²", "1e999999",
+    r"\sqrt{16}", r"\sqrt 16", "√16", r"2\sqrt{3}", "2 √9", r"\sqrt[3]{27}",
     "1<MUL_2_9_18>", "<MUL_2_9_18>0", "1.<MUL_2_9_18>", "<MUL_2_9_18>.5", "<MUL_2_9_18>.05", "<MUL_2_9_18>.00.5", "<MUL_2_9_18>,000",
 ]  # fmt: skip
 
@@ -110,6 +111,13 @@ def test_digits_of_names_and_codes_are_no_answer(name):
         ("#### 6 + 7 = 13 - 1 = 12", "12", "mark"),
         ("#### 2 × 3 = 6, 6 + 1 = 7", "7", "mark"),
         ("#### 84 / 2 = 42", "42", "mark"),
+        ("#### 84 : 2 = 42", "42", "mark"),
+        (r"#### \sqrt{16} = 4", "4", "mark"),
+        ("#### 3 : 4", None, "mark"),
+        ("The answer is 3 : 4", None, "words"),
+        ("Step 1 : 5", "5", "last_number"),
+        ("#### 42 : as asked", "42", "mark"),
+        ("#### 8 1 = 12", "12", "mark"),
         ("#### 1000-10-20 = 970", "970", "mark"),
         ("#### 6 * 7", None, "mark"),
         ("#### 6 * 7 =", None, "mark"),
@@ -188,6 +196,7 @@ def test_digits_of_names_and_codes_are_no_answer(name):
         (r"\boxed{5" + "\n#### 6", "6", "mark"),
         ("#### 5\n#### 6", "5", "mark"),
         ("#### 5\nWait, #### 6", "6", "mark"),
+        ("#### 5. No wait, the answer is 6.", "5", "mark"),
         ("#### none\n#### 6", "6", "mark"),
         ("##### 42 of 43", "42", "mark"),
         ("#### -> 42 of 43", "42", "mark"),
@@ -222,7 +231,7 @@ def test_the_rule_that_found_an_answer_is_told(text, answer, rule):
 
 @pytest.mark.parametrize(
     "part",
-    ["1 ", "1/", "1,", "1.", "1e", "1:", "1 and ", "1*", "1 1/2 ", "<", "<|", "<<", "-", "{", "$", " ", "½", "²", "\x1b[", r"\frac{", r"\boxed{",
+    ["1 ", "1/", "1,", "1.", "1e", "1:", "1 : ", "√", "1 √", r"\sqrt{", "1 and ", "1*", "1 1/2 ", "<", "<|", "<<", "-", "{", "$", " ", "½", "²", "\x1b[", r"\frac{", r"\boxed{",
      r"\text{", "#### ", "#### 1 + ", "the answer is ", "the answer is 5. wait ", "wait, it is 6 * ", "wait = 10:30 ", "1 of ", "1 hour ", "a=", "<MUL_2_9_18>", "1'000", "9"],
 )  # fmt: skip
 def test_reading_a_text_that_repeats_takes_time_in_proportion(part):

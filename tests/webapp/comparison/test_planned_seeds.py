@@ -1,8 +1,11 @@
 """Planned seeds on the page: interim, given up, failed, frozen; what more seeds of a finished experiment do."""
 
+from collections import Counter
 from datetime import timedelta
 
+import numpy as np
 import pytest
+from django.db.models import Case, Value, When
 from django.test import Client
 
 from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experiment, make_user, run_of
@@ -18,9 +21,11 @@ from webapp.launch.drafts import draft_from
 from webapp.launch.launch import launch
 from webapp.pages.overview.newest_results import last_results
 from webapp.reports.report import report
-from webapp.results.models import Evaluation
+from webapp.results.models import Evaluation, Outcome
 from webapp.runs import services
 from webapp.runs.models import StageRun, State
+from webapp.statistics.families import Family
+from webapp.statistics.planned_seeds import SeedPlan, read_seeds
 from webapp.statistics.proportions import tango
 from webapp.statistics.seeds import over_seeds
 
@@ -68,6 +73,48 @@ def test_there_is_no_verdict_before_the_planned_seeds_are_in():
     assert "verdict-interim" in client.get("/experiments/demo-1/comparison/").content.decode()
     assert "Not decided, planned question: After drills" in report(made)
     assert last_results()[0].contrasts[0].note == "6 of 7 planned seeds are in"
+
+
+def test_after_each_seed_the_table_says_what_its_seeds_say():
+    """Thirty experiments of equal conditions, one after another in the same rows, each looked at as its seeds come in."""
+    draw, plan, seeds, problems = np.random.default_rng(3), SeedPlan(3), 4, 20
+    made = make_experiment(
+        stages=STAGE,
+        seeds=range(seeds),
+        recipe={"primary": {"benchmark": BENCHMARK, "seeds": plan.seeds}},
+    )
+    evaluations = [
+        [
+            add_evaluation(make_attempt(run_of(made, name, "drills", seed)), [False] * problems).pk
+            for name in ("baseline", "mul_tokens")
+        ]
+        for seed in range(seeds)
+    ]
+    ids = np.array(Outcome.objects.order_by("evaluation", "problem").values_list("pk", flat=True))
+    ids = ids.reshape(seeds, 2, problems)
+    words, false = Counter[str](), 0
+    for _ in range(30):
+        right = draw.random(ids.shape) < 0.5
+        differences = (right[:, 1].mean(axis=1) - right[:, 0].mean(axis=1)).tolist()
+        Outcome.objects.update(
+            correct=Case(When(pk__in=ids[right].tolist(), then=Value(True)), default=Value(False))
+        )
+        Evaluation.objects.update(problems=problems + 1)  # some outcomes are not in
+        arrived, shown = [None] * seeds, False
+        for seed in [*draw.permutation(plan.seeds), *range(plan.seeds, seeds)]:
+            Evaluation.objects.filter(pk__in=evaluations[seed]).update(problems=problems)
+            arrived[seed] = differences[seed]
+            expected = read_seeds(arrived, Family("primary", 1, 0.05), plan)
+            (found,) = stage_table(made).rows[0].over_seeds
+            assert (found is None) == (expected is None)
+            if found is not None and expected is not None:
+                assert found.verdict.word == expected.verdict.word
+                assert found.p is None or found.p == pytest.approx(expected.result.p)
+                words[found.verdict.word] += 1
+                shown |= found.verdict.positive
+        false += shown
+    assert words["interim"] == 30 and words["not distinguishable"] > 40
+    assert false / 30 <= 0.05 + 3 * (0.05 * 0.95 / 30) ** 0.5
 
 
 def test_one_seed_of_several_is_no_verdict_either():

@@ -1,10 +1,13 @@
 """Gains, interactions and equivalence: against statsmodels and scipy, with size, power and coverage by simulation."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
+from benchmarks.contrasts import designs
 from tests.webapp.statistics.test_families import chance_of
 from webapp.statistics.amounts import amount_difference, amount_within
 from webapp.statistics.families import Family
@@ -113,6 +116,27 @@ def test_an_interaction_reaches_two_and_equals_a_difference_where_conditions_sta
     between = mean_difference((other.astype(float) - start) - (one.astype(float) - start), largest=2.0)
     assert between == difference
     assert amount_difference([3.0, 0.0, 1.0] * 20).mean == pytest.approx(4 / 3)
+
+
+SMALL = [one for one in designs() if not re.search(r"\b[56]00\b", one.name)]  # their problems
+
+
+@pytest.mark.parametrize("design", [pytest.param(one, id=one.name) for one in SMALL])
+def test_every_interval_and_its_test_hold_their_levels(design):
+    """With 2,000 draws they are in docs/statistics.md."""
+    covered, rejected = design.found(np.random.default_rng(0), draws := 150)
+    assert covered >= design.level - 3 * np.sqrt(design.level * (1 - design.level) / draws)
+    assert rejected <= design.alpha + 3 * np.sqrt(design.alpha * (1 - design.alpha) / draws)
+
+
+def test_six_seeds_of_smoke_show_an_interaction():
+    """Differences of gains in 150 problems each, with the mean and the spread that were found."""
+    found = over_seeds([more / 150 for more in (18, 1, 2, 26, 17, 10)], largest=2.0)
+    assert found.mean == pytest.approx(0.082, abs=5e-4)
+    assert found.interval == pytest.approx((0.014, 0.151), abs=5e-4)
+    assert found.p == pytest.approx(0.027, abs=5e-4)
+    verdict = conditions_verdict(found, Family("primary", 1, 0.05), 6)
+    assert verdict.word == "supported"
 
 
 def test_more_seeds_show_a_gain_better():

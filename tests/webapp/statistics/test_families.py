@@ -81,13 +81,21 @@ def test_adding_stages_does_not_weaken_the_answer():
     assert conditions_verdict(over_seeds([0.10, 0.06, 0.08]), PLANNED, 3).word == "supported"  # |t| 6.9
 
 
-@pytest.mark.parametrize(("size", "exact", "midp"), [(DEMO, 0.040, 0.006), ((600, 0.05, 0.02), 0.087, 0.025)])
+@pytest.mark.parametrize(
+    ("size", "exact", "midp"),
+    [
+        (DEMO, 0.040, 0.006),
+        ((600, 0.05, 0.02), 0.087, 0.024),
+        ((500, 0.05, 0.022), 0.096, 0.029),
+        ((500, 0.05, 0.023), 0.094, 0.028),
+    ],
+)
 def test_the_mid_p_agrees_with_the_interval_beside_it(size, exact, midp):
     def parts(test):
         return chance_of(lambda g, b: (test(g, b) < 0.05) != tango_of(g, b, size[0]).excludes_zero(), *size)
 
-    assert parts(exact_p) == pytest.approx(exact, abs=0.002)
-    assert parts(mid_p) == pytest.approx(midp, abs=0.002)
+    assert parts(exact_p) == pytest.approx(exact, abs=0.001)  # outcomes() leaves so much out
+    assert parts(mid_p) == pytest.approx(midp, abs=0.001)
 
 
 @pytest.mark.parametrize(("problems", "discordant"), [(600, 0.14), (500, 0.05), (150, 0.3), (1319, 0.03)])

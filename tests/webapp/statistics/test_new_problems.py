@@ -112,19 +112,16 @@ def test_equivalence_is_two_one_sided_tests():
 
 
 def test_problems_that_fall_together_show_less_than_as_many_apart():
-    """33 of 150 gained and 12 lost, all gains in three of thirty clusters: p moves over 0.05."""
-    values = np.zeros(150)
-    values[:15], values[50:65], values[100:103], values[20:50:10], values[70:100:4], values[149] = (
-        1,
-        1,
-        1,
-        -1,
-        -1,
-        -1,
+    """Of 150 in thirty clusters of five 35 are gained and 15 lost, two clusters as a whole: p moves from 0.005 to 0.081."""
+    gained = [5] * 2 + [2] * 8 + [1] * 9 + [0] * 11
+    lost = [0] * 22 + [1] * 4 + [2] * 3 + [5]
+    values = np.concatenate(
+        [[1] * up + [-1] * down + [0] * (5 - up - down) for up, down in zip(gained, lost, strict=True)]
     )
-    gained, lost = int((values > 0).sum()), int((values < 0).sum())
-    assert (gained, lost) == (33, 12) and mcnemar_midp(gained, lost) < 0.005
-    assert for_new_problems(values, clusters=[place // 5 for place in range(150)]).p > 0.05
+    assert (sum(gained), sum(lost), values.size) == (35, 15, 150)
+    assert mcnemar_midp(35, 15) == pytest.approx(0.0046, abs=5e-5)
+    clustered = for_new_problems(values, clusters=[place // 5 for place in range(150)])
+    assert clustered.p == pytest.approx(0.081, abs=5e-4)
 
 
 def covered(draws, make, **more):
@@ -133,15 +130,28 @@ def covered(draws, make, **more):
     return np.mean([one.interval.low <= 0.05 <= one.interval.high for one in found])
 
 
-@pytest.mark.parametrize(("seeds", "problems"), [(5, 150), (10, 150), (10, 500)])
-def test_new_problems_are_covered_where_students_interval_over_seeds_misses_them(seeds, problems):
-    """Audited: 88, 77 and 81 % of Student's; a problem's own effect scatters by 0.3, a seed's by 0.02."""
+@pytest.mark.parametrize(
+    ("seeds", "problems", "item", "student"),
+    [(5, 150, 0.25, 0.88), (5, 150, 0.3, 0.84), (10, 150, 0.3, 0.69), (10, 500, 0.3, 0.76)],
+)
+def test_new_problems_are_covered_where_students_interval_over_seeds_misses_them(
+    seeds, problems, item, student
+):
+    """A problem's own effect scatters by `item`, a seed's by 0.02."""
     draw = np.random.default_rng([seeds, problems])
-    every = [drawn(draw, seeds, problems, 0.3, 0.02) for _ in range(300)]
+    every = [drawn(draw, seeds, problems, item, 0.02) for _ in range(300)]
     rows = iter(every)
     assert covered(300, lambda: next(rows)) >= 0.94 - 2.6 * np.sqrt(0.05 * 0.95 / 300)
     these = [over_seeds(one.mean(axis=1)).interval for one in every]
-    assert np.mean([one.low <= 0.05 <= one.high for one in these]) < 0.9
+    wobble = 3 * np.sqrt(student * (1 - student) / 300)
+    assert np.mean([one.low <= 0.05 <= one.high for one in these]) == pytest.approx(student, abs=wobble)
+
+
+def test_new_clusters_and_seeds_are_covered_together():
+    groups = np.repeat(np.arange(len(PAIRS_OF_150)), PAIRS_OF_150)
+    draw = np.random.default_rng(6)
+    found = covered(300, lambda: drawn(draw, 5, 150, 0.2, 0.02, clusters=groups), clusters=groups)
+    assert 0.95 - 3 * np.sqrt(0.05 * 0.95 / 300) <= found <= 0.99
 
 
 @pytest.mark.parametrize("item", [0.0, 0.2])

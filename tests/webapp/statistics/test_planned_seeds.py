@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from benchmarks.looks import DESIGNS, one_seed
 from webapp.statistics.families import Family
 from webapp.statistics.planned_seeds import SeedPlan, read_seeds
 from webapp.statistics.seeds import over_seeds
@@ -69,27 +70,19 @@ def test_equivalence_is_read_the_same_way():
     assert found.result.interval == over_seeds([0.01, -0.01, 0.005], 0.9).interval
 
 
-def looked_at_each_time(draw, plan, seeds, runs):
-    """In how many of these experiments of equal conditions a look at any time shows a positive verdict."""
-    false = 0
-    for _ in range(runs):
-        values = draw.normal(0, 0.03, seeds)
-        arrived = [None] * seeds
-        positive = False
-        for place in [*draw.permutation(plan.seeds), *range(plan.seeds, seeds)]:
-            arrived[place] = float(values[place])
-            found = read_seeds(arrived, PLANNED, plan)
-            positive |= found is not None and found.verdict.positive
-        false += positive
-    return false / runs
+@pytest.mark.parametrize("name", DESIGNS)
+def test_looking_as_often_as_one_likes_keeps_the_level(name):
+    """With 20,000 experiments they are in docs/statistics.md."""
+    experiments = 150
+    found = DESIGNS[name].false(np.random.default_rng(1), experiments)
+    assert found <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / experiments)
 
 
-@pytest.mark.parametrize("plan", [SeedPlan(3), SeedPlan(5), SeedPlan(5, look=3)])
-def test_looking_as_often_as_one_likes_keeps_the_level(plan):
-    """benchmarks/looks.py does it with 20,000 experiments."""
-    runs = 500
-    found = looked_at_each_time(np.random.default_rng(plan.seeds), plan, 8, runs)
-    assert found <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+@pytest.mark.parametrize("margin", [None, 0.05])
+@pytest.mark.parametrize("tests", [1, 3])
+def test_one_seed_keeps_the_level_of_its_family(tests, margin):
+    found = one_seed(np.random.default_rng(tests), tests, margin, 4000)
+    assert found <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / 4000)
 
 
 def test_what_looking_after_every_seed_did_before():

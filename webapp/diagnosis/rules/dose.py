@@ -11,7 +11,7 @@ from webapp.experiments.models import Condition
 from webapp.files.number_text import percent
 from webapp.runs.models import OVER
 
-UNEQUAL = 0.02  # of the baseline's learnt tokens; GSM8K with mul-tokens has 3.2 % fewer
+UNEQUAL = 0.02  # of the baseline's learnt tokens; Phase 6's GSM8K with decompositions has 3.0 % fewer, GSM8K alone 0.9 %
 
 
 def dose_near_none(table: StageTable) -> Iterator[Finding]:
