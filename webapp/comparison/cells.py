@@ -238,7 +238,7 @@ class UnpairedComparison(_Corrected):
     second: int
     second_problems: int
     interval: Interval  # of the difference, Newcombe's for independent proportions
-    p: float  # Fisher's exact
+    p: float | None  # Fisher's exact; None while planned seeds of one of both are to come
     family: Family
     verdict: Verdict
 

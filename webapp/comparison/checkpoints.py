@@ -11,9 +11,10 @@ from training.recipes.planned_question import PairedTest
 from webapp.comparison.alike import settings_differences
 from webapp.comparison.alike.kept_examples import examples_of, key_of
 from webapp.comparison.cells import Cell, Refusal, SameRun
-from webapp.comparison.comparisons import Compared, Comparisons, Key
+from webapp.comparison.comparisons import Compared, Comparisons, Key, interim
 from webapp.comparison.metrics import METRICS, ComparisonMetric
 from webapp.comparison.new_problems import with_new_problems
+from webapp.comparison.waiting import waiting
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import percent_of_level
 from webapp.results.models import Evaluation
@@ -88,12 +89,19 @@ class Across:
         shared = (
             f"Exploratory: chosen here, not planned{self._of_subset}; tested at α = {self.family.alpha:g}"
         )
-        if self.family.tests == 1:
-            return f"{shared}."
-        return (
-            f"{shared}, which the {self.family.tests} comparisons share (Bonferroni: {self.family.alone:.3g} each, intervals "
-            f"at {percent_of_level(self.family.level)})."
-        )
+        if self.family.tests > 1:
+            shared += (
+                f", which the {self.family.tests} comparisons share (Bonferroni: {self.family.alone:.3g} each, intervals "
+                f"at {percent_of_level(self.family.level)})"
+            )
+        return f"{shared}.{self._waiting}"
+
+    @property
+    def _waiting(self) -> str:
+        tested = [one for one in self.comparisons if one and not isinstance(one, Refusal | SameRun)]
+        if all(one.verdict.word != "interim" for one in tested):
+            return ""
+        return " Interim: planned seeds of an experiment are still to come, and before they are in a comparison of single seeds has no p."
 
 
 def across(chosen: Sequence[tuple[str, str]], benchmark: str = "", problems: str = "") -> Across:
@@ -149,13 +157,21 @@ def across(chosen: Sequence[tuple[str, str]], benchmark: str = "", problems: str
     )
     alpha = picks[0].experiment.alpha if picks else 0.05
     recorded = kept_examples.of_runs(every.values())
+    compared = _compared(picks, benchmark, metric, alpha, _not_alike(picks, every.values(), recorded))
+    waits = waiting([(runs[0], run) for run in runs[1:]], every.values(), benchmark, metric.name)
     return Across(
         benchmark,
         found,
         metric,
         alpha,
         picks,
-        _compared(picks, benchmark, metric, alpha, _not_alike(picks, every.values(), recorded)),
+        (
+            *compared[:1],
+            *(
+                interim(one) if one and to_come else one
+                for one, to_come in zip(compared[1:], waits, strict=True)
+            ),
+        ),
         settings_differences.between([settings_differences.of(run, every, recorded) for run in runs]),
         subset=subset,
     )

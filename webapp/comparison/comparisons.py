@@ -18,6 +18,7 @@ from webapp.comparison.cells import (
 )
 from webapp.comparison.metrics import ComparisonMetric
 from webapp.results.outcome_counts import PairCounts, pair_counts
+from webapp.runs.models import State
 from webapp.statistics import amounts, intervals, proportions, verdicts
 from webapp.statistics.amounts import FEWEST
 from webapp.statistics.families import Family
@@ -113,9 +114,9 @@ class Comparisons:
     def held_back(
         self, compared: Mapping[Key, Compared], together: Mapping[tuple[str, str], SeedsComparison]
     ) -> dict[Key, Compared]:
-        """The same, where the seeds of a planned contrast keep their intervals alone until the planned ones are in."""
+        """The same, where single seeds keep their intervals alone until the planned ones are in, whatever is compared."""
         return {
-            key: self._interim(one) if self._waits(key, compared, together) else one
+            key: interim(one) if self._waits(key, compared, together) else one
             for key, one in compared.items()
         }
 
@@ -123,7 +124,7 @@ class Comparisons:
         self, key: Key, compared: Mapping[Key, Compared], together: Mapping[tuple[str, str], SeedsComparison]
     ) -> bool:
         name, stage, _ = key
-        if len(self.seeds) < 2 or self.family(stage, name).role != "primary":
+        if len(self.seeds) < 2 or isinstance(compared[key], UnpairedComparison):  # published: none is to come
             return False
         if (over := together.get((name, stage))) is not None:
             return over.interim
@@ -132,12 +133,6 @@ class Comparisons:
             (name, stage, seed) not in compared and self._fate(name, stage, seed) != "given up"
             for seed in planned
         )
-
-    def _interim(self, one: Compared) -> Compared:
-        if not isinstance(one, Comparison | MeansComparison):
-            return one
-        verdict = replace(one.verdict, word="interim")
-        return replace(one, p=None, verdict=verdict, new_problems=None)
 
     def _seeds_compared(
         self, name: str, stage: str, compared: Mapping[Key, Compared]
@@ -238,6 +233,26 @@ class Comparisons:
             else:
                 comparisons[key] = UnpairedComparison(*key, *found, interval, p, family, verdict)
         return comparisons
+
+
+def interim(one: Compared) -> Compared:
+    """One seed's comparison while planned seeds are still to come: an interval, and neither a p nor a verdict."""
+    if isinstance(one, Refusal | SameRun):
+        return one
+    verdict = replace(one.verdict, word="interim")
+    if isinstance(one, UnpairedComparison):
+        return replace(one, p=None, verdict=verdict)
+    return replace(one, p=None, verdict=verdict, new_problems=None)
+
+
+def fate_of(states: Sequence[str]) -> Fate:
+    """Of a run without a result, by its state and those of the runs that it starts from.
+
+    Failed where one of them did, which may be retried; else given up where a person cancelled it.
+    """
+    if State.FAILED in states:
+        return "failed"
+    return "given up" if states[:1] == [State.CANCELLED] else ""
 
 
 def _asked_nothing(first: Cell, second: Cell) -> str:

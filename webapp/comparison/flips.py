@@ -10,11 +10,11 @@ from django.db import connection
 
 from training.recipes.planned_question import PairedTest
 from webapp.comparison.alike.kept_examples import Key, examples_of, key_of
-from webapp.comparison.cells import Refusal, SameRun, why_not_comparable
-from webapp.comparison.comparisons import Compared
+from webapp.comparison.cells import why_not_comparable
 from webapp.comparison.metrics import METRICS, ComparisonMetric
 from webapp.comparison.paths_through_stages import pattern
-from webapp.comparison.table import refuse_unknown, stage_table
+from webapp.comparison.table import refuse_unknown
+from webapp.comparison.waiting import waiting
 from webapp.experiments.models import Condition, Experiment, Stage
 from webapp.experiments.planned_question import paired_test
 from webapp.results.models import GREEDY, Outcome
@@ -64,6 +64,7 @@ class Flips:
     first: Side
     second: Side
     refusal: str  # why there is nothing to list; '' when there is
+    waits: bool  # for planned seeds that are still to come: no p until then
     ways: tuple[Way, ...]
     problems: tuple[ProblemMarks, ...]
 
@@ -95,33 +96,6 @@ class Flips:
         if self.waits:
             return None
         return proportions.MCNEMAR[self.test](self.counts.gained, self.counts.lost)
-
-    @cached_property
-    def waits(self) -> bool:
-        """Whether it is one seed of the planned question, of which planned seeds are not in: no p until then."""
-        if len(self.experiment.seeds) < 2 or self.refusal:
-            return False
-        table = stage_table(self.experiment, benchmark=self.benchmark, metric=self.metric.name)
-        compared: list[Compared | None] = []
-        if self.first.stage == self.second.stage:
-            names = {self.first.condition.name, self.second.condition.name}
-            compared += [
-                one
-                for row in table.rows
-                if row.stage == self.first.stage.name
-                for seed in row.seeds
-                if seed.seed == self.seed
-                for name, one in zip(table.others, seed.comparisons, strict=True)
-                if names == {table.baseline, name}
-            ]
-        for gain in table.contrasts:
-            sides = {(gain.condition, gain.start), (gain.condition, gain.stage)}
-            if sides == {(side.condition.name, side.stage.name) for side in (self.first, self.second)}:
-                compared.append(gain.seeds[table.seeds.index(self.seed)])
-        return any(
-            one is not None and not isinstance(one, Refusal | SameRun) and one.verdict.word == "interim"
-            for one in compared
-        )
 
     @property
     def test(self) -> PairedTest:
@@ -166,7 +140,8 @@ def flips(
     first: tuple[str, str] = ("", ""),
     second: tuple[str, str] = ("", ""),
 ) -> Flips:
-    """Compare `second` with `first`, each a condition and a stage, problem by problem. Six queries.
+    """Compare `second` with `first`, each a condition and a stage, problem by problem. Seven queries, and a stage table where a planned
+    look may have decided what one seed of several is of.
 
     What is empty is chosen: the baseline against the next condition, after the last stage that both have finished; of
     one condition that stage against the one before.
@@ -175,7 +150,7 @@ def flips(
     conditions = {one.name: one for one in experiment.conditions.all()}
     stages = {one.name: one for one in experiment.stages.all()}
     benchmark = benchmark or experiment.primary_metric
-    every = StageRun.objects.filter(experiment=experiment).select_related("condition", "stage")
+    every = experiment.runs.select_related("condition", "stage")
     every_run = {key_of(run): run for run in every.defer("spec")}
     runs = {key: run.pk for key, run in every_run.items()}
     refuse_unknown("seed", seed or str(experiment.seeds[0]), [str(one) for one in experiment.seeds])
@@ -218,7 +193,11 @@ def flips(
         for name in dict.fromkeys((a, b))
     )
     problems = () if refusal else _problems(sides, ways, METRICS[metric])
-    return Flips(experiment, benchmark, METRICS[metric], number, *sides, refusal, ways, problems)
+    waits = False
+    if not refusal:
+        pair = every_run[a, after_a, number], every_run[b, after_b, number]
+        (waits,) = waiting([pair], every_run.values(), benchmark, metric)
+    return Flips(experiment, benchmark, METRICS[metric], number, *sides, refusal, waits, ways, problems)
 
 
 def _complete(tally: Tally | None) -> bool:

@@ -1,10 +1,11 @@
 """pass@k curves: the chance that one of k samples is right, after every stage; what a last stage did to them."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from training.recipes.metric_names import sizes
 from webapp.comparison.cells import Cell, why_not_comparable
+from webapp.comparison.stage_changes import is_lost
 from webapp.comparison.table import StageTable
 from webapp.results.samples import Sampled, sampled
 from webapp.statistics import proportions
@@ -17,6 +18,7 @@ MEANINGS = {
     "sharpened and narrowed": "right more often with one sample, and fewer problems are solved with all of them",
     "narrowed": "fewer problems are solved with all samples",
     "no change shown": "the intervals of both differences hold 0",
+    "interim": "planned seeds of this step are still to come",
 }  # what a stage did, by its differences at one sample and at all
 
 
@@ -48,10 +50,13 @@ class PassChange:
     samples: int
     at_one: PairedMeans
     at_all: PairedMeans
+    interim: bool = False  # whether it is one of several seeds, of which planned ones are still to come
 
     @property
     def word(self) -> str:
         """One of MEANINGS."""
+        if self.interim:
+            return "interim"
         if self.at_all.interval.low > 0:
             return "reaches more"
         narrowed, sharpened = self.at_all.interval.high < 0, self.at_one.interval.low > 0
@@ -81,8 +86,25 @@ def changes(table: StageTable) -> list[PassChange]:
         assert before.tally is not None and after.tally is not None
         if samples < 2 or why_not_comparable(before.tally, after.tally, by_name["pass_at_1"]):
             continue
-        found.append(PassChange(before, after, samples, *(_difference(one, other, k) for k in (1, samples))))
-    return found
+        at_one, at_all = (_difference(one, other, k) for k in (1, samples))
+        found.append(PassChange(before, after, samples, at_one, at_all))
+    waits = _waiting(table, pairs, found)
+    return [replace(one, interim=(one.after.stage, one.after.condition) in waits) for one in found]
+
+
+def _waiting(
+    table: StageTable, pairs: Iterable[tuple[Cell, Cell]], found: Iterable[PassChange]
+) -> set[tuple[str, str]]:
+    """The steps (stage, condition) of which a planned seed is still to come, of several."""
+    there = {(one.after.stage, one.after.condition, one.after.seed) for one in found}
+    planned = table.seeds[: table.plan.seeds] if table.several_seeds else ()
+    return {
+        (after.stage, after.condition)
+        for before, after in pairs
+        if after.seed in planned
+        and (after.stage, after.condition, after.seed) not in there
+        and not is_lost(before, after, table)
+    }
 
 
 def _samples(cells: Iterable[Cell]) -> dict[int, Sampled]:

@@ -91,7 +91,7 @@ def _change(seeds: Sequence[tuple[Cell, Cell, Gain | None]], table: StageTable) 
     lost = [
         place
         for place, (before, after, gain) in enumerate(planned)
-        if gain is None and _is_lost(before, after, table)
+        if gain is None and is_lost(before, after, table)
     ]
     family = Family("exploratory", 1, table.alpha)
     differences = [None if gain is None else gain.delta for *_, gain in planned]
@@ -114,7 +114,7 @@ def _change(seeds: Sequence[tuple[Cell, Cell, Gain | None]], table: StageTable) 
     return replace(change, new_problems=new)
 
 
-def _is_lost(before: Cell, after: Cell, table: StageTable) -> bool:
+def is_lost(before: Cell, after: Cell, table: StageTable) -> bool:
     """Whether a seed without a change will not have one: it was given up, or its two evaluations are not alike."""
     if before.complete and after.complete:
         return True

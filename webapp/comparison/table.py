@@ -10,11 +10,12 @@ from training.recipes.planned_question import Design, PairedTest
 from training.stages import kind
 from webapp.comparison.alike.kept_examples import ExamplesOfRuns
 from webapp.comparison.cells import Cell, SeedsComparison
-from webapp.comparison.comparisons import Compared, Comparisons, Fate, Key
+from webapp.comparison.comparisons import Compared, Comparisons, Fate, Key, fate_of
 from webapp.comparison.contrasts import PlannedContrast, planned_contrasts
 from webapp.comparison.metrics import ComparisonMetric, metrics
 from webapp.comparison.new_problems import cluster_variable, with_new_problems
 from webapp.comparison.roles import Roles, roles, share_a_run
+from webapp.comparison.seen import computed_before
 from webapp.comparison.stage_rows import SeedRow, StagePosition, StageRow, means
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import asked_at, paired_test, planned_question
@@ -24,7 +25,7 @@ from webapp.results.samples import Sampled, sampled
 from webapp.results.token_counts import Measured, measured
 from webapp.runs import kept_examples
 from webapp.runs.code_versions import Versions, of_experiment
-from webapp.runs.models import StageRun, State
+from webapp.runs.models import StageRun
 from webapp.statistics.planned_seeds import SeedPlan
 from webapp.statistics.proportions import MCNEMAR_NAMES
 
@@ -154,7 +155,7 @@ def stage_table(
 ) -> StageTable:
     """Build the table of a benchmark against a baseline (None: the first condition); None: as the planned question has it.
 
-    `problems` restricts it to a subset (results/problem_subset.py), which makes all of it exploratory. Nine queries at
+    `problems` restricts it to a subset (results/problem_subset.py), which makes all of it exploratory. Ten queries at
     most, and four for a subset. Raises ValueError for an unknown benchmark, baseline, metric or subset.
     """
     positions = {condition.name: condition.position for condition in experiment.conditions.all()}
@@ -172,6 +173,7 @@ def stage_table(
             "spec__benchmarks",
             "reused_note",
             "reused_from",
+            "identity",
         )
     )
     planned = {run[3]: {one["benchmark"]: one.get("samples", 0) for one in run[5] or []} for run in runs}
@@ -195,7 +197,7 @@ def stage_table(
     evaluated = {stage for _, stage, _, run, *_ in runs if benchmark in planned[run]}
     origins = {
         (condition, stage, seed): source or reused or run
-        for condition, stage, seed, run, _, _, reused, source in runs
+        for condition, stage, seed, run, _, _, reused, source, _ in runs
     }
     name_of = {stage.id: stage.name for stage in stages}
     design = Design(
@@ -215,6 +217,10 @@ def stage_table(
         others=ordered[1:],
         same=share_a_run(origins, baseline),
     )
+    asked_when = asked_at(experiment) if asked.planned else None
+    rests_on = {
+        name for stage, _ in asked.contrasts for name in (stage, design.parents[stage])
+    }  # stages, with those that gains start from
     builder = _Builder(
         benchmark=benchmark,
         metric=known[metric],
@@ -222,12 +228,17 @@ def stage_table(
         seeds=tuple(experiment.seeds),
         roles=asked,
         test=paired_test(experiment),
-        asked_at=asked_at(experiment) if asked.planned else None,
+        asked_at=asked_when,
+        computed_before=computed_before(
+            {run[3]: run[8] for run in runs if run[1] in rests_on}, benchmark, asked_when
+        )
+        if asked_when
+        else frozenset(),
         plan=SeedPlan(question.decide(len(experiment.seeds)), question.interim),
         starts=design.parents,
         runs={
             (condition, stage, seed): (run, state, reused, source)
-            for condition, stage, seed, run, state, _, reused, source in runs
+            for condition, stage, seed, run, state, _, reused, source, _ in runs
         },
         tallies=tallies,
         sampled=sampled(tallies.values()) if known[metric].k is not None else {},
@@ -282,6 +293,7 @@ class _Builder:
     roles: Roles
     test: PairedTest
     asked_at: datetime | None
+    computed_before: frozenset[int]  # runs that compute again what could be seen when it was asked
     plan: SeedPlan
     starts: Mapping[str, str | None]  # what each stage starts from
     runs: Mapping[Key, tuple[int, str, str, int | None]]  # id, state, what it is reused from
@@ -318,15 +330,13 @@ class _Builder:
         )
 
     def fate(self, key: Key) -> Fate:
-        """Of a run that is over without a result: failed where it or what it starts from did, else a person cancelled it."""
+        """Of a run that is over without a result."""
         condition, stage, seed = key
         states, at = [], stage or None
         while at is not None:
             states.append(self.runs.get((condition, at, seed), (None, "", "", None))[1])
             at = self.starts[at]
-        if State.FAILED in states:
-            return "failed"
-        return "given up" if states[:1] == [State.CANCELLED] else ""
+        return fate_of(states)
 
     def _was_seen(self, key: Key) -> bool:
         condition, stage, seed = key
@@ -334,8 +344,10 @@ class _Builder:
         return self.roles.is_primary(stage, condition) and any(map(self._is_old, pair))
 
     def _is_old(self, cell: Cell) -> bool:
-        """Whether its outcomes were there before the question was asked."""
-        return self.asked_at is not None and cell.tally is not None and cell.tally.at < self.asked_at
+        """Whether its outcomes were there before the question was asked, here or in another run of its identity."""
+        if self.asked_at is None or cell.tally is None:
+            return False
+        return cell.tally.at < self.asked_at or cell.run in self.computed_before
 
     def _row(
         self,

@@ -22,6 +22,7 @@ from webapp.telemetry.series import Series, rollouts, series
 
 TOGETHER = 2_000_000  # points that are loaded at once (48 MB); beyond, one metric at a time
 SAMPLE = 200  # completions at either end of a run, for what only texts show
+GRADED = 2_000  # rollouts of the last steps, for what only their rewards' components show
 
 
 class RunRecords:
@@ -167,6 +168,18 @@ class RunRecords:
         names = [name for name in self.recorded if name.startswith(COMPONENT)]
         found = {name.removeprefix(COMPONENT): self.series(name) for name in names}
         return {name: points for name, points in found.items() if points is not None}
+
+    @cached_property
+    def last_groups(self) -> list[list[dict[str, float]]]:
+        """The reward's components of each rollout in the last steps that were recorded, a group each. One query, of at most GRADED."""
+        rows = self.rollouts.order_by("-step", "-group").values_list("attempt", "step", "group", "components")
+        groups: dict[tuple[int, int, int], list[dict[str, float]]] = {}
+        found = list(rows[:GRADED])
+        for attempt, step, group, components in found:
+            groups.setdefault((attempt, step, group), []).append(components)
+        if len(found) == GRADED:
+            groups.popitem()  # which may be cut
+        return list(groups.values())
 
     @cached_property
     def rollouts(self) -> QuerySet[Rollout]:

@@ -30,7 +30,8 @@ from webapp.experiments.models import Experiment
 from webapp.files import text_formats
 from webapp.files.number_text import plain
 from webapp.results.models import Outcome
-from webapp.runs.models import State
+from webapp.runs import services
+from webapp.runs.models import StageRun, State
 
 pytestmark = pytest.mark.django_db
 STAGES = (("mixed", "sft"), ("grpo", "grpo"))
@@ -130,6 +131,21 @@ def test_sharpening_is_told_from_teaching(experiment: Experiment) -> None:
     assert sharpened.at_all.mean == 0
     assert (taught.after.condition, taught.word, taught.samples) == ("mul_tokens", "reaches more", 6)
     assert taught.at_all.mean == pytest.approx(0.4)
+
+
+def test_what_a_stage_did_has_no_word_before_the_planned_seeds_are_in() -> None:
+    made = sampled_experiment(seeds=(0, 1))
+    missing = run_of(made, "baseline", "grpo", 1)
+    missing.attempts.all().delete()
+    StageRun.objects.filter(pk=missing.pk).update(state=State.READY)
+    found = changes(table(made))
+    assert [(one.after.condition, one.after.seed, one.word) for one in found] == [
+        ("baseline", 0, "interim"),
+        ("mul_tokens", 0, "reaches more"),
+        ("mul_tokens", 1, "reaches more"),
+    ]
+    services.cancel(run=missing, by="ada")
+    assert changes(table(made))[0].word == "sharpened"
 
 
 def test_as_many_queries_as_any_metric_takes(experiment: Experiment, django_assert_num_queries) -> None:  # type: ignore[no-untyped-def]

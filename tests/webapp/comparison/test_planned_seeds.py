@@ -12,6 +12,7 @@ from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experi
 from training.recipes import recipe as recipes
 from webapp.comparison.cells import Comparison, SeedsComparison
 from webapp.comparison.corrections import corrections
+from webapp.comparison.flips import flips
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import stage_tables
@@ -32,6 +33,7 @@ from webapp.statistics.seeds import over_seeds
 pytestmark = pytest.mark.django_db
 STAGE = (("drills", "sft"),)
 DIFFERENCES = (12, 9, 14, 11, 13, 10, 12)
+LOOK = {"interim": 3}
 
 
 def experiment_of(
@@ -151,6 +153,12 @@ def test_rows_of_single_seeds_have_an_interval_alone_until_the_planned_seeds_are
     assert (decided.verdict.word, decided.family.role) == ("differ", "exploratory")
 
 
+def test_flips_of_what_the_look_has_decided_wait_no_longer():
+    made = experiment_of(5, finished=3, question=LOOK, differences=(30, 31, 30))
+    assert not flips(made, seed="0").waits and flips(made, seed="0", metric="repetition_rate").waits
+    assert flips(experiment_of(5, finished=3, question=LOOK, name="demo-2"), seed="0").waits, "not decided"
+
+
 def test_a_seed_that_is_given_up_is_named_and_leaves_it_suggestive_at_most():
     made = experiment_of(7, finished=6)
     services.cancel(run=run_of(made, "mul_tokens", "drills", 6), by="ada")
@@ -204,9 +212,6 @@ def test_the_verdict_freezes_at_the_planned_seeds():
     assert "Exploratory, with the seeds after the planned 3: +11.5 points, 95 % t interval" in plain(
         sentence.limits
     )
-
-
-LOOK = {"interim": 3}
 
 
 def test_after_a_stop_at_the_look_no_other_seed_is_waited_for():

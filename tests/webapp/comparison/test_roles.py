@@ -14,6 +14,7 @@ from tests.factories import (
     make_user,
     run_of,
 )
+from training.recipes import recipe as recipes
 from webapp.comparison.cells import Comparison, SameRun
 from webapp.comparison.corrections import corrections
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
@@ -21,6 +22,7 @@ from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import stage_tables
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import plain
+from webapp.launch.launch import launch
 from webapp.pages.comparison.forest_plot import forest_plot
 from webapp.pages.overview.newest_results import last_results
 from webapp.reports.report import report
@@ -190,6 +192,60 @@ def test_repeating_a_plan_is_not_choosing_it_after_seeing():
     again.recipe["alpha"] = 0.1  # another plan
     again.save()
     assert compared(stage_table(again), "grpo").verdict.word == "suggestive"
+
+
+def launched(*changes: tuple[str, object], origin: Experiment | None = None) -> Experiment:
+    """An experiment that computes all of it anew, and whose mul_tokens is far ahead after the last stage."""
+    recipe = recipes.build(recipes.read("smoke"), list(changes))
+    made = launch(recipe=recipe, owner=make_user(), reuse=False, origin=origin)
+    for run in made.runs.filter(stage__name="grpo").select_related("condition"):
+        right = 40 + 60 * run.condition.position
+        add_evaluation(make_attempt(run, state=State.SUCCEEDED), [i < right for i in range(150)])
+    return made
+
+
+OTHER_QUESTION = ("primary.condition", "mul_tokens")
+
+
+@pytest.mark.parametrize(
+    ("changes", "repeats", "word"),
+    [
+        ([OTHER_QUESTION], False, "suggestive"),
+        ([OTHER_QUESTION], True, "suggestive"),  # a clone with another question
+        ([], True, "differ"),  # the same plan again
+        ([OTHER_QUESTION, ("seeds", [1])], False, "differ"),  # nothing that was there before
+    ],
+)
+def test_outcomes_that_are_computed_again_were_seen(changes, repeats, word):
+    first = launched()
+    Experiment.objects.filter(pk=first.pk).update(created_at=first.created_at - timedelta(days=2))
+    Evaluation.objects.update(at=first.created_at - timedelta(days=1))
+    first.refresh_from_db()
+    assert compared(stage_table(first), "grpo").verdict.word == "differ"
+    again = launched(*changes, origin=first if repeats else None)
+    assert not again.runs.exclude(reused_note="").exists()
+    assert compared(stage_table(again), "grpo").verdict.word == word
+    assert ("Chosen after seeing" in report(again)) == (word == "suggestive")
+
+
+def test_an_evaluation_that_had_not_finished_was_not_seen():
+    first = launched()
+    Evaluation.objects.update(at=first.created_at - timedelta(days=1), problems=151)
+    assert compared(stage_table(launched(OTHER_QUESTION)), "grpo").verdict.word == "differ"
+
+
+def test_what_a_gain_starts_from_is_not_to_be_seen_before_either():
+    first = launched()
+    for run in first.runs.filter(stage__name="curriculum"):
+        add_evaluation(make_attempt(run, state=State.SUCCEEDED), [i < 40 for i in range(150)])
+    Evaluation.objects.filter(attempt__stage_run__stage__name="grpo").delete()
+    Evaluation.objects.update(at=first.created_at - timedelta(days=1))
+    again = launched(("primary.contrast", "gain"), ("primary.condition", "mul_tokens"))
+    run = run_of(again, "mul_tokens", "curriculum")
+    add_evaluation(make_attempt(run, state=State.SUCCEEDED), [i < 40 for i in range(150)])
+    (gain,) = stage_table(again).contrasts
+    assert isinstance(gain.seeds[0], Comparison)
+    assert (gain.seeds[0].verdict.word, gain.seeds[0].seen) == ("suggestive", True)
 
 
 def test_where_test_and_interval_disagree_the_sentence_says_so():

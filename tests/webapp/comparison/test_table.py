@@ -25,7 +25,7 @@ from webapp.comparison.table import stage_table
 from webapp.files.number_text import plain
 from webapp.results.models import Evaluation, Outcome
 from webapp.results.outcome_counts import latest_accuracies
-from webapp.runs.models import State
+from webapp.runs.models import StageRun, State
 
 pytestmark = pytest.mark.django_db
 DETAIL = {column.name: column for column in DETAILS}
@@ -283,6 +283,9 @@ def test_seven_queries_whatever_the_size(django_assert_num_queries):
     assert table.complete
     assert len(list(table.cells())) == 12
     assert not any("completion" in query["sql"] for query in queries.captured_queries)  # no text is loaded
+    StageRun.objects.update(identity="1" * 64)
+    with django_assert_num_queries(8):  # and one for what could be seen before
+        stage_table(experiment)
 
 
 def test_the_means_in_the_verdict_sentence_are_of_the_seeds_that_are_compared():

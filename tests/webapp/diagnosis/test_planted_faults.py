@@ -1,6 +1,6 @@
 """Each fault beside its healthy neighbour: what differs in the one thing that the rule is about."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,9 @@ from tests.courses import (
 from webapp.diagnosis import readings
 from webapp.diagnosis.finding import Finding
 from webapp.diagnosis.readings import Severity
+from webapp.diagnosis.records import RunRecords
 from webapp.runs.models import StageRun, State
+from webapp.telemetry.models import Rollout
 
 pytestmark = pytest.mark.django_db
 
@@ -133,6 +135,61 @@ def test_what_a_condition_cannot_earn_is_nothing_to_leave_out() -> None:
     factories.next_seq(run.attempts.get())
     (advice,) = found(run, "component_without_spread").advice
     assert advice.text.startswith("Leave uses_mul_tokens out")
+
+
+def by_prompt(run: StageRun, name: str, value: Callable[[Rollout], float]) -> StageRun:
+    """A run whose recorded rollouts have this much of a component."""
+    rows = list(Rollout.objects.filter(attempt__stage_run=run))
+    for row in rows:
+        row.components[name] = value(row)
+    Rollout.objects.bulk_update(rows, ["components"])
+    return run
+
+
+@pytest.mark.parametrize("scale", ["group", "batch"])
+def test_a_component_that_the_prompt_alone_decides_is_found(scale: str) -> None:
+    half = {"reward/short_prompt": course(0.05, 0.05, 0.001)}
+    run = by_prompt(grpo(half), "short_prompt", lambda row: 0.1 * (row.group % 2))
+    (one,) = findings(with_settings(run, scale_rewards=scale))
+    assert (one.kind, one.severity) == ("component_without_spread", Severity.INFO)
+    assert one.headline == "The reward’s component short_prompt differs between prompts alone"
+    assert one.evidence == (
+        "In each of the last 24 groups all rollouts have the same of it; between groups it goes from 0.00 to 0.100."
+    )
+    assert ("It makes all of them smaller" in one.reading) == (scale == "batch")
+
+
+def test_a_balanced_component_of_prompts_is_not_said_to_be_paid_always() -> None:
+    run = by_prompt(
+        grpo({"reward/short_prompt": [0.05] * STEPS}), "short_prompt", lambda row: 0.1 * (row.group % 2)
+    )
+    assert found(run, "component_without_spread").headline.endswith("differs between prompts alone")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        lambda row: 0.1 * (row.group % 2) * (row.index != 9),  # in one group of four completions differ
+        lambda row: 0.1,  # all have it by now
+    ],
+)
+def test_a_component_that_completions_decide_is_not(value: Callable[[Rollout], float]) -> None:
+    assert kinds(by_prompt(grpo({"reward/short": course(0.05, 0.1, 0.001)}), "short", value)) == {}
+
+
+def test_few_groups_that_agree_may_do_so_by_chance() -> None:
+    run = by_prompt(
+        grpo({"reward/short": course(0.05, 0.05, 0.001)}), "short", lambda row: 0.1 * (row.group % 2)
+    )
+    Rollout.objects.filter(step__lt=148).delete()
+    assert kinds(run) == {}
+
+
+def test_groups_that_the_bound_may_cut_are_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    records = RunRecords(grpo())
+    assert [len(group) for group in records.last_groups] == [8] * 24
+    monkeypatch.setattr("webapp.diagnosis.records.GRADED", 20)
+    assert [len(group) for group in RunRecords(records.run).last_groups] == [8, 8]
 
 
 def test_a_component_without_a_weight_is_not_missed() -> None:

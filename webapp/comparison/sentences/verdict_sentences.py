@@ -168,6 +168,7 @@ def _equal(table: StageTable, one: Comparison | MeansComparison | SeedsCompariso
 
 
 def _unpaired(table: StageTable, one: UnpairedComparison) -> VerdictSentence:
+    assert one.p is not None  # published counts wait for no seed
     first, second = one.first / one.first_problems, one.second / one.second_problems
     size = f"n = {one.sizes}".replace(" ", UNBROKEN)
     if one.verdict.positive:

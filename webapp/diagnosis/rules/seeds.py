@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from statistics import stdev
 from typing import Any
 
+from webapp.comparison.cells import SeedsComparison
 from webapp.comparison.sentences.wording import difference
-from webapp.comparison.stage_rows import StageRow
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Advice, Finding, Link, Severity
+from webapp.diagnosis.rules.differences import Difference, differences
 
 BETTER = 5  # seeds, as the advice says
 NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
@@ -16,43 +17,40 @@ NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 def seeds_do_not_rank(table: StageTable) -> Iterator[Finding]:
     """The seeds disagree about the sign, or two conditions differ by less than two seeds of one condition do.
 
-    Nothing is said before the planned seeds are in.
+    Nothing is said before the planned seeds are in, of an equivalence, which ranks nothing, and of seeds that all differ by the same.
     """
-    for row in table.rows:
-        for position in range(len(table.others)):
-            if row.last and row.over_seeds:
-                yield from _ranked(table, row, position)
+    for found in differences(table):
+        together = found.over_seeds
+        if together is None or together.family.margin is not None:
+            continue
+        if together.verdict.word not in ("interim", "not tested"):
+            yield from _ranked(table, found, together)
 
 
-def _ranked(table: StageTable, row: StageRow, position: int) -> Iterator[Finding]:
-    together = row.over_seeds[position]
-    if together is None or together.interim:
-        return
-    compared = [seed for seed in row.seeds if seed.seed in together.seeds]
-    rates = [[seed.cells[place].rate for seed in compared] for place in (0, position + 1)]
-    apart = sum(stdev(one) ** 2 for one in rates) ** 0.5  # √2 × the pooled standard deviation
-    differences = together.differences
-    disagree = min(differences) < 0 < max(differences)
+def _ranked(table: StageTable, found: Difference, together: SeedsComparison) -> Iterator[Finding]:
+    apart = sum(stdev(one) ** 2 for one in found.sides) ** 0.5  # √2 × the pooled standard deviation
+    each = together.differences
+    disagree = min(each) < 0 < max(each)
     if not disagree and (abs(together.result.mean) >= apart or together.verdict.positive):
         return
-    count = len(differences)
+    count = len(each)
     number = NUMBERS.get(count, str(count))
-    name, metric = table.others[position], table.metric
+    metric = table.metric
     yield Finding(
         kind="seeds_do_not_rank",
         severity=Severity.WARNING,
-        headline=f"{number.capitalize()} seeds do not rank the conditions {name} and {table.baseline}",
+        headline=f"{number.capitalize()} seeds do not rank {found.between}",
         evidence=(
-            f"After {row.stage}, {name} minus {table.baseline} is {', '.join(difference(d, metric) for d in differences)} "
-            f"{metric.unit} in the seeds, {difference(together.result.mean, metric)} on average; two seeds of one condition are "
+            f"After {found.stage}, {found.what} is {', '.join(difference(d, metric) for d in each)} "
+            f"{metric.unit} in the seeds, {difference(together.result.mean, metric)} on average; {found.one_side} are "
             f"{difference(apart, metric).lstrip('+')} {metric.unit} apart (root mean square)."
         ),
-        reading="Consistent with no difference between the conditions, and with one that this many seeds cannot show.",
-        not_shown="Not shown: that the conditions are equal.",
+        reading="Consistent with no difference, and with one that this many seeds cannot show.",
+        not_shown="Not shown: that there is no difference.",
         links=(Link("comparison, seed by seed", "comparison", table.experiment.name),),
         advice=(Advice("Add seeds: three or more, better five.", changes=_more(table)),),
-        stage=row.stage,
-        condition=name,
+        stage=found.stage,
+        condition=found.condition,
     )
 
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from statistics import stdev
 
-from webapp.comparison.stage_rows import StageRow
+from webapp.comparison.cells import SeedsComparison
+from webapp.comparison.metrics import ComparisonMetric
+from webapp.comparison.sentences.wording import difference
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Advice, Finding, Link, Severity
-from webapp.diagnosis.rules.sizes import CLAIMED
-from webapp.files.number_text import points
+from webapp.diagnosis.rules.differences import Difference, differences
 from webapp.statistics import power
 
 MOST = 50  # seeds that anybody would add
@@ -15,25 +16,21 @@ MOST = 50  # seeds that anybody would add
 
 def too_few_seeds(table: StageTable) -> Iterator[Finding]:
     """A mean difference that would be claimed, is not shown, and that so few seeds of this spread show with less than 80 % power."""
-    for row in table.rows:
-        for position in range(len(table.others)):
-            if row.last and row.over_seeds:
-                yield from _too_few(table, row, position)
+    for found in differences(table):
+        if found.over_seeds is not None and found.over_seeds.verdict.word == "not distinguishable":
+            yield from _too_few(table, found, found.over_seeds)
 
 
-def _too_few(table: StageTable, row: StageRow, position: int) -> Iterator[Finding]:
-    together = row.over_seeds[position]
-    if together is None or together.interim or not together.verdict.word.startswith("not "):
-        return
+def _too_few(table: StageTable, found: Difference, together: SeedsComparison) -> Iterator[Finding]:
     mean, count, alpha = abs(together.result.mean), len(together.differences), together.family.alone
     spread = stdev(together.differences)
-    if table.metric.kind != "share" or mean < CLAIMED or spread == 0:
+    if not found.is_claimed(mean) or spread == 0:
         return
     seen = power.detectable_by_spread(spread, count, alpha)
     if seen <= mean:
         return
     needed = power.needed_seeds_by_spread(mean, spread, alpha, most=MOST)
-    name = table.others[position]
+    metric = table.metric
     first = max(table.experiment.seeds) + 1
     more = list(range(first, first + max(needed - count, 1))) if needed else []
     yield Finding(
@@ -41,9 +38,10 @@ def _too_few(table: StageTable, row: StageRow, position: int) -> Iterator[Findin
         severity=Severity.WARNING,
         headline=f"{count} seeds are too few for how far they differ",
         evidence=(
-            f"After {row.stage}, {name} minus {table.baseline} is {points(together.result.mean)} points on average and differs from "
-            f"seed to seed by {_size(spread)} (standard deviation): {count} seeds show {_size(seen)} points or more (80 % power, "
-            f"α = {alpha:.3g}); {_size(mean)} take {f'{needed} seeds' if needed else f'more than {MOST} seeds'}."
+            f"After {found.stage}, {found.what} is {difference(together.result.mean, metric)} {metric.unit} on average and differs "
+            f"from seed to seed by {_size(spread, metric)} (standard deviation): {count} seeds show {_size(seen, metric)} "
+            f"{metric.unit} or more (80 % power, α = {alpha:.3g}); {_size(mean, metric)} take "
+            f"{f'{needed} seeds' if needed else f'more than {MOST} seeds'}."
         ),
         reading="Consistent with chance, and with a real difference of that size.",
         not_shown="Not shown: a difference, nor its absence; the spread itself is known from few seeds.",
@@ -56,10 +54,10 @@ def _too_few(table: StageTable, row: StageRow, position: int) -> Iterator[Findin
                 changes=(("seeds", [*table.experiment.seeds, *more]),) if more else (),
             ),
         ),
-        stage=row.stage,
-        condition=name,
+        stage=found.stage,
+        condition=found.condition,
     )
 
 
-def _size(difference: float) -> str:
-    return points(difference).lstrip("+")
+def _size(of: float, metric: ComparisonMetric) -> str:
+    return difference(of, metric).lstrip("+")
