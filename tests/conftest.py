@@ -71,9 +71,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Groups:
 
 
 @pytest.hookimpl(tryfirst=True)  # marks stand before some are left out by them
+@pytest.hookimpl(tryfirst=True)  # before -m looks at the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say what begins first."""
+    """Say what begins first, and that whole data sets are slow."""
     items[:] = in_order(items)
+    for item in items:
+        if "whole_data" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.slow)
 
 
 def pytest_unconfigure() -> None:

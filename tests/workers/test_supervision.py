@@ -161,6 +161,7 @@ def test_crashes_are_tried_three_times(place: Place) -> None:
     assert place.supervise(scripts.SUCCEED).run() == State.SUCCEEDED
 
 
+@pytest.mark.slow
 def test_cancelling_ends_every_descendant_and_keeps_what_was_recorded(
     place: Place, in_thread: Callable[[Supervision], threading.Thread], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +219,7 @@ def test_files_of_another_run_are_not_taken_for_its_own(place: Place, tmp_path: 
     assert stray.exists()
 
 
+@pytest.mark.slow
 def test_training_goes_on_while_the_database_is_out_of_reach(
     place: Place, in_thread: Callable[[Supervision], threading.Thread], monkeypatch: pytest.MonkeyPatch
 ) -> None:

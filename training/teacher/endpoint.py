@@ -129,8 +129,8 @@ class _Asking:
     def _done(self, task: asyncio.Task[None]) -> None:
         self.tasks.discard(task)
         self.slots.release()
-        if not task.cancelled() and self.failure is None:
-            self.failure = task.exception()
+        error = None if task.cancelled() else task.exception()  # asked of every task: else asyncio logs it
+        self.failure = self.failure or error
         self.changed.set()
 
     async def _sample(self, number: int, sample: int) -> None:

@@ -108,6 +108,7 @@ def test_generated_texts_hold_no_one_step_problem_word_for_word(data_dir: Path) 
     assert not any(row["found"] for row in rows)
 
 
+@pytest.mark.slow
 def test_a_stage_records_what_it_drew_and_what_was_found(finished: dict[str, Stage], stages: Stages) -> None:
     for name in ("pretrain", "sft", "curriculum", "grpo"):
         rows = finished[name].journal.records("contamination")[-1]["sources"]
@@ -124,6 +125,7 @@ def test_a_stage_records_what_it_drew_and_what_was_found(finished: dict[str, Sta
     assert drills[0]["taught"] <= drills[0]["problems"] == 7
 
 
+@pytest.mark.slow
 def test_shards_of_another_run_are_looked_at_as_well(stages: Stages, monkeypatch: pytest.MonkeyPatch) -> None:
     found = []
     for name, seconds in (("first", 60.0), ("second", 60.0), ("third", -1.0)):

@@ -162,6 +162,7 @@ def test_who_needs_the_same_tokens_makes_none_and_opens_no_source(tmp_path, maki
     assert shards(tmp_path) == before
 
 
+@pytest.mark.slow
 def test_what_changes_the_tokens_changes_the_folder(tmp_path, making, tokens, data_dir):
     base = making()
     text = PlainTextSource(source="plain_text")

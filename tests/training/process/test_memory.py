@@ -18,6 +18,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="glibc's allocator")
+@pytest.mark.slow
 def test_a_large_buffer_is_cleared_once_by_the_kernel() -> None:
     faults = {}
     for what in ("given back", "kept"):

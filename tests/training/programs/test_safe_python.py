@@ -183,6 +183,7 @@ expressions = st.recursive(
 
 @settings(max_examples=200, deadline=None)
 @given(a=numbers, b=numbers, first=expressions, second=expressions)
+@pytest.mark.slow
 def test_random_arithmetic_equals_pythons(a, b, first, second):
     source = program(f"a = {a}\n    b = {b}\n    b = {first}\n    a += {second}\n    return a - b")
     try:

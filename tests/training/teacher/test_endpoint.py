@@ -1,5 +1,6 @@
 """The endpoint teacher against a real server: order, concurrency, cache, budget, and every way in which it can fail."""
 
+import gc
 import json
 import os
 import threading
@@ -194,10 +195,16 @@ def test_one_that_never_ends_its_answer_is_given_up(drips: bool, endpoint: Endpo
     assert len(list(teacher(endpoint, cache).answers(PROBLEMS))) == len(PROBLEMS)
 
 
-def test_one_that_is_not_there_is_given_up(endpoint: Endpoint, cache: Cache) -> None:
+def test_one_that_is_not_there_is_given_up(
+    endpoint: Endpoint, cache: Cache, caplog: pytest.LogCaptureFixture
+) -> None:
     endpoint.address = "http://127.0.0.1:9/v1"
     with pytest.raises(TeacherError, match=r"cannot be reached \(.+\), 3 times; .*base_url is right"):
         list(teacher(endpoint, cache).answers(PROBLEMS))
+    gc.collect()
+    assert not [
+        record for record in caplog.records if record.name == "asyncio"
+    ]  # each request's error was asked for
 
 
 def test_the_key_goes_into_the_header_and_nowhere_else(

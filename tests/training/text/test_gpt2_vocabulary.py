@@ -47,8 +47,8 @@ def counts(data_dir: Path, problems: int) -> list[int]:
 def test_the_answers_hold_the_known_number_of_products(whole_data: Path) -> None:
     found = counts(whole_data, 7473)
     assert (sum(found), sum(map(bool, found))) == (
-        1806,
-        1323,
+        1807,
+        1324,
     )  # 1,789 in 1,313 before the ends of sums were read
 
 
@@ -64,7 +64,7 @@ def test_the_answers_have_hardly_fewer_tokens_with_products_as_one(
         )
         for written in ([one.written(TextForm(inject=inject)) for one in drawn] for inject in (False, True))
     )
-    assert (plain, injected) == (538_579, 533_797)
+    assert (plain, injected) == (538_579, 533_796)
     assert injected / plain - 1 == pytest.approx(-0.009, abs=5e-4)
 
 

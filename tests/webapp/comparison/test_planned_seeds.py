@@ -77,6 +77,7 @@ def test_there_is_no_verdict_before_the_planned_seeds_are_in():
     assert last_results()[0].contrasts[0].note == "6 of 7 planned seeds are in"
 
 
+@pytest.mark.slow
 def test_after_each_seed_the_table_says_what_its_seeds_say():
     """Thirty experiments of equal conditions, one after another in the same rows, each looked at as its seeds come in."""
     draw, plan, seeds, problems = np.random.default_rng(3), SeedPlan(3), 4, 20

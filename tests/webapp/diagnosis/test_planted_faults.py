@@ -217,6 +217,7 @@ def test_no_seed_is_missed_where_nobody_claims_a_difference() -> None:
     assert "too_few_seeds" not in experiment_kinds(nothing)
 
 
+@pytest.mark.slow
 def test_forty_eight_healthy_runs_have_nothing_critical() -> None:
     kinds_of_stages = ("pretrain", "sft", "curriculum", "grpo")
     experiment = factories.make_experiment(stages=[(one, one) for one in kinds_of_stages], seeds=range(6))

@@ -158,6 +158,7 @@ def test_a_gain_and_an_interaction_have_a_spread_of_their_own() -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_was_measured_is_of_the_planned_metric_and_condition() -> None:
     """Not the accuracy, nor of conditions that are not asked about."""
     both = [*smoke().model_dump(mode="json")["conditions"], {"name": "third"}]

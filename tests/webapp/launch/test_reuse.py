@@ -289,6 +289,7 @@ def test_published_numbers_cannot_be_forked_or_cloned(ada: Client) -> None:
     assert "fork here" not in ada.get(reverse("experiment", args=[experiment.name])).content.decode()
 
 
+@pytest.mark.slow
 def test_the_form_says_what_is_reused_and_switches_it_off(ada: Client, finish: Callable[..., None]) -> None:
     first = start()
     finish(first)

@@ -78,6 +78,7 @@ def test_what_is_not_accepted_is_tried_again_later(status: int, caplog: pytest.L
     assert "token=hidden" not in caplog.text
 
 
+@pytest.mark.slow
 def test_it_is_given_up_after_the_last_wait() -> None:
     with receiving(*[500] * 20) as receiver:
         fail_a_run(webhook_url=receiver.url)

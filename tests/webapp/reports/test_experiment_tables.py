@@ -183,6 +183,7 @@ def test_latex_shows_the_table_as_people_read_it(table):
     assert r"\label{tab:demo-1-one-step-multiplication-stages}" in text
 
 
+@pytest.mark.slow
 def test_latex_compiles(tmp_path):
     """Where pdflatex is installed; what it compiles is checked for its structure everywhere."""
     tables = [

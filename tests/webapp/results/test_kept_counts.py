@@ -91,6 +91,7 @@ def counted(run: StageRun) -> dict[int, Accuracy]:
     }
 
 
+@pytest.mark.slow
 def test_they_follow_every_change() -> None:
     run, made = evaluated()
     for one in made:

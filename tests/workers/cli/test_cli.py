@@ -33,6 +33,7 @@ def test_every_command_has_help(command: list[str], capsys: pytest.CaptureFixtur
     assert "usage: mulberry" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_without_a_database_it_says_what_to_start(home: Path) -> None:
     for command in (["list"], ["launch", "smoke"], ["status", "smoke-1"], ["token", "create"], ["worker"]):
         done = run(home, *command)

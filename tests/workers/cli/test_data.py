@@ -85,6 +85,7 @@ def test_the_list_says_what_is_here_and_how_to_get_the_rest(tmp_path: Path) -> N
     assert "get all that is wanted: mulberry data fetch gsm8k hellaswag tinyshakespeare\n" in text
 
 
+@pytest.mark.slow
 def test_what_is_fetched_is_what_recipes_read(tmp_path: Path) -> None:
     with hub({**gpt2_on_hub(), **svamp_on_hub()}) as endpoint:
         done = mulberry(tmp_path, "data", "fetch", "gpt2", "svamp", endpoint=endpoint)
