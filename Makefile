@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 PORT ?= 8000
-WORKERS ?= 4
+WORKERS ?= 3
+unexport PYTHONDONTWRITEBYTECODE  # the tests start hundreds of processes, each of which would compile every module anew
 HASH := $(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 RUNS := $(VENV)/.installed-$(HASH)
 TESTS := $(VENV)/.installed-dev-$(HASH)
@@ -23,7 +24,7 @@ run: $(RUNS)  ## start the dashboard and a worker
 
 setup: $(RUNS)  ## make the virtual environment
 
-test: $(TESTS) browser  ## run every test, a real browser included, in WORKERS=4 processes: two cores, and waits
+test: $(TESTS) browser  ## run every test, a real browser included, in WORKERS=3 processes: two cores, and waits
 	$(BIN)/pytest -n $(WORKERS) --durations=25
 
 test-fast: $(TESTS)  ## run what needs neither a browser nor a running stack nor more than some seconds
