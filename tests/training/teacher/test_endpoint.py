@@ -82,10 +82,10 @@ def test_answers_come_in_order_and_so_many_are_asked_at_once(endpoint: Endpoint,
     assert {(one.tokens_in, one.tokens_out, one.ended) for group in found for one in group} == {
         (40, 10, True)
     }
-    body = endpoint.bodies[0]
-    assert (body["model"], body["temperature"], body["max_tokens"]) == ("m", 0.7, 50)
-    assert [message["role"] for message in body["messages"]] == ["system", "user"]
-    assert body["messages"][1]["content"] == "What is 1 + 1?"
+    for body in endpoint.bodies:  # in whichever order four at once arrive
+        assert (body["model"], body["temperature"], body["max_tokens"]) == ("m", 0.7, 50)
+        assert [message["role"] for message in body["messages"]] == ["system", "user"]
+    assert {body["messages"][1]["content"] for body in endpoint.bodies} >= {"What is 1 + 1?"}
 
 
 def test_a_second_run_asks_nothing(endpoint: Endpoint, cache: Cache) -> None:

@@ -48,10 +48,10 @@ NAMES = ('=HYPERLINK("x")', "a & b_c %", "<script>")
 OTHERS = [name for name in HOSTILE if name not in NAMES]
 
 
-def recorded(*others: str, name: str = "demo-1") -> Experiment:
-    """Two seeds of these and baseline, an SFT and a GRPO stage, samples to each problem, and something to find."""
+def recorded(*others: str, name: str = "demo-1", seeds: Sequence[int] = (0, 1)) -> Experiment:
+    """Seeds of these and baseline, an SFT and a GRPO stage, samples to each problem, and something to find."""
     experiment = factories.make_experiment(
-        name, conditions=("baseline", *others), stages=(("instruct", "sft"), ("grpo", "grpo")), seeds=(0, 1)
+        name, conditions=("baseline", *others), stages=(("instruct", "sft"), ("grpo", "grpo")), seeds=seeds
     )
     for run in StageRun.objects.filter(experiment=experiment).select_related("stage", "condition"):
         run.spec["benchmarks"] = [{"benchmark": factories.BENCHMARK, "problems": 6, "samples": 2}]
@@ -271,7 +271,7 @@ def cells(grid: Grid, written: Callable[[str], str]) -> list[list[str]]:
 @pytest.mark.slow
 @pytest.mark.parametrize("names", [NAMES, OTHERS[:5], OTHERS[5:]])
 def test_a_conditions_name_stays_text(names: Sequence[str]) -> None:
-    experiment = recorded(*names)
+    experiment = recorded(*names, seeds=(0,))
     for table in (made(what, experiment) for what in EVERY):
         for format in MACHINES:
             content = FORMATS[format].content(table)
