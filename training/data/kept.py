@@ -32,7 +32,7 @@ class KeptExamples(TypedDict):
     passes: int  # over them
     examples: int
     too_long: int  # examples that were drawn and left out, as they do not fit
-    sha256: str  # of the kept ones, in order; empty where the stage makes its examples itself
+    sha256: str  # of the kept ones, in order, or of pre-training's stream; empty where the stage makes its examples
     sources: list[SourceDose]
 
 

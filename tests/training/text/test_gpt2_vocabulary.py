@@ -46,10 +46,8 @@ def counts(data_dir: Path, problems: int) -> list[int]:
 
 def test_the_answers_hold_the_known_number_of_products(whole_data: Path) -> None:
     found = counts(whole_data, 7473)
-    assert (sum(found), sum(map(bool, found))) == (
-        1807,
-        1324,
-    )  # 1,789 in 1,313 before the ends of sums were read
+    # 1,789 in 1,313 before the ends of sums were read
+    assert (sum(found), sum(map(bool, found))) == (1_807, 1_324)
 
 
 def test_the_answers_have_hardly_fewer_tokens_with_products_as_one(
