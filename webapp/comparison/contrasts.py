@@ -1,4 +1,4 @@
-"""Planned contrasts that are no difference from the baseline: what a stage changed, and how much more than in the baseline."""
+"""Contrasts seed by seed; and the planned ones that a table's rows have not: what a stage changed, and by how much more."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,19 +16,17 @@ BEFORE = ""  # stands for a condition before the stage; no condition has that na
 
 
 @dataclass(frozen=True)
-class PlannedContrast:
-    """One contrast of the planned question, seed by seed and over the seeds."""
+class StageContrast:
+    """One contrast after a stage, seed by seed and over the seeds: a row's difference from the baseline, or a planned one."""
 
-    kind: Contrast
+    kind: Contrast  # of a row always a difference
     stage: str
-    start: str  # the stage that it starts from
+    start: str | None  # the stage that it starts from
     condition: str
-    cells: tuple[
-        tuple[Cell, ...], ...
-    ]  # a seed each: before and after; of an interaction the baseline's first
+    cells: tuple[tuple[Cell, ...], ...]  # a seed each: what is subtracted first; of an interaction two gains
     seeds: tuple[Compared | None, ...]
     over_seeds: SeedsComparison | None
-    equals_difference: bool  # an interaction whose conditions start from one run
+    equals_difference: bool = False  # an interaction whose conditions start from one run
 
 
 def planned_contrasts(
@@ -37,7 +35,7 @@ def planned_contrasts(
     roles: Roles,
     starts: Mapping[str, str | None],
     seen: Callable[[Cell], bool],
-) -> tuple[PlannedContrast, ...]:
+) -> tuple[StageContrast, ...]:
     """The gains or interactions that a table's question is about; none where it is about differences.
 
     One query a contrast. `starts` has what each stage starts from.
@@ -62,7 +60,7 @@ class _Contrast:
     condition: str
     seen: Callable[[Cell], bool]
 
-    def made(self) -> PlannedContrast:
+    def made(self) -> StageContrast:
         cells = tuple(self._cells(seed) for seed in self.comparisons.seeds)
         gain = self.roles.question.contrast == "gain"
         shared = not gain and all(four[0].computed_by == four[2].computed_by for four in cells)
@@ -80,7 +78,7 @@ class _Contrast:
         over = together.get((self.condition, self.stage))
         seeds = tuple(compared.get((self.condition, self.stage, seed)) for seed in own.seeds)
         question = self.roles.question
-        return PlannedContrast(
+        return StageContrast(
             question.contrast, self.stage, self.start, self.condition, cells, seeds, over, shared
         )
 

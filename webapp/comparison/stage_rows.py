@@ -8,6 +8,7 @@ from typing import NamedTuple
 from training.stages import kind
 from webapp.comparison.cells import Cell, SeedsComparison, graded_alike
 from webapp.comparison.comparisons import Compared
+from webapp.comparison.contrasts import StageContrast
 from webapp.results.outcome_counts import NO_PROBLEMS
 
 
@@ -42,6 +43,23 @@ class StageRow:
     seeds: tuple[SeedRow, ...]
     means: tuple[float | None, ...]  # a condition each, over its difference's seeds; empty with one seed
     over_seeds: tuple[SeedsComparison | None, ...]  # of the other conditions; empty with one seed
+
+    @property
+    def differences(self) -> tuple[StageContrast, ...]:
+        """Each other condition's difference from the baseline."""
+        return tuple(
+            StageContrast(
+                "difference",
+                self.stage,
+                self.after,
+                cell.condition,
+                tuple((seed.cells[0], seed.cells[place]) for seed in self.seeds),
+                tuple(seed.comparisons[place - 1] for seed in self.seeds),
+                self.over_seeds[place - 1] if self.over_seeds else None,
+            )
+            for place, cell in enumerate(self.seeds[0].cells)
+            if place
+        )
 
     @property
     def missing(self) -> str:

@@ -11,7 +11,7 @@ from training.stages import kind
 from webapp.comparison.alike.kept_examples import ExamplesOfRuns
 from webapp.comparison.cells import Cell, SeedsComparison
 from webapp.comparison.comparisons import Compared, Comparisons, Fate, Key, fate_of
-from webapp.comparison.contrasts import PlannedContrast, planned_contrasts
+from webapp.comparison.contrasts import StageContrast, planned_contrasts
 from webapp.comparison.metrics import ComparisonMetric, metrics
 from webapp.comparison.new_problems import cluster_variable, with_new_problems
 from webapp.comparison.roles import Roles, roles, share_a_run
@@ -46,9 +46,7 @@ class StageTable:
     roles: Roles  # which family each comparison is in
     test: PairedTest  # of right and wrong in one seed
     rows: tuple[StageRow, ...]
-    contrasts: tuple[
-        PlannedContrast, ...
-    ]  # of the planned question, where it is about no difference from the baseline
+    contrasts: tuple[StageContrast, ...]  # of the planned question, where it is about gains or interactions
     examples: ExamplesOfRuns  # that each run kept
     plan: SeedPlan  # which seeds decide
     fate: Callable[[Key], Fate]  # of a run that has no result
@@ -134,6 +132,13 @@ class StageTable:
     def several_seeds(self) -> bool:
         """True when conditions, not only checkpoints, are compared."""
         return len(self.seeds) > 1
+
+    @property
+    def deciding(self) -> list[StageContrast]:
+        """The contrasts that the planned question is about; none where there is nothing to set a condition against."""
+        every = (one for row in self.rows for one in row.differences)
+        primary = [one for one in every if self.roles.is_primary(one.stage, one.condition)]
+        return [*self.contrasts, *primary]
 
     def cells(self) -> Iterator[Cell]:
         """Every cell, in the order of the rows."""
@@ -311,7 +316,7 @@ class _Builder:
         compared = comparisons.held_back(compared, over_seeds)
         return tuple(self._row(place, compared, over_seeds) for place in places)
 
-    def planned(self) -> tuple[PlannedContrast, ...]:
+    def planned(self) -> tuple[StageContrast, ...]:
         """What the question asks beside differences."""
         return planned_contrasts(self._comparisons(), self.benchmark, self.roles, self.starts, self._is_old)
 

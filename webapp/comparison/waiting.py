@@ -81,16 +81,9 @@ def _is_stopped(first: StageRun, second: StageRun, benchmark: str, metric: str) 
 
 
 def _decided(table: StageTable) -> list[set[tuple[str, str]]]:
-    """The pairs of (condition, stage) that a look has decided."""
-    rows = [
-        {(table.baseline, row.stage), (one.condition, row.stage)}
-        for row in table.rows
-        for one in row.over_seeds
-        if one is not None and one.stopped
+    """The pairs of (condition, stage) that a look has decided; an interaction is one of four, no pair."""
+    return [
+        {(cell.condition, cell.stage) for cell in one.cells[0]}
+        for one in table.deciding
+        if one.over_seeds is not None and one.over_seeds.stopped
     ]
-    gains = [
-        {(one.condition, one.start), (one.condition, one.stage)}
-        for one in table.contrasts
-        if one.kind == "gain" and one.over_seeds is not None and one.over_seeds.stopped
-    ]
-    return rows + gains

@@ -1,7 +1,6 @@
 """What follows for the question that an experiment was launched with: from its verdict, and from what findings advise for it."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from training.benchmarks import BENCHMARKS
 from training.recipes import recipe as recipes
@@ -9,7 +8,7 @@ from training.recipes.planned_question import PlannedQuestion
 from training.recipes.recipe import RecipeError
 from training.stages import kind
 from webapp.comparison.cells import Cell, Comparison, MeansComparison, Refusal, SeedsComparison
-from webapp.comparison.comparisons import Compared
+from webapp.comparison.contrasts import StageContrast
 from webapp.comparison.sentences.wording import difference, reach
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Finding, Severity
@@ -25,17 +24,6 @@ from webapp.statistics.verdicts import FEWEST
 
 ABOUT_SEEDS = ("seeds_do_not_rank", "too_few_seeds")  # findings whose advice follows from the verdict, too
 ABOUT_PROBLEMS = "evaluation_too_small"  # the same of one seed
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """One contrast of the planned question, with what its seeds say so far."""
-
-    stage: str
-    condition: str
-    cells: tuple[tuple[Cell, ...], ...]  # a seed each
-    compared: tuple[Compared | None, ...]
-    over_seeds: SeedsComparison | None
 
 
 def decision_rule(question: PlannedQuestion, alpha: float, seeds: int, threshold: float | None) -> str:
@@ -83,12 +71,11 @@ def after_verdict(table: StageTable) -> Iterator[ListItem]:
             f"No next step follows from these results: they are of {table.subset.title}, which nobody planned, and exploratory."
         )
         return
-    asked = _asked(table)
-    several = len(asked) > 1
+    several = len(table.deciding) > 1
     one_seed = False
-    for one in asked:
+    for one in table.deciding:
         name = f"{one.condition} after {one.stage}: " if several else ""
-        found = one.over_seeds if table.several_seeds else next(iter(one.compared), None)
+        found = one.over_seeds if table.several_seeds else next(iter(one.seeds), None)
         if isinstance(found, SeedsComparison) and not found.interim:
             yield _after_seeds(table, found, name)
         elif isinstance(found, Comparison | MeansComparison):
@@ -101,27 +88,7 @@ def after_verdict(table: StageTable) -> Iterator[ListItem]:
         yield _more_seeds(table)
 
 
-def _asked(table: StageTable) -> list[_Asked]:
-    """The contrasts of the planned question; none where there is nothing to set a condition against."""
-    if table.contrasts:
-        return [
-            _Asked(one.stage, one.condition, one.cells, one.seeds, one.over_seeds) for one in table.contrasts
-        ]
-    return [
-        _Asked(
-            row.stage,
-            name,
-            tuple((seed.cells[0], seed.cells[position + 1]) for seed in row.seeds),
-            tuple(seed.comparisons[position] for seed in row.seeds),
-            row.over_seeds[position] if row.over_seeds else None,
-        )
-        for row in table.rows
-        for position, name in enumerate(table.others)
-        if table.roles.is_primary(row.stage, name)
-    ]
-
-
-def _unfinished(table: StageTable, one: _Asked, name: str) -> Iterator[ListItem]:
+def _unfinished(table: StageTable, one: StageContrast, name: str) -> Iterator[ListItem]:
     """What its planned seeds wait for, and what of them will not come by itself."""
     missing = {
         (cell.condition, cell.stage, cell.seed): cell
@@ -137,7 +104,7 @@ def _unfinished(table: StageTable, one: _Asked, name: str) -> Iterator[ListItem]
         yield ListItem(
             f"{name}Wait for what is still to come, without which there is no verdict: {_names(to_come)}."
         )
-    refusals = [found for found in one.compared if isinstance(found, Refusal)]
+    refusals = [found for found in one.seeds if isinstance(found, Refusal)]
     if refusals:
         yield ListItem(
             f"{name}Launch it again with conditions that can be compared; here they cannot, because {refusals[0].reason}."

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from statistics import fmean
 
 from webapp.comparison.cells import Cell, Comparison, MeansComparison, Refusal, SeedsComparison
-from webapp.comparison.contrasts import PlannedContrast
+from webapp.comparison.contrasts import StageContrast
 from webapp.comparison.sentences.wording import (
     VerdictSentence,
     border,
@@ -34,7 +34,7 @@ def contrast_sentences(table: StageTable) -> list[VerdictSentence]:
     return [_sentence(table, one) for one in table.contrasts]
 
 
-def _sentence(table: StageTable, one: PlannedContrast) -> VerdictSentence:
+def _sentence(table: StageTable, one: StageContrast) -> VerdictSentence:
     asked = _asked(table, one)
     if one.over_seeds is not None:
         seeds = [
@@ -68,7 +68,7 @@ def _sentence(table: StageTable, one: PlannedContrast) -> VerdictSentence:
     )
 
 
-def _asked(table: StageTable, one: PlannedContrast) -> str:
+def _asked(table: StageTable, one: StageContrast) -> str:
     if one.kind == "gain":
         return f"What {one.stage} changed in {one.condition}"
     changed = f"{one.stage} changed {table.metric.title} in {one.condition}"
@@ -76,7 +76,7 @@ def _asked(table: StageTable, one: PlannedContrast) -> str:
 
 
 def _told(
-    table: StageTable, one: PlannedContrast, found: Found, seeds: Sequence[tuple[Cell, ...]]
+    table: StageTable, one: StageContrast, found: Found, seeds: Sequence[tuple[Cell, ...]]
 ) -> VerdictSentence:
     metric, over = table.metric, isinstance(found, SeedsComparison)
     courses = f"{one.condition} {_course(seeds, -2, table)}"
@@ -127,7 +127,7 @@ def _test(table: StageTable, found: Found) -> str:
     return "paired mean test " if isinstance(found, MeansComparison) else ""
 
 
-def _headline(table: StageTable, one: PlannedContrast, found: Found) -> str:
+def _headline(table: StageTable, one: StageContrast, found: Found) -> str:
     word = found.verdict.word
     suffix = {"suggestive": ", which is suggestive only", "supported": ", which is supported"}.get(word, "")
     if isinstance(found, SeedsComparison) and found.interim:

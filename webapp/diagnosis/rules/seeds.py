@@ -20,7 +20,7 @@ def seeds_do_not_rank(table: StageTable) -> Iterator[Finding]:
     Nothing is said before the planned seeds are in, of an equivalence, which ranks nothing, and of seeds that all differ by the same.
     """
     for found in differences(table):
-        together = found.over_seeds
+        together = found.contrast.over_seeds
         if together is None or together.family.margin is not None:
             continue
         if together.verdict.word not in ("interim", "not tested"):
@@ -41,7 +41,7 @@ def _ranked(table: StageTable, found: Difference, together: SeedsComparison) -> 
         severity=Severity.WARNING,
         headline=f"{number.capitalize()} seeds do not rank {found.between}",
         evidence=(
-            f"After {found.stage}, {found.what} is {', '.join(difference(d, metric) for d in each)} "
+            f"After {found.contrast.stage}, {found.what} is {', '.join(difference(d, metric) for d in each)} "
             f"{metric.unit} in the seeds, {difference(together.result.mean, metric)} on average; {found.one_side} are "
             f"{difference(apart, metric).lstrip('+')} {metric.unit} apart (root mean square)."
         ),
@@ -49,8 +49,8 @@ def _ranked(table: StageTable, found: Difference, together: SeedsComparison) -> 
         not_shown="Not shown: that there is no difference.",
         links=(Link("comparison, seed by seed", "comparison", table.experiment.name),),
         advice=(Advice("Add seeds: three or more, better five.", changes=_more(table)),),
-        stage=found.stage,
-        condition=found.condition,
+        stage=found.contrast.stage,
+        condition=found.contrast.condition,
     )
 
 

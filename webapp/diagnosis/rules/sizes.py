@@ -31,7 +31,7 @@ def evaluation_too_small(table: StageTable) -> Iterator[Finding]:
 
 
 def _too_small(table: StageTable, found: Difference) -> Iterator[Finding]:
-    together, compared = found.over_seeds, [one for one, _ in found.compared]
+    together, compared = found.contrast.over_seeds, [one for one, _ in found.compared]
     paired = [one for one in compared if not isinstance(one, UnpairedComparison)]
     if table.several_seeds and together is None and paired:
         return  # one seed of several is in
@@ -55,13 +55,13 @@ def _too_small(table: StageTable, found: Difference) -> Iterator[Finding]:
             f"{size} problems are too few for a difference of "
             f"{write(abs(delta)).lstrip('+')} {table.metric.unit}"
         ),
-        evidence=f"After {found.stage}, {found.what} is {write(delta)} {table.metric.unit}; {limit}.",
+        evidence=f"After {found.contrast.stage}, {found.what} is {write(delta)} {table.metric.unit}; {limit}.",
         reading="Consistent with chance, and with a real difference of that size.",
         not_shown="Not shown: a difference, nor its absence.",
         links=(Link("comparison", "comparison", table.experiment.name),),
         advice=tuple(replace(one, changes=_more(table, first)) for one in ADVICE),
-        stage=found.stage,
-        condition=found.condition,
+        stage=found.contrast.stage,
+        condition=found.contrast.condition,
     )
 
 

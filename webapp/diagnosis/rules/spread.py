@@ -17,8 +17,9 @@ MOST = 50  # seeds that anybody would add
 def too_few_seeds(table: StageTable) -> Iterator[Finding]:
     """A mean difference that would be claimed, is not shown, and that so few seeds of this spread show with less than 80 % power."""
     for found in differences(table):
-        if found.over_seeds is not None and found.over_seeds.verdict.word == "not distinguishable":
-            yield from _too_few(table, found, found.over_seeds)
+        together = found.contrast.over_seeds
+        if together is not None and together.verdict.word == "not distinguishable":
+            yield from _too_few(table, found, together)
 
 
 def _too_few(table: StageTable, found: Difference, together: SeedsComparison) -> Iterator[Finding]:
@@ -38,8 +39,8 @@ def _too_few(table: StageTable, found: Difference, together: SeedsComparison) ->
         severity=Severity.WARNING,
         headline=f"{count} seeds are too few for how far they differ",
         evidence=(
-            f"After {found.stage}, {found.what} is {difference(together.result.mean, metric)} {metric.unit} on average and differs "
-            f"from seed to seed by {_size(spread, metric)} (standard deviation): {count} seeds show {_size(seen, metric)} "
+            f"After {found.contrast.stage}, {found.what} is {difference(together.result.mean, metric)} {metric.unit} on average "
+            f"and differs from seed to seed by {_size(spread, metric)} (standard deviation): {count} seeds show {_size(seen, metric)} "
             f"{metric.unit} or more (80 % power, α = {alpha:.3g}); {_size(mean, metric)} take "
             f"{f'{needed} seeds' if needed else f'more than {MOST} seeds'}."
         ),
@@ -54,8 +55,8 @@ def _too_few(table: StageTable, found: Difference, together: SeedsComparison) ->
                 changes=(("seeds", [*table.experiment.seeds, *more]),) if more else (),
             ),
         ),
-        stage=found.stage,
-        condition=found.condition,
+        stage=found.contrast.stage,
+        condition=found.contrast.condition,
     )
 
 

@@ -8,7 +8,7 @@ from django.db.models import Max, OuterRef, Subquery, Sum
 
 from webapp.comparison.cells import Refusal, SameRun, SeedsComparison
 from webapp.comparison.comparisons import Compared
-from webapp.comparison.contrasts import PlannedContrast
+from webapp.comparison.contrasts import StageContrast
 from webapp.comparison.sentences.wording import difference, waiting_for
 from webapp.comparison.stage_rows import StageRow
 from webapp.comparison.table import StageTable, stage_table
@@ -109,7 +109,7 @@ def _difference(table: StageTable, row: StageRow, place: int) -> ContrastResult:
     return _shown(table, row.stage, name, f"− {table.baseline}", done[0] if done else None)
 
 
-def _planned(table: StageTable, one: PlannedContrast) -> ContrastResult:
+def _planned(table: StageTable, one: StageContrast) -> ContrastResult:
     """A planned gain or interaction."""
     against = "gain" if one.kind == "gain" else f"gain − {table.baseline}’s"
     done = [found for found in one.seeds if found is not None]
