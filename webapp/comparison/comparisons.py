@@ -1,6 +1,6 @@
 """Comparing the conditions of a stage table with its baseline: pairs of cells → comparisons and refusals."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -188,8 +188,7 @@ class Comparisons:
 
     def _fate(self, name: str, stage: str, seed: int) -> Fate:
         """Why a seed's comparison does not come, if it does not."""
-        fates = {self.fate((condition, stage, seed)) for condition in (self.conditions[0], name)}
-        return "failed" if "failed" in fates else "given up" if "given up" in fates else ""
+        return joint_fate(self.fate((condition, stage, seed)) for condition in (self.conditions[0], name))
 
     def _both(self, stages: Sequence[str]) -> list[tuple[Key, Cell, Cell]]:
         """The baseline's cell and another condition's, finished or not."""
@@ -253,6 +252,12 @@ def fate_of(states: Sequence[str]) -> Fate:
     if State.FAILED in states:
         return "failed"
     return "given up" if states[:1] == [State.CANCELLED] else ""
+
+
+def joint_fate(fates: Iterable[Fate]) -> Fate:
+    """Of a comparison, by those of its runs: failed while one may be retried, else given up where one of them is."""
+    every = set(fates)
+    return "failed" if "failed" in every else "given up" if "given up" in every else ""
 
 
 def _asked_nothing(first: Cell, second: Cell) -> str:

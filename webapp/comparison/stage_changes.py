@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from webapp.comparison.cells import Cell, graded_alike, why_not_comparable
-from webapp.comparison.comparisons import Key
+from webapp.comparison.comparisons import Key, joint_fate
 from webapp.comparison.new_problems import of_pairs
 from webapp.comparison.table import StageTable
 from webapp.results.outcome_counts import PairCounts, pair_counts
@@ -118,8 +118,7 @@ def is_lost(before: Cell, after: Cell, table: StageTable) -> bool:
     """Whether a seed without a change will not have one: it was given up, or its two evaluations are not alike."""
     if before.complete and after.complete:
         return True
-    fates = {table.fate(_key(before)), table.fate(_key(after))}
-    return "given up" in fates and "failed" not in fates
+    return joint_fate(table.fate(_key(cell)) for cell in (before, after)) == "given up"
 
 
 def _key(cell: Cell) -> Key:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from webapp.comparison.alike.kept_examples import key_of
-from webapp.comparison.comparisons import fate_of
+from webapp.comparison.comparisons import fate_of, joint_fate
 from webapp.comparison.table import StageTable, stage_table
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import planned_question
@@ -54,10 +54,8 @@ def _planned(experiment: Experiment) -> Sequence[int]:
 
 
 def _is_to_come(seed: Sequence[StageRun], over: Collection[int], by_pk: Mapping[int, StageRun]) -> bool:
-    if all(run.pk in over for run in seed):
-        return False
-    fates = {fate_of(_states(run, by_pk)) for run in seed}
-    return "failed" in fates or "given up" not in fates
+    fate = joint_fate(fate_of(_states(run, by_pk)) for run in seed)
+    return fate != "given up" and not all(run.pk in over for run in seed)
 
 
 def _states(run: StageRun, by_pk: Mapping[int, StageRun]) -> list[str]:

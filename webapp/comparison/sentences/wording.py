@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from webapp.comparison.cells import Cell, Comparison, MeansComparison, Refusal, SeedsComparison
-from webapp.comparison.comparisons import Compared, Tested
+from webapp.comparison.comparisons import Compared, Tested, joint_fate
 from webapp.comparison.metrics import ComparisonMetric
 from webapp.comparison.table import StageTable
 from webapp.files.number_text import p_is, percent, percent_of_level, points, signed
@@ -148,8 +148,8 @@ def given_up(
     """The planned seeds whose comparison will not come: given up by a person, or refused; a place a seed."""
     lost = []
     for seed, those, found in list(zip(table.seeds, cells, compared, strict=True))[: table.plan.seeds]:
-        fates = {table.fate((cell.condition, cell.stage, cell.seed)) for cell in those}
-        if isinstance(found, Refusal) or (found is None and "given up" in fates and "failed" not in fates):
+        fate = joint_fate(table.fate((cell.condition, cell.stage, cell.seed)) for cell in those)
+        if isinstance(found, Refusal) or (found is None and fate == "given up"):
             lost.append(seed)
     return tuple(lost)
 
