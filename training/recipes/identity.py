@@ -6,24 +6,39 @@ experiment and condition nor the benchmarks are in it; the stage's name is, beca
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from training.data import identity
 from training.recipes.recipe import StageSpec
-from training.settings.shared import Source
+from training.settings.shared import CodeChange, Source
 from training.text import mul_tokens
 
-CODE = 2  # of what every kind of stage shares: raised when equal settings, data and seed lead to another checkpoint
+CODE_CHANGES = (  # of what all kinds share: one is added when equal settings, data and seed lead to another checkpoint
+    CodeChange(
+        "2026-11-30",
+        "what a condition never learns is never sampled, and names of reserved tokens in texts are text",
+    ),
+)
+LATEST = "9999"  # a day behind all changes
 Key = tuple[str, str, int]  # condition, stage, seed
 
 
+class Earlier(NamedTuple):
+    """What an identity was before the code of the stage, or of one that it starts from, changed."""
+
+    before: str  # the day of the first of these changes
+    sha256: str
+    changes: tuple[CodeChange, ...]  # since then, the oldest first
+
+
 class Identity(NamedTuple):
-    """Both empty where it cannot be told, such as when the hub is out of reach."""
+    """Empty where it cannot be told, such as when the hub is out of reach."""
 
     sha256: str
     data: str  # the part of it that says what the stage learns from
+    earlier: tuple[Earlier, ...] = ()  # the oldest first
 
 
 UNKNOWN = Identity("", "")
@@ -80,12 +95,7 @@ def determining(spec: StageSpec) -> dict[str, Any]:
 
 def _of_spec(spec: StageSpec, parent: Identity | None, data: "_Data") -> Identity:
     learnt = data.digest(spec.settings.mixtures())
-    found = {
-        "code": [CODE, spec.settings.version],
-        "parent": parent and parent.sha256,
-        "data": learnt,
-        **determining(spec),
-    }
+    found = {"data": learnt, **determining(spec)}
     if read := spec.settings.models():
         found["models"] = [data.model(place) for place in read]
     if parent is None:
@@ -95,7 +105,28 @@ def _of_spec(spec: StageSpec, parent: Identity | None, data: "_Data") -> Identit
             found["tokenizer_files"] = data.tokenizer(spec.tokenizer.path)
         if spec.model.start_from is not None:
             found["model"] |= {"start_from": data.model(spec.model.start_from)}
-    return Identity(hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest(), learnt)
+    sha256 = _hash(found, spec, parent and parent.sha256, LATEST)
+    return Identity(sha256, learnt, tuple(_earlier(found, spec, parent)))
+
+
+def _hash(found: Mapping[str, Any], spec: StageSpec, parent: str | None, before: str) -> str:
+    """Of what determines the checkpoint, with the versions that the code had before a day."""
+    code = [
+        1 + sum(change.on < before for change in changes)
+        for changes in (CODE_CHANGES, spec.settings.code_changes)
+    ]
+    whole = {"code": code, "parent": parent, **found}
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()
+
+
+def _earlier(found: Mapping[str, Any], spec: StageSpec, parent: Identity | None) -> Iterator[Earlier]:
+    own = {*CODE_CHANGES, *spec.settings.code_changes}
+    above = parent.earlier if parent else ()
+    for day in sorted({change.on for change in own} | {one.before for one in above}):
+        start = next((one for one in above if one.before >= day), None)
+        changes = {change for change in own if change.on >= day} | set(start.changes if start else ())
+        sha256 = start.sha256 if start else parent and parent.sha256
+        yield Earlier(day, _hash(found, spec, sha256, day), tuple(sorted(changes)))
 
 
 class _Data:

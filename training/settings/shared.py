@@ -1,7 +1,7 @@
 """Settings that stages share: model, tokenizer, intervention, optimizer, benchmarks (pydantic, no torch)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -254,6 +254,13 @@ def epochs_text(count: int) -> str:
     return "1 epoch" if count == 1 else f"{count} epochs"
 
 
+class CodeChange(NamedTuple):
+    """Why a version of the code was raised: what is so from that day on, which leads to another checkpoint."""
+
+    on: str  # 2026-11-30
+    why: str  # a sentence's end: rewards read final answers as grader final_number/2
+
+
 class StageSettings(Settings):
     """What every kind of stage has; a kind's own settings derive from it in training/stages/<kind>/config.py.
 
@@ -267,7 +274,9 @@ class StageSettings(Settings):
         description="Unique in the recipe; small letters, digits, _",
     )
     kind: str
-    version: ClassVar[int] = 1  # of the kind's code: raised when equal settings lead to another checkpoint
+    code_changes: ClassVar[
+        tuple[CodeChange, ...]
+    ] = ()  # the oldest first: one is added when equal settings lead to another checkpoint
     without_effect: ClassVar[frozenset[str]] = frozenset({"after", "benchmarks"})  # on the checkpoint
     leaves_checkpoint: ClassVar[bool] = True  # of its own
     learns: ClassVar[Learns] = "nothing"

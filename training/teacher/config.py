@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from training.data.sources import AnySource
 from training.settings.errors import error_at
 from training.settings.shared import (
+    CodeChange,
     Learns,
     Settings,
     Source,
@@ -110,7 +111,9 @@ class TeacherSettings(Settings):
 class SolutionSettings(TrainingStageSettings):
     """Sample solutions, keep the right ones, learn them: what distillation and rejection sampling share."""
 
-    version: ClassVar[int] = 2  # what is kept is what grader final_number/2 finds right
+    code_changes: ClassVar[tuple[CodeChange, ...]] = (
+        CodeChange("2026-11-30", "what is kept is what grader final_number/2 finds right"),
+    )
     records_rollouts: ClassVar[bool] = True
     learns: ClassVar[Learns] = "completions"
     leaves_out_long: ClassVar[bool] = True

@@ -102,8 +102,8 @@ def reusable(
             there.setdefault(run.identity, []).append(left[run.pk])
     offers, benchmarks = {}, runs.Benchmarks()
     for spec in specs:
-        sha256, data = identities[key(spec)]
-        sources = [one for one in there.get(sha256, []) if _serves(one, spec, data)]
+        own = identities[key(spec)]
+        sources = [one for one in there.get(own.sha256, []) if _serves(one, spec, own.data)]
         if sources:
             offers[key(spec)] = runs.offer(sources[0], sources[1:], spec.benchmarks, benchmarks)
     return offers
@@ -128,7 +128,7 @@ def _twins(
 
 
 class ReuseLine(NamedTuple):
-    """A run that is not computed, in words."""
+    """A run that is not computed, or why it is although there is one like it, in words."""
 
     stage: str
     condition: str
@@ -159,10 +159,38 @@ def lines(plan: LaunchPlan) -> list[ReuseLine]:
     return found
 
 
-def gathered(plan: LaunchPlan) -> dict[tuple[str, str], list[ReuseLine]]:
-    """The runs that are not computed, those of a stage together that have the same to say."""
+def by_older_code(plan: LaunchPlan) -> list[ReuseLine]:
+    """Every run that is computed although one of equal settings, data and seed is finished: the stage's code has changed.
+
+    The newest such run each. One query by the index over the identities; none where no code has changed.
+    """
+    reused = plan.reused
+    wanted = {place: plan.identities[place].earlier for place in map(key, plan.specs) if place not in reused}
+    shas = {one.sha256 for earlier in wanted.values() for one in earlier}
+    if not shas:
+        return []
+    finished = {
+        run.identity: run
+        for run in StageRun.objects.filter(identity__in=shas, state=State.SUCCEEDED)
+        .select_related("experiment")
+        .defer("spec")
+        .order_by("finished_at", "pk")
+    }
+    found = []
+    for (condition, stage, seed), earlier in wanted.items():
+        for one in reversed(earlier):
+            if run := finished.get(one.sha256):
+                since = "; ".join(f"since {change.on} {change.why}" for change in one.changes)
+                text = f"finished{_on(run.finished_at)} in {run.experiment.name}, by older code: {since}"
+                found.append(ReuseLine(stage, condition, seed, run, text))
+                break
+    return found
+
+
+def gathered(found: Iterable[ReuseLine]) -> dict[tuple[str, str], list[ReuseLine]]:
+    """Runs of a stage together that have the same to say."""
     by_text: dict[tuple[str, str], list[ReuseLine]] = {}
-    for line in lines(plan):
+    for line in found:
         by_text.setdefault((line.stage, line.text), []).append(line)
     return by_text
 

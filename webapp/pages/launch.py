@@ -20,7 +20,7 @@ from webapp.launch.forms import RecipeForm, RecipeText
 from webapp.launch.gallery import choices
 from webapp.launch.launch import launch
 from webapp.launch.planning import PlanWishes, Proposal, own_hardware, site
-from webapp.launch.reuse import Fork, LaunchPlan, check_fork, gathered, plan_launch
+from webapp.launch.reuse import Fork, LaunchPlan, by_older_code, check_fork, gathered, lines, plan_launch
 from webapp.launch.stage_tree import tree
 from webapp.launch.text import TextError
 from webapp.runs.models import OVER
@@ -177,6 +177,7 @@ def _plan_of(request: HttpRequest, draft: Draft, form: Edited) -> dict[str, obje
         "hardware": HARDWARE.values(),
         "reuse": reuse,
         "offers": None,
+        "outdated": None,
     }
     recipe: Recipe | None = form.recipe if posted else form.base
     if recipe is None or form.problems:
@@ -186,7 +187,9 @@ def _plan_of(request: HttpRequest, draft: Draft, form: Edited) -> dict[str, obje
         launch_plan = plan_launch(recipe, reuse=reuse, fork=draft.fork) if posted else None
         context["launch_plan"] = launch_plan
         context["proposal"] = wishes.proposal(recipe, launch_plan)
-        context["offers"] = gathered(launch_plan) if launch_plan else None
+        if launch_plan:
+            context["offers"] = gathered(lines(launch_plan))
+            context["outdated"] = gathered(by_older_code(launch_plan) if reuse else [])
     except RecipeError as error:
         form.refuse(error.problems)
     return context

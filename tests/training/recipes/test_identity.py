@@ -8,6 +8,7 @@ import pytest
 
 from training.data.sources.drills import DrillsSource
 from training.recipes import identity, recipe as recipes
+from training.settings.shared import CodeChange
 from training.stages.sft.config import SftSettings
 from training.text import mul_tokens
 
@@ -77,13 +78,25 @@ def test_conditions_share_what_they_do_not_differ_in():
     assert same == ["pretrain", "instruct", "curriculum"]
 
 
-@pytest.mark.parametrize("where", [(identity, "CODE"), (SftSettings, "version"), (DrillsSource, "version")])
+@pytest.mark.parametrize("where", [(identity, "CODE_CHANGES"), (SftSettings, "code_changes")])
 def test_versions_of_the_code_count(where, monkeypatch):
     before = identities()
-    monkeypatch.setattr(*where, 99)
+    change = CodeChange("2998-01-31", "sums are rounded")
+    monkeypatch.setattr(*where, (*getattr(*where), change))
     after = identities()
     changed = [stage for stage in STAGES if before[stage].sha256 != after[stage].sha256]
     assert changed == (NOT_PRETRAIN if where[0] is SftSettings else STAGES)
+    for stage in changed:  # what it was before, by its own code or that of what it starts from
+        earlier = {one.sha256: one.changes for one in after[stage].earlier}
+        assert earlier[before[stage].sha256] == (change,)
+        assert {one.sha256 for one in before[stage].earlier} <= set(earlier)
+
+
+def test_the_version_of_a_source_counts(monkeypatch):
+    before = identities()
+    monkeypatch.setattr(DrillsSource, "version", 99)
+    after = identities()
+    assert all(before[stage].sha256 != after[stage].sha256 for stage in STAGES)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
 """What a launch takes over from finished runs, what it leaves to compute, and what a fork insists on."""
 
+import re
 import shutil
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,8 @@ from django.urls import reverse
 from tests import factories
 from training.recipes import recipe as recipes
 from training.recipes.recipe import RecipeError
+from training.settings.shared import CodeChange
+from training.stages.grpo.config import GrpoSettings
 from webapp.comparison.table import stage_table
 from webapp.comparison.tables.stage_tables import provenance
 from webapp.experiments.models import Experiment
@@ -24,6 +28,7 @@ from webapp.results.models import Outcome
 from webapp.results.outcome_counts import latest_accuracies
 from webapp.runs import services
 from webapp.runs.models import Attempt, Checkpoint, Event, StageRun
+from workers.cli.commands import plan
 
 pytestmark = [pytest.mark.services, pytest.mark.django_db]
 STAGES = ["pretrain", "instruct", "curriculum", "grpo"]
@@ -290,7 +295,12 @@ def test_published_numbers_cannot_be_forked_or_cloned(ada: Client) -> None:
 
 
 @pytest.mark.slow
-def test_the_form_says_what_is_reused_and_switches_it_off(ada: Client, finish: Callable[..., None]) -> None:
+def test_the_form_says_what_is_reused_and_switches_it_off(
+    ada: Client,
+    finish: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     first = start()
     finish(first)
     run = factories.run_of(first, "baseline", "pretrain")
@@ -301,6 +311,20 @@ def test_the_form_says_what_is_reused_and_switches_it_off(ada: Client, finish: C
     assert f"<b>pretrain</b>: finished on {run.finished_at.day} {run.finished_at:%B} in smoke-1" in said
     said = ada.post(f"{url}panel/", {"reuse": "false"}).content.decode()
     assert "all are computed" in said
+    with monkeypatch.context() as later:  # runs of older code are named with what has changed since
+        change = CodeChange("2998-01-31", "sums are rounded")
+        later.setattr(GrpoSettings, "code_changes", (*GrpoSettings.code_changes, change))
+        said = ada.post(f"{url}panel/", {"reuse": "true"}).content.decode()
+        why = "in smoke-1, by older code: since 2998-01-31 sums are rounded"
+        assert "<strong>6 of 8 runs</strong>" in said
+        assert why in said.partition("Computed again, because code has changed")[2]
+        for asked in ({"reuse": "false"}, {"reuse": "true", "stages.grpo.beta": "0.5"}):
+            assert "Computed again" not in ada.post(f"{url}panel/", asked).content.decode()
+        recipe = recipes.build(dict(first.recipe), [])
+        plan.show(recipe, None, Namespace(no_reuse=False, device=None, json=False))
+        assert re.search(
+            f"^not reused grpo \\(2 runs\\): finished .* {why}$", capsys.readouterr().out, re.MULTILINE
+        )
     said = ada.post(f"{url}panel/", {"stages.grpo.beta": "-1"}).content.decode()
     assert "stages.grpo.beta" in said
     assert Experiment.objects.count() == 1

@@ -9,6 +9,7 @@ from training.data.sources import AnySource
 from training.rewards import AnyReward
 from training.settings.errors import error_at
 from training.settings.shared import (
+    CodeChange,
     Learns,
     SamplingSettings,
     Settings,
@@ -81,7 +82,9 @@ class GrpoSettings(TrainingStageSettings):
     """Each optimizer step takes batch_size × gradient_accumulation rollouts, in groups of group_size."""
 
     kind: Literal["grpo"]
-    version: ClassVar[int] = 2  # rewards read final answers as grader final_number/2
+    code_changes: ClassVar[tuple[CodeChange, ...]] = (
+        CodeChange("2026-11-30", "rewards read final answers as grader final_number/2"),
+    )
     learns: ClassVar[Learns] = "rewards"
     several_processes: ClassVar[bool] = True
     draws_by: ClassVar[tuple[str, ...]] = ("prompts", "max_new_tokens")

@@ -11,7 +11,7 @@ from training.settings.queue_names import DEFAULT
 from webapp.experiments.templatetags.humane import duration, short, size
 from webapp.launch.planning import PlanRow, Proposal, propose
 from webapp.launch.power import Power
-from webapp.launch.reuse import Fork, LaunchPlan, plan_launch
+from webapp.launch.reuse import Fork, LaunchPlan, by_older_code, gathered, plan_launch
 from workers.cli.commands import CommandError, database
 
 HEADER = (
@@ -34,10 +34,12 @@ def show(recipe: Recipe, fork: Fork | None, options: argparse.Namespace) -> int:
     reached = _reached()
     launch_plan = plan_launch(recipe, reuse=not options.no_reuse, fork=fork) if reached else None
     proposal = propose(recipe, device=options.device, launch_plan=launch_plan, database=reached)
+    again = gathered(by_older_code(launch_plan)) if launch_plan and not options.no_reuse else {}
+    texts = [f"{stage} ({len(runs)} runs): {text}" for (stage, text), runs in again.items()]
     if options.json:
-        print(json.dumps(as_json(proposal), indent=1))
+        print(json.dumps({**as_json(proposal), "not_reused": texts}, indent=1))
     else:
-        print("\n".join(lines(proposal)))
+        print("\n".join(lines(proposal, texts)))
     return 0
 
 
@@ -49,8 +51,8 @@ def ask(recipe: Recipe, fork: Fork | None, *, reuse: bool) -> LaunchPlan:
     return launch_plan
 
 
-def lines(proposal: Proposal) -> list[str]:
-    """The plan for a person."""
+def lines(proposal: Proposal, not_reused: Sequence[str] = ()) -> list[str]:
+    """The plan for a person; `not_reused` says of which runs there is one like it by older code."""
     plan, recipe, site = proposal.plan, proposal.plan.recipe, proposal.site
     conditions, seeds, stages = len(recipe.conditions), len(recipe.seeds), len(recipe.stages)
     model = plan.runs[0]
@@ -75,6 +77,7 @@ def lines(proposal: Proposal) -> list[str]:
     said.append(f"reused     {_reused(proposal)}")
     said.append(f"queue      {_queue(proposal)}")
     for title, texts in (
+        ("not reused", not_reused),
         ("power", [*proposal.power.sentences, *_grid(proposal.power)] if proposal.power else []),
         ("check", [("WARNING: " if one.warns else "") + one.text for one in plan.cautions]),
         ("", [f"WARNING: {site.unserved}"] if site.unserved else []),
