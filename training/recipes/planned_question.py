@@ -17,6 +17,7 @@ from training.settings.shared import Settings
 Contrast = Literal["difference", "gain", "interaction", "equivalence"]
 PairedTest = Literal["midp", "exact"]
 NEEDS_START = ("gain", "interaction")  # contrasts of a stage with the one that it starts from
+EARLIEST_LOOK = 3  # seeds
 OLD_KEY = "primary_metric"  # what recipes said before there was more than the benchmark to say
 
 
@@ -47,7 +48,7 @@ class PlannedQuestion(Settings):
     )
     margin: float | None = Field(
         None,
-        gt=0,
+        ge=1e-6,
         description="Of equivalence: the largest difference that counts as none; 0.05 is 5 points, of an amount in its unit",
     )
     seeds: int | None = Field(
@@ -58,7 +59,7 @@ class PlannedQuestion(Settings):
     )
     interim: int | None = Field(
         None,
-        ge=3,
+        ge=EARLIEST_LOOK,
         description="One look before the end, after so many seeds: a p under 0.001 decides there, and the end is tested at 0.049 "
         "(of alpha 0.05). Empty: none",
     )
@@ -177,7 +178,12 @@ def check(question: PlannedQuestion, design: Design, benchmarks: Iterable[str], 
             "primary.seeds", f"{question.seeds} seeds are to decide, but {seeds} are listed; list more"
         )
     if question.interim is not None and question.interim >= question.decide(seeds):
-        text = f"a look after {question.interim} seeds is none before the end: {question.decide(seeds)} decide; look earlier"
+        decide = question.decide(seeds)
+        enough = ", or look earlier" if decide > EARLIEST_LOOK else ", or leave it empty"
+        ends = f"the end comes after {decide} seed{'s' if decide > 1 else ''}"
+        text = (
+            f"a look after {question.interim} seeds is none before the end: {ends}; list more seeds{enough}"
+        )
         raise error_at("primary.interim", text)
 
 

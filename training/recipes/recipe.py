@@ -72,7 +72,7 @@ class Recipe(Settings):
         ...,
         description="The one question that is tested at the full level; everything else is secondary or exploratory",
     )
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="Significance level of the planned question")
+    alpha: float = Field(0.05, ge=1e-6, lt=0.5, description="Significance level of the planned question")
     test: PairedTest = Field(
         "midp",
         description="McNemar's test of one seed's right and wrong",

@@ -1,9 +1,11 @@
 """Settings that stages share: model, tokenizer, intervention, optimizer, benchmarks (pydantic, no torch)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple
+from types import UnionType
+from typing import Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from training.settings.work_estimate import Caution, Unit, Work
 
@@ -15,6 +17,19 @@ class Settings(BaseModel):
     """Base of every settings class: unknown keys are errors, instances are frozen."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _yes_is_no_number(cls, data: Any) -> Any:
+        """YAML reads `no` as False, which pydantic takes for 0."""
+        for name, value in data.items() if isinstance(data, Mapping) else ():
+            if isinstance(value, bool) and name in cls.model_fields:
+                kind = cls.model_fields[name].annotation
+                kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+                if {int, float} & {*kinds} and bool not in kinds:
+                    text = "must be a number, not yes or no"
+                    raise PydanticCustomError("at", "{text}", {"path": name, "text": text})
+        return data
 
 
 class ModelSettings(Settings):

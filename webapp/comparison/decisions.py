@@ -1,6 +1,7 @@
 """Go or no-go: the interval of a difference against the threshold that was fixed at launch."""
 
 from dataclasses import dataclass
+from math import isclose
 from typing import Literal
 
 from webapp.comparison.cells import Comparison, SeedsComparison
@@ -110,7 +111,7 @@ def _more(found: Comparison | SeedsComparison, threshold: float) -> str:
         if seeds is None:
             return "These seeds do not tell how many more would decide."
         return f"If mean and spread stayed as they are, about {seeds} seeds would decide (80 % power)."
-    if found.delta == threshold:
+    if isclose(found.delta, threshold, abs_tol=1e-9):
         return "The difference is the threshold itself: if it stayed so, no number of problems would decide."
     discordant = max(found.discordant, abs(threshold), abs(found.delta))
     needed = power.needed_problems(found.delta, discordant, found.family.alone, threshold=threshold)

@@ -155,7 +155,7 @@ class PlanWishes:
             posted.get("plan.discordant", "").strip(),
         )
         wrong = [text for text in (wishes.difference, wishes.discordant) if text and _share(text) is None]
-        problem = f"{wrong[0]!r} is no share: give a number between 0 and 100" if wrong else ""
+        problem = f"{wrong[0]!r} is no share: give a number from 0.0001 to below 100" if wrong else ""
         return replace(wishes, problem=problem)
 
     def proposal(self, recipe: Recipe, launch_plan: LaunchPlan | None = None) -> Proposal:
@@ -170,12 +170,12 @@ class PlanWishes:
 
 
 def _share(percent: str) -> float | None:
-    """2.5 → 0.025; None for what is no number between 0 and 100."""
+    """2.5 → 0.025; None for what is no number from 0.0001 to below 100."""
     try:
         share = float(percent) / 100
     except ValueError:
         return None
-    return share if 0 < share < 1 else None
+    return share if 1e-6 <= share < 1 else None
 
 
 def propose(

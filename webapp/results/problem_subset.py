@@ -71,7 +71,7 @@ def restricted(tallies: Mapping[int, Tally], subset: ProblemSubset) -> dict[int,
 
 def _read(written: str) -> tuple[Literal["first", "label"], str]:
     kind, _, value = written.partition(":")
-    if kind == "first" and value.isdecimal() and int(value) > 0:
+    if kind == "first" and value.isdecimal() and len(value) < 10 and int(value) > 0:
         return "first", value
     if kind == "label" and value:
         return "label", value

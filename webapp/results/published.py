@@ -134,7 +134,7 @@ class Publication(Settings):
     date: datetime.date = Field(..., description="When it was published")
     source: Text = Field(..., min_length=1, description="Where the numbers come from")
     primary_metric: str = Field(..., max_length=100, description="Benchmark whose accuracy decides")
-    alpha: float = Field(0.05, gt=0, lt=0.5, description="Significance level of the primary metric")
+    alpha: float = Field(0.05, ge=1e-6, lt=0.5, description="Significance level of the primary metric")
     benchmarks: dict[Name, dict[Text, Value]] = Field(
         ..., min_length=1, description="Benchmark → what is known of it: decoding, max_new_tokens, grader …"
     )

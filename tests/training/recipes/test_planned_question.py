@@ -80,6 +80,9 @@ def test_the_old_and_the_new_way_together_are_refused():
         ({"contrast": "equivalence"}, "margin", "is missing; say up to which difference"),
         ({"contrast": "equivalence", "margin": 5}, "margin", "must be less than 1, as shares differ"),
         ({"margin": 0.05}, "margin", "is for the contrast equivalence alone"),
+        ({"contrast": "equivalence", "margin": 1e-300}, "margin", "must be at least 0.000001, not 1e-300"),
+        ({"contrast": "equivalence", "margin": True}, "margin", "must be a number, not yes or no"),
+        ({"interim": 3}, "interim", "the end comes after 1 seed; list more seeds, or leave it empty"),
     ],
 )
 def test_what_cannot_be_asked_is_refused_in_one_line(changes, where, text):

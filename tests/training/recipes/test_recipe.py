@@ -111,6 +111,8 @@ def test_a_spec_is_frozen(demo):
         ("stages.pretrain.optimizer.learning_rate", "abc", None, "must be a valid number, not 'abc'"),
         ("stages.pretrain.optimizer.learning_rate", 0, None, "must be more than 0, not 0"),
         ("stages.pretrain.optimizer.learning_rate", float("nan"), None, "not nan"),
+        ("alpha", 1e-300, None, "must be at least 0.000001, not 1e-300"),
+        ("go_threshold", False, None, "must be a number, not yes or no"),  # YAML: go_threshold: no
         ("stages.grpo.prompts", 0, None, "must be at least 1, not 0"),
         (
             "stages.grpo.prompts",

@@ -82,6 +82,9 @@ def test_what_would_decide_is_said() -> None:
     Experiment.objects.all().delete()
     (exact,) = decisions(stage_table(experiment_of(50)))  # 50 of 1,000: the threshold itself
     assert "no number of problems would decide" in exact.limits
+    Experiment.objects.all().delete()
+    (near,) = decisions(stage_table(experiment_of(0, threshold=1e-300)))
+    assert "no number of problems would decide" in near.limits
 
 
 def test_several_seeds_decide_together() -> None:

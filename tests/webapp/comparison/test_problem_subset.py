@@ -101,6 +101,7 @@ def test_amounts_samples_and_seeds_are_restricted_too() -> None:
     [
         ("last:5", "there is no subset 'last:5'; write first:500, or label:NAME for a group of problems"),
         ("first:0", "there is no subset 'first:0'"),
+        (f"first:{'9' * 5000}", "there is no subset 'first:999"),
         (
             "first:61",
             "a finished evaluation on one_step_multiplication has only 60 of the 61 problems of first:61",

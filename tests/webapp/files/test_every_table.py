@@ -321,6 +321,8 @@ def test_a_table_of_one_run_holds_that_run(client: Client, experiment: Experimen
         assert answer.headers["Content-Disposition"].endswith(f'"demo-1-run-{run.pk}-{what}.json"')
     assert client.get("/experiments/demo-1/tables/findings.csv?run=0").status_code == 400
     assert client.get("/experiments/demo-1/tables/findings.csv?run=x").status_code == 400
+    answer = client.get(f"/experiments/demo-1/tables/findings.csv?run={'9' * 5000}")
+    assert answer.status_code == 400 and answer.content.startswith(b"demo-1 has no run 999")
     assert client.get("/experiments/demo-1/tables/nothing.csv").status_code == 404
     assert client.get("/experiments/demo-1/tables/findings.doc").status_code == 404
     assert client.get("/experiments.doc").status_code == 404

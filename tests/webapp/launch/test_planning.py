@@ -168,6 +168,7 @@ def test_power_warns_of_one_seed_and_counts_the_problems(smoke: recipes.Recipe) 
 def test_wishes_that_are_no_numbers_are_left_out_and_said(smoke: recipes.Recipe) -> None:
     wishes = PlanWishes.read({"plan.difference": "a lot", "plan.discordant": "25", "plan.device": "abacus"})
     assert "'a lot' is no share" in wishes.problem
+    assert "'1e-300' is no share" in PlanWishes.read({"plan.difference": "1e-300"}).problem
     found = wishes.proposal(smoke)
     assert found.power is not None
     assert (found.power.wished, found.power.discordant) == (0.05, 0.25)

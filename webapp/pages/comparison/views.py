@@ -273,7 +273,8 @@ def _choices(request: HttpRequest, experiment: Experiment) -> TableChoices:
     run = None
     if number := request.GET.get("run"):
         runs = StageRun.objects.select_related("stage", "condition", "experiment", "parent__stage")
-        run = runs.filter(experiment=experiment, pk=int(number)).first() if number.isdecimal() else None
+        is_id = number.isdecimal() and len(number) < 19
+        run = runs.filter(experiment=experiment, pk=int(number)).first() if is_id else None
         if run is None:
             raise ValueError(f"{experiment.name} has no run {number}")
     return TableChoices(
