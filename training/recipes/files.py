@@ -6,6 +6,7 @@ from typing import Any
 import yaml
 
 from training.did_you_mean import nearest
+from training.settings.changes import UNREADABLE
 from training.settings.errors import RecipeError
 
 RECIPES = Path(__file__).parent / "shipped"
@@ -38,7 +39,7 @@ def _read(path: Path, name: str) -> dict[str, Any]:
         raise RecipeError(
             [("recipe", f"cannot read {name} ({_why(error)}); give a text file in YAML")]
         ) from None
-    except yaml.YAMLError as error:
+    except UNREADABLE as error:
         raise RecipeError([("recipe", f"{name} is not YAML: {error}".replace("\n", " "))]) from None
     if not isinstance(data, dict):
         raise RecipeError([("recipe", f"{name} holds no mapping of settings")])

@@ -157,6 +157,9 @@ def check(question: PlannedQuestion, design: Design, benchmarks: Iterable[str], 
             f"{question.condition} is the baseline, which would be set against itself; name another condition"
         )
         raise error_at("primary.condition", text)
+    if question.contrast in ("equivalence", "interaction") and len(conditions) < 2:
+        text = f"{conditions[0]} is the only condition, with nothing to set against it; add one, or ask for a gain"
+        raise error_at("primary.contrast", text)
     if question.stage is not None and question.stage not in design.parents:
         text = f"there is no stage {question.stage!r}{nearest(question.stage, design.parents)}"
         raise error_at("primary.stage", text)

@@ -7,6 +7,9 @@ import yaml
 from training.did_you_mean import nearest
 from training.settings.errors import RecipeError, item_name
 
+# What PyYAML raises: its own, and ValueError for 2024-13-45 and numbers of thousands of digits, others for !!bool x.
+UNREADABLE = (yaml.YAMLError, ValueError, KeyError, AttributeError)
+
 
 def parse_change(text: str) -> tuple[str, Any]:
     """Split `path=value`; the value is read as YAML. Raises RecipeError."""
@@ -15,7 +18,7 @@ def parse_change(text: str) -> tuple[str, Any]:
         raise RecipeError([(text, "write --set path=value, e.g. --set stages.pretrain.steps=100")])
     try:
         return path.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
+    except UNREADABLE:
         return path.strip(), value
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from training.recipes.recipe import FULL, Recipe
+from training.settings.changes import UNREADABLE
 from training.settings.errors import LISTED_BY, TAGS
 from training.settings.shared import Settings
 
@@ -226,7 +227,7 @@ def _scalar(loader: _Loader, node: yaml.Node) -> Any:
             loader.construct_object(node) if node.tag in CORE - {"tag:yaml.org,2002:merge"} else node.value
         )  # type: ignore[no-untyped-call]
         str(value).encode()
-    except (ValueError, yaml.constructor.ConstructorError):
+    except UNREADABLE:
         raise _at(node, "this value cannot be read; is it a number, or a text in quotes?") from None
     if isinstance(value, float) and not isfinite(value):
         raise _at(node, "this is no finite number")

@@ -93,6 +93,13 @@ def test_what_cannot_be_asked_is_refused_in_one_line(changes, where, text):
     assert text in said and "\n" not in said
 
 
+def test_one_condition_alone_is_set_against_nothing():
+    alone = ("conditions", [{"name": "baseline"}])
+    with pytest.raises(RecipeError, match=r"primary\.contrast: baseline is the only condition"):
+        demo(alone, ("primary.contrast", "interaction"))
+    assert contrasts(demo(alone, ("primary.contrast", "gain")).primary, demo(alone).design)
+
+
 def test_a_stage_that_does_not_run_the_benchmark_decides_nothing():
     with pytest.raises(RecipeError, match=f"primary.stage: {BENCHMARK} is not run after drills"):
         demo(("stages.drills.benchmarks", []), ("primary.stage", "drills"))

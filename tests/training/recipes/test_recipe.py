@@ -271,6 +271,7 @@ def test_changes_are_read_as_yaml():
     assert parse_change("stages.a.steps=100") == ("stages.a.steps", 100)
     assert parse_change("seeds=[0, 1]") == ("seeds", [0, 1])
     assert parse_change("title=a = b") == ("title", "a = b")
+    assert parse_change("title=2024-13-45") == ("title", "2024-13-45"), "a day that no calendar has is a text"
     assert parse_change("model.start_from=") == ("model.start_from", None)
     with pytest.raises(RecipeError, match="write --set path=value"):
         parse_change("steps")
@@ -291,7 +292,10 @@ def test_unknown_recipes_and_unreadable_files_are_explained(tmp_path):
         read(str(tmp_path / "none.yaml"))
     with pytest.raises(RecipeError, match="cannot read"):
         read(str(tmp_path) + "/.yaml")
-    for text, message in (("a: [", "is not YAML"), ("- a", "holds no mapping"), ("", "holds no mapping")):
+    unreadable = [
+        (text, "is not YAML") for text in ("a: [", "a: 2024-13-45", f"a: {'9' * 5000}", "a: !!bool x")
+    ]
+    for text, message in (*unreadable, ("- a", "holds no mapping"), ("", "holds no mapping")):
         (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
         with pytest.raises(RecipeError, match=message) as error:
             read(str(tmp_path / "x.yaml"))

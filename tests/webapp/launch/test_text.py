@@ -34,6 +34,7 @@ def test_what_is_written_reads_as_the_same_recipe(name: str, size: str) -> None:
         ("[" * 3000, 1, "too deep"),
         ("x: .nan", 1, "finite"),
         ("x: " + "9" * 5000, 1, "cannot be read"),
+        ("x: !!bool x", 1, "cannot be read"),
         ('x: "\\ud800"', 1, "cannot be read"),
         ('x: "\\0"', 1, "cannot be stored"),
         ("? [a]\n: 1", 1, "single word"),
