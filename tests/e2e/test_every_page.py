@@ -32,10 +32,13 @@ WIDTHS = {"desktop": 1280, "phone": 390}
 SCHEMES = ("light", "dark")
 AXE_LOOKS = {("light", "desktop"), ("dark", "phone")}
 HALVES = (0, 1)  # of the pages, which two processes look at
-MANY = (  # charts, cards and rows of a list are made by one template each: axe looks at the first ones
+MANY = (  # charts, cards, rows and fields are made by one template each: axe looks at the first ones of a list
     ".chart:nth-of-type(n+3)",
     "article:nth-of-type(n+7)",
-    "tbody tr:nth-of-type(n+13)",
+    "li[data-words]:nth-of-type(n+7)",
+    "tbody tr:nth-of-type(n+9)",
+    ".level-3:nth-of-type(n+3)",
+    ".field:nth-of-type(n+9)",
 )
 # Folded parts are opened, but for menus and what lies over the page: those would cover what axe looks at.
 OPEN = """() => document.querySelectorAll("main details:not(.downloads, .menu, .save, [hidden])")

@@ -1,9 +1,14 @@
-"""A run in mid-GRPO meets a person: cancelled from its page, and carried over an end of `mulberry up`."""
+"""A run in mid-GRPO meets a person: cancelled from its page, and carried over an end of `mulberry up`.
+
+The shared stack ends here, and is started again: nothing else of it is at work when this module's turn comes.
+"""
 
 import json
 import re
+import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 import pytest
@@ -26,7 +31,10 @@ SHORT = (
     "benchmarks.one_step_multiplication.problems=20",
     "conditions=[{name: baseline}]",
 )
-GRPO = "SELECT r.id, r.state FROM runs_stagerun r JOIN experiments_stage s ON s.id = r.stage_id WHERE s.name = 'grpo'"
+GRPO = (
+    "SELECT r.id, r.state FROM runs_stagerun r JOIN experiments_stage s ON s.id = r.stage_id"
+    " JOIN experiments_experiment e ON e.id = r.experiment_id WHERE s.name = 'grpo' AND e.name = %s"
+)
 
 
 def _launch(stack: RunningStack) -> str:
@@ -100,23 +108,29 @@ def test_cancel_from_the_page_leaves_nothing_alive_and_what_was_recorded(
 
 @pytest.mark.slow
 @pytest.mark.timeout(1100)
-def test_the_end_of_up_is_a_pause_for_its_runs(new_stack: Callable[..., RunningStack]) -> None:
-    stack = new_stack()
-    stack.start()
-    run = _in_the_middle(stack, _launch(stack))
+def test_the_end_of_up_is_a_pause_for_its_runs_and_leaves_nothing(stack: RunningStack) -> None:
+    name = _launch(stack)
+    run = _in_the_middle(stack, name)
+    sockets = Path(stack.database_url().rpartition("?host=")[2])
+    assert sockets.exists()
+    assert len(stack.processes()) >= 6  # three children and their guards
     assert stack.stop() == 0
     assert stack.processes() == []
+    assert not sockets.exists()
+    with socket.socket() as tried:
+        assert tried.connect_ex(("127.0.0.1", stack.port)) != 0
 
     stack.start()
-    assert dict(stack.rows(GRPO))[run] in ("ready", "running")
-    _until(lambda: {state for _, state in stack.rows(GRPO)} == {"succeeded"}, "the end of every run", 400)
+    assert stack.rows("SELECT username, password LIKE '!%%' FROM auth_user") == [("operator", True)]
+    assert dict(stack.rows(GRPO, [name]))[run] in ("ready", "running")
+    assert stack.wait_for_runs(name, 400).keys() == {"succeeded"}
     attempts = stack.rows(
         "SELECT outcome, first_step FROM runs_attempt WHERE stage_run_id = %s ORDER BY number", [run]
     )
     assert [outcome for outcome, _ in attempts] == ["stopped", "succeeded"]
     assert 0 < attempts[1][1] < STEPS
-    page = stack.mulberry("status", "smoke-1", "--json").stdout
-    assert not re.search(r'"state": "(?!succeeded)', page), page
+    said = stack.mulberry("status", name, "--json").stdout
+    assert not re.search(r'"state": "(?!succeeded)', said), said
     counted = stack.rows(
         "SELECT t.step, count(*) FROM telemetry_rollout t JOIN runs_attempt a ON a.id = t.attempt_id"
         " WHERE a.stage_run_id = %s AND t.step > CASE a.number WHEN 1 THEN 0 ELSE a.first_step END"

@@ -50,9 +50,11 @@ def test_every_page_answers_whatever_the_data_folder_holds(
         # what reads data is asked with every fault; the others with one, as nothing of it reaches them
         asked = addresses.union(reading, [GSM8K, HELLASWAG]) if fault == "null_value" else reading
         answers = {address: ada.get(address).status_code for address in asked}
-        answers |= {
-            f"{address} POST": ada.post(f"{address}panel/", {}).status_code for address in (GSM8K, HELLASWAG)
-        }
+        if fault == "null_value":  # the panel is the part of a recipe's page that reads data
+            answers |= {
+                f"{address} POST": ada.post(f"{address}panel/", {}).status_code
+                for address in (GSM8K, HELLASWAG)
+            }
         assert not {address: code for address, code in answers.items() if code >= 400}, fault
 
 

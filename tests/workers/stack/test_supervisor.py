@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -66,23 +65,6 @@ def child(stack: RunningStack, *words: str) -> psutil.Process:
 
 def socket_folder(stack: RunningStack) -> Path:
     return Path(stack.database_url().rpartition("?host=")[2])
-
-
-def test_term_ends_everything_and_the_next_start_has_what_was_there(up: RunningStack) -> None:
-    stack = up
-    with urllib.request.urlopen(f"{stack.address}/healthz") as response:
-        assert response.status == 200
-    sockets = socket_folder(stack)
-    assert len(stack.processes()) >= 6  # three children and their guards
-    assert stack.rows("SELECT username, password LIKE '!%%' FROM auth_user") == [("operator", True)]
-    assert stack.stop() == 0
-    assert stack.processes() == []
-    assert not sockets.exists()
-    with socket.socket() as tried:
-        assert tried.connect_ex(("127.0.0.1", stack.port)) != 0
-
-    stack.start()
-    assert stack.rows("SELECT username FROM auth_user") == [("operator",)]
 
 
 def test_a_second_start_on_the_same_home_points_to_the_first(up: RunningStack) -> None:
