@@ -20,6 +20,7 @@ from webapp.comparison.corrections import corrections
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import stage_tables
+from webapp.comparison.tables.stage_sheets import stage_sheet
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import plain
 from webapp.launch.launch import launch
@@ -97,6 +98,10 @@ def test_several_conditions_are_one_family():
     assert one.verdict.positive == (3 * mcnemar_midp(30, 12) < 0.05)
     assert "after Bonferroni over 3 comparisons" in verdict_sentences(table)[0].numbers
     assert compared(table, "mixed").family.tests == 3
+    page = stage_sheet(table).page_view
+    assert [column.title for column in page.columns][:4] == ["Stage", "Condition", "Accuracy", "Δ points"]
+    assert [line.condition for line in page.rows] == [*FOUR] * 2, "side by side they are wider than a page"
+    assert [line.compared for line in page.rows[:2]] == [None, compared(table, "mixed")]
 
 
 def test_a_named_condition_and_stage_stand_alone():
