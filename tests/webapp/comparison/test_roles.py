@@ -112,6 +112,9 @@ def test_a_named_condition_and_stage_stand_alone():
         1,
     )
     assert compared(table, "mixed", 0).family.tests == 5
+    assert "the 5 other differences from the baseline are secondary, tested at α = 0.05, which they share" in (
+        corrections(table)
+    )
     sentences = verdict_sentences(table)
     assert [one.role for one in sentences] == ["primary"] + ["secondary"] * 3
     assert sentences[0].headline.startswith("After mixed, the b checkpoint")
@@ -152,6 +155,15 @@ def test_a_checkpoint_is_never_compared_with_itself():
     assert "same run" in stage_tables.stages(table).sheet.grid.markdown()
     assert "same run" in report(made)
     assert last_results()[0].contrasts[0].note == "same run"
+
+
+def test_conditions_that_share_their_run_in_each_seed_say_so_in_the_mean_too():
+    made = evaluated(conditions=FOUR, stages=STAGES[-1:], seeds=(0, 1))
+    for run in made.runs.filter(condition__name="a"):
+        run.reused_from = run_of(made, "baseline", "grpo", run.seed)
+        run.save()
+    lines = stage_sheet(stage_table(made)).page_view.rows
+    assert [isinstance(line.compared, SameRun) for line in lines if line.condition == "a"] == [True] * 3
 
 
 @pytest.mark.parametrize(

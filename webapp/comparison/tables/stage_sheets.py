@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from training.recipes.planned_question import Contrast
-from webapp.comparison.cells import Cell
+from webapp.comparison.cells import Cell, SameRun
 from webapp.comparison.columns import (
     COLUMNS,
     COUNTED,
@@ -65,7 +65,7 @@ class SheetLine:
 
 
 @dataclass(frozen=True)
-class ConditionLine:
+class ConditionSheetLine:
     """A line of the table to read where several conditions are compared: one of the conditions in a SheetLine."""
 
     line: SheetLine
@@ -111,8 +111,12 @@ def _cell(place: int, line: SheetLine) -> Cell | float | None:
 
 
 def _compared(place: int, line: SheetLine) -> Found:
-    """The comparison of one of the others."""
-    return line.row.over_seeds[place] if line.seed is None else line.seed.comparisons[place]
+    """The comparison of one of the others; over seeds that it shares with the baseline they are the same runs, too."""
+    if line.seed is not None:
+        return line.seed.comparisons[place]
+    each = [seed.comparisons[place] for seed in line.row.seeds]
+    shared = each and all(isinstance(one, SameRun) for one in each)
+    return each[0] if shared else line.row.over_seeds[place]
 
 
 def lines(table: StageTable, *, together: bool = False) -> list[SheetLine]:
@@ -169,10 +173,10 @@ def _views_by_condition(
 ) -> tuple[View, View]:
     """The same where several are compared: a line a condition, for beside each other they would be wider than any page."""
 
-    def each(of: Sequence[SheetLine]) -> list[ConditionLine]:
+    def each(of: Sequence[SheetLine]) -> list[ConditionSheetLine]:
         names, last = table.conditions, len(table.conditions) - 1
         return [
-            ConditionLine(line, place, name, table.positions[name], place == last)
+            ConditionSheetLine(line, place, name, table.positions[name], place == last)
             for line in of
             for place, name in enumerate(names)
         ]
