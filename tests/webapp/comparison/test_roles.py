@@ -112,8 +112,9 @@ def test_a_named_condition_and_stage_stand_alone():
         1,
     )
     assert compared(table, "mixed", 0).family.tests == 5
-    assert "the 5 other differences from the baseline are secondary, tested at α = 0.05, which they share" in (
-        corrections(table)
+    assert (
+        "the 5 other differences from the baseline are secondary, tested at α = 0.05, which they share"
+        in (corrections(table))
     )
     sentences = verdict_sentences(table)
     assert [one.role for one in sentences] == ["primary"] + ["secondary"] * 3
