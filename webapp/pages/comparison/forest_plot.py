@@ -11,7 +11,7 @@ from webapp.comparison.stage_rows import StageRow
 from webapp.comparison.table import StageTable
 from webapp.statistics.families import Role
 from webapp.statistics.intervals import Interval
-from webapp.statistics.verdicts import Verdict
+from webapp.statistics.verdicts import FEWEST, Verdict
 
 Shown = Tested | SeedsComparison
 TICKS = 6  # about as many as an axis has
@@ -52,7 +52,7 @@ class ForestPlot:
 
 
 def forest_plot(table: StageTable, together: bool) -> ForestPlot:
-    """Draw what a table compares: of several seeds each one and their mean difference, or (`together`) that alone."""
+    """Draw what a table compares: of several seeds each one and, of enough, their mean difference, or (`together`) that alone."""
     found = [one for row in table.rows for one in _shown(table, row, together)]
     values = [0.0]
     for one, _ in found:
@@ -96,7 +96,8 @@ def _shown(table: StageTable, row: StageRow, together: bool) -> Iterator[tuple[S
             compared = seed.comparisons[place]
             if compared is not None and not isinstance(compared, Refusal | SameRun):
                 yield compared, f"seed {seed.seed}" if table.several_seeds else ""
-        if (mean := row.over_seeds[place] if table.several_seeds else None) is not None:
+        mean = row.over_seeds[place] if table.several_seeds else None
+        if mean is not None and len(mean.differences) >= FEWEST:  # the interval of two would dwarf all others
             yield mean, "mean"
 
 
