@@ -123,6 +123,11 @@ class Plan:
     runs: Sequence[RunPlan]
     cautions: Sequence[Caution]
 
+    @property
+    def notes(self) -> list[Caution]:
+        """Cautions that warn of nothing, where there are so many that they would hide what stands below them."""
+        return [one for one in self.cautions if not one.warns] if len(self.cautions) > 2 else []
+
     @cached_property
     def new(self) -> list[RunPlan]:
         """Every run of which something is computed."""

@@ -79,7 +79,9 @@ class PlannedQuestion(Settings):
             case "interaction":
                 return f"{where}, what {stage} changes in {condition} minus what it changes in the baseline"
             case "equivalence":
-                return f"{where} after {stage}, {condition} within ± {self.margin:g} of the baseline"
+                assert self.margin is not None
+                margin = f"{self.margin:g}" if self.metric in AMOUNTS else f"{100 * self.margin:g} points"
+                return f"{where} after {stage}, {condition} within ± {margin} of the baseline"
         return f"{where} after {stage}, {condition} minus the baseline"
 
 

@@ -240,7 +240,6 @@ def comparison(
     metric: ComparisonMetric,
     digits: int,
     *,
-    whose: str = "",
     group: str = "",
     unpaired: bool = False,
 ) -> Sequence[Column]:
@@ -267,8 +266,8 @@ def comparison(
     delta, fisher = f"Δ {metric.unit}", "Fisher p" if unpaired else ""
     write = partial(difference, metric=metric, digits=digits)
     return (
-        figures(f"{delta}{whose}", write, of(lambda one: one.delta), heading=delta, css="condition", element="strong"),
-        figures(f"interval{whose}", interval, of(lambda one: one), heading="Interval",
+        figures(delta, write, of(lambda one: one.delta), heading=delta, css="condition", element="strong"),
+        figures("interval", interval, of(lambda one: one), heading="Interval",
                 template="results/_difference_interval.html"),
         figures("Δ drawn", str, of(lambda one: one), hidden_heading=True, template="results/_difference_drawing.html"),
         figures(f"{fisher} (unpaired)" if unpaired else "p", p, of(lambda one: None if one.p is None else one),

@@ -38,21 +38,23 @@ def corrections(table: StageTable) -> str:
     others = ""
     if asked.others:
         many = len(asked.others)
-        noun = f"the {many} differences" if many > 1 else "the difference"
-        whose = "after the other stages" if asked.about_differences else "after the stages below"
-        others = (
-            f"; {noun} {whose} {'are' if many > 1 else 'is'} secondary, tested at {alpha}{_shared(secondary)}"
-        )
+        whose, other = "after the stages below", ""
+        if asked.about_differences:
+            beside = {stage for stage, _ in asked.others} & {stage for stage, _ in asked.contrasts}
+            whose, other = ("from the baseline", "other ") if beside else ("after the other stages", "")
+        noun = f"the {many} {other}differences" if many > 1 else f"the {other}difference"
+        verb = "are" if many > 1 else "is"
+        others = f"; {noun} {whose} {verb} secondary, tested at {alpha}{_shared(secondary, 'they')}"
     rows = "; single seeds are exploratory, each at its stage’s level" if table.several_seeds else ""
     return (
         f"{primary}{others}{rows}; other benchmarks, metrics and baselines are exploratory and not corrected."
     )
 
 
-def _shared(family: Family) -> str:
+def _shared(family: Family, who: str = "") -> str:
     if family.tests == 1:
         return ""
     return (
-        f", which its {family.tests} comparisons share (Bonferroni: {family.alone:.3g} each, intervals at "
+        f", which {who or f'its {family.tests} comparisons'} share (Bonferroni: {family.alone:.3g} each, intervals at "
         f"{percent_of_level(family.level)})"
     )

@@ -91,7 +91,8 @@ def _changes(table: StageTable, found: list[StageChange]) -> Iterator[str]:
             changes += f", for new problems {points_interval(change.new_problems.interval)}"
         changes += f"; {p_is(change.p)}, exploratory and not adjusted" if change.p is not None else ""
         if change.interim:
-            changes += f"; {len(change.gains)} of {change.planned} planned seeds are in"
+            verb = "are" if len(change.gains) > 1 else "is"
+            changes += f"; {len(change.gains)} of {change.planned} planned seeds {verb} in"
         if change.given_up:
             changes += f"; without seed {', '.join(map(str, change.given_up))} of the plan"
         kind = {

@@ -244,6 +244,7 @@ def test_equivalence_is_read_from_two_one_sided_tests():
     sentence = verdict_sentences(table)[0]
     assert sentence.headline.endswith("checkpoints are equivalent within ± 5.0 points.")
     assert "90 % interval" in sentence.numbers and "two one-sided tests p" in plain(sentence.numbers)
+    assert "within ± 5 points of the baseline" in corrections(table)
     assert table.rows[0].seeds[0].comparisons[0].family.margin is None  # type: ignore[union-attr]
 
 

@@ -20,6 +20,7 @@ from webapp.comparison.corrections import corrections
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import stage_tables
+from webapp.comparison.tables.stage_sheets import stage_sheet
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import plain
 from webapp.launch.launch import launch
@@ -97,6 +98,10 @@ def test_several_conditions_are_one_family():
     assert one.verdict.positive == (3 * mcnemar_midp(30, 12) < 0.05)
     assert "after Bonferroni over 3 comparisons" in verdict_sentences(table)[0].numbers
     assert compared(table, "mixed").family.tests == 3
+    page = stage_sheet(table).page_view
+    assert [column.title for column in page.columns][:4] == ["Stage", "Condition", "Accuracy", "Δ points"]
+    assert [line.condition for line in page.rows] == [*FOUR] * 2, "side by side they are wider than a page"
+    assert [line.compared for line in page.rows[:2]] == [None, compared(table, "mixed")]
 
 
 def test_a_named_condition_and_stage_stand_alone():
@@ -107,6 +112,10 @@ def test_a_named_condition_and_stage_stand_alone():
         1,
     )
     assert compared(table, "mixed", 0).family.tests == 5
+    assert (
+        "the 5 other differences from the baseline are secondary, tested at α = 0.05, which they share"
+        in (corrections(table))
+    )
     sentences = verdict_sentences(table)
     assert [one.role for one in sentences] == ["primary"] + ["secondary"] * 3
     assert sentences[0].headline.startswith("After mixed, the b checkpoint")
@@ -147,6 +156,15 @@ def test_a_checkpoint_is_never_compared_with_itself():
     assert "same run" in stage_tables.stages(table).sheet.grid.markdown()
     assert "same run" in report(made)
     assert last_results()[0].contrasts[0].note == "same run"
+
+
+def test_conditions_that_share_their_run_in_each_seed_say_so_in_the_mean_too():
+    made = evaluated(conditions=FOUR, stages=STAGES[-1:], seeds=(0, 1))
+    for run in made.runs.filter(condition__name="a"):
+        run.reused_from = run_of(made, "baseline", "grpo", run.seed)
+        run.save()
+    lines = stage_sheet(stage_table(made)).page_view.rows
+    assert [isinstance(line.compared, SameRun) for line in lines if line.condition == "a"] == [True] * 3
 
 
 @pytest.mark.parametrize(

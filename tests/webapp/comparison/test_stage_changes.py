@@ -53,7 +53,7 @@ def test_before_the_planned_seeds_are_in_it_is_interim_and_has_no_p():
     (one,) = (
         line for line in report(experiment_of(4, 1, name="demo-2")).splitlines() if "after mixed in" in line
     )
-    assert one.startswith("- Interim: ") and one.endswith("in seed 0; 1 of 4 planned seeds are in.")
+    assert one.startswith("- Interim: ") and one.endswith("in seed 0; 1 of 4 planned seeds is in.")
 
 
 def test_seeds_after_the_planned_ones_change_nothing():

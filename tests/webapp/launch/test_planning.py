@@ -1,5 +1,6 @@
 """The plan on this installation: its own speeds, its queue and disk, what it asks; on the form and by its address."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -116,6 +117,9 @@ def test_accuracy_and_discordance_come_from_earlier_experiments(smoke: recipes.R
     found = propose(smoke)
     assert [caution.text.split(",")[0] for caution in found.plan.cautions] == ["baseline", "mul_tokens"]
     assert "4.0 % measured before, at least 72 %" in found.plan.cautions[0].text
+    assert found.plan.notes == []
+    one, quiet = found.plan.cautions[0], replace(found.plan.cautions[0], warns=False)
+    assert replace(found.plan, cautions=[replace(one, warns=True), quiet, quiet]).notes == [quiet, quiet]
     assert found.power is not None
     assert found.power.discordant == pytest.approx(24 / 150)
     assert found.power.discordant_from == "smoke-1"

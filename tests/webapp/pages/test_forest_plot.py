@@ -40,7 +40,8 @@ def test_a_row_a_comparison_on_one_axis():
 def test_seeds_apart_and_together():
     table = stage_table(evaluated([0, 1, 2]))
     apart = forest_plot(table, together=False)
-    assert [row.seeds for row in apart.rows] == ["seed 0", "seed 1", "seed 2"] * 2
+    assert [row.seeds for row in apart.rows] == ["seed 0", "seed 1", "seed 2", "mean"] * 2
+    assert apart.rows[3].interval == table.rows[0].over_seeds[0].result.interval
     together = forest_plot(table, together=True)
     assert [row.seeds for row in together.rows] == ["3 seeds", "3 seeds"]
     assert together.rows[0].delta == pytest.approx(0.3)
@@ -65,7 +66,7 @@ def test_the_page_draws_it_in_a_figure_and_shows_seeds_together(client):
     client.force_login(make_user())
     evaluated([0, 1, 2])
     page = client.get("/experiments/demo-1/comparison/").content.decode()
-    assert page.count('<circle cx="') == 6 + 8, "six on the axis, and one in each row of the table"
+    assert page.count('<circle cx="') == 8 + 8, "eight on the axis, and one in each row of the table"
     assert '<figure class="forest-plot"' in page
     together = client.get("/experiments/demo-1/comparison/?seeds=together").content.decode()
     assert 'class="seed"' not in together

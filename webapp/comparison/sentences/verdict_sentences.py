@@ -247,7 +247,8 @@ def _over_seeds(
     level = percent_of_level(together.family.level)
     if result.interval is not None:
         numbers += f", {level} t interval {difference_interval(result.interval, metric)}"
-        numbers += "." if together.p is None else f"; {p_is(together.p)}{corrected(together)}."
+        test = "" if together.family.margin is None else "two one-sided t tests "
+        numbers += "." if together.p is None else f"; {test}{p_is(together.p)}{corrected(together)}."
     else:
         numbers += (
             ", the same in every seed, so there is no spread between seeds to test it by; over their problems the "

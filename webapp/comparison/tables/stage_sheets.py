@@ -1,12 +1,14 @@
 """The stage table and the detail metrics as sheets: rows for programs, and what people read in files and on the page."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from operator import attrgetter
+from typing import Any
 
 from training.recipes.planned_question import Contrast
-from webapp.comparison.cells import Cell
+from webapp.comparison.cells import Cell, SameRun
 from webapp.comparison.columns import (
     COLUMNS,
     COUNTED,
@@ -28,6 +30,8 @@ OF_DETAILS = (
     "experiment", "code_version", "benchmark", "problem_subset", "problems_sha256", "stage", "condition", "seed", "correct", "problems",
     "accuracy", *(column.name for column in COUNTED), "imported", "exported_at",
 )  # fmt: skip
+STAGE = Column("stage", "text", "Stage", template="results/_stage_name.html")
+SEED = Column("seed", "text", "Seed", value=lambda line: str(line.seed.seed) if line.seed else "mean")
 
 
 @dataclass(frozen=True)
@@ -60,14 +64,59 @@ class SheetLine:
         return "seed" if self.several else ""
 
 
+@dataclass(frozen=True)
+class ConditionSheetLine:
+    """A line of the table to read where several conditions are compared: one of the conditions in a SheetLine."""
+
+    line: SheetLine
+    place: int  # of the condition; 0 is the baseline
+    condition: str
+    position: int  # which decides its colour
+    last: bool  # of the SheetLine
+
+    row = property(lambda self: self.line.row)
+    seed = property(lambda self: self.line.seed)
+    stage = property(lambda self: self.line.stage)
+
+    @property
+    def first(self) -> bool:
+        """Of its stage."""
+        return self.line.first and not self.place
+
+    @property
+    def missing(self) -> str:
+        """Why it lacks a comparison."""
+        return self.line.missing if self.place else "the baseline"
+
+    @property
+    def shown(self) -> Cell | float | None:
+        """The condition's number."""
+        return _cell(self.place, self.line)
+
+    @property
+    def compared(self) -> Found:
+        """Its comparison with the baseline, which has none."""
+        return _compared(self.place - 1, self.line) if self.place else None
+
+    @property
+    def css(self) -> str:
+        """Classes of the line on a page."""
+        kind = self.line.css.replace("seed", "")
+        return kind if self.last else f"{kind} goes-on".strip()
+
+
 def _cell(place: int, line: SheetLine) -> Cell | float | None:
     """Of the condition at this place."""
     return line.row.means[place] if line.seed is None else line.seed.cells[place]
 
 
 def _compared(place: int, line: SheetLine) -> Found:
-    """The comparison of one of the others."""
-    return line.row.over_seeds[place] if line.seed is None else line.seed.comparisons[place]
+    """The comparison of one of the others; over seeds that it shares with the baseline they are the same runs, too."""
+    if line.seed is not None:
+        return line.seed.comparisons[place]
+    each = [seed.comparisons[place] for seed in line.row.seeds]
+    shared = each and all(isinstance(one, SameRun) for one in each)
+    return each[0] if shared else line.row.over_seeds[place]
 
 
 def lines(table: StageTable, *, together: bool = False) -> list[SheetLine]:
@@ -83,34 +132,13 @@ def lines(table: StageTable, *, together: bool = False) -> list[SheetLine]:
 def stage_sheet(table: StageTable, exported_at: datetime | None = None, *, together: bool = False) -> Sheet:
     """The stage table; `together`: of several seeds the means alone."""
     together = together and table.several_seeds
-    unit = "mean" if table.metric.kind == "mean" else "mean, %" if together else "%"
-    below = unit if together else f"{unit} (95 % interval)"
-    stage = Column("stage", "text", "Stage", template="results/_stage_name.html")
-    seed = Column("seed", "text", "Seed", value=lambda line: str(line.seed.seed) if line.seed else "mean")
-    rates = [
-        rate(partial(_cell, i), table.metric, table.digits, title=name, swatch=table.positions[name], subheading=below)
-        for i, name in enumerate(table.conditions)
-    ]  # fmt: skip
-    compared: list[Column] = []
-    for place, name in enumerate(table.others):
-        group = f"{name} − {table.baseline}{', unpaired' if table.imported else ''}"
-        whose = f" ({name})" if len(table.others) > 1 else ""
-        read = partial(_compared, place)
-        compared += comparison(
-            read, table.metric, table.digits, whose=whose, group=group, unpaired=table.imported
-        )
-    in_files = [
-        one
-        for one in compared
-        if not one.hidden_heading and not (table.imported and one.title == GAINED_LOST)
-    ]
-    on_page = [one for one in compared if table.counts_pairs or one.title != GAINED_LOST]
     every = lines(table, together=together)
     to_read = [
         line
         for line in every
         if any(one.complete or one.empty for seed in line.row.seeds for one in seed.cells)
     ]
+    views = _views_by_condition if len(table.others) > 1 else _views_by_stage
     return Sheet(
         "stages",
         "Stage table",
@@ -120,11 +148,75 @@ def stage_sheet(table: StageTable, exported_at: datetime | None = None, *, toget
             for one in (*records(table, exported_at), *contrast_records(table, exported_at))
             if one.over_seeds or not together
         ],
-        View([stage, *rates, *in_files], to_read),
-        View(
-            [stage, *([seed] if table.several_seeds else []), *rates, *on_page], every, lambda line: line.css
-        ),
+        *views(table, every, to_read, "mean, %" if together else "%"),
     )
+
+
+def _views_by_stage(
+    table: StageTable, every: Sequence[SheetLine], to_read: Sequence[SheetLine], percent: str
+) -> tuple[View, View]:
+    """In files and on a page: a line a stage and seed, in which the conditions and what compares them are columns."""
+    rates = [
+        rate(partial(_cell, i), table.metric, table.digits, title=name, swatch=table.positions[name], subheading=_below(table, percent))
+        for i, name in enumerate(table.conditions)
+    ]  # fmt: skip
+    group = f"{table.others[0]} − {table.baseline}" if table.others else ""
+    in_files, on_page = _comparison(table, partial(_compared, 0), group) if table.others else ([], [])
+    return (
+        View([STAGE, *rates, *in_files], to_read),
+        View([STAGE, *_seed(table), *rates, *on_page], every, lambda line: line.css),
+    )
+
+
+def _views_by_condition(
+    table: StageTable, every: Sequence[SheetLine], to_read: Sequence[SheetLine], percent: str
+) -> tuple[View, View]:
+    """The same where several are compared: a line a condition, for beside each other they would be wider than any page."""
+
+    def each(of: Sequence[SheetLine]) -> list[ConditionSheetLine]:
+        names, last = table.conditions, len(table.conditions) - 1
+        return [
+            ConditionSheetLine(line, place, name, table.positions[name], place == last)
+            for line in of
+            for place, name in enumerate(names)
+        ]
+
+    condition = Column("condition", "text", "Condition", template="results/_condition_name.html")
+    shown = rate(
+        attrgetter("shown"),
+        table.metric,
+        table.digits,
+        title=table.metric.title,
+        subheading=_below(table, percent),
+    )
+    in_files, on_page = _comparison(table, attrgetter("compared"), f"condition − {table.baseline}")
+    return (
+        View([STAGE, condition, shown, *in_files], each(to_read)),
+        View([STAGE, *_seed(table), condition, shown, *on_page], each(every), lambda line: line.css),
+    )
+
+
+def _comparison(
+    table: StageTable, read: Callable[[Any], Found], group: str
+) -> tuple[list[Column], list[Column]]:
+    """The columns of a comparison in files, and on a page."""
+    group += ", unpaired" if table.imported else ""
+    columns = comparison(read, table.metric, table.digits, group=group, unpaired=table.imported)
+    in_files = [
+        one for one in columns if not one.hidden_heading and not (table.imported and one.title == GAINED_LOST)
+    ]
+    return in_files, [one for one in columns if table.counts_pairs or one.title != GAINED_LOST]
+
+
+def _below(table: StageTable, percent: str) -> str:
+    """What stands below the heading of a condition's numbers."""
+    together = percent != "%"
+    unit = "mean" if table.metric.kind == "mean" else percent
+    return unit if together else f"{unit} (95 % interval)"
+
+
+def _seed(table: StageTable) -> list[Column]:
+    return [SEED] if table.several_seeds else []
 
 
 def detail_sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:

@@ -11,7 +11,7 @@ from webapp.comparison.stage_rows import StageRow
 from webapp.comparison.table import StageTable
 from webapp.statistics.families import Role
 from webapp.statistics.intervals import Interval
-from webapp.statistics.verdicts import Verdict
+from webapp.statistics.verdicts import FEWEST, Verdict
 
 Shown = Tested | SeedsComparison
 TICKS = 6  # about as many as an axis has
@@ -31,7 +31,7 @@ class PlottedComparison(NamedTuple):
     stage: str
     condition: str
     position: int  # of the condition, which decides its colour
-    seeds: str  # which seed or how many; '' where there is one
+    seeds: str  # which seed, how many or their mean; '' where there is one
     delta: float
     interval: Interval | None  # None: the seeds show no spread
     verdict: Verdict
@@ -52,7 +52,7 @@ class ForestPlot:
 
 
 def forest_plot(table: StageTable, together: bool) -> ForestPlot:
-    """Draw what a table compares: of several seeds each one, or (`together`) their mean difference."""
+    """Draw what a table compares: of several seeds each one and, of enough, their mean difference, or (`together`) that alone."""
     found = [one for row in table.rows for one in _shown(table, row, together)]
     values = [0.0]
     for one, _ in found:
@@ -96,6 +96,9 @@ def _shown(table: StageTable, row: StageRow, together: bool) -> Iterator[tuple[S
             compared = seed.comparisons[place]
             if compared is not None and not isinstance(compared, Refusal | SameRun):
                 yield compared, f"seed {seed.seed}" if table.several_seeds else ""
+        mean = row.over_seeds[place] if table.several_seeds else None
+        if mean is not None and len(mean.differences) >= FEWEST:  # the interval of two would dwarf all others
+            yield mean, "mean"
 
 
 def _values(one: Shown) -> list[float]:
