@@ -56,8 +56,9 @@ if POSTGRES:
     os.environ["DATABASE_URL"] = POSTGRES.url
 os.environ["DJANGO_SETTINGS_MODULE"] = "webapp.settings"
 django.setup()
-# Half a million objects of the libraries live as long as the process: going over them costs a tenth of the tests' time.
+# Half a million objects of the libraries live as long as the process: going over them took a tenth of the tests' time.
 gc.set_threshold(10_000, 20, 100)
+gc.disable()  # until every module is there
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -80,6 +81,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "whole_data" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    gc.enable()
 
 
 def pytest_unconfigure() -> None:

@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from training.code_version import code_version
 from training.engine.run_context import Run, Stopped
-from training.process import memory, openmp, prctl, ranks, torchrun
+from training.process import collector, memory, openmp, prctl, ranks, torchrun
 from training.process.journal import Journal, Silent
 from training.recipes.recipe import RunSpec
 
@@ -38,10 +38,11 @@ def main(run_dir: Path) -> int:
                 return SUCCEEDED
             journal.log(f"a stage of kind {run_spec.spec.settings.kind} runs in one process")
             torchrun.go_alone()
-        _prepare_process(run_spec)
-        run = Run.open(run_dir, run_spec, journal)
-        stop_signals.passed_on_to(run)
-        stage = importlib.import_module(f"training.stages.{run.spec.settings.kind}.train")
+        with collector.paused_for_imports():
+            _prepare_process(run_spec)
+            run = Run.open(run_dir, run_spec, journal)
+            stop_signals.passed_on_to(run)
+            stage = importlib.import_module(f"training.stages.{run.spec.settings.kind}.train")
         stage.run(run)
     except Stopped as stopped:
         hint = {

@@ -17,7 +17,6 @@ What a stage leaves behind when it exits is killed as well.
 """
 
 import argparse
-import gc
 import importlib
 import json
 import os
@@ -33,7 +32,7 @@ from typing import Any, NoReturn
 import psutil
 
 from training.code_version import code_version
-from training.process import openmp, prctl, torchrun
+from training.process import collector, openmp, prctl, torchrun
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # no thread pool before the fork; a stage sets torch's own count
@@ -58,9 +57,8 @@ def main() -> None:
     connection = socket.socket(fileno=parser.parse_args().fd)
     connection.set_inheritable(False)
     code_version()  # every stage forked from here runs the code of now
-    import_heavy_libraries()
-    gc.collect()
-    gc.freeze()  # children share these pages; their collector must not touch them
+    with collector.paused_for_imports():
+        import_heavy_libraries()
     prctl.adopt_orphans()  # a stage's orphans become our children, so they can be found
     Server(connection).serve()
 

@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import warnings
+from importlib import import_module
 from types import FrameType
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.core.asgi import get_asgi_application
 
 from training.code_version import code_version
+from training.process import collector
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
@@ -25,7 +27,9 @@ def _pool_connections() -> None:
 
 _pool_connections()
 code_version()  # as of now, whatever is checked out while the server goes on
-django = get_asgi_application()
+with collector.paused_for_imports():
+    django = get_asgi_application()
+    import_module(settings.ROOT_URLCONF)  # every page, else the first request would wait for it
 # WhiteNoise hands out files by a synchronous iterator; Django reads them whole, which is right for small files.
 warnings.filterwarnings("ignore", "StreamingHttpResponse must consume synchronous iterators", Warning)
 

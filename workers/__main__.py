@@ -6,6 +6,7 @@ import os
 import sys
 import warnings
 
+from training.process import collector
 from training.settings.queue_names import DEFAULT, check_queue_name
 
 
@@ -34,13 +35,14 @@ def main() -> int:
     )
     arguments = parser.parse_args()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
-    import django
+    with collector.paused_for_imports():
+        import django
 
-    django.setup()
-    from django.conf import settings
+        django.setup()
+        from django.conf import settings
 
-    from workers.devices import Slots, devices
-    from workers.worker import run  # the models can be imported only now
+        from workers.devices import Slots, devices
+        from workers.worker import run  # the models can be imported only now
 
     settings.LOGGING_CONFIG = (
         None  # Celery sets Django up once more, which would bring the web's logging back
