@@ -1,5 +1,6 @@
 """Recipes as they are written: those that are shipped, and YAML files (no torch)."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ def read(name: str) -> dict[str, Any]:
 
 def _read(path: Path, name: str) -> dict[str, Any]:
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506  (both are safe)
+        data = _loaded(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise RecipeError(
             [("recipe", f"cannot read {name} ({_why(error)}); give a text file in YAML")]
@@ -44,6 +45,38 @@ def _read(path: Path, name: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise RecipeError([("recipe", f"{name} holds no mapping of settings")])
     return data
+
+
+def _loaded(text: str) -> Any:
+    """What the YAML says. Raises yaml.YAMLError, also where a mapping has a key twice, of which YAML would keep the last."""
+    loader = Loader(text)
+    try:
+        root = loader.get_single_node()
+        if root is None:
+            return None
+        _check_keys(root)
+        return loader.construct_document(root)
+    finally:
+        loader.dispose()
+
+
+def _check_keys(root: yaml.Node) -> None:
+    nodes, seen = [root], set[int]()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen:  # an alias
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.MappingNode):
+            keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            written = Counter(key.value for key in keys)
+            for key in keys[::-1]:
+                if written[key.value] > 1:
+                    text = f"{key.value!r} is written twice; keep one"
+                    raise yaml.MarkedYAMLError(problem=text, problem_mark=key.start_mark)
+            nodes += [value for _, value in node.value]
 
 
 def _why(error: OSError | UnicodeDecodeError) -> str:

@@ -21,15 +21,22 @@ class Settings(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _yes_is_no_number(cls, data: Any) -> Any:
-        """YAML reads `no` as False, which pydantic takes for 0."""
+        """YAML reads `no` as False, which pydantic takes for 0, also in a list."""
         for name, value in data.items() if isinstance(data, Mapping) else ():
-            if isinstance(value, bool) and name in cls.model_fields:
-                kind = cls.model_fields[name].annotation
-                kinds = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
-                if {int, float} & {*kinds} and bool not in kinds:
+            given = value if isinstance(value, list) else [value]
+            if any(isinstance(one, bool) for one in given) and name in cls.model_fields:
+                kinds = _kinds(cls.model_fields[name].annotation)
+                if {int, float} & kinds and bool not in kinds:
                     text = "must be a number, not yes or no"
                     raise PydanticCustomError("at", "{text}", {"path": name, "text": text})
         return data
+
+
+def _kinds(annotation: Any) -> set[Any]:
+    """What a value, or an item of a list of values, may be."""
+    if get_origin(annotation) in (Union, UnionType, list):
+        return set().union(*map(_kinds, get_args(annotation)))
+    return {annotation}
 
 
 class ModelSettings(Settings):

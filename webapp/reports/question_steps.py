@@ -1,6 +1,7 @@
 """What follows for the question that an experiment was launched with: from its verdict, and from what findings advise for it."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from training.benchmarks import BENCHMARKS
 from training.recipes import recipe as recipes
@@ -24,6 +25,15 @@ from webapp.statistics.verdicts import FEWEST
 
 ABOUT_SEEDS = ("seeds_do_not_rank", "too_few_seeds")  # findings whose advice follows from the verdict, too
 ABOUT_PROBLEMS = "evaluation_too_small"  # the same of one seed
+
+
+@dataclass(frozen=True)
+class _Step:
+    """What one contrast asks for; `seeds` is how many new ones a launch anew has, 0 where it asks for none."""
+
+    text: str
+    under: tuple[str, ...] = ()
+    seeds: int = 0
 
 
 def decision_rule(question: PlannedQuestion, alpha: float, seeds: int, threshold: float | None) -> str:
@@ -71,24 +81,49 @@ def after_verdict(table: StageTable) -> Iterator[ListItem]:
             f"No next step follows from these results: they are of {table.subset.title}, which nobody planned, and exploratory."
         )
         return
-    several = len(table.deciding) > 1
-    one_seed = False
-    for one in table.deciding:
-        name = f"{one.condition} after {one.stage}: " if several else ""
-        found = one.over_seeds if table.several_seeds else next(iter(one.seeds), None)
-        if isinstance(found, SeedsComparison) and not found.interim:
-            yield _after_seeds(table, found, name)
-        elif isinstance(found, Comparison | MeansComparison):
-            one_seed = True
-            if found.verdict.word.startswith("not ") and (needed := _problems(table, found)):
-                yield ListItem(f"{name}{needed}")
-        else:
-            yield from _unfinished(table, one, name)
-    if one_seed:
+    steps = [(one, step) for one in table.deciding for step in _steps(table, one)]
+    if len(table.deciding) > 1:
+        yield from (
+            ListItem(f"{one.condition} after {one.stage}: {step.text}", step.under) for one, step in steps
+        )
+        if seeds := max((step.seeds for _, step in steps), default=0):
+            text = f"Launch it anew once, with {seeds} seeds: the most that any of these asks for."
+            yield ListItem(text, tuple(_repeat(table, seeds)))
+        elif any(_decided(one) for one, _ in steps):
+            yield ListItem(_rule(table))
+    else:
+        for one, step in steps:
+            decides = (_rule(table),) if _decided(one) else ()
+            yield ListItem(
+                step.text, (*step.under, *(tuple(_repeat(table, step.seeds)) if step.seeds else decides))
+            )
+    if not table.several_seeds and any(_tested(one) for one in table.deciding):
         yield _more_seeds(table)
 
 
-def _unfinished(table: StageTable, one: StageContrast, name: str) -> Iterator[ListItem]:
+def _tested(one: StageContrast) -> Comparison | MeansComparison | None:
+    """What its one seed shows."""
+    found = next(iter(one.seeds), None)
+    return found if isinstance(found, Comparison | MeansComparison) else None
+
+
+def _decided(one: StageContrast) -> SeedsComparison | None:
+    """What its planned seeds show."""
+    return one.over_seeds if one.over_seeds is not None and not one.over_seeds.interim else None
+
+
+def _steps(table: StageTable, one: StageContrast) -> Iterator[_Step]:
+    """What one contrast asks for; nothing where its one seed shows a difference."""
+    single = _tested(one)
+    if decided := _decided(one):
+        yield _after_seeds(table, decided)
+    elif table.several_seeds or single is None:
+        yield from _unfinished(table, one)
+    elif single.verdict.word.startswith("not ") and (needed := _problems(table, single)):
+        yield _Step(needed)
+
+
+def _unfinished(table: StageTable, one: StageContrast) -> Iterator[_Step]:
     """What its planned seeds wait for, and what of them will not come by itself."""
     missing = {
         (cell.condition, cell.stage, cell.seed): cell
@@ -99,20 +134,17 @@ def _unfinished(table: StageTable, one: StageContrast, name: str) -> Iterator[Li
     failed = [cell for key, cell in missing.items() if table.fate(key) == "failed"]
     to_come = [cell for key, cell in missing.items() if table.fate(key) == ""]
     if failed:
-        yield ListItem(f"{name}Retry what failed, or give it up; the verdict waits for {_names(failed)}.")
+        yield _Step(f"Retry what failed, or give it up; the verdict waits for {_names(failed)}.")
     if to_come:
-        yield ListItem(
-            f"{name}Wait for what is still to come, without which there is no verdict: {_names(to_come)}."
-        )
+        yield _Step(f"Wait for what is still to come, without which there is no verdict: {_names(to_come)}.")
     refusals = [found for found in one.seeds if isinstance(found, Refusal)]
     if refusals:
-        yield ListItem(
-            f"{name}Launch it again with conditions that can be compared; here they cannot, because {refusals[0].reason}."
+        yield _Step(
+            f"Launch it again with conditions that can be compared; here they cannot, because {refusals[0].reason}."
         )
     elif not failed and not to_come:
-        yield ListItem(
-            f"{name}Launch it again: too few of the planned seeds can be compared for a verdict.",
-            tuple(_repeat(table, FEWEST)),
+        yield _Step(
+            "Launch it again: too few of the planned seeds can be compared for a verdict.", seeds=FEWEST
         )
 
 
@@ -120,35 +152,33 @@ def _names(cells: Sequence[Cell]) -> str:
     return ", ".join(f"{cell.stage} {cell.condition} seed {cell.seed} ({cell.state})" for cell in cells)
 
 
-def _after_seeds(table: StageTable, found: SeedsComparison, name: str) -> ListItem:
+def _after_seeds(table: StageTable, found: SeedsComparison) -> _Step:
     """What a verdict over the planned seeds asks for."""
     word = found.verdict.word
     planned = max(found.planned, FEWEST)
     if found.verdict.positive:
         text = "Repeat it with problems that were not asked, then go on: the planned question has its answer"
-        return ListItem(
-            f"{name}{text}, {'equivalent within the margin' if word == 'equivalent' else word}.",
-            tuple(filter(None, (reach(found, table), _rule(table)))),
-        )
+        shown = "equivalent within the margin" if word == "equivalent" else word
+        return _Step(f"{text}, {shown}.", tuple(filter(None, [reach(found, table)])))
     if word == "suggestive":
         text = f"Launch it again with {planned} new seeds, all of them planned beforehand: this verdict is suggestive at most."
-        return ListItem(f"{name}{text}", tuple(_repeat(table, planned)))
+        return _Step(text, seeds=planned)
     if word == "not tested":
         text = "Launch it again with more seeds: every seed differs by the same, which leaves nothing to test by."
-        return ListItem(f"{name}{text}", tuple(_repeat(table, planned + 2)))
+        return _Step(text, seeds=planned + 2)
     if found.family.margin is not None:
         text = "Plan more seeds, or a wider margin, before another launch: the seeds’ spread is too wide for this margin."
-        return ListItem(f"{name}{text}", (_rule(table),))
+        return _Step(text)
     needed = power.needed_seeds(found.differences, alpha=found.family.alone, most=MOST)
     mean = f"{difference(abs(found.delta), table.metric).lstrip('+')} {table.metric.unit}"
     if needed is None:
         takes = f"a difference of {mean} with this spread would take more than {MOST} of them (80 % power)"
         why = takes if found.delta else "their mean difference is 0"
         text = f"Do not add seeds alone: {why}. Look for a larger effect, or reconsider the approach."
-        return ListItem(f"{name}{text}", (_rule(table),))
+        return _Step(text)
     count = max(needed, planned)
     text = f"Plan {count} new seeds before another launch: {needed} show a difference of {mean} with this spread (80 % power)."
-    return ListItem(f"{name}{text}", tuple(_repeat(table, count)))
+    return _Step(text, seeds=count)
 
 
 def _problems(table: StageTable, found: Comparison | MeansComparison) -> str:

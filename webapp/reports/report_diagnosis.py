@@ -70,7 +70,8 @@ def _readings(place: str, found: Sequence[Finding]) -> list[str]:
     lines = []
     for (reading, not_shown), several in read.items():
         whose = FindingGroup(tuple(several)).where
-        lines.append(f"{place}{f' ({whose})' if whose else ''}: {reading} {not_shown}")
+        what = "; ".join(dict.fromkeys(one.headline for one in several))
+        lines.append(f"{place}{f' ({whose})' if whose else ''}: {what}. {reading} {not_shown}")
     return lines
 
 

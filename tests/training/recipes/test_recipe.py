@@ -113,6 +113,7 @@ def test_a_spec_is_frozen(demo):
         ("stages.pretrain.optimizer.learning_rate", float("nan"), None, "not nan"),
         ("alpha", 1e-300, None, "must be at least 0.000001, not 1e-300"),
         ("go_threshold", False, None, "must be a number, not yes or no"),  # YAML: go_threshold: no
+        ("seeds", [0, True], None, "must be a number, not yes or no"),
         ("stages.grpo.prompts", 0, None, "must be at least 1, not 0"),
         (
             "stages.grpo.prompts",
@@ -295,7 +296,11 @@ def test_unknown_recipes_and_unreadable_files_are_explained(tmp_path):
     unreadable = [
         (text, "is not YAML") for text in ("a: [", "a: 2024-13-45", f"a: {'9' * 5000}", "a: !!bool x")
     ]
-    for text, message in (*unreadable, ("- a", "holds no mapping"), ("", "holds no mapping")):
+    twice = (
+        "a: 1\nb: [{c: 2, d: 3, c: 4}]",
+        r"is not YAML: 'c' is written twice; keep one .*line 2, column 18",
+    )
+    for text, message in (*unreadable, twice, ("- a", "holds no mapping"), ("", "holds no mapping")):
         (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
         with pytest.raises(RecipeError, match=message) as error:
             read(str(tmp_path / "x.yaml"))

@@ -22,6 +22,11 @@ def test_two_seeds_that_do_not_rank_the_conditions() -> None:
     assert one.headline == "Two seeds do not rank the conditions mul_tokens and baseline"
     assert "+12.0, −18.0 points" in one.evidence
     assert one.not_shown == "Not shown: that there is no difference."
+    found = readings.of_experiment(compared([(300, 310), (330, 332), (290, 296)], 600, "demo-2"))
+    (one,) = [finding for finding in found if finding.kind == "seeds_do_not_rank"]
+    assert one.headline == (
+        "The conditions mul_tokens and baseline differ by less than two seeds of one condition do"
+    ), "all three agree"
 
 
 def test_seeds_that_agree_rank_the_conditions() -> None:

@@ -237,20 +237,32 @@ def test_checkpoints_that_there_were_have_no_other_seed() -> None:
     )
 
 
-def test_several_contrasts_are_told_apart() -> None:
+def two_gains(name: str, *gained: tuple[int, int, int]) -> Experiment:
+    """How many of 100 problems more GRPO solves: of the baseline and of mul_tokens, in three seeds."""
     recipe = {"primary": {"benchmark": factories.BENCHMARK, "contrast": "gain"}}
     experiment = factories.make_experiment(
-        stages=(("words", "sft"), ("grpo", "grpo")), seeds=(0, 1, 2), recipe=recipe
+        name, stages=(("words", "sft"), ("grpo", "grpo")), seeds=(0, 1, 2), recipe=recipe
     )
     for run in experiment.runs.select_related("condition", "stage"):
-        gained = run.stage.position * (20 + run.seed if run.condition.position else 0)
+        right = 40 + run.seed + run.stage.position * gained[run.condition.position][run.seed]
         attempt = factories.make_attempt(run, state=State.SUCCEEDED)
-        factories.add_evaluation(attempt, [i < 40 + run.seed + gained for i in range(100)])
-    first, second = points_of(experiment)
+        factories.add_evaluation(attempt, [i < right for i in range(100)])
+    return experiment
+
+
+def test_several_contrasts_are_told_apart_and_decided_by_one_rule() -> None:
+    first, second, rule = points_of(two_gains("demo-1", (0, 0, 0), (20, 21, 22)))
+    assert rule.text.startswith("Decision rule: ")
     assert first.text.startswith(
         "baseline after grpo: Do not add seeds alone: their mean difference is 0. Look for"
     )
     assert second.text.startswith("mul_tokens after grpo: Repeat it with problems that were not asked")
+    first, second, once, *_ = points_of(two_gains("demo-2", (2, 9, 4), (1, 14, 6)))
+    few, many = (int(re.search(r"Plan (\d+) new seeds", one.text)[1]) for one in (first, second))  # type: ignore[index]
+    assert few < many and not first.under + second.under
+    assert once.text == f"Launch it anew once, with {many} seeds: the most that any of these asks for."
+    assert once.under[0].startswith(f"Seeds 3 to {many + 2}, launched anew")
+    assert f"{many} seeds; go on where" in once.under[1]
 
 
 def test_conditions_that_cannot_be_compared_are_launched_again() -> None:

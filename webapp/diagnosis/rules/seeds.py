@@ -39,7 +39,11 @@ def _ranked(table: StageTable, found: Difference, together: SeedsComparison) -> 
     yield Finding(
         kind="seeds_do_not_rank",
         severity=Severity.WARNING,
-        headline=f"{number.capitalize()} seeds do not rank {found.between}",
+        headline=(
+            f"{number.capitalize()} seeds do not rank {found.between}"
+            if disagree
+            else f"{found.between[0].upper()}{found.between[1:]} differ by less than {found.one_side} do"
+        ),
         evidence=(
             f"After {found.contrast.stage}, {found.what} is {', '.join(difference(d, metric) for d in each)} "
             f"{metric.unit} in the seeds, {difference(together.result.mean, metric)} on average; {found.one_side} are "
