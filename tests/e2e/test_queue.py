@@ -29,8 +29,12 @@ def started(stack: RunningStack) -> list[str]:
     return list(dict.fromkeys(name for (name,) in stack.rows(query)))
 
 
-def wait_for_an_announcement(stack: RunningStack) -> None:
-    """Return when a whole round of the janitor is over, which marks silent workers, then announces what is ready."""
+def wait_for_an_announcement(stack: RunningStack, page: Page) -> None:
+    """Return when a whole round of the janitor is over, which marks silent workers, then announces what is ready.
+
+    The page of workers is left meanwhile: the silent ones that are made for this come and go on it above what is clicked.
+    """
+    page.goto("about:blank")
     silent = (
         "INSERT INTO runs_worker (name, hostname, boot_id, pid, process_started, queues, devices, version, drained_by,"
         " gpus, usage, heartbeat_at) VALUES (%s, 'elsewhere', '', 1, 0, '[]', '[]', '', '', '[]', '{}',"
@@ -41,6 +45,7 @@ def wait_for_an_announcement(stack: RunningStack) -> None:
         stack.rows(silent, [f"silent-{number}"])
         wait_for(lambda number=number: stack.rows(marked, [f"silent-{number}"]) != [])
     stack.rows("DELETE FROM runs_worker WHERE hostname = 'elsewhere' RETURNING id")
+    page.goto(f"{stack.address}/workers/")
 
 
 @pytest.mark.browser
@@ -65,7 +70,7 @@ def test_pause_launch_reorder_resume_drain(new_stack: Callable[..., RunningStack
         assert done.returncode == 0, done.stderr
     line = page.locator(".line tbody th a")
     expect(line).to_have_text(["smoke-1", "smoke-2"])  # it came without a reload
-    wait_for_an_announcement(stack)
+    wait_for_an_announcement(stack, page)
     assert started(stack) == []
     page.get_by_role("button", name="Move smoke-2 to the front").click()
     expect(line).to_have_text(["smoke-2", "smoke-1"])
@@ -84,7 +89,7 @@ def test_pause_launch_reorder_resume_drain(new_stack: Callable[..., RunningStack
     done = stack.mulberry("cancel", "smoke-2")
     assert done.returncode == 0, done.stderr
     expect(worker).to_have_attribute("data-state", "drained")
-    wait_for_an_announcement(stack)
+    wait_for_an_announcement(stack, page)
     assert started(stack) == ["smoke-2"], "smoke-1 is ready, but nobody takes it"
     worker.get_by_role("link").first.click()
     expect(page.locator(".worker-log")).to_contain_text("takes runs from default on")
