@@ -100,10 +100,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "experiments/<slug:name>/tables/<str:what>.<str:format>", comparison.table_file, name="any_table_file"
     ),
-    path("experiments/<slug:name>/pass-at-k.json", comparison.pass_charts, name="pass_charts"),
+    path("experiments/<slug:name>/charts.json", comparison.comparison_charts, name="comparison_charts"),
     path("experiments/<slug:name>/outcomes.<str:format>", comparison.outcomes_file, name="outcomes_file"),
     path("experiments/<slug:name>/flips/", flips.page, name="flips"),
     path("experiments/<slug:name>/flips.<str:format>", flips.file, name="flips_file"),
+    path("experiments/<slug:name>/answer/", comparison.experiment_answer, name="experiment_answer"),
+    path("experiments/<slug:name>/answer.json", comparison.experiment_charts, name="experiment_charts"),
     path("experiments/<slug:name>/findings/", comparison.findings, name="findings"),
     path("experiments/<slug:name>/report/", comparison.report, name="report"),
     path("experiments/<slug:name>/report.<str:format>", comparison.report_file, name="report_file"),

@@ -48,7 +48,7 @@ export const described = (chart) =>
   `${named(chart)}${chart.figure ? `, by ${across(chart)}` : ""}${chart.latest === null || chart.latest === undefined ? "" : `; latest ${written(chart.latest, chart.percent)}`}`;
 
 export function draw(plot, chart, more = {}) {
-  plot.setAttribute("aria-label", `${described(chart)}. Arrow keys read the points.`);
+  plot.setAttribute("aria-label", `${described(chart)}. ${chart.place ? "The points stand below as a table" : "Arrow keys read the points"}.`);
   return Plotly.react(plot, coloured(chart.figure.data), styled({ ...chart.figure.layout, ...more }), { displayModeBar: false, responsive: true });
 }
 
@@ -56,12 +56,13 @@ export function draw(plot, chart, more = {}) {
 export const told = (chart) => chart.figure.data.filter((trace) => !["band", "single", "raw", "rest"].includes(trace.meta?.role));
 export const valuesOf = (trace) => trace.customdata ?? trace.y;
 
-// The points of a chart as a table, newest first.
+// The points of a chart as a table, newest first; of stages the first first.
 export function tabulate(chart, place) {
   const traces = told(chart);
   const rows = new Map();
   for (const [column, trace] of traces.entries()) {
-    for (const [i, x] of trace.x.entries()) {
+    for (const [i, at] of trace.x.entries()) {
+      const x = trace.meta?.labels?.[i] ?? at;
       if (valuesOf(trace)[i] === null && trace.meta?.role) continue;
       if (!rows.has(x)) rows.set(x, Array(traces.length).fill(null));
       rows.get(x)[column] = valuesOf(trace)[i];
@@ -77,7 +78,8 @@ export function tabulate(chart, place) {
     head.append(cell);
   }
   const body = table.createTBody();
-  for (const [x, values] of [...rows].sort(([a], [b]) => b - a)) {
+  const stages = traces.some((trace) => trace.meta?.labels); // in their own order
+  for (const [x, values] of stages ? rows : [...rows].sort(([a], [b]) => b - a)) {
     const row = body.insertRow();
     const name = document.createElement("th");
     name.scope = "row";

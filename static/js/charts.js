@@ -88,7 +88,7 @@ function take(charts) {
     if (entry.seen || (chart.main && byKey)) show(entry);
     else entry.drawn = false;
   }
-  box.querySelector("[data-empty]").hidden = charts.length > 0;
+  box.querySelector("[data-empty]")?.toggleAttribute("hidden", charts.some((chart) => !chart.place));
   showLinked();
 }
 
@@ -104,11 +104,20 @@ function show(entry) {
   const isNew = !entry.element.querySelector(".js-plotly-plot");
   entry.drawn = true;
   draw(entry.element.querySelector(".plot"), entry.chart);
-  if (isNew) {
+  if (isNew && entry.chart.place) opens(entry);
+  else if (isNew) {
     follow(entry);
     if (byKey) entry.element.querySelector(".plot").on("plotly_relayout", (change) => zoom(entry, change));
   }
   if (entry.element.querySelector(".table").open) tabulate(entry.chart, entry.element.querySelector("[data-points]"));
+}
+
+// A click on a point opens what it is made of.
+function opens(entry) {
+  entry.element.querySelector(".plot").on("plotly_click", ({ points: [point] }) => {
+    const address = point.data.meta?.links?.[point.pointNumber];
+    if (address) location.assign(address);
+  });
 }
 
 // A part of the axis is fetched with its own points, so that nothing is thinned away in it.
@@ -137,6 +146,7 @@ const watcher = new IntersectionObserver((changes) => {
 }, { rootMargin: "200px" });
 
 function place(chart) {
+  if (chart.place) return document.getElementById(chart.place);
   if (chart.main) return main;
   if (!chart.group) return more;
   let group = all.querySelector(`[data-group="${CSS.escape(chart.group)}"]`);
@@ -175,7 +185,7 @@ function add(chart) {
   wide.hidden = file.hidden = !byKey;
   known.set(chart.key, entry);
   place(chart).append(element);
-  more.parentElement.hidden = !more.childElementCount;
+  if (more) more.parentElement.hidden = !more.childElementCount;
   if (all) {
     all.parentElement.hidden = !all.childElementCount;
     filter();

@@ -1,4 +1,6 @@
-"""Comparing in a real browser: flips with both texts, the forest plot, experiments against each other."""
+"""Comparing in a real browser: flips with both texts, the answer as a picture, experiments against each other."""
+
+import re
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -59,23 +61,41 @@ def test_the_stage_table_opens_exactly_its_flips_and_they_are_narrowed(page: Pag
     expect(page.get_by_role("link", name="lost 20")).to_be_visible()
 
 
-def test_the_forest_plot_and_seeds_together(page: Page, address: str) -> None:
+def test_the_answer_is_drawn_and_each_point_opens_its_flips(page: Page, address: str) -> None:
+    evaluated("demo-2", MARKS, seeds=[0, 1])
+    page.goto(f"{address}/experiments/demo-2/")
+    expect(page.locator("#answer .js-plotly-plot")).to_have_count(2)
+    expect(page.locator(".hero .verdict-sentence").first).to_contain_text("After grpo, ")
+    page.goto(f"{address}/experiments/demo-2/comparison/")
+    figure = page.locator('#answer .chart[data-chart="difference"]')
+    expect(figure.locator(".js-plotly-plot")).to_be_visible()
+    figure.get_by_text("Points as a table").click()
+    expect(figure.locator("tbody tr")).to_have_text(
+        [re.compile(r"mixed\s*14\.29"), re.compile(r"grpo\s*35\.71")]
+    )
+    x, y = figure.locator(".plot").evaluate(
+        "plot => { const { xaxis, yaxis } = plot._fullLayout, box = plot.getBoundingClientRect(), [line] = plot.data;"
+        " return [box.left + xaxis._offset + xaxis.d2p(line.x[1]), box.top + yaxis._offset + yaxis.d2p(line.y[1])] }"
+    )
+    page.mouse.move(x, y)
+    expect(figure.locator(".hoverlayer")).to_contain_text("mul_tokens − baseline after grpo")
+    page.mouse.click(x, y)
+    expect(page).to_have_url(
+        re.compile(
+            r"/demo-2/flips/\?.*seed=0&first=baseline&first_stage=grpo&second=mul_tokens&second_stage=grpo"
+        )
+    )
+
+
+def test_seeds_are_shown_together(page: Page, address: str) -> None:
     evaluated("demo-2", MARKS, seeds=[0, 1])
     page.goto(f"{address}/experiments/demo-2/comparison/")
-    plot = page.get_by_role("figure", name="Δ by stage")
-    expect(plot.get_by_role("listitem")).to_have_count(4)
-    expect(plot.get_by_role("listitem").nth(2)).to_contain_text("grpo mul_tokens seed 0")
-    expect(plot.get_by_role("listitem").nth(2)).to_contain_text("+35.7")
-    expect(plot.get_by_role("listitem").nth(2)).to_contain_text("differ")
-    expect(plot.locator(".axis text").last).to_have_text("+60")
     page.get_by_label("Seeds").select_option("together")
     page.get_by_role("button", name="Compare").click()
     expect(page).to_have_url(
         f"{address}/experiments/demo-2/comparison/?benchmark=one_step_multiplication&metric=accuracy&baseline=baseline&problems=&seeds=together"
     )
     expect(page.locator("#stage-table tbody tr")).to_have_count(2)
-    expect(plot.get_by_role("listitem")).to_have_count(2)
-    expect(plot.get_by_role("listitem").last).to_contain_text("2 seeds")
 
 
 def test_checkpoints_across_experiments_are_compared_or_refused(page: Page, address: str) -> None:
@@ -116,4 +136,4 @@ def test_the_metric_is_switched_to_an_amount(page: Page, address: str) -> None:
     row = page.locator("#stage-table tbody tr").nth(1)
     expect(row).to_contain_text("+1.286")
     expect(row).to_contain_text("72 in 56")
-    expect(page.get_by_role("figure", name="Δ by stage")).to_contain_text("mul-tokens")
+    expect(page.locator('#answer [data-chart="difference"] [data-unit]')).to_contain_text("mul-tokens")

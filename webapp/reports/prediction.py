@@ -52,10 +52,15 @@ def _held(predicted: float, interval: Interval | None, *, difference: bool = Fal
     return HELD if difference and interval.excludes_zero() else MAY_HOLD
 
 
+def predicted(table: StageTable) -> list[Predicted]:
+    """Each number of the recipe that was predicted, beside the measured one; none of published numbers."""
+    return [] if table.imported else [*_accuracies(table), *_threshold(table)]
+
+
 def prediction(table: StageTable) -> Section:
     """The author's words, and each number of the recipe that was predicted beside the measured one."""
     experiment, section = table.experiment, Section("Prediction and outcome")
-    lines = [] if table.imported else [*_accuracies(table), *_threshold(table)]
+    lines = predicted(table)
     if experiment.prediction:
         section.paragraphs.append(f"Predicted at launch: {experiment.prediction}")
     if not section.paragraphs and not lines:

@@ -193,10 +193,10 @@ def test_the_page_has_the_curves_and_what_reinforcement_did(experiment: Experime
     source = re.search(r'data-source="([^"]+)"', page)
     assert source
     found = client.get(source[1].replace("&amp;", "&")).json()["charts"]
-    assert [chart["title"] for chart in found] == ["baseline", "mul_tokens"]
+    assert [chart["title"] for chart in found] == ["pass@4", "Δ pass@4", "baseline", "mul_tokens"]
     for chart in found:
         check_drawable(chart["figure"])
-    lines = found[1]["figure"]["data"]
+    lines = found[3]["figure"]["data"]
     assert [line["name"] for line in lines] == ["mixed", "grpo"]
     assert lines[1]["x"] == [1, 2, 4, 6]
     assert lines[1]["y"][-1] == pytest.approx(0.9)

@@ -91,7 +91,7 @@ def test_no_file_of_it_breaks(ada: Client, monkeypatch: pytest.MonkeyPatch) -> N
     tables += [f"/compare.{format}?experiment1=demo-1&experiment2=demo-1" for format in FORMATS]
     tables += [f"/experiments.{format}" for format in FORMATS]
     more = [
-        "/experiments/demo-1/pass-at-k.json",
+        "/experiments/demo-1/charts.json",
         "/experiments/demo-1/findings/",
         "/experiments/demo-1/report.md",
     ]

@@ -111,7 +111,7 @@ def charts(table: StageTable, found: Sequence[PassCurve]) -> list[dict[str, Any]
                 traces = [_trace(one, colour, len(stages) - 1 - stages.index(one.cell.stage)) for one in own]
                 drawn.append(
                     {
-                        "key": f"{name}-{seed}",
+                        "key": f"pass-{name}-{seed}",
                         "title": f"{name}, seed {seed}" if table.several_seeds else name,
                         "unit": "pass@k with 95 % interval",
                         "percent": True,

@@ -31,9 +31,10 @@ from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import planned_question
 from webapp.files.formats import FORMATS
 from webapp.pages import file_responses
-from webapp.pages.comparison.forest_plot import forest_plot
+from webapp.pages.comparison import answer
 from webapp.reports import report as reports
 from webapp.reports.experiment_tables import SEEDS, TABLES, TableChoices, build
+from webapp.reports.prediction import predicted
 from webapp.reports.report_formats import REPORT_FORMATS
 from webapp.results import outcome_files
 from webapp.results.models import GREEDY, Evaluation
@@ -71,7 +72,8 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
         "seeds": wanted.seeds,
         "seed_choices": SEEDS,
         "together": together,
-        "plot": forest_plot(table, together),
+        "predicted": predicted(table),
+        "drawable": any(cell.complete for cell in table.cells()),
         "decisions": decisions(table),
         "verdict_sentences": verdict_sentences(table),
         "stages": stage_sheet(table, together=together).page_view,
@@ -107,14 +109,17 @@ def table_file(request: HttpRequest, name: str, format: str, what: str = "stages
 
 
 @require_GET
-def pass_charts(request: HttpRequest, name: str) -> HttpResponse:
-    """The pass@k curves of ?benchmark= as figures for the page."""
+def comparison_charts(request: HttpRequest, name: str) -> HttpResponse:
+    """The answer's figures and the pass@k curves as JSON for static/js/charts.js, with the comparison page's choices."""
     experiment = get_object_or_404(Experiment, name=name)
     try:
         table = _table(request, experiment)
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
-    return JsonResponse({"charts": pass_at_k_sheets.charts(table, curves(table))})
+    drawn = answer.charts(table)
+    if table.samples:
+        drawn += pass_at_k_sheets.charts(table, curves(table))
+    return JsonResponse({"charts": drawn})
 
 
 @require_GET
@@ -147,13 +152,33 @@ def outcomes_file(request: HttpRequest, name: str, format: str) -> HttpResponseB
 
 
 @require_GET
+def experiment_answer(request: HttpRequest, name: str) -> HttpResponse:
+    """What the experiment's verdict sentences say so far, with what was asked and predicted, as a fragment."""
+    experiment = get_object_or_404(Experiment, name=name)
+    table = stage_table(experiment)
+    context = {
+        "experiment": experiment,
+        "question": planned_question(experiment),
+        "decisions": decisions(table),
+        "verdict_sentences": [one for one in verdict_sentences(table) if one.numbers],
+        "predicted": predicted(table),
+    }
+    return render(request, "experiments/_answer.html", context)
+
+
+@require_GET
+def experiment_charts(request: HttpRequest, name: str) -> HttpResponse:
+    """The answer's figures of the planned question as JSON for static/js/charts.js."""
+    return JsonResponse({"charts": answer.charts(stage_table(get_object_or_404(Experiment, name=name)))})
+
+
+@require_GET
 def findings(request: HttpRequest, name: str) -> HttpResponse:
-    """The verdict sentences so far and the findings of an experiment, the worst first, as a fragment."""
+    """The findings of an experiment, the worst first, as a fragment."""
     experiment = get_object_or_404(Experiment, name=name)
     table = stage_table(experiment)
     context = {
         "findings": readings.grouped(readings.of_experiment(experiment, table)),
-        "verdict_sentences": [sentence for sentence in verdict_sentences(table) if sentence.numbers],
         "experiment": experiment,
     }
     return render(request, "results/_findings.html", context)

@@ -27,7 +27,6 @@ def experiment(request: HttpRequest, name: str) -> HttpResponse:
     choice = SettingsFilter.read(request.GET)
     found_doses = dose.of_experiment(found)
     context = _state(found) | {
-        "question": planned_question(found),
         "settings": yaml.safe_dump(found.recipe, sort_keys=False, allow_unicode=True),
         "versions": code_versions.of_experiment(found),
         "choice": choice,
@@ -93,6 +92,7 @@ def _state(found: Experiment) -> dict[str, object]:
     queued = queue_places(found)
     return {
         "experiment": found,
+        "question": planned_question(found),
         "grid": querysets.grid(found),
         "queue_places": queued,
         "paused": any(turn.paused_at for turn in queued),

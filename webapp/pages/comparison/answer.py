@@ -1,0 +1,88 @@
+"""The answer's figures for static/js/charts.js, with the page that a click on each point opens."""
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from webapp.comparison.figures import answer
+from webapp.comparison.table import StageTable
+
+PLACE = "answer"  # id of the element in which they are drawn
+
+
+def charts(table: StageTable) -> list[dict[str, Any]]:
+    """What each condition reaches after every stage and how far it is from the baseline; empty before anything is evaluated."""
+    if not any(cell.complete for cell in table.cells()):
+        return []
+    links = _Links(table)
+    figures = [
+        _chart(
+            "reached",
+            table.metric.title,
+            _about_rates(table),
+            answer.reached(table, links),
+            percent=table.metric.kind != "mean",
+        )
+    ]
+    if table.others:
+        title = f"Δ {table.metric.title[0].lower()}{table.metric.title[1:]}"
+        figures.append(
+            _chart(
+                "difference",
+                title,
+                _about_differences(table),
+                answer.differences(table, links),
+                percent=False,
+            )
+        )
+    return figures
+
+
+def _chart(key: str, title: str, unit: str, figure: Any, *, percent: bool) -> dict[str, Any]:
+    return {
+        "key": key,
+        "title": title,
+        "unit": unit,
+        "percent": percent,
+        "main": True,
+        "latest": None,
+        "place": PLACE,
+        "figure": answer.for_page(figure),
+    }
+
+
+def _about_rates(table: StageTable) -> str:
+    if table.several_seeds:
+        return "mean over seeds, from three on with its 95 % t interval; a bar is one seed"
+    return "with its 95 % interval"
+
+
+def _about_differences(table: StageTable) -> str:
+    interval = "with the interval that the verdict goes by"
+    if table.several_seeds:
+        return f"{table.metric.unit}, mean over seeds, from three on {interval}; a bar is one seed"
+    return f"{table.metric.unit}, {interval}"
+
+
+class _Links:
+    """A checkpoint's flips against the baseline, or its own completions where there are none."""
+
+    def __init__(self, table: StageTable) -> None:
+        self.table = table
+        self.cells = {(cell.stage, cell.condition, cell.seed): cell for cell in table.cells()}
+
+    def __call__(self, stage: str, condition: str, seed: int) -> str:
+        table, cell = self.table, self.cells.get((stage, condition, seed))
+        if condition != table.baseline and table.counts_pairs:
+            query: dict[str, str | int] = {
+                "benchmark": table.benchmark,
+                "metric": table.metric.name,
+                "seed": seed,
+                "first": table.baseline,
+                "first_stage": stage,
+                "second": condition,
+                "second_stage": stage,
+            }
+            return f"{reverse('flips', args=[table.experiment.name])}?{urlencode(query)}"
+        return reverse("evaluation", args=[cell.tally.evaluation]) if cell is not None and cell.tally else ""
