@@ -145,8 +145,9 @@ def _narrowed(page: Page) -> int:
 def _settle(page: Page) -> None:
     """Wait for what a page fetches after it is there: fragments, and the first charts."""
     expect(page.locator("h1")).to_have_count(1)
-    if page.locator("#charts[data-source]").count():
-        expect(page.locator("#charts .js-plotly-plot").first).to_be_attached()
+    for charts in ("#charts:has([data-main])", ".answer.expected"):
+        if page.locator(charts).count():
+            expect(page.locator(charts).locator(".js-plotly-plot").first).to_be_attached()
     # where a fork is refused the plan that comes has no offers at all, so the words are looked for, not their place
     expect(page.get_by_text("Looking for finished stages")).to_have_count(0)
     expect(page.locator(".htmx-request")).to_have_count(0)

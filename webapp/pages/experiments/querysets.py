@@ -99,6 +99,11 @@ class RunGrid:
         return sum(box.run.state == State.SUCCEEDED for box in self.boxes)
 
     @property
+    def evaluated(self) -> bool:
+        """True when a run has its number."""
+        return any(box.accuracy is not None and box.accuracy.complete for box in self.boxes)
+
+    @property
     def over(self) -> bool:
         """True when nothing moves any more."""
         return all(box.run.state in OVER for box in self.boxes)
