@@ -99,6 +99,12 @@ def test_two_differences_at_once_are_warned_of(page: Page, address: str) -> None
     page.get_by_label("model.dropout in mul_tokens").fill("0.1")
     page.get_by_role("button", name="Review the plan").click()
     expect(page.locator('[id="field-conditions"]')).to_contain_text("differ in 2 settings")
+    page.get_by_label("or sweep").fill("stages.grpo.beta=0.02,0.1,0.5")
+    page.get_by_role("button", name="Make each value a condition").click()
+    names = page.locator('[id="field-conditions"] thead input')
+    expect(names).to_have_count(3)
+    assert [names.nth(place).input_value() for place in range(3)] == ["beta_0_02", "beta_0_1", "beta_0_5"]
+    expect(page.get_by_label("stages.grpo.beta in beta_0_5")).to_have_value("0.5")
 
 
 def test_the_tree_of_stages_opens_their_settings(page: Page, address: str) -> None:

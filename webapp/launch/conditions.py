@@ -7,6 +7,7 @@ from django.http import QueryDict
 
 from training.did_you_mean import nearest
 from training.recipes.recipe import ConditionSettings, Recipe, RecipeError, replaced
+from training.recipes.sweep import parse_sweep, swept
 from webapp.launch.edits import edits
 from webapp.launch.fields import Field, shown
 from webapp.launch.forms import RecipeForm
@@ -115,7 +116,7 @@ def warnings(recipe: Recipe) -> list[str]:
 
 
 def do(form: RecipeForm, what: str, posted: QueryDict) -> None:
-    """Do what a button of the table says: add, remove, differ or same. Says in the form what cannot be done."""
+    """Do what a button of the table says: add, remove, differ, same or sweep. Says in the form what cannot be done."""
     if form.recipe is None:
         return
     action, _, which = what.partition(" ")
@@ -128,6 +129,13 @@ def do(form: RecipeForm, what: str, posted: QueryDict) -> None:
                 form.replace(_with_conditions(form.recipe, left))
             case "differ":
                 form.rows.append(_known(form, posted.get("differ", "").strip()))
+            case "sweep":
+                parts = [part for part in posted.get("sweep", "").split(";") if part.strip()]
+                values = [parse_sweep(part) for part in parts or [""]]
+                for path, _ in values:
+                    _known(form, path, swept=True)
+                form.rows = []
+                form.replace(swept(form.recipe, values).model_dump(mode="json"))
             case "same":
                 form.rows = [path for path in form.rows if path != which]
                 kept = [
@@ -138,9 +146,10 @@ def do(form: RecipeForm, what: str, posted: QueryDict) -> None:
         form.refuse(error.problems)
 
 
-def _known(form: RecipeForm, path: str) -> str:
-    """A setting that conditions may differ in. Raises RecipeError."""
-    free = table(form).paths
+def _known(form: RecipeForm, path: str, *, swept: bool = False) -> str:
+    """A setting that conditions may differ in; unless it is `swept`, in which they do not yet. Raises RecipeError."""
+    found = table(form)
+    free = [*found.paths, *(row.path for row in found.rows if swept)]
     if path not in free:
         if path.split(".")[0] in SHARED:
             raise RecipeError(

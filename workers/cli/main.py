@@ -110,6 +110,13 @@ def _add_experiments(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         help="e.g. stages.pretrain.steps=100; again for more",
     )
     launch.add_argument(
+        "--sweep",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE,VALUE",
+        help="make each value a condition, e.g. stages.grpo.beta=0.02,0.1,0.5; again for a grid",
+    )
+    launch.add_argument(
         "--wait", action="store_true", help="show progress until it is over; fails when a run fails"
     )
     launch.add_argument("--dry-run", action="store_true", help="show what it would take; launch nothing")

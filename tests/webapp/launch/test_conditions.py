@@ -76,6 +76,38 @@ def test_a_setting_that_cannot_differ_is_refused(path: str, says: str) -> None:
     assert found.recipe is None
 
 
+def test_a_sweep_makes_each_combination_a_condition() -> None:
+    found = form("sweep", sweep="stages.grpo.beta=0.02,0.1; stages.grpo.temperature=0.7,1")
+    assert names(found) == [
+        "beta_0_02_temperature_0_7",
+        "beta_0_02_temperature_1",
+        "beta_0_1_temperature_0_7",
+        "beta_0_1_temperature_1",
+    ]
+    assert [row.path for row in conditions.table(found).rows] == [
+        "stages.grpo.beta",
+        "stages.grpo.temperature",
+    ]
+    again = form("sweep", sweep="mul_tokens.inject=false,true")
+    assert names(again) == ["inject_false", "inject_true"], "in which they differ already"
+
+
+@pytest.mark.parametrize(
+    ("written", "says"),
+    [
+        ("", "write a sweep as path=value,value"),
+        ("stages.grpo.beta=0.1", "two values or more"),
+        ("stages.grpo.betta=0.1,0.2", "did you mean 'stages.grpo.beta'"),
+        ("seeds=0,1", "shared by all"),
+        ("stages.grpo.beta=0.1,-1", "must be at least 0, not -1"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_refused(written: str, says: str) -> None:
+    found = form("sweep", sweep=written)
+    assert says in " ".join(text for _, text in found.problems)
+    assert found.recipe is None
+
+
 def test_more_than_one_difference_is_said() -> None:
     two = form(conditions__mul_tokens__overrides="mul_tokens.inject = true\nstages.grpo.beta = 0.5")
     (text,) = conditions.table(two).warnings

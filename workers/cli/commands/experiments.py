@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from training.recipes import recipe as recipes
+from training.recipes.sweep import parse_sweep, swept
 from webapp.comparison import table
 from webapp.comparison.decisions import decisions
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
@@ -61,12 +62,15 @@ def _what_to_launch(options: argparse.Namespace) -> tuple[recipes.Recipe, Fork |
     """The recipe with its changes, or the settings of the experiment to fork. Raises CommandError, RecipeError."""
     if (options.fork is None) == (options.recipe is None) or (options.fork is None) != (options.at is None):
         raise CommandError("name a recipe, or an experiment and a stage: --fork EXPERIMENT --at STAGE")
+    fork = None
     if options.fork is None:
-        return build_recipe(options.recipe, options.set), None
-    database.connect()
-    fork = Fork(find(options.fork), options.at)
-    check_fork(fork)
-    return recipes.build(fork.experiment.recipe, map(recipes.parse_change, options.set)), fork
+        recipe = build_recipe(options.recipe, options.set)
+    else:
+        database.connect()
+        fork = Fork(find(options.fork), options.at)
+        check_fork(fork)
+        recipe = recipes.build(fork.experiment.recipe, map(recipes.parse_change, options.set))
+    return (swept(recipe, list(map(parse_sweep, options.sweep))) if options.sweep else recipe), fork
 
 
 def wait(experiment: Experiment) -> int:
