@@ -59,13 +59,17 @@ export const valuesOf = (trace) => trace.customdata ?? trace.y;
 // The points of a chart as a table, newest first; of stages the first first.
 export function tabulate(chart, place) {
   const traces = told(chart);
+  const stages = traces.some((trace) => trace.meta?.labels); // in their own order, each number in words that open what its point opens
   const rows = new Map();
   for (const [column, trace] of traces.entries()) {
     for (const [i, at] of trace.x.entries()) {
-      const x = trace.meta?.labels?.[i] ?? at;
       if (valuesOf(trace)[i] === null && trace.meta?.role) continue;
-      if (!rows.has(x)) rows.set(x, Array(traces.length).fill(null));
-      rows.get(x)[column] = valuesOf(trace)[i];
+      const x = stages ? Math.round(at) : at;
+      const name = trace.meta?.labels?.[i] ?? at.toLocaleString("en", { maximumSignificantDigits: 9 });
+      if (!rows.has(x)) rows.set(x, { name, cells: Array(traces.length).fill(null) });
+      rows.get(x).cells[column] = stages
+        ? { text: trace.meta.said[i], address: trace.meta.links[i] }
+        : { text: written(valuesOf(trace)[i], chart.percent) };
     }
   }
   const table = document.createElement("table");
@@ -78,14 +82,18 @@ export function tabulate(chart, place) {
     head.append(cell);
   }
   const body = table.createTBody();
-  const stages = traces.some((trace) => trace.meta?.labels); // in their own order
-  for (const [x, values] of stages ? rows : [...rows].sort(([a], [b]) => b - a)) {
+  for (const [, { name, cells }] of [...rows].sort(([a], [b]) => (stages ? a - b : b - a))) {
     const row = body.insertRow();
-    const name = document.createElement("th");
-    name.scope = "row";
-    name.textContent = x.toLocaleString("en", { maximumSignificantDigits: 9 });
-    row.append(name);
-    for (const value of values) row.insertCell().textContent = value === null ? "–" : written(value, chart.percent);
+    const first = document.createElement("th");
+    first.scope = "row";
+    first.textContent = name;
+    row.append(first);
+    for (const cell of cells) {
+      const link = cell?.address ? document.createElement("a") : null;
+      if (link) link.href = cell.address;
+      (link ?? row.insertCell()).textContent = cell?.text || "–";
+      if (link) row.insertCell().append(link);
+    }
   }
   place.replaceChildren(table);
 }

@@ -79,6 +79,8 @@ async function fetchStale() {
 }
 
 function take(charts) {
+  if (!byKey) drop(new Set(charts.map((chart) => chart.key)));
+  if (!charts.some((chart) => chart.place)) document.querySelector(".answer.expected")?.classList.remove("expected");
   for (const chart of charts) {
     const entry = known.get(chart.key) ?? add(chart);
     if (!chart.figure) continue;
@@ -90,6 +92,18 @@ function take(charts) {
   }
   box.querySelector("[data-empty]")?.toggleAttribute("hidden", charts.some((chart) => !chart.place));
   showLinked();
+}
+
+// What the source no longer has, as when everything is computed again, must not stay beside tables without its numbers.
+function drop(kept) {
+  for (const [key, { element }] of known) {
+    if (kept.has(key)) continue;
+    watcher.unobserve(element);
+    const plot = element.querySelector(".js-plotly-plot");
+    if (plot) Plotly.purge(plot);
+    element.remove();
+    known.delete(key);
+  }
 }
 
 async function fetchOne(key, points) {

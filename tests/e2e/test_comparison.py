@@ -71,7 +71,10 @@ def test_the_answer_is_drawn_and_each_point_opens_its_flips(page: Page, address:
     expect(figure.locator(".js-plotly-plot")).to_be_visible()
     figure.get_by_text("Points as a table").click()
     expect(figure.locator("tbody tr")).to_have_text(
-        [re.compile(r"mixed\s*14\.29"), re.compile(r"grpo\s*35\.71")]
+        [
+            re.compile(r"mixed\s*mean of 2 seeds: \+14\.3 points"),
+            re.compile(r"grpo\s*mean of 2 seeds: \+35\.7 points.*; primary: "),
+        ]
     )
     x, y = figure.locator(".plot").evaluate(
         "plot => { const { xaxis, yaxis } = plot._fullLayout, box = plot.getBoundingClientRect(), [line] = plot.data;"

@@ -7,13 +7,15 @@ from contextlib import contextmanager
 
 @contextmanager
 def paused_for_imports() -> Iterator[None]:
-    """Import without it: it would go over all that there is, again and again, as objects come.
+    """Turn automatic collection off while modules load: each pass would go through everything that is loaded so far.
 
-    What there is in the end is left out of every later collection; in a child its pages stay shared.
+    What is loaded in the end is left out of every later collection, so that a forked child shares its pages.
     """
+    was_on = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         gc.freeze()
-        gc.enable()
+        if was_on:
+            gc.enable()

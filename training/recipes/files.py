@@ -40,6 +40,8 @@ def _read(path: Path, name: str) -> dict[str, Any]:
         raise RecipeError(
             [("recipe", f"cannot read {name} ({_why(error)}); give a text file in YAML")]
         ) from None
+    except TwiceError as error:
+        raise RecipeError([("recipe", f"{name}: {error}")]) from None
     except UNREADABLE as error:
         raise RecipeError([("recipe", f"{name} is not YAML: {error}".replace("\n", " "))]) from None
     if not isinstance(data, dict):
@@ -47,8 +49,12 @@ def _read(path: Path, name: str) -> dict[str, Any]:
     return data
 
 
+class TwiceError(ValueError):
+    """A mapping has a key twice, of which PyYAML would keep the last."""
+
+
 def _loaded(text: str) -> Any:
-    """What the YAML says. Raises yaml.YAMLError, also where a mapping has a key twice, of which YAML would keep the last."""
+    """What the YAML says. Raises TwiceError and what UNREADABLE names."""
     loader = Loader(text)
     try:
         root = loader.get_single_node()
@@ -71,11 +77,13 @@ def _check_keys(root: yaml.Node) -> None:
             nodes += node.value
         elif isinstance(node, yaml.MappingNode):
             keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-            written = Counter(key.value for key in keys)
+            written = Counter((key.tag, key.value) for key in keys)
             for key in keys[::-1]:
-                if written[key.value] > 1:
-                    text = f"{key.value!r} is written twice; keep one"
-                    raise yaml.MarkedYAMLError(problem=text, problem_mark=key.start_mark)
+                if written[key.tag, key.value] > 1:
+                    line = key.start_mark.line + 1
+                    raise TwiceError(
+                        f"{key.value!r} is written twice, the second time in line {line}; keep one"
+                    )
             nodes += [value for _, value in node.value]
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from itertools import product
+from math import prod
 from typing import Any
 
 import yaml
@@ -27,6 +28,10 @@ def parse_sweep(text: str) -> Values:
         values = yaml.safe_load(f"[{written}]")
     except UNREADABLE:
         raise RecipeError([(path, f"{written!r} is no list of values; separate them by commas")]) from None
+    if len(values) > MOST:
+        raise RecipeError(
+            [(path, f"{len(values):,} values are as many conditions; a sweep has {MOST} at most")]
+        )
     if len(values) < 2:
         raise RecipeError([(path, "a sweep has two values or more; write one value with --set")])
     if any(one in values[:place] for place, one in enumerate(values)):
@@ -44,12 +49,12 @@ def swept(recipe: Recipe, values: Sequence[Values]) -> Recipe:
     paths = [path for path, _ in values]
     if twice := next((path for place, path in enumerate(paths) if path in paths[:place]), ""):
         raise RecipeError([(twice, "is swept twice; list all of its values once")])
-    combinations = list(product(*(of for _, of in values)))
-    if len(combinations) > MOST:
+    if (count := prod(len(of) for _, of in values)) > MOST:
         text = (
-            f"{len(combinations)} combinations are {len(combinations)} conditions; a sweep has {MOST} at most"
+            f"{count:,} combinations are as many conditions; a sweep has {MOST} at most, so list fewer values"
         )
-        raise RecipeError([(paths[-1], f"{text}, so list fewer values")])
+        raise RecipeError([(paths[-1], text)])
+    combinations = list(product(*(of for _, of in values)))
     first = recipe.conditions[0]
     names = list(_names(paths, combinations))
     conditions = [

@@ -8,7 +8,7 @@ from training.did_you_mean import nearest
 from training.settings.errors import RecipeError, item_name
 
 # What PyYAML raises: its own, and ValueError for 2024-13-45 and numbers of thousands of digits, others for !!bool x.
-UNREADABLE = (yaml.YAMLError, ValueError, KeyError, AttributeError)
+UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError)
 
 
 def parse_change(text: str) -> tuple[str, Any]:

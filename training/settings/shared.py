@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from types import UnionType
-from typing import Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -23,7 +23,7 @@ class Settings(BaseModel):
     def _yes_is_no_number(cls, data: Any) -> Any:
         """YAML reads `no` as False, which pydantic takes for 0, also in a list."""
         for name, value in data.items() if isinstance(data, Mapping) else ():
-            given = value if isinstance(value, list) else [value]
+            given = value if isinstance(value, list | tuple) else [value]
             if any(isinstance(one, bool) for one in given) and name in cls.model_fields:
                 kinds = _kinds(cls.model_fields[name].annotation)
                 if {int, float} & kinds and bool not in kinds:
@@ -34,7 +34,9 @@ class Settings(BaseModel):
 
 def _kinds(annotation: Any) -> set[Any]:
     """What a value, or an item of a list of values, may be."""
-    if get_origin(annotation) in (Union, UnionType, list):
+    if get_origin(annotation) is Annotated:
+        return _kinds(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType, list, tuple):
         return set().union(*map(_kinds, get_args(annotation)))
     return {annotation}
 

@@ -134,8 +134,8 @@ def do(form: RecipeForm, what: str, posted: QueryDict) -> None:
                 values = [parse_sweep(part) for part in parts or [""]]
                 for path, _ in values:
                     _known(form, path, swept=True)
-                form.rows = []
                 form.replace(swept(form.recipe, values).model_dump(mode="json"))
+                form.rows = []
             case "same":
                 form.rows = [path for path in form.rows if path != which]
                 kept = [
@@ -147,7 +147,7 @@ def do(form: RecipeForm, what: str, posted: QueryDict) -> None:
 
 
 def _known(form: RecipeForm, path: str, *, swept: bool = False) -> str:
-    """A setting that conditions may differ in; unless it is `swept`, in which they do not yet. Raises RecipeError."""
+    """A setting that conditions may differ in; one that is `swept` may be one in which they differ already. Raises RecipeError."""
     found = table(form)
     free = [*found.paths, *(row.path for row in found.rows if swept)]
     if path not in free:

@@ -114,6 +114,7 @@ def test_a_spec_is_frozen(demo):
         ("alpha", 1e-300, None, "must be at least 0.000001, not 1e-300"),
         ("go_threshold", False, None, "must be a number, not yes or no"),  # YAML: go_threshold: no
         ("seeds", [0, True], None, "must be a number, not yes or no"),
+        ("stages.pretrain.optimizer.betas", [False, 0.98], None, "must be a number, not yes or no"),
         ("stages.grpo.prompts", 0, None, "must be at least 1, not 0"),
         (
             "stages.grpo.prompts",
@@ -294,11 +295,12 @@ def test_unknown_recipes_and_unreadable_files_are_explained(tmp_path):
     with pytest.raises(RecipeError, match="cannot read"):
         read(str(tmp_path) + "/.yaml")
     unreadable = [
-        (text, "is not YAML") for text in ("a: [", "a: 2024-13-45", f"a: {'9' * 5000}", "a: !!bool x")
+        (text, "is not YAML")
+        for text in ("a: [", "a: 2024-13-45", f"a: {'9' * 5000}", "a: !!bool x", 'a: !!int ""')
     ]
     twice = (
         "a: 1\nb: [{c: 2, d: 3, c: 4}]",
-        r"is not YAML: 'c' is written twice; keep one .*line 2, column 18",
+        r"x\.yaml: 'c' is written twice, the second time in line 2; keep one",
     )
     for text, message in (*unreadable, twice, ("- a", "holds no mapping"), ("", "holds no mapping")):
         (tmp_path / "x.yaml").write_text(text, encoding="utf-8")

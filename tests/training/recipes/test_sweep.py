@@ -51,6 +51,8 @@ def test_several_settings_make_a_grid_over_the_first_condition() -> None:
         (["stages.grpo.beta=0.1,0.1"], "has a value twice"),
         (["stages.grpo.beta=[1"], "is no list of values"),
         (["stages.grpo.bta=1,2"], "did you mean 'beta'"),
+        (["stages.grpo.beta=" + ",".join(map(str, range(99)))], f"a sweep has {MOST} at most"),
+        ([f"a{place}=1,2" for place in range(60)], "combinations are as many conditions"),
         (["stages.grpo.beta=1,-1"], "must be at least 0, not -1"),
         (["stages.grpo.beta=0,1", "stages.grpo.beta=2,3"], "is swept twice"),
         (["seed=1,2", f"stages.grpo.beta={','.join(map(str, range(MOST)))}"], f"a sweep has {MOST} at most"),

@@ -23,6 +23,9 @@ ZERO = "#8d8491"  # --line-strong
 TOKENS = {colour: f"--condition-{place}" for place, colour in enumerate(COLOURS)} | {ZERO: "--line-strong"}
 APART = 0.5  # of the distance of two stages is what the conditions' points take beside each other
 FURTHEST = 0.12  # between two conditions' points, in stages
+DASHES = ("solid", "dash", "dot", "dashdot")  # of the first six conditions, of the next six …
+SYMBOLS = ("circle", "square", "diamond", "x")
+HEIGHT, LEGEND_ROW, LEGEND_COLUMNS = 300, 18, 4  # pixels, pixels, about so many
 
 
 class _Point(NamedTuple):
@@ -44,12 +47,12 @@ def reached(table: StageTable, link: Link | None = None) -> go.Figure:
     Of one seed each point has the 95 % interval of the table; of several the line is their mean with Student's 95 %
     interval from three seeds on, and each seed is a thin point. A share is 0 … 1.
     """
-    traces = []
+    traces, order = [], _order(table)
     for place, name in enumerate(table.conditions):
         cells = [[seed.cells[place] for seed in row.seeds] for row in table.rows]
         points = [_reached(table, row, place, of) for row, of in zip(table.rows, cells, strict=True)]
         offset = _offset(place, len(table.conditions))
-        traces.append(_line(table, name, offset, points, link, table.positions[name]))
+        traces.append(_line(table, name, name, offset, points, order, link))
         if table.several_seeds:
             single = [
                 (stage, cell.seed, cell.rate, _said(table, cell))
@@ -68,14 +71,12 @@ def differences(table: StageTable, link: Link | None = None) -> go.Figure:
     The interval is the one that the comparison's verdict goes by, of several seeds from three on; each seed's difference
     is a thin point.
     """
-    traces, factor = [], table.metric.factor
+    traces, factor, order = [], table.metric.factor, _order(table)
     for place, name in enumerate(table.others):
         compared = [[seed.comparisons[place] for seed in row.seeds] for row in table.rows]
         points = [_compared(table, row, place, of) for row, of in zip(table.rows, compared, strict=True)]
         offset = _offset(place, len(table.others))
-        traces.append(
-            _line(table, f"{name} − {table.baseline}", offset, points, link, table.positions[name], name)
-        )
+        traces.append(_line(table, f"{name} − {table.baseline}", name, offset, points, order, link))
         if table.several_seeds:
             single = [
                 (stage, one.seed, one.delta * factor, f"seed {one.seed}: {_difference(table, one)}")
@@ -119,7 +120,7 @@ def _reached(table: StageTable, row: StageRow, place: int, cells: Sequence[Cell]
     found = over_seeds(rates, largest=table.metric.largest).interval if len(rates) >= FEWEST else None
     interval = Interval(max(0.0, found.low), found.high) if found else None  # no share or amount is below 0
     said = f"mean of {_count(len(rates))}: {value(mean, table.metric, table.digits)}"
-    return _Point(mean, interval, said, of[0])
+    return _Point(mean, interval, said, next(cell.seed for cell in complete if cell.seed in of))
 
 
 def _seeds_of_mean(table: StageTable, row: StageRow, place: int) -> Sequence[int]:
@@ -181,13 +182,13 @@ def _offset(place: int, of: int) -> float:
 def _line(
     table: StageTable,
     name: str,
+    condition: str,
     offset: float,
     points: Sequence[_Point],
+    order: Sequence[int | None],
     link: Link | None,
-    position: int,
-    condition: str = "",
 ) -> go.Scatter:
-    stages, colour, order = [row.stage for row in table.rows], _colour(position), _order(table)
+    stages, (colour, dash, symbol) = [row.stage for row in table.rows], _looks(table, condition)
     at = [NONE if place is None else points[place] for place in order]
     labels = ["" if place is None else stages[place] for place in order]
     ends = [point.interval or (point.y or 0.0, point.y or 0.0) for point in at]
@@ -197,8 +198,8 @@ def _line(
         y=[point.y for point in at],
         mode="lines+markers",
         connectgaps=False,
-        line={"color": colour, "width": 2},
-        marker={"color": colour, "size": 7},
+        line={"color": colour, "width": 2, "dash": dash},
+        marker={"color": colour, "size": 7, "symbol": symbol},
         error_y={
             "type": "data",
             "symmetric": False,
@@ -217,8 +218,9 @@ def _line(
         meta={
             "role": "condition",
             "labels": labels,
+            "said": [point.said.replace("<br>", "; ") for point in at],
             "links": [
-                link(stage, condition or name, point.seed) if link and point.seed is not None else ""
+                link(stage, condition, point.seed) if link and point.seed is not None else ""
                 for stage, point in zip(labels, at, strict=True)
             ],
         },
@@ -248,7 +250,7 @@ def _seeds(
     single: Sequence[tuple[int, int, float, str]],
     link: Link | None,
 ) -> go.Scatter:
-    stages, colour = [row.stage for row in table.rows], _colour(table.positions[name])
+    stages, (colour, *_) = [row.stage for row in table.rows], _looks(table, name)
     return go.Scatter(
         name=f"{name}, single seeds",
         x=[round(stage + offset, 4) for stage, *_ in single],
@@ -271,8 +273,10 @@ def _seeds(
     )
 
 
-def _colour(position: int) -> str:
-    return COLOURS[min(position, len(COLOURS) - 1)]
+def _looks(table: StageTable, condition: str) -> tuple[str, str, str]:
+    """Colour, dash and symbol: no two conditions of a sweep look the same."""
+    again, colour = divmod(table.positions[condition], len(COLOURS))
+    return COLOURS[colour], DASHES[again % len(DASHES)], SYMBOLS[again % len(SYMBOLS)]
 
 
 def _figure(table: StageTable, traces: Sequence[go.Scatter], y_axis: dict[str, Any]) -> go.Figure:
@@ -281,7 +285,7 @@ def _figure(table: StageTable, traces: Sequence[go.Scatter], y_axis: dict[str, A
         list(traces),
         {
             "template": None,
-            "height": 300,
+            "height": HEIGHT + LEGEND_ROW * (max(len(table.conditions) - 1, 0) // LEGEND_COLUMNS),
             "margin": {"l": 52, "r": 12, "t": 8, "b": 40},
             "showlegend": True,
             "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 12}},

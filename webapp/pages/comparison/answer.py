@@ -5,6 +5,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.http import urlencode
 
+from webapp.comparison.cells import Refusal, SameRun
 from webapp.comparison.table import StageTable
 
 PLACE = "answer"  # id of the element in which they are drawn
@@ -60,10 +61,20 @@ def _about_rates(table: StageTable) -> str:
 
 
 def _about_differences(table: StageTable) -> str:
-    interval = "with the interval that the verdict goes by"
-    if table.several_seeds:
-        return f"{table.metric.unit}, mean over seeds, from three on {interval}; a bar is one seed"
-    return f"{table.metric.unit}, {interval}"
+    asked = (
+        ""
+        if not table.contrasts
+        else "; what is planned beside differences stands in the sentences and the table"
+    )
+    if not table.several_seeds:
+        return f"{table.metric.unit}, with the interval that the verdict goes by{asked}"
+    waits = any(one is not None and one.interim for row in table.rows for one in row.over_seeds)
+    interval = (
+        "with its interval, which is interim while planned seeds are to come"
+        if waits
+        else "with the interval that the verdict goes by"
+    )
+    return f"{table.metric.unit}, mean over seeds, from three on {interval}; a bar is one seed{asked}"
 
 
 class _Links:
@@ -75,7 +86,7 @@ class _Links:
 
     def __call__(self, stage: str, condition: str, seed: int) -> str:
         table, cell = self.table, self.cells.get((stage, condition, seed))
-        if condition != table.baseline and table.counts_pairs:
+        if condition != table.baseline and table.counts_pairs and self._compared(stage, condition, seed):
             query: dict[str, str | int] = {
                 "benchmark": table.benchmark,
                 "metric": table.metric.name,
@@ -87,3 +98,11 @@ class _Links:
             }
             return f"{reverse('flips', args=[table.experiment.name])}?{urlencode(query)}"
         return reverse("evaluation", args=[cell.tally.evaluation]) if cell is not None and cell.tally else ""
+
+    def _compared(self, stage: str, condition: str, seed: int) -> bool:
+        """Whether there is a pair whose flips can be opened."""
+        row = next(row for row in self.table.rows if row.stage == stage)
+        found = next(one for one in row.seeds if one.seed == seed).comparisons[
+            self.table.others.index(condition)
+        ]
+        return found is not None and not isinstance(found, Refusal | SameRun)

@@ -35,7 +35,10 @@ def show(recipe: Recipe, fork: Fork | None, options: argparse.Namespace) -> int:
     launch_plan = plan_launch(recipe, reuse=not options.no_reuse, fork=fork) if reached else None
     proposal = propose(recipe, device=options.device, launch_plan=launch_plan, database=reached)
     again = gathered(by_older_code(launch_plan)) if launch_plan and not options.no_reuse else {}
-    texts = [f"{stage} ({len(runs)} runs): {text}" for (stage, text), runs in again.items()]
+    texts = [
+        f"{stage} ({len(runs)} run{'s' if len(runs) > 1 else ''}): {text}"
+        for (stage, text), runs in again.items()
+    ]
     if options.json:
         print(json.dumps({**as_json(proposal), "not_reused": texts}, indent=1))
     else:

@@ -115,6 +115,16 @@ def test_before_the_planned_seeds_are_in_it_says_interim() -> None:
     assert line.text[1].endswith("primary: interim")
 
 
+def test_a_mean_opens_a_seed_that_has_its_number_and_eight_conditions_look_different() -> None:
+    names = ("baseline", *(f"value_{place}" for place in range(7)))
+    made = make_experiment(conditions=names, stages=(("words", "sft"),), seeds=(0, 1, 2))
+    for run in made.runs.filter(seed=1):
+        add_evaluation(make_attempt(run, state=State.SUCCEEDED), [True] * 5)
+    found = lines(answer.reached(stage_table(made), lambda stage, condition, seed: f"{condition}/{seed}"))
+    assert [line.meta["links"] for line in found] == [[f"{name}/1"] for name in names]
+    assert len({(line.line.color, line.line.dash, line.marker.symbol) for line in found}) == 8
+
+
 @pytest.mark.parametrize("seeds", [(0,), (0, 1, 2)])
 def test_pages_have_the_style_sheets_colours_and_a_page_behind_each_point(
     client: Client, seeds: tuple[int, ...]
