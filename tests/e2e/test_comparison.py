@@ -93,7 +93,7 @@ def test_the_answer_is_drawn_and_each_point_opens_its_flips(page: Page, address:
 def test_seeds_are_shown_together(page: Page, address: str) -> None:
     evaluated("demo-2", MARKS, seeds=[0, 1])
     page.goto(f"{address}/experiments/demo-2/comparison/")
-    page.get_by_label("Seeds").select_option("together")
+    page.get_by_role("combobox", name="Seeds").select_option("together")
     page.get_by_role("button", name="Compare").click()
     expect(page).to_have_url(
         f"{address}/experiments/demo-2/comparison/?benchmark=one_step_multiplication&metric=accuracy&baseline=baseline&problems=&seeds=together"
