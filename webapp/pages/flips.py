@@ -6,12 +6,14 @@ from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
 from webapp.comparison import paths_through_stages
 from webapp.comparison.flips import KINDS, Flips, ProblemMarks, flips
 from webapp.comparison.metrics import METRICS, ComparisonMetric
-from webapp.comparison.table import refuse_unknown
+from webapp.comparison.table import StageTable, refuse_unknown
 from webapp.comparison.tables import flip_table
 from webapp.experiments.models import Experiment
 from webapp.pages import file_responses
@@ -53,6 +55,22 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         "nav": "experiments",
     }
     return render(request, "results/flips.html", context)
+
+
+def address(table: StageTable, stage: str, condition: str, seed: int, only: str = "") -> str:
+    """The page of the problems on which a condition of the stage table and its baseline disagree; `only` one of KINDS."""
+    query: dict[str, str | int] = {
+        "benchmark": table.benchmark,
+        "metric": table.metric.name,
+        "seed": seed,
+        "first": table.baseline,
+        "first_stage": stage,
+        "second": condition,
+        "second_stage": stage,
+    }
+    if only:
+        query["only"] = only
+    return f"{reverse('flips', args=[table.experiment.name])}?{urlencode(query)}"
 
 
 @require_GET

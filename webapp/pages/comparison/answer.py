@@ -3,10 +3,10 @@
 from typing import Any
 
 from django.urls import reverse
-from django.utils.http import urlencode
 
 from webapp.comparison.cells import Refusal, SameRun
 from webapp.comparison.table import StageTable
+from webapp.pages import flips
 
 PLACE = "answer"  # id of the element in which they are drawn
 
@@ -87,16 +87,7 @@ class _Links:
     def __call__(self, stage: str, condition: str, seed: int) -> str:
         table, cell = self.table, self.cells.get((stage, condition, seed))
         if condition != table.baseline and table.counts_pairs and self._compared(stage, condition, seed):
-            query: dict[str, str | int] = {
-                "benchmark": table.benchmark,
-                "metric": table.metric.name,
-                "seed": seed,
-                "first": table.baseline,
-                "first_stage": stage,
-                "second": condition,
-                "second_stage": stage,
-            }
-            return f"{reverse('flips', args=[table.experiment.name])}?{urlencode(query)}"
+            return flips.address(table, stage, condition, seed)
         return reverse("evaluation", args=[cell.tally.evaluation]) if cell is not None and cell.tally else ""
 
     def _compared(self, stage: str, condition: str, seed: int) -> bool:

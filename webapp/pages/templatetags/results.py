@@ -1,14 +1,13 @@
 """How the results pages write differences, and draw one interval."""
 
 from django import template
-from django.urls import reverse
-from django.utils.http import urlencode
 
 from webapp.comparison.cells import Comparison
 from webapp.comparison.sentences import wording
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.trying import to_try
 from webapp.files import number_text
+from webapp.pages import flips
 from webapp.statistics.intervals import Interval
 
 register = template.Library()
@@ -68,14 +67,4 @@ def forest(delta: float, interval: Interval | None, reach: float) -> dict[str, f
 @register.simple_tag
 def flips_url(table: StageTable, one: Comparison, kind: str) -> str:
     """The page of the problems that a comparison of the stage table counts as gained, or as lost."""
-    query: dict[str, str | int] = {
-        "benchmark": table.benchmark,
-        "metric": table.metric.name,
-        "seed": one.seed,
-        "first": table.baseline,
-        "first_stage": one.stage,
-        "second": one.condition,
-        "second_stage": one.stage,
-        "only": kind,
-    }
-    return f"{reverse('flips', args=[table.experiment.name])}?{urlencode(query)}"
+    return flips.address(table, one.stage, one.condition, one.seed, kind)
