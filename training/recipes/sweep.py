@@ -33,7 +33,7 @@ def parse_sweep(text: str) -> Values:
             [(path, f"{len(values):,} values are as many conditions; a sweep has {MOST} at most")]
         )
     if len(values) < 2:
-        raise RecipeError([(path, "a sweep has two values or more; write one value with --set")])
+        raise RecipeError([(path, "a sweep has two values or more; set a single one as it is")])
     if any(one in values[:place] for place, one in enumerate(values)):
         raise RecipeError([(path, f"{written!r} has a value twice; list each once")])
     return path, values

@@ -47,7 +47,7 @@ def test_several_settings_make_a_grid_over_the_first_condition() -> None:
     ("texts", "message"),
     [
         (["stages.grpo.beta"], "write a sweep as path=value,value"),
-        (["stages.grpo.beta=0.1"], "two values or more; write one value with --set"),
+        (["stages.grpo.beta=0.1"], "two values or more; set a single one as it is"),
         (["stages.grpo.beta=0.1,0.1"], "has a value twice"),
         (["stages.grpo.beta=[1"], "is no list of values"),
         (["stages.grpo.bta=1,2"], "did you mean 'beta'"),
