@@ -67,7 +67,23 @@ def train(attempt: Attempt, kind: str, *, steps: int = 150, seed: int = 0) -> No
             "hit_limit": curve(0.2, 0.04, steps, seed),
             "logprob_mismatch": curve(2e-6, 3e-6, steps, seed),
             "rollouts_per_second": curve(180, 200, steps, seed, noise=0.3),
+            "solved/none": curve(0.4, 0.1, steps, seed),
+            "solved/all": curve(0.1, 0.5, steps, seed),
+            "pass_at/1": curve(0.45, 0.83, steps, seed),
+            "pass_at/8": curve(0.6, 0.9, steps, seed),
+            "length/terminated_mean": curve(18, 13, steps, seed),
+            "length/right_mean": curve(17, 13, steps, seed),
+            "length/wrong_mean": curve(24, 18, steps, seed),
+            "importance_ratio/ess": curve(1, 0.96, steps, seed),
+            "time/sample": curve(0.3, 0.24, steps, seed),
+            "time/learn": curve(0.2, 0.18, steps, seed),
         }
+        metrics["solved/some"] = [
+            1 - none - every
+            for none, every in zip(metrics["solved/none"], metrics["solved/all"], strict=True)
+        ]
+        parts = zip(metrics["time/sample"], metrics["time/learn"], strict=True)
+        metrics["time/step"] = [sample + learn for sample, learn in parts]
     add_log(attempt, "started from step 0 on cpu:0")
     add_metrics(attempt, metrics)
     if kind == "grpo":

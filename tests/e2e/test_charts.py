@@ -221,9 +221,9 @@ def test_what_a_person_zoomed_to_stays_when_points_come(page: Page, address: str
 
 
 def test_a_link_to_a_folded_chart_opens_it(page: Page, address: str) -> None:
-    page.goto(f"{address}#chart-grad_norm")
-    expect(page.locator("#chart-grad_norm .plot")).to_be_in_viewport()
-    expect(lines(page, "grad_norm").first).to_be_attached()
+    page.goto(f"{address}#chart-logprob_mismatch")
+    expect(page.locator("#chart-logprob_mismatch .plot")).to_be_in_viewport()
+    expect(lines(page, "logprob_mismatch").first).to_be_attached()
 
 
 def test_charts_are_printed_without_their_controls(page: Page, address: str) -> None:

@@ -97,6 +97,7 @@ TINY: dict[str, Any] = {
     ],
 }
 KINDS = ["pretrain", "sft", "curriculum", "grpo"]
+CLOCK = ("system/", "time/", "reward_time/")  # what depends on the machine
 
 
 @dataclass
@@ -111,13 +112,15 @@ class Journal:
 
     def metrics(self) -> dict[int, dict[str, float]]:
         """Step → values, the last record of a step counting; without what depends on the clock and the machine."""
+        return {fields["step"]: self.only_learnt(fields["values"]) for fields in self.records("metrics")}
+
+    @staticmethod
+    def only_learnt(values: dict[str, float]) -> dict[str, float]:
+        """Without what depends on the clock and the machine."""
         return {
-            fields["step"]: {
-                k: v
-                for k, v in fields["values"].items()
-                if not k.endswith("_per_second") and not k.startswith("system/")
-            }
-            for fields in self.records("metrics")
+            name: value
+            for name, value in values.items()
+            if not name.endswith("_per_second") and not name.startswith(CLOCK)
         }
 
     def rollouts(self) -> dict[int, list[dict[str, Any]]]:

@@ -11,7 +11,11 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from training.engine.run_context import TERMINATED, Run
 from training.process.devices import figures
 
-LAST = frozenset({"learning_rate", "epoch", "tokens"})  # the window's last value; of the others, the mean
+LAST = frozenset({"learning_rate", "epoch", "tokens", "prompts/seen"})  # the window's last value
+LEAST, MOST = (
+    ("/min", "_min"),
+    ("/max", "_max"),
+)  # ends of names: the window's least and largest; of the others, the mean
 NAMES = {  # what the engines call it → what Mulberry does; the rest of their logs is left out
     "loss": "loss",
     "learning_rate": "learning_rate",
@@ -23,7 +27,12 @@ NAMES = {  # what the engines call it → what Mulberry does; the rest of their 
     "reward_std": "reward_std",
     "kl": "kl",
     "entropy": "entropy",
+    "policy_loss": "policy_loss",
     "clip_ratio/region_mean": "clip_ratio",
+    "clip_ratio/low_mean": "clip_ratio/low",
+    "clip_ratio/high_mean": "clip_ratio/high",
+    "clip_ratio/low_min": "clip_ratio/low_min",
+    "clip_ratio/high_max": "clip_ratio/high_max",
     "cispo_clip_ratio": "clip_ratio",
     "entropy_coef": "entropy_bonus",
     "accuracy": "accuracy",
@@ -34,10 +43,14 @@ NAMES = {  # what the engines call it → what Mulberry does; the rest of their 
     "hit_limit": "hit_limit",
     "logprob_mismatch": "logprob_mismatch",
 }
+GROUPS = (  # what names that are Mulberry's own begin with
+    "reward/", "reward_std/", "reward_errors/", "reward_time/", "solved/", "pass_at/", "length/", "advantage/",
+    "prompts/", "importance_ratio/", "logprob_mismatch/", "time/",
+)  # fmt: skip
 
 
 class Window:
-    """Values of the steps since the last metrics record; their means are what is recorded.
+    """Values of the steps since the last metrics record; their means are what is recorded, of ends the least or the largest.
 
     It goes into checkpoints, so that a resumed run records the same means as one that was never stopped.
     """
@@ -53,12 +66,16 @@ class Window:
                 continue
             if name in LAST:
                 self.sums[name], self.counts[name] = value, 1
+            elif name.endswith(LEAST + MOST):
+                known = self.sums.get(name, value)
+                least = name.endswith(LEAST)
+                self.sums[name], self.counts[name] = (min if least else max)(known, value), 1
             else:
                 self.sums[name] += value
                 self.counts[name] += 1
 
     def drain(self) -> dict[str, float]:
-        """Return the means and start anew."""
+        """Return what is recorded and start anew."""
         means = {name: total / self.counts[name] for name, total in self.sums.items()}
         self.sums.clear()
         self.counts.clear()
@@ -127,13 +144,14 @@ class JournalCallback(TrainerCallback):
             raise ValueError(
                 f"the loss is {logs['loss']} at step {state.global_step}; lower the learning rate or warm up longer"
             )
-        self.window.add(
-            {
-                NAMES.get(name, name): value
-                for name, value in logs.items()
-                if name in NAMES or name.startswith("reward/")
-            }
-        )
+        values = {
+            NAMES.get(name, name): value
+            for name, value in logs.items()
+            if name in NAMES or name.startswith(GROUPS)
+        }
+        if (norm := logs.get("grad_norm")) is not None:
+            values["grad_clipped"] = float(norm >= args.max_grad_norm)
+        self.window.add(values)
         if state.global_step % self.log_every == 0 or state.global_step >= state.max_steps:
             self._record(state)
 

@@ -108,7 +108,7 @@ class Run:
 
         All processes of the stage must ask at the same point; what one of them was told counts for all.
         """
-        return REASONS[int(ranks.largest(REASONS.index(self.own_stop_reason())))]
+        return REASONS[int(ranks.largest(REASONS.index(self.own_stop_reason()))[0])]
 
     def stop_if_asked(self) -> None:
         """Raise Stopped when the stage should end now; all processes of the stage must ask at the same point."""

@@ -49,9 +49,9 @@ def total(*values: float) -> list[float]:
     return _reduced(values, dist.ReduceOp.SUM)
 
 
-def largest(value: float) -> float:
-    """The largest of all processes' values."""
-    return _reduced((value,), dist.ReduceOp.MAX)[0]
+def largest(*values: float) -> list[float]:
+    """Of each value the largest of all processes'."""
+    return _reduced(values, dist.ReduceOp.MAX)
 
 
 def gathered(items: list[T]) -> list[T]:

@@ -12,9 +12,10 @@ from training.rewards.partial_credit import PartialCreditReward
 from training.rewards.repetition import RepetitionReward
 from training.rewards.short_response import ShortResponseReward
 from training.rewards.shows_steps import ShowsStepsReward
+from training.rewards.tally import RewardTally
 from training.rewards.uses_mul_tokens import UsesMulTokensReward
 from training.settings.registry import by_name, union
-from training.settings.shared import Reward
+from training.settings.reward import Reward
 
 KINDS: tuple[type[Reward], ...] = (
     CorrectReward,
@@ -45,15 +46,22 @@ else:
 
 
 def components(
-    completion: str, reference: str, *, mul_tokens: int, rewards: Sequence[Reward]
+    completion: str,
+    reference: str,
+    *,
+    mul_tokens: int,
+    rewards: Sequence[Reward],
+    tally: RewardTally | None = None,
 ) -> dict[str, float]:
     """Return each component's contribution, weight applied; the reward is their sum.
 
     A correct answer gets nothing else: the other components are then 0, those that cost included. Raises ValueError
-    where a plug-in's score is no finite number.
+    where a plug-in's score is no finite number. With a tally a plug-in's error or None pays 0 and is counted.
     """
+    tally = tally or RewardTally(may_fail=())
     scores = {
-        one.reward: one.weight * one.score(completion, reference, mul_tokens=mul_tokens) for one in rewards
+        one.reward: one.weight * tally.score(one, completion, reference, mul_tokens=mul_tokens)
+        for one in rewards
     }
     for name, score in scores.items():
         if not math.isfinite(score):

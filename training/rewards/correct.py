@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from training.settings.shared import Reward
+from training.settings.reward import Reward
 from training.text.answers import extract_answer, same_number
 
 

@@ -3,7 +3,7 @@
 from fractions import Fraction
 from typing import Literal
 
-from training.settings.shared import Reward
+from training.settings.reward import Reward
 from training.text.answers import extract_answer, value
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import get_args
 
-from training.settings.shared import Reward
+from training.settings.reward import Reward
 
 GROUP = "mulberry.rewards"
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from training.settings.shared import Reward
+from training.settings.reward import Reward
 
 
 class UsesMulTokensReward(Reward):

@@ -7,14 +7,14 @@ line's help reads those without pydantic.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from training.settings.shared import Reward
+    from training.settings.reward import Reward
 
 __all__ = ["Reward"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "Reward":
-        from training.settings.shared import Reward
+        from training.settings.reward import Reward
 
         return Reward
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,8 +1,9 @@
 """A run's charts: its series and those of the other conditions and seeds, as the choices above the charts want them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -10,8 +11,9 @@ from webapp.charts.axes import TOKENS, Axis
 from webapp.charts.choices import ChartChoices
 from webapp.charts.curves import Band, Floats, band, smoothed
 from webapp.charts.kept_series import KEPT
-from webapp.charts.kinds import COMPONENTS, Kind
+from webapp.charts.kinds import Kind
 from webapp.runs.models import StageRun
+from webapp.statistics.proportions import wilson
 from webapp.telemetry.series import Series, recorded_names
 
 
@@ -23,6 +25,7 @@ class Curve:
     points: Series
     x: Floats
     shown: Floats  # smoothed where that is chosen
+    interval: Band | None = None  # of a share of so many things: each point's
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,19 +45,27 @@ class ConditionCurves:
         return band([(one.x, one.shown) for one in self.curves]) if len(self.curves) > 1 else None
 
 
+class ChartPart(NamedTuple):
+    """One of several metrics of this run."""
+
+    metric: str
+    label: str
+    curve: Curve
+
+
 @dataclass(frozen=True)
 class Chart:
-    """What a chart shows: the conditions, or the components and their total."""
+    """What a chart shows: the conditions, or parts of this run and their total."""
 
     kind: Kind
     own: StageRun
     axis: Axis
     conditions: Sequence[ConditionCurves]
-    components: Sequence[tuple[str, Curve]] = ()
+    parts: Sequence[ChartPart] = ()
 
     @property
     def own_curve(self) -> Curve | None:
-        """This run's curve; of stacked components, the reward."""
+        """This run's curve; of parts, their total where they have one."""
         return next(
             (one for condition in self.conditions for one in condition.curves if one.run.pk == self.own.pk),
             None,
@@ -81,18 +92,16 @@ def shown_runs(own: StageRun, choices: ChartChoices) -> list[StageRun]:
 def charts(own: StageRun, kinds: Sequence[Kind], choices: ChartChoices) -> list[Chart]:
     """These charts of the run, in this order. `own` comes with condition and stage."""
     runs = shown_runs(own, choices)
-    components = sorted(name for name in _recorded(own, kinds) if name.startswith(COMPONENTS))
-    names = {"reward" if kind.stacked else kind.name for kind in kinds}
+    recorded = recorded_names(own.pk) if any(kind.parts for kind in kinds) else set()
+    parts = {name for kind in kinds for name, _ in kind.parts_in(recorded)}
+    own_names = parts | {kind.total for kind in kinds if kind.total}
+    names = {name for kind in kinds if not kind.parts for name in (kind.name, kind.trials) if name}
     if choices.x == "tokens":
         names.add(TOKENS)
-    found = KEPT.of([run.pk for run in runs], names) | KEPT.of([own.pk], components)
+    found = KEPT.of([run.pk for run in runs], names) | KEPT.of([own.pk], own_names)
     tokens = {run: one for (run, name), one in found.items() if name == TOKENS}
     axis = Axis(choices.x, own, runs, tokens)
     return [_chart(own, runs, kind, choices, axis, found) for kind in kinds]
-
-
-def _recorded(own: StageRun, kinds: Sequence[Kind]) -> set[str]:
-    return recorded_names(own.pk) if any(kind.stacked for kind in kinds) else set()
 
 
 def _chart(
@@ -103,22 +112,33 @@ def _chart(
     axis: Axis,
     found: dict[tuple[int, str], Series],
 ) -> Chart:
-    if kind.stacked:
-        of = {name: one for (run, name), one in found.items() if run == own.pk and _is_of_reward(name)}
-        drawn = _curves([(own, name, one) for name, one in sorted(of.items())], axis, choices)
-        parts = [(name.removeprefix(COMPONENTS), one) for name, one in drawn if name != "reward"]
-        return Chart(
-            kind, own, axis, [ConditionCurves([one]) for name, one in drawn if name == "reward"], parts
-        )
+    if kind.parts:
+        labels = dict(kind.parts_in(name for run, name in found if run == own.pk))
+        of = [(own, name, found[own.pk, name]) for name in (*labels, kind.total) if (own.pk, name) in found]
+        drawn = _curves(of, axis, choices)
+        parts = [ChartPart(name, labels[name], one) for name, one in drawn if name in labels]
+        total = [ConditionCurves([one]) for name, one in drawn if name == kind.total]
+        return Chart(kind, own, axis, total, parts)
     known = [(run, kind.name, found[run.pk, kind.name]) for run in runs if (run.pk, kind.name) in found]
     by_condition: dict[int, list[Curve]] = {}
     for _, curve in _curves(known, axis, choices):
+        trials = found.get((curve.run.pk, kind.trials))
+        if trials is not None:
+            curve = replace(curve, interval=_interval(curve, trials))
         by_condition.setdefault(curve.run.condition_id, []).append(curve)
     return Chart(kind, own, axis, [ConditionCurves(curves) for curves in by_condition.values()])
 
 
-def _is_of_reward(name: str) -> bool:
-    return name == "reward" or name.startswith(COMPONENTS)
+def _interval(curve: Curve, trials: Series) -> Band | None:
+    """Wilson's 95 % interval of each recorded share, where the number of trials was recorded with all of them."""
+    if not np.array_equal(curve.points.steps, trials.steps):
+        return None
+    of = [
+        wilson(round(float(share * count)), int(count))
+        for share, count in zip(curve.points.values, trials.values, strict=True)
+    ]
+    low, high = (np.array([getattr(one, end) for one in of]) for end in ("low", "high"))
+    return Band(curve.x, curve.points.values, low, high)
 
 
 def _curves(

@@ -16,7 +16,7 @@ from webapp.runs.models import StageRun
 COLOURS = 6  # --condition-0 … --condition-5
 BEHIND = 250  # points of what lies behind
 COMPONENT_COLOURS = (*(f"--condition-{place}" for place in range(COLOURS)), "--line-strong", "--muted")
-DASHES = ("solid", "dash", "dot", "dashdot")  # for components, and for nothing else
+DASHES = ("solid", "dash", "dot", "dashdot")  # for parts, and for nothing else
 TITLE = {"standoff": 4}
 
 
@@ -27,7 +27,8 @@ def as_json(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
 
 def figure(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
     """The figure for Plotly.react."""
-    traces = _stack(chart, choices) if chart.kind.stacked else _condition_traces(chart, choices)
+    draw = _stack if chart.kind.stacked else _part_lines if chart.kind.parts else _condition_traces
+    traces = draw(chart, choices)
     return {"data": traces, "layout": _layout(chart, choices, traces)}
 
 
@@ -48,7 +49,10 @@ def _condition_traces(chart: Chart, choices: ChartChoices) -> list[dict[str, Any
                 _line(one, name, choices, role="single") for one in condition.curves if one.run != chart.own
             ]
             bands += _band(condition, condition.band, choices)
-        elif condition.run != chart.own:
+        for one in condition.curves:
+            if one.interval is not None and (one.run == chart.own or condition.band is None):
+                bands += _edges(one.interval, colour(one.run), choices)
+        if condition.band is None and condition.run != chart.own:
             front.append(_line(condition.curves[0], name, choices, role="other"))
     own = chart.own_curve
     if own is not None:
@@ -87,6 +91,18 @@ def _band(condition: ConditionCurves, found: Band, choices: ChartChoices) -> lis
     """Least, largest with the area between them, and mean."""
     part = curves.within(found.x, choices.between)
     shade = colour(condition.run)
+    x, values = found.x[part], found.mean[part]
+    places = curves.kept(x, values, choices.points)
+    name = f"{condition.run.condition.name}: mean of {len(condition.curves)}"  # the section's head says what the band is
+    mean = _trace(
+        *curves.written(x[places], values[places]), name, shade, width=1.5, opacity=0.9, role="mean"
+    )
+    return [*_edges(found, shade, choices), mean]
+
+
+def _edges(found: Band, shade: str, choices: ChartChoices) -> list[dict[str, Any]]:
+    """Least and largest, with the area between them."""
+    part = curves.within(found.x, choices.between)
     edges = []
     for values in (found.low, found.high):
         x, values = found.x[part], values[part]
@@ -95,51 +111,67 @@ def _band(condition: ConditionCurves, found: Band, choices: ChartChoices) -> lis
         edge = _trace(xs, ys, "", shade, width=0, opacity=1, role="band")
         edges.append(edge | {"mode": "lines", "hoverinfo": "skip", "showlegend": False})
     edges[1] |= {"fill": "tonexty", "fillcolor": f"{shade}/0.16"}
-    x, values = found.x[part], found.mean[part]
-    places = curves.kept(x, values, choices.points)
-    name = f"{condition.run.condition.name}: mean of {len(condition.curves)}"  # the section's head says what the band is
-    mean = _trace(
-        *curves.written(x[places], values[places]), name, shade, width=1.5, opacity=0.9, role="mean"
-    )
-    return [*edges, mean]
+    return edges
+
+
+def _part_lines(chart: Chart, choices: ChartChoices) -> list[dict[str, Any]]:
+    """A line for each part, told apart by colour and dash."""
+    traces = []
+    for place, one in enumerate(chart.parts):
+        part = curves.within(one.curve.x, choices.between)
+        x, values = one.curve.x[part], one.curve.shown[part]
+        places = curves.kept(x, values, choices.points // 2)
+        shade = COMPONENT_COLOURS[place % len(COMPONENT_COLOURS)]
+        trace = _trace(
+            *curves.written(x[places], values[places]), one.label, shade, width=1.5, opacity=1.0, role="part"
+        )
+        trace["line"]["dash"] = DASHES[place % len(DASHES)]
+        traces.append(trace)
+    return traces
 
 
 def _stack(chart: Chart, choices: ChartChoices) -> list[dict[str, Any]]:
-    """Components as areas on the same steps: what adds above zero, what takes below it; the reward as a line."""
-    if not chart.components:
+    """Parts as areas on the same steps: what adds above zero, what takes below it; their total as a line."""
+    if not chart.parts:
         return []
     total = chart.own_curve
-    first = chart.components[0][1]
+    first = chart.parts[0].curve
     steps = total.points.steps if total else first.points.steps
-    for _, one in chart.components:
-        steps = np.intersect1d(steps, one.points.steps, assume_unique=True)
+    for one in chart.parts:
+        steps = np.intersect1d(steps, one.curve.points.steps, assume_unique=True)
 
     def common(curve: Curve, values: Floats) -> Floats:
         return values[np.searchsorted(curve.points.steps, steps)]
 
     x = common(first, first.x)
     part = curves.within(x, choices.between)
-    rows = {name: common(one, one.shown)[part] for name, one in chart.components}
+    rows = {one.label: common(one.curve, one.curve.shown)[part] for one in chart.parts}
     whole = common(total, total.shown)[part] if total else np.sum(list(rows.values()), axis=0)
     x = x[part]
     places = curves.kept(x, whole, choices.points // 2)
     traces = []
     for place, (name, values) in enumerate(rows.items()):
         at = values[places]
+        of_reward = chart.kind.key == "components"  # whose colours are the same on every page
+        shade = COMPONENT_COLOURS[bars.colour(name) if of_reward else place % len(COMPONENT_COLOURS)]
         sides = [side for side in ("above", "below") if ((at > 0) if side == "above" else (at < 0)).any()]
         for number, side in enumerate(sides or ["above"]):
             half = np.maximum(at, 0) if side == "above" else np.minimum(at, 0)
-            traces.append(_area(x[places], half, name, place, side, number))
+            traces.append(_area(x[places], half, name, place, shade, side, number))
         traces[-len(sides or [1])]["customdata"] = curves.written(x[places], at)[1]
+    if not chart.kind.total:
+        return traces
     xs, ys = curves.written(x[places], whole[places])
-    return [*traces, _trace(xs, ys, "reward", "--ink", width=2.0, opacity=1.0, role="own")]
+    name = chart.kind.total.rpartition("/")[2]
+    return [*traces, _trace(xs, ys, name, "--ink", width=2.0, opacity=1.0, role="own")]
 
 
-def _area(x: Floats, values: Floats, name: str, place: int, side: str, number: int) -> dict[str, Any]:
-    shade = COMPONENT_COLOURS[bars.colour(name)]
+def _area(
+    x: Floats, values: Floats, name: str, dash: int, shade: str, side: str, number: int
+) -> dict[str, Any]:
     xs, ys = curves.written(x, values)
     trace = _trace(xs, ys, name, shade, width=1.0, opacity=1.0, role="component" if not number else "rest")
-    trace["line"]["dash"] = DASHES[place % len(DASHES)]
+    trace["line"]["dash"] = DASHES[dash % len(DASHES)]
     return trace | {
         "mode": "lines",
         "stackgroup": side,
@@ -188,6 +220,7 @@ def _layout(chart: Chart, choices: ChartChoices, traces: list[dict[str, Any]]) -
         y_axis |= {"type": "log", "rangemode": "normal"}
     if choices.clip and not kind.stacked:
         values = [one.shown for condition in chart.conditions for one in condition.curves]
+        values += [one.curve.shown for one in chart.parts]
         if (ends := curves.clipped_range(values, log=log_y)) is not None:
             y_axis |= {"range": list(ends), "autorange": False}
     return {
@@ -203,7 +236,7 @@ def _layout(chart: Chart, choices: ChartChoices, traces: list[dict[str, Any]]) -
 
 def _marks(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
     """A thin line where an attempt resumed, and its words at the top of it."""
-    curve = chart.own_curve or next((one for _, one in chart.components), None)
+    curve = chart.own_curve or next((one.curve for one in chart.parts), None)
     marks = chart.axis.marks(chart.own.pk, curve.points) if curve else []
     marks = [mark for mark in marks if mark.x > 0 or not choices.logx]
     line = {"color": "--line-strong", "width": 1, "dash": "dot"}

@@ -18,7 +18,10 @@ Chunk = list[tuple[Any, ...]]
 
 
 def rows(chart: Chart, choices: ChartChoices) -> LongTable:
-    """One row for each point of each run, then one for each x of each mean; `smoothed` and x are as on the chart."""
+    """One row for each point of each run, then one for each x of each mean; `smoothed` and x are as on the chart.
+
+    `low` and `high` are a mean's range over its seeds, and the 95 % interval of a share of so many problems.
+    """
     run = chart.own
     more = {
         "Stage": run.stage.name,
@@ -30,9 +33,9 @@ def rows(chart: Chart, choices: ChartChoices) -> LongTable:
 
 
 def _chunks(chart: Chart) -> Iterator[Sequence[Sequence[Any]]]:
-    name = "reward" if chart.kind.stacked else chart.kind.name
-    for component, curve in chart.components:
-        yield from _of_run(f"reward/{component}", curve)
+    name = chart.kind.name
+    for part in chart.parts:
+        yield from _of_run(part.metric, part.curve)
     for curve in (one for condition in chart.conditions for one in condition.curves):
         yield from _of_run(name, curve)
     for condition in chart.conditions:
@@ -44,10 +47,13 @@ def _of_run(metric: str, curve: Curve) -> Iterator[Chunk]:
     who = (metric, "run", run.condition.name, run.seed, run.pk)
     for part in _parts(len(points.steps)):
         arrays = (points.steps, points.times, curve.x, points.values, curve.shown)
-        lists = (array[part].tolist() for array in arrays)
+        lists = [array[part].tolist() for array in arrays]
+        ends = [[None] * len(lists[0])] * 2
+        if curve.interval is not None:
+            ends = [end[part].tolist() for end in (curve.interval.low, curve.interval.high)]
         yield [
-            (*who, step, datetime.fromtimestamp(time, UTC), x, value, shown, None, None)
-            for step, time, x, value, shown in zip(*lists, strict=True)
+            (*who, step, datetime.fromtimestamp(time, UTC), x, value, shown, low, high)
+            for step, time, x, value, shown, low, high in zip(*lists, *ends, strict=True)
         ]
 
 

@@ -15,7 +15,8 @@ from training.recipes.metric_names import metric_names
 from training.recipes.recipe import Recipe
 from training.rewards import REWARDS
 from training.settings.errors import LISTED_BY
-from training.settings.shared import Reward, Settings, StageSettings, TrainingStageSettings
+from training.settings.reward import Reward
+from training.settings.shared import Settings, StageSettings, TrainingStageSettings
 from webapp.launch import text as recipe_text
 from webapp.launch.edits import flow
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from inspect import getdoc
 from typing import Any
 
+from training.settings.reward import Reward
 from training.settings.shared import (
     OptimizerSettings,
-    Reward,
     Source,
     StageSettings,
     TrainingStageSettings,

@@ -99,7 +99,9 @@ def site(tmp_path: Path) -> Site:
 
 @pytest.mark.slow
 def test_a_plug_in_trains_with_its_own_settings(site: Site, tmp_path: Path) -> None:
-    site.install("acme-rewards", BREVITY, brevity="BrevityReward")
+    rash = "        if len(completion) % 2:\n            raise KeyError('odd')\n        return 0.5 if"
+    source = BREVITY.replace("        return 0.5 if", rash)
+    site.install("acme-rewards", source, brevity="BrevityReward")
     rewards = [{"reward": "correct"}, {"reward": "brevity", "words": 4, "weight": 2.0}]
     stages = with_rewards(rewards)["stages"]
     small = next(s for s in stages if s["kind"] == "grpo") | {"prompts": 4, "after": None}
@@ -118,10 +120,16 @@ def test_a_plug_in_trains_with_its_own_settings(site: Site, tmp_path: Path) -> N
     rows = [row for rows in Journal(tmp_path).rollouts().values() for row in rows]
     assert len(rows) == 16
     for row in rows:
-        right = 1.0 if len(row["completion"].split()) < 4 and not row["correct"] else 0.0
-        assert row["components"]["brevity"] == right
-    assert {row["components"]["brevity"] for row in rows} <= {0.0, 1.0}
-    assert all("reward/brevity" in values for values in Journal(tmp_path).metrics().values())
+        short = len(row["completion"].split()) < 4 and not len(row["completion"]) % 2
+        assert row["components"]["brevity"] == (1.0 if short and not row["correct"] else 0.0)
+    (values,) = Journal(tmp_path).metrics().values()
+    assert "reward/brevity" in values
+    failed = sum(len(row["completion"]) % 2 for row in rows)
+    assert 0 < failed < 16, "else the test shows nothing"
+    assert values["reward_errors/brevity"] == failed / 16
+    assert "reward_errors/correct" not in values, "Mulberry's own may not fail"
+    (told,) = [one for one in Journal(tmp_path).records("log") if "reward 'brevity' failed" in one["text"]]
+    assert told["level"] == "warning" and "KeyError: 'odd'" in told["text"]
 
 
 def test_recipes_know_a_plug_ins_settings(site: Site) -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from training.rewards import OWN, REWARDS, components, total
-from training.settings.shared import Reward
+from training.settings.reward import Reward
 
 
 def made(name: str, weight: float = 1.0) -> Reward:

@@ -1,7 +1,10 @@
 """GRPO scores what was sampled: positions counted from the mask, in policy and reference; all is recorded."""
 
+import json
 from collections.abc import Iterator
 from itertools import takewhile
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +14,7 @@ from trl import GRPOTrainer
 from tests.training.conftest import Stage, Stages
 from training.architecture import model
 from training.engine import stage_helpers
+from training.engine.callback import JournalCallback
 from training.engine.run_context import Run
 from training.process.journal import Journal
 from training.recipes.recipe import RunSpec
@@ -199,7 +203,21 @@ def test_metrics_say_what_the_rollouts_say(finished: dict[str, Stage]) -> None:
         groups = [rows[i : i + 4] for i in range(0, len(rows), 4)]
         equal = sum(len({row["reward"] for row in group}) == 1 for group in groups) / len(groups)
         assert values["groups_without_gradient"] == pytest.approx(equal)
+        right = [sum(row["correct"] for row in group) for group in groups]
+        assert values["solved/none"] == pytest.approx(sum(one == 0 for one in right) / len(groups))
+        assert values["solved/none"] + values["solved/some"] + values["solved/all"] == pytest.approx(1)
+        assert values["pass_at/1"] == pytest.approx(values["accuracy"])
+        assert values["pass_at/4"] == pytest.approx(sum(one > 0 for one in right) / len(groups))
+        assert values["length/min"] == min(row["tokens"] for row in rows)
+        assert values["length/max"] == max(row["tokens"] for row in rows)
+        asked = [rollouts[s][i]["prompt"] for s in sorted(rollouts) if s <= step for i in (0, 4)]
+        assert values["prompts/seen"] == len(set(asked))
         assert values["logprob_mismatch"] < 1e-4
+        assert values["logprob_mismatch/kl"] < 1e-6
+        # without a second pass over a batch, the policy is the sampler
+        for name in ("min", "mean", "max", "ess"):
+            assert values[f"importance_ratio/{name}"] == pytest.approx(1, abs=1e-4)
+        assert values["grad_clipped"] in (0, 0.5, 1)
         assert {
             "loss",
             "kl",
@@ -212,6 +230,17 @@ def test_metrics_say_what_the_rollouts_say(finished: dict[str, Stage]) -> None:
         } <= set(values)
 
 
+def test_the_document_says_what_each_metric_is(finished: dict[str, Stage]) -> None:
+    told = (Path(__file__).parents[3] / "docs" / "metrics.md").read_text()
+    groups = ("system/", "reward/", "reward_std/", "reward_time/", "pass_at/")
+    for fields in finished["grpo"].journal.records("metrics"):
+        for name in fields["values"]:
+            prefix, _, last = name.rpartition("/")
+            kind = f"length/{last.rpartition('_')[0]}_…" if prefix == "length" and "_" in last else name
+            short = f"`…/{last}`" in told and f"`{prefix}" in told
+            assert f"`{kind}`" in told or short or name.startswith(groups), name
+
+
 def test_a_first_stage_without_a_parent_gets_a_reference(stages: Stages) -> None:
     changes = [("stages.grpo.after", None), ("stages.grpo.prompts", 4)]
     made = stages.make("run", "grpo", changes=changes)
@@ -219,11 +248,68 @@ def test_a_first_stage_without_a_parent_gets_a_reference(stages: Stages) -> None
     assert made.journal.metrics()[2]["kl"] >= 0
 
 
-def test_transformers_generate_trains_as_well(finished: dict[str, Stage], stages: Stages) -> None:
+def test_the_seconds_of_a_step_are_those_of_its_parts(finished: dict[str, Stage]) -> None:
+    for fields in finished["grpo"].journal.records("metrics"):
+        took = {n.removeprefix("time/"): v for n, v in fields["values"].items() if n.startswith("time/")}
+        whole = took.pop("step")
+        assert set(took) == {"sample", "grade", "score", "learn", "save", "other"}
+        assert sum(took.values()) == pytest.approx(whole)
+        assert min(took["sample"], took["grade"], took["score"], took["learn"]) > 0
+        per_second = fields["values"]["rollouts_per_second"]
+        assert 8 / whole == pytest.approx(per_second, rel=0.5), "8 rollouts a step"
+        assert fields["values"]["reward_time/correct"] < took["grade"]
+
+
+def test_transformers_generate_trains_as_well_and_records_what_trl_does(
+    finished: dict[str, Stage], stages: Stages
+) -> None:
     parent = finished["curriculum"].checkpoints / "final"
-    made = stages.make("run", "grpo", parent=parent, changes=[("stages.grpo.sampler", "generate")])
-    assert made.run() == 0
-    assert all(values["logprob_mismatch"] < 1e-4 for values in made.journal.metrics().values())
+    changes: list[tuple[str, Any]] = [
+        ("stages.grpo.sampler", "generate"),
+        ("stages.grpo.iterations", 2),
+        ("stages.grpo.clip_range", 0.01),
+        ("stages.grpo.entropy.bonus", 0.01),
+        ("stages.grpo.log_every", 1),
+        ("stages.grpo.optimizer.clip", 0.5),
+    ]
+    made = stages.make("run", "grpo", parent=parent, changes=changes)
+    logged = made.run_dir / "logged"
+
+    def tell() -> None:
+        original = JournalCallback.on_log
+
+        def on_log(self: Any, args: Any, state: Any, control: Any, logs: Any = None, **kwargs: Any) -> None:
+            with logged.open("a") as file:
+                file.write(json.dumps([state.global_step, logs]) + "\n")
+            original(self, args, state, control, logs=logs, **kwargs)
+
+        JournalCallback.on_log = on_log  # type: ignore[method-assign]
+
+    assert made.run(tell) == 0
+    theirs = dict(json.loads(line) for line in logged.read_text().splitlines())
+    ours, rollouts = made.journal.metrics(), made.journal.rollouts()
+    assert sorted(ours) == list(range(1, 19)) and sorted(rollouts) == list(range(1, 19, 2))
+    for step in rollouts:
+        for end in ("mean", "min", "max"):
+            expected = theirs[step][f"completions/{end}_terminated_length"]  # 0 where none ended
+            assert ours[step].get(f"length/terminated_{end}", 0.0) == pytest.approx(expected)
+        assert ours[step]["length/max"] == theirs[step]["completions/max_length"]
+        spread = torch.tensor([row["reward"] for row in rollouts[step]]).std().item()
+        assert ours[step]["reward_std"] == pytest.approx(spread, abs=1e-4)
+        assert ours[step]["logprob_mismatch"] < 1e-4
+    clipped = 0.0
+    for step, values in ours.items():
+        assert values["clip_ratio"] == pytest.approx(values["clip_ratio/low"] + values["clip_ratio/high"])
+        assert values["clip_ratio/low_min"] <= values["clip_ratio/low"]
+        assert values["clip_ratio/high_max"] >= values["clip_ratio/high"]
+        bonus = 0.01 * values["entropy"]  # of each pass's mean: about that of the step
+        assert values["policy_loss"] - values["loss"] == pytest.approx(bonus, rel=0.2)
+        assert values["grad_clipped"] == float(values["grad_norm"] >= 0.5)
+        clipped += values["clip_ratio"]
+        moved = values["importance_ratio/max"] - values["importance_ratio/min"]
+        assert (moved > 1e-3) == (step % 2 == 0), "the second step over a batch is not the sampler's policy"
+        assert values["importance_ratio/ess"] <= 1 + 1e-9
+    assert clipped > 0
 
 
 def test_tokens_are_recorded_with_what_the_sampler_thought_of_them(

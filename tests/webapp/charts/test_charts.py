@@ -14,6 +14,7 @@ from webapp.charts import choices as chart_choices, figures, files as chart_file
 from webapp.charts.charts import charts
 from webapp.charts.kinds import kinds
 from webapp.runs.models import StageRun
+from webapp.statistics.proportions import wilson
 
 pytestmark = pytest.mark.django_db
 
@@ -50,8 +51,10 @@ def test_the_curated_charts_come_first_and_in_order_then_all_by_prefix() -> None
     found = kinds(run.pk)
     main = [kind.key for kind in found if kind.main]
     assert main == [
-        "accuracy", "reward", "components", "kl", "entropy", "groups_without_gradient", "repetition", "mul_tokens",
-        "completion_length", "hit_limit", "loss", "tokens_per_second", "rollouts_per_second", "process_memory",
+        "accuracy", "reward", "components", "solved", "pass_at_k", "groups_without_gradient", "repetition", "mul_tokens", "loss",
+        "kl", "entropy", "grad_norm",
+        "completion_length", "lengths", "hit_limit",
+        "tokens_per_second", "rollouts_per_second", "step_time", "process_memory",
     ]  # fmt: skip
     grouped = {kind.name: kind.group for kind in found if kind.group}
     assert grouped["reward/correct"] == "reward"
@@ -110,6 +113,50 @@ def test_components_are_stacked_on_both_sides_of_zero_and_add_up_to_the_reward()
     told = {area["name"]: area["customdata"] for area in lines(drawn(run, "components"), "component")}
     assert told == parts
     assert len({(area["line"]["dash"], area["name"]) for area in areas}) == 3
+
+
+def test_several_metrics_of_a_run_share_a_chart() -> None:
+    run = factories.make_run("grpo")
+    recorded = {
+        "pass_at/16": [0.9, 1.0],
+        "pass_at/1": [0.2, 0.4],
+        "pass_at/8": [0.6, 0.7],
+        "accuracy": [0.2, 0.4],
+    }
+    shares = {"solved/none": [0.5, 0.25], "solved/some": [0.25, 0.5], "solved/all": [0.25, 0.25]}
+    factories.add_metrics(run.attempts.get(), recorded | shares)
+    chart = drawn(run, "pass_at_k")
+    assert [(one["name"], one["y"]) for one in lines(chart, "part")] == [
+        ("pass@1", [0.2, 0.4]), ("pass@8", [0.6, 0.7]), ("pass@16", [0.9, 1.0]),
+    ]  # fmt: skip
+    assert len({(one["line"]["dash"], one["line"]["color"]) for one in lines(chart, "part")}) == 3
+    assert chart["percent"] and chart["latest"] is None
+    areas = lines(drawn(run, "solved"), "component")
+    assert [(one["name"], one["y"]) for one in areas] == [(n.partition("/")[2], v) for n, v in shares.items()]
+    assert not lines(drawn(run, "solved"), "own"), "there is no total to draw"
+    single = drawn(run, "metric:pass_at/8")
+    assert lines(single, "own")[0]["y"] == [0.6, 0.7] and single["percent"]
+
+
+def test_a_validation_accuracy_has_its_interval() -> None:
+    experiment = factories.make_experiment()
+    for condition, shares in (("baseline", [0.1, 0.2]), ("mul_tokens", [0.4, 0.5])):
+        run = factories.make_run("pretrain", experiment=experiment, condition=condition)
+        accuracy, problems = "validation/gsm8k/accuracy", "validation/gsm8k/problems"
+        factories.add_metrics(run.attempts.get(), {"loss": [1.0], accuracy: shares, problems: [100.0, 100.0]})
+    assert kinds(run.pk)[0].key == "validation_gsm8k"
+    chart = drawn(run, "validation_gsm8k")
+    edges = [(one["line"]["color"], one["y"]) for one in lines(chart, "band")]
+    expected = {
+        "--condition-0": [wilson(10, 100), wilson(20, 100)],
+        "--condition-1": [wilson(40, 100), wilson(50, 100)],
+    }
+    assert edges == [
+        (shade, [pytest.approx(getattr(one, end), abs=1e-5) for one in of])
+        for shade, of in expected.items()
+        for end in ("low", "high")
+    ]
+    assert lines(chart, "own")[0]["y"] == [0.4, 0.5] and chart["latest"] == 0.5
 
 
 def test_a_resumed_run_has_one_value_a_step_and_a_mark() -> None:

@@ -2,9 +2,8 @@
 
 import math
 import random
-import statistics
-from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,6 +19,7 @@ from transformers import (
 from trl import GRPOConfig, GRPOTrainer
 
 from training.engine.run_context import Run
+from training.engine.stopwatch import LEARN, LEFT_OUT, REST, LearningTime, Stopwatch, timed
 from training.engine.trainers import Engine, Phase, training_arguments
 from training.process import ranks
 from training.process.journal import RolloutRow
@@ -27,10 +27,12 @@ from training.rewards import total
 from training.sampling import learnt_entries
 from training.sampling.decoding import left_padded
 from training.sampling.sampler import Sampler
+from training.stages.grpo import metrics
 from training.stages.grpo.config import GrpoSettings
 from training.stages.grpo.grader import Grader
 from training.stages.grpo.logprobs import ChosenLogprobs, biased
 from training.stages.grpo.rollout_sampler import Chosen
+from training.stages.grpo.step_sums import StepSums
 from training.text.answers import extract_answer, same_number
 from training.text.repetition import repeats
 from training.text.reserved import text_ids
@@ -85,6 +87,8 @@ def arguments(run: Run, settings: GrpoSettings, sampler: Chosen, never: Sequence
 
 VLLM_NEVER = -100.0  # the least bias that vLLM takes; e^-100 of a share
 UNSAMPLED = -1e5  # finite: times a probability of 0 it must be 0, in the entropy
+SAMPLE, GRADE, SCORE, SAVE = "sample", "grade", "score", "save"
+PARTS = (SAMPLE, GRADE, SCORE, LEARN, SAVE, REST)  # of a step's time
 
 
 class GrpoTrainer(Engine, GRPOTrainer):
@@ -105,7 +109,8 @@ class GrpoTrainer(Engine, GRPOTrainer):
         seed: int,
         sampler: Chosen,
     ) -> None:
-        self.grader = Grader(settings, mul_token_ids(tokenizer).start)
+        warn = partial(run.journal.log, level="warning")
+        self.grader = Grader(settings, mul_token_ids(tokenizer).start, warn)
         self.never = learnt_entries.never_learnt(model, tokenizer)
         super().__init__(
             model=model,
@@ -130,9 +135,10 @@ class GrpoTrainer(Engine, GRPOTrainer):
             dtype=torch.bfloat16 if settings.precision == "bf16" else torch.float32,
         )
         self.seed = seed
-        self._sums: defaultdict[str, list[float]] = defaultdict(
-            lambda: [0.0, 0.0]
-        )  # of a step: values, weights
+        self._sums = StepSums()
+        self._prompts = metrics.PromptCounts(prompts["prompt"])
+        self.stopwatch = Stopwatch(self.args.device)
+        self.add_callback(LearningTime(self.stopwatch))
         self._unsampled = torch.zeros(model.config.vocab_size).index_fill_(
             0, torch.tensor(self.never, dtype=torch.long), UNSAMPLED
         )
@@ -142,6 +148,7 @@ class GrpoTrainer(Engine, GRPOTrainer):
         """TRL's hook: the ids of prompts, in which reserved names are text."""
         return [text_ids(self.processing_class, prompt) for prompt in prompts], None, {}
 
+    @timed(SAMPLE)
     def _generate_single_turn(
         self,
         prompt_ids: list[list[int]],
@@ -199,6 +206,10 @@ class GrpoTrainer(Engine, GRPOTrainer):
             [row[:n] for row, n in zip(logprobs, lengths, strict=True)],
         )
 
+    _calculate_rewards = timed(GRADE)(GRPOTrainer._calculate_rewards)
+    _save_checkpoint = timed(SAVE)(Engine._save_checkpoint)
+    evaluate = timed(LEFT_OUT)(Engine.evaluate)
+
     def _get_per_token_logps_and_entropies(
         self,
         model: Any,
@@ -223,7 +234,8 @@ class GrpoTrainer(Engine, GRPOTrainer):
         size = batch_size or len(input_ids)
         for start in range(0, len(input_ids), size):
             rows = slice(start, start + size)
-            with self.accelerator.autocast(), biased(head, self._unsampled):
+            part = self.stopwatch.part(LEARN if compute_entropy else SCORE)
+            with part, self.accelerator.autocast(), biased(head, self._unsampled):
                 out = model(
                     input_ids=input_ids[rows],
                     attention_mask=attention_mask[rows],
@@ -243,34 +255,30 @@ class GrpoTrainer(Engine, GRPOTrainer):
         loss: Tensor = super()._compute_loss(model, inputs)
         assert self._scored is not None
         mask = inputs["completion_mask"].bool()
-        difference = (self._scored - inputs["sampling_per_token_logps"])[mask].abs().sum()
-        tokens, rows, mismatch = ranks.total(mask.sum().item(), len(mask), difference.item())
-        first_pass = self._step % (self.args.steps_per_generation * self.num_iterations)
-        if first_pass < self.args.gradient_accumulation_steps:  # the weights are still those that sampled
-            self._add("logprob_mismatch", mismatch, tokens)
-        clip_weight = tokens if self.importance_sampling_level == "token" else rows
-        for name, weight in (
-            ("kl", tokens),
-            ("entropy", tokens),
-            ("clip_ratio/region_mean", clip_weight),
-            ("cispo_clip_ratio", tokens),
-        ):
-            if self._metrics["train"].get(name):  # to ask for it otherwise would make an empty one
-                self._add(name, self._metrics["train"][name].pop() * weight, weight)
+        tokens, rows = ranks.total(mask.sum().item(), len(mask))
+        # in the first step over a batch the weights are still those that sampled
+        place = self._step % (self.args.steps_per_generation * self.num_iterations)
+        first = place < self.args.gradient_accumulation_steps
+        self._sums.compare(self._scored, inputs["sampling_per_token_logps"], mask, unmoved=first)
+        self._sums.take(
+            self._metrics["train"],
+            tokens=tokens,
+            clips=tokens if self.importance_sampling_level == "token" else rows,
+            passes=self.current_gradient_accumulation_steps,
+            loss_type=self.loss_type,
+        )
         return loss
 
-    def _add(self, name: str, value: float, weight: float) -> None:
-        """Sum a metric over the passes of a step: TRL's mean of their means depends on how they are cut."""
-        self._sums[name][0] += value
-        self._sums[name][1] += weight
-
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the means of what was summed."""
-        for name, (value, weight) in self._sums.items():
-            self._metrics["train"][name].append(value / weight if weight else math.nan)
-        self._sums.clear()
+        """Add what was summed over the passes of the step, and where its time went: the mean of the processes."""
+        took = self.stopwatch.lap()
+        seconds = [part / ranks.count() for part in ranks.total(*(took.get(name, 0.0) for name in PARTS))]
+        times = {f"time/{name}": part for name, part in zip(PARTS, seconds, strict=True)}
+        for name, value in {**self._sums.drain(), **times, "time/step": sum(seconds)}.items():
+            self._metrics["train"][name].append(value)
         super().log(logs, start_time)
 
+    @timed(REST)
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Tensor]:
         output: dict[str, Tensor] = super()._generate_and_score_completions(inputs)
         output["advantages"][self._equal_rewards()] = 0.0  # TRL: what rounding leaves of reward less mean
@@ -284,7 +292,9 @@ class GrpoTrainer(Engine, GRPOTrainer):
         self._add_logprobs(mine, output["sampling_per_token_logps"])
         rows = ranks.gathered(mine)
         self.run.journal.append("rollouts", step=self.state.global_step + 1, rows=rows)
-        self._add_metrics(rows)
+        decided = metrics.of_rollouts(rows, self.num_generations) | self._prompts.of(rows)
+        for name, value in (decided | self.grader.metrics()).items():
+            self._metrics["train"][name].append(value)
         counted = self.journal_callback.counted
         counted["rollouts"] += len(rows)
         prompts = ranks.total(output["prompt_mask"].sum().item())[0]
@@ -329,23 +339,6 @@ class GrpoTrainer(Engine, GRPOTrainer):
         ):
             row["pieces"] = pieces(self.processing_class, ids)
             row["logprobs"] = [round(logprob, 4) for logprob in logprobs[: len(ids)]]
-
-    def _add_metrics(self, rows: list[RolloutRow]) -> None:
-        groups = [rows[i : i + self.num_generations] for i in range(0, len(rows), self.num_generations)]
-        values = {
-            "accuracy": statistics.fmean(row["correct"] for row in rows),
-            "repetition": statistics.fmean(row["repeats"] for row in rows),
-            "mul_tokens": statistics.fmean(row["mul_tokens"] for row in rows),
-            "completion_length": statistics.fmean(row["tokens"] for row in rows),
-            "hit_limit": statistics.fmean(row["hit_limit"] for row in rows),
-            "groups_without_gradient": statistics.fmean(
-                all(row["advantage"] == 0 for row in group) for group in groups
-            ),
-        }
-        for one in self.grader.rewards:
-            values[f"reward/{one.reward}"] = statistics.fmean(row["components"][one.reward] for row in rows)
-        for name, value in values.items():
-            self._metrics["train"][name].append(value)
 
     def engine_state(self) -> dict[str, Any]:
         """Add what training changes beside the policy: a synced reference and the entropy bonus."""

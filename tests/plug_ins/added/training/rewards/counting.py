@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 from typing import Literal
 
-from training.settings.shared import Reward
+from training.settings.reward import Reward
 
 
 class CountingReward(Reward):
