@@ -13,25 +13,42 @@ from training.data.example import PROMPT_FORMAT, prompt_for
 from training.data.held_out import product_is_held_out, sum_is_held_out
 
 LARGER = 100  # products, and as many sums
+Probe = tuple[str, int, str, int, int]  # kind, operands around their sign, result
 
 
 def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
     """Return the first `count` of 281 probes, the three kinds mixed; ids start with table, product or sum."""
-    table = [("table", a, "×", b, a * b) for a in range(1, 10) for b in range(1, 10)]
+    table: list[Probe] = [("table", a, "×", b, a * b) for a in range(1, 10) for b in range(1, 10)]
     rng = random.Random("arithmetic_probes")
-    pairs = [(a, b) for a in range(11, 100) for b in range(2, 10)]
-    products = rng.sample([(a, b) for a, b in pairs if product_is_held_out(a, b)], LARGER)
-    sums = rng.sample([(a, b) for a, b in pairs if sum_is_held_out(a, b)], LARGER)
-    probes = [
-        *table,
-        *(("product", a, "×", b, a * b) for a, b in products),
-        *(("sum", a, "+", b, a + b) for a, b in sums),
-    ]
+    products, sums = _held_out()
+    probes = [*table, *rng.sample(products, LARGER), *rng.sample(sums, LARGER)]
     rng.shuffle(probes)
-    return [
-        Problem(f"{kind}-{a}{sign}{b}", prompt_for(f"What is {a} {sign} {b}?"), str(result), labels=(kind,))
-        for kind, a, sign, b, result in probes[:count]
-    ]
+    return [_problem(probe) for probe in probes[:count]]
+
+
+def validation(count: int | None, *, data_dir: Path) -> list[Problem]:
+    """Return the first `count` of the held-out products and sums that are not asked, mixed; every fact of the table is."""
+    asked = {problem.id for problem in problems(None, data_dir=data_dir)}
+    products, sums = _held_out()
+    others = [one for probe in (*products, *sums) if (one := _problem(probe)).id not in asked]
+    random.Random("arithmetic_probes validation").shuffle(others)
+    return others[:count]
+
+
+def _held_out() -> tuple[list[Probe], list[Probe]]:
+    """Products and sums that training leaves out."""
+    pairs = [(a, b) for a in range(11, 100) for b in range(2, 10)]
+    return (
+        [("product", a, "×", b, a * b) for a, b in pairs if product_is_held_out(a, b)],
+        [("sum", a, "+", b, a + b) for a, b in pairs if sum_is_held_out(a, b)],
+    )
+
+
+def _problem(probe: Probe) -> Problem:
+    kind, a, sign, b, result = probe
+    return Problem(
+        f"{kind}-{a}{sign}{b}", prompt_for(f"What is {a} {sign} {b}?"), str(result), labels=(kind,)
+    )
 
 
 BENCHMARK = Benchmark(
@@ -44,4 +61,5 @@ BENCHMARK = Benchmark(
     tokens=12,
     taught=("table",),
     clusters=OPERAND_PAIRS,
+    validation=validation,
 )

@@ -66,13 +66,25 @@ class Benchmark:
         "answer"  # the model writes a completion, or its likeliest choice counts
     )
     clusters: ClusterVariable | None = None  # what its problems share; None: each is a draw of its own
+    # problems of its kind that it never asks, for evaluations while a stage trains; None: there are none
+    validation: ProblemsFunction | None = None
+    validation_from: str = (
+        ""  # whose training set they are of, so that a stage must not learn them; "": no source has them
+    )
 
     def asked(self, count: int | None, *, data_dir: Path) -> list[Problem]:
         """Return the first `count` problems, or all; one at least, and no two of the same id.
 
         Raises ValueError where the files are missing, broken or empty.
         """
-        found = self.problems(count, data_dir=data_dir)
+        return self._checked(self.problems(count, data_dir=data_dir), data_dir)
+
+    def validated(self, count: int | None, *, data_dir: Path) -> list[Problem]:
+        """Return the first `count` problems of the validation split, or all, checked as those that are asked."""
+        assert self.validation is not None
+        return self._checked(self.validation(count, data_dir=data_dir), data_dir)
+
+    def _checked(self, found: list[Problem], data_dir: Path) -> list[Problem]:
         if not found:
             raise ValueError(f"the benchmark {self.name} has no problem in {data_dir}; get its files again")
         name, times = Counter(problem.id for problem in found).most_common(1)[0]

@@ -11,6 +11,7 @@ from training.data.held_out import is_unseen_pair, triple_is_held_out
 from training.data.sources.word_problems import HARD, PLAIN, Multiplication, draw_multiplication, worded
 
 SIZE = 1000
+VALIDATION = 500
 UNSEEN_EVERY = 10  # one problem of so many has a pair of operands that training word problems never have
 
 
@@ -20,24 +21,34 @@ def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
     Ids tell what is asked: `0007-6x9-apples-hard2`, and end with `-unseen` where the operand pair is in no
     training word problem.
     """
-    wanted = SIZE if count is None else min(count, SIZE)
-    rng = random.Random("one_step_multiplication")
+    return _drawn("one_step_multiplication", SIZE if count is None else min(count, SIZE), set())
+
+
+def validation(count: int | None, *, data_dir: Path) -> list[Problem]:
+    """Return the first `count` of 500 further ones, which are not asked and which no training source yields either."""
+    wanted = VALIDATION if count is None else min(count, VALIDATION)
+    asked = {problem.prompt for problem in problems(None, data_dir=data_dir)}
+    return _drawn("one_step_multiplication validation", wanted, asked)
+
+
+def _drawn(seed: str, wanted: int, asked: set[str]) -> list[Problem]:
+    """So many problems with different questions, none of those that were asked."""
+    rng = random.Random(seed)
     found: list[Problem] = []
-    asked: set[str] = set()
     while len(found) < wanted:
         place = len(found)
         phrasings, kind = (PLAIN, "plain") if place % 4 == 0 else (HARD, "hard")
         asks = _draw(rng, unseen=place % UNSEEN_EVERY == UNSEEN_EVERY - 1)
         which = rng.randrange(len(phrasings))
-        text = worded(asks, phrasings[which])
-        if text in asked:
+        prompt = prompt_for(worded(asks, phrasings[which]))
+        if prompt in asked:
             continue
-        asked.add(text)
+        asked.add(prompt)
         is_unseen = is_unseen_pair(asks.containers, asks.each)
         tail = "-unseen" if is_unseen else ""
         labels = (f"{kind}_phrasing", "new_pair" if is_unseen else "known_pair")
         name = f"{place:04d}-{asks.containers}x{asks.each}-{asks.noun}-{kind}{which}{tail}"
-        found.append(Problem(name, prompt_for(text), str(asks.product), labels=labels))
+        found.append(Problem(name, prompt, str(asks.product), labels=labels))
     return found
 
 
@@ -59,4 +70,5 @@ BENCHMARK = Benchmark(
     tokens=30,
     clusters=OPERAND_PAIRS,
     numbers_decide=True,
+    validation=validation,
 )

@@ -17,6 +17,7 @@ from training.data.phrases import CONTAINERS, NAMES, NOUNS
 from training.data.sources.word_problems import PLAIN, Multiplication, draw_multiplication, worded
 
 SIZE = 1000
+VALIDATION = 500
 GROUPS = ("new_triple", "new_pair", "new_noun", "new_template")
 NEW_NOUNS = (
     "acorns", "badges", "crayons", "feathers", "grapes", "kites", "magnets", "pears", "ribbons", "spoons",
@@ -37,20 +38,30 @@ def problems(count: int | None, *, data_dir: Path) -> list[Problem]:
 
     Ids tell what is asked: `0007-new_template-6x9-apples-3`.
     """
-    wanted = SIZE if count is None else min(count, SIZE)
-    rng = random.Random("one_step_splits")
+    return _drawn("one_step_splits", SIZE if count is None else min(count, SIZE), set())
+
+
+def validation(count: int | None, *, data_dir: Path) -> list[Problem]:
+    """Return the first `count` of 500 further ones, new to training in the same ways, which are not asked."""
+    wanted = VALIDATION if count is None else min(count, VALIDATION)
+    asked = {problem.prompt for problem in problems(None, data_dir=data_dir)}
+    return _drawn("one_step_splits validation", wanted, asked)
+
+
+def _drawn(seed: str, wanted: int, asked: set[str]) -> list[Problem]:
+    """So many problems with different questions, none of those that were asked."""
+    rng = random.Random(seed)
     found: list[Problem] = []
-    asked: set[str] = set()
     while len(found) < wanted:
         group = GROUPS[len(found) % len(GROUPS)]
         asks, templates = _draw(rng, group), NEW_TEMPLATES if group == "new_template" else PLAIN
         which = rng.randrange(len(templates))
-        text = worded(asks, templates[which])
-        if text in asked:
+        prompt = prompt_for(worded(asks, templates[which]))
+        if prompt in asked:
             continue
-        asked.add(text)
+        asked.add(prompt)
         name = f"{len(found):04d}-{group}-{asks.containers}x{asks.each}-{asks.noun}-{which}"
-        found.append(Problem(name, prompt_for(text), str(asks.product), labels=(group,)))
+        found.append(Problem(name, prompt, str(asks.product), labels=(group,)))
     return found
 
 
@@ -85,4 +96,5 @@ BENCHMARK = Benchmark(
     tokens=30,
     numbers_decide=True,
     clusters=OPERAND_PAIRS,
+    validation=validation,
 )

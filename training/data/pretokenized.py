@@ -56,6 +56,7 @@ class Making:
     tokenizer: PreTrainedTokenizerFast
     form: TextForm  # in which its texts are written
     validation_tokens: int
+    left_out: frozenset[str] = frozenset()  # prompts of problems that are asked while it trains
 
     @property
     def shares(self) -> list[float]:
@@ -66,7 +67,9 @@ class Making:
     @property
     def texts(self) -> dict[str, object]:
         """Which texts are read, and in which order, whatever a condition writes them as."""
-        return {
+        prompts = json.dumps(sorted(self.left_out)).encode()
+        left_out = {"left_out": hashlib.sha256(prompts).hexdigest()} if self.left_out else {}
+        return left_out | {
             "seed": self.seed,
             "validation_tokens": self.validation_tokens,
             "sources": [
@@ -173,6 +176,7 @@ def _make(
         measured=len(making.sources) > 1 or making.validation_tokens > 0,
         drawn=last.drawn if last else nothing,
         sizes=last.sizes if last else nothing,
+        left_out=making.left_out,
     )
     if making.validation_tokens and last is None:
         held_out: set[int] = set()

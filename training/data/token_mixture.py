@@ -46,13 +46,16 @@ class TokenMixture:
         measured: bool,
         drawn: Sequence[int],
         sizes: Sequence[int],
+        left_out: frozenset[str] = frozenset(),
     ) -> None:
         """`form` is how examples are written that are learnt; `drawn` and `sizes` say where to go on.
+
+        Examples of prompts that are `left_out` are read and passed over.
 
         Unless `measured`, sizes are those of what is learnt: tokenizing twice is for nothing where nothing is shared.
         """
         self.sources, self.shares, self.tokenizer, self.form = sources, shares, tokenizer, form
-        self.measured = measured
+        self.measured, self.left_out = measured, left_out
         self.texts_taken, self.sizes = list(drawn), list(sizes)
         self._streams = [
             self._texts(source.source, cycled(source, place, seed, data_dir, skip))
@@ -62,9 +65,9 @@ class TokenMixture:
     def take(self, held_out: set[int]) -> MixtureText:
         """The next text whose key is not held out. Raises ValueError when a source has no others."""
         place = min(range(len(self.sources)), key=lambda i: self.sizes[i] / self.shares[i])
-        for text in islice(self._streams[place], len(held_out) + SKIPPED):
+        for text in islice(self._streams[place], len(held_out) + len(self.left_out) + SKIPPED):
             self.texts_taken[place] += 1
-            if text.key not in held_out:
+            if text.key not in held_out and text.example.prompt not in self.left_out:
                 self.sizes[place] += text.size
                 return text
         raise ValueError(

@@ -14,7 +14,7 @@ from training.process import ranks
 from training.process.journal import OutcomeRow
 from training.sampling import learnt_entries, likelihood
 from training.sampling.sampler import Sample, Sampler
-from training.settings.shared import BenchmarkSettings
+from training.settings.shared import BenchmarkSettings, TrainingStageSettings
 from training.text import mul_tokens, written_equations
 from training.text.repetition import repeats
 from training.text.reserved import text_ids
@@ -35,6 +35,54 @@ def evaluate(run: Run, model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFas
         problems = benchmark.asked(settings.problems, data_dir=run.data_dir)
         _Evaluation(run, settings, benchmark, problems, model, tokenizer).record(step)
     model.train(was_training)
+
+
+def held_out(run: Run) -> frozenset[str]:
+    """Prompts that the stage passes over where its sources have them, as it is evaluated on them while it trains."""
+    if not run.spec.held_out:
+        return frozenset()
+    problems = BENCHMARKS[run.spec.held_out].validated(None, data_dir=run.data_dir)
+    return frozenset(problem.prompt for problem in problems)
+
+
+class Validation:
+    """A stage's greedy evaluations while it trains, on the validation split of a benchmark. Nothing of it is random."""
+
+    def __init__(self, run: Run, benchmark: Benchmark, settings: TrainingStageSettings) -> None:
+        self.run, self.benchmark = run, benchmark
+        self.every = settings.evaluate_every
+        self.problems = benchmark.validated(settings.evaluate_problems, data_dir=run.data_dir)
+        room = run.spec.model.n_positions - 1
+        known = [one for one in run.spec.benchmarks if one.benchmark == benchmark.name]
+        plain = BenchmarkSettings(benchmark=benchmark.name)
+        self.settings = (
+            known[0]
+            if known
+            else plain.model_copy(update={"max_new_tokens": min(plain.max_new_tokens, room)})
+        )
+
+    @classmethod
+    def of(cls, run: Run) -> "Validation | None":
+        """As the stage's settings want it; None where they want none."""
+        benchmark, settings = run.spec.validated_by, run.spec.settings
+        if benchmark is None or not isinstance(settings, TrainingStageSettings):
+            return None
+        return cls(run, benchmark, settings)
+
+    def is_due(self, step: int, last: int) -> bool:
+        """Whether it is asked after this step: every so many, and after the last one."""
+        return self.every is not None and (step % self.every == 0 or step >= last)
+
+    def measure(self, model: GPT2LMHeadModel, tokenizer: PreTrainedTokenizerFast) -> dict[str, float]:
+        """The metrics: which share is right, and of how many. The model is as it was afterwards; all processes share the problems."""
+        was_training = model.training
+        model.eval()
+        found = _Evaluation(self.run, self.settings, self.benchmark, self.problems, model, tokenizer)
+        right = ranks.total(found.right())[0]
+        model.train(was_training)
+        count = len(self.problems)
+        name = f"validation/{self.benchmark.name}"
+        return {f"{name}/accuracy": right / count, f"{name}/problems": float(count)}
 
 
 @dataclass(frozen=True)
@@ -71,6 +119,10 @@ class _Evaluation:
         if torch.cuda.is_available():
             torch.cuda.empty_cache()  # the cache of a large batch would be missing in what comes next
 
+    def right(self) -> int:
+        """How many of this process's problems are answered right, greedily; nothing is recorded."""
+        return sum(row["correct"] for rows in self._written(told=False) for row in rows)
+
     @property
     def _key(self) -> str:
         return f"{self.benchmark.name}@{len(self.problems)}"
@@ -86,11 +138,11 @@ class _Evaluation:
             self.run.stop_if_asked()
         return correct
 
-    def _written(self) -> Iterator[list[OutcomeRow]]:
-        """Yield the outcomes of greedy completions, batch by batch."""
+    def _written(self, *, told: bool = True) -> Iterator[list[OutcomeRow]]:
+        """Yield the outcomes of greedy completions, batch by batch; the log is `told` of prompts that are too long."""
         outcomes = _Outcomes(self.benchmark, self.tokenizer)
         problems, prompts, too_long = self._prompts(self._mine)
-        if everywhere := int(ranks.total(len(too_long))[0]):
+        if told and (everywhere := int(ranks.total(len(too_long))[0])):
             name = self.benchmark.name
             self.run.journal.log(
                 f"{everywhere} prompts of {name} are longer than the model's context: no answer", "warning"

@@ -22,6 +22,7 @@ from training.text import tokenizer
 
 CORPUS_TEXTS = 2_000  # of every mixture of the recipe, that a small_bpe is trained on
 CORPUS_SEED = 0  # one vocabulary for all seeds
+MOST_PASSED = 10_000  # examples of the validation split in a row
 
 
 def load_tokenizer(run: Run) -> PreTrainedTokenizerFast:
@@ -80,7 +81,23 @@ def examples(run: Run, sources: Sequence[Any], part: str = "") -> Iterator[Examp
     if run.contamination is not None:
         path = next(path for path, mixed in run.spec.settings.mixtures().items() if mixed is sources)
         watch = partial(run.contamination.look, path)
-    return mixture.stream(sources, seed=seed(run, part), data_dir=run.data_dir, watch=watch)
+    drawn = mixture.stream(sources, seed=seed(run, part), data_dir=run.data_dir, watch=watch)
+    left_out = evaluation.held_out(run)
+    return _passing_over(left_out, drawn) if left_out else drawn
+
+
+def _passing_over(prompts: frozenset[str], drawn: Iterator[Example]) -> Iterator[Example]:
+    """Yield the other examples. Raises ValueError where the sources seem to have no others."""
+    passed = 0
+    for example in drawn:
+        if example.prompt not in prompts:
+            passed = 0
+            yield example
+        elif (passed := passed + 1) > MOST_PASSED:
+            raise ValueError(
+                f"{passed:,} examples in a row are problems of the validation split, which the stage does not learn; take more "
+                "data, or leave evaluate_every empty"
+            )
 
 
 def forms(run: Run) -> list[TextForm]:

@@ -4,6 +4,7 @@ What they share stands in Engine; GRPO's own part is in training/stages/grpo/tra
 """
 
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,8 @@ from training.architecture import model
 from training.data.encoding import IGNORED
 from training.engine import stage_helpers
 from training.engine.callback import JournalCallback
-from training.engine.run_context import Run, Stopped
+from training.engine.evaluation import Validation
+from training.engine.run_context import DEADLINE, Run, Stopped
 from training.process import checkpoints, ranks
 from training.settings.shared import OptimizerSettings, TrainingStageSettings
 
@@ -96,6 +98,7 @@ class Engine(Trainer):
     share: ranks.Share
     optimizer_settings: OptimizerSettings
     journal_callback: JournalCallback
+    validation: Validation | None
 
     def set_up(
         self, run: Run, settings: TrainingStageSettings, phases: Sequence[Phase], multiple: int = 1
@@ -110,6 +113,19 @@ class Engine(Trainer):
         self.remove_callback(PrinterCallback)
         self.add_callback(self.journal_callback)
         self.add_callback(_Phases(self))
+        self.validation = Validation.of(run)
+        if self.validation is not None:
+            self.add_callback(_Pause(self, self.validation))
+
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
+        """Transformers' hook for a pause: what the validation split says, where it is due; its time is not training's."""
+        step = self.state.global_step
+        if self.validation is not None and self.validation.is_due(step, self.state.max_steps):
+            began = time.monotonic()
+            trained = self.accelerator.unwrap_model(self.model, keep_torch_compile=False)
+            self.run.journal.metrics(step, self.validation.measure(trained, self.processing_class))
+            self.journal_callback.leave_out(time.monotonic() - began)
+        return {}
 
     def train_to_end(self) -> int:
         """Train, from the run's checkpoint where there is one; return the last step. Raises Stopped."""
@@ -190,6 +206,18 @@ class _Phases(TrainerCallback):
             rate = learning_rate(phase.start, phase, self.trainer.optimizer_settings)
             for group in self.trainer.optimizer.param_groups:
                 group["lr"] = rate
+
+
+class _Pause(TrainerCallback):
+    """Asks for an evaluation where one is due; a run past its deadline does not get it."""
+
+    def __init__(self, trainer: Engine, validation: Validation) -> None:
+        self.trainer, self.validation = trainer, validation
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+        due = self.validation.is_due(state.global_step, state.max_steps)
+        if due and self.trainer.journal_callback.stopped != DEADLINE:
+            control.should_evaluate = True
 
 
 def phase_at(step: int, phases: Sequence[Phase]) -> Phase:

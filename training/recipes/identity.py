@@ -83,6 +83,8 @@ def determining(spec: StageSpec) -> dict[str, Any]:
     forms = [spec.form, *(spec.other_forms if settings.leaves_out_long else [])]
     if len(forms) > 1:  # what is too long for another condition is left out
         found["forms"] = sorted(form.model_dump_json() for form in forms)
+    if spec.held_out:  # the stage passes over these problems
+        found["held_out"] = spec.held_out
     if any(form.inject for form in forms):
         found["mul_tokens_version"] = mul_tokens.VERSION
     if spec.parent is None:  # else model and tokenizer are the parent's

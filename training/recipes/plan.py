@@ -243,6 +243,23 @@ def evaluation_work(benchmarks: Sequence[BenchmarkSettings]) -> Work:
     return total
 
 
+def validation_work(spec: StageSpec) -> Work:
+    """What the evaluations compute while a stage trains: every so many steps and after the last one; nothing of them is kept."""
+    benchmark, settings = spec.validated_by, spec.settings
+    if benchmark is None or not isinstance(settings, TrainingStageSettings) or not settings.evaluate_every:
+        return Work()
+    times = -(-settings.work().steps // settings.evaluate_every)
+    known = [one for one in spec.benchmarks if one.benchmark == benchmark.name]
+    asked = (known or [BenchmarkSettings(benchmark=benchmark.name)])[0]
+    asked = asked.model_copy(update={"problems": settings.evaluate_problems, "samples": 0})
+    once = evaluation_work([asked])
+    return Work(
+        scored=once.scored * times,
+        generated=once.generated * times,
+        decoding_steps=once.decoding_steps * times,
+    )
+
+
 def _batches_of_samples(count: int, settings: BenchmarkSettings) -> int:
     """As training.sampling.sampler draws them: whole problems together, or one in parts."""
     if not settings.samples:
@@ -280,6 +297,8 @@ def _run(spec: StageSpec, hardware: Hardware, known: Experience, missing: Collec
         work, benchmarks = Work(), [one for one in benchmarks if one.benchmark in missing]
     start = known.start()
     seconds, measured = START_SECONDS if start is None else start, True
+    validation = Work() if missing else validation_work(spec)
+    seconds += guessed_seconds(validation, spec, parameters, hardware)
     amount = work.amount(settings.unit)
     speed = known.speed(spec) if amount else None
     if speed:
@@ -298,7 +317,7 @@ def _run(spec: StageSpec, hardware: Hardware, known: Experience, missing: Collec
         spec=spec,
         parameters=parameters,
         work=work,
-        evaluation=evaluation_work(benchmarks),
+        evaluation=evaluation_work(benchmarks) + validation,
         seconds=seconds,
         measured=measured,
         reused=missing is not None,

@@ -14,6 +14,7 @@ from training.recipes.files import names, read, shipped
 from training.recipes.planned_question import Design, PairedTest, PlannedQuestion
 from training.recipes.specs import RunSpec, StageSpec, with_most_problems
 from training.recipes.stage_order import check_order, parents_first, refuse_doubles
+from training.recipes.validation import check_validation
 from training.settings.changes import parse_change, replaced
 from training.settings.errors import RecipeError, error_at, problem
 from training.settings.queue_names import DEFAULT, check_queue_name
@@ -191,6 +192,8 @@ class Recipe(Settings):
                 raise error_at(f"{path}.samples", text)
             if [other for other, _ in placed].count(path) > 1:  # one result a benchmark after a stage
                 raise error_at(path, f"{name} is listed twice; list each benchmark once")
+        for stage in self.stages:
+            check_validation(stage, self.benchmarks if stage.benchmarks is None else stage.benchmarks)
         return self
 
     @model_validator(mode="after")

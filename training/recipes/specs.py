@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import Field
 
+from training.benchmarks import Benchmark
 from training.data.sources import AnySource
+from training.recipes.validation import validated_by
 from training.settings.shared import (
     BenchmarkSettings,
     ModelSettings,
@@ -56,7 +58,19 @@ class StageSpec(Settings):
     def drawing(self) -> dict[str, Any]:
         """What decides which examples the stage draws and keeps, but for seed and content of the data."""
         tokenizer = [self.tokenizer.model_dump(mode="json"), self.model.start_from]
-        return {**self.settings.drawing(), "context": self.model.n_positions, "tokenizer": tokenizer}
+        drawing = {**self.settings.drawing(), "context": self.model.n_positions, "tokenizer": tokenizer}
+        return drawing | ({"held_out": self.held_out} if self.held_out else {})
+
+    @property
+    def validated_by(self) -> Benchmark | None:
+        """The benchmark whose validation split is asked while the stage trains."""
+        return validated_by(self.settings, self.benchmarks)
+
+    @property
+    def held_out(self) -> str:
+        """The benchmark whose validation split the stage must not learn from; empty where no source has such problems."""
+        benchmark = self.validated_by
+        return benchmark.name if benchmark and benchmark.validation_from else ""
 
     @property
     def other_forms(self) -> list[TextForm]:

@@ -359,7 +359,10 @@ class StageSettings(Settings):
 class TrainingStageSettings(StageSettings):
     """What every stage that trains has."""
 
-    without_effect: ClassVar[frozenset[str]] = StageSettings.without_effect | {"save_every", "log_every"}
+    without_effect: ClassVar[frozenset[str]] = StageSettings.without_effect | {
+        *("save_every", "log_every"),
+        *("evaluate_every", "evaluate_problems", "evaluate_benchmark"),
+    }
     optimizer: OptimizerSettings = Field(..., description="AdamW and its schedule")
     batch_size: int = Field(32, ge=1, description="Sequences in one forward pass")
     gradient_accumulation: int = Field(
@@ -368,6 +371,20 @@ class TrainingStageSettings(StageSettings):
     save_every: int = Field(50, ge=1, description="Steps between checkpoints that a resume can start from")
     log_every: int = Field(5, ge=1, description="Steps between metric records")
     precision: Literal["fp32", "bf16"] = Field("fp32", description="Arithmetic of the forward pass")
+    evaluate_every: int | None = Field(
+        None,
+        ge=1,
+        description="Steps between greedy evaluations while it trains, on problems that no benchmark asks and this stage "
+        "does not learn from; empty: none",
+    )
+    evaluate_problems: int = Field(
+        100, ge=1, description="Problems of such an evaluation, at most as many as the split has"
+    )
+    evaluate_benchmark: str | None = Field(
+        None,
+        description="Benchmark whose validation split is asked (of gsm8k, 500 of its training problems); empty: the stage's "
+        "first one that has such a split",
+    )
 
     def peak_rates(self) -> Mapping[str, float]:
         """The peak learning rate of each part that has a schedule of its own; one without a name: of the whole stage."""

@@ -227,7 +227,14 @@ def _layout(chart: Chart, choices: ChartChoices, traces: list[dict[str, Any]]) -
         "margin": {"l": 52, "r": 12, "t": 8, "b": 36},
         "height": 248 if legend else 216,
         "showlegend": legend,
-        "legend": {"orientation": "h", "x": 0, "y": 1.0, "yanchor": "bottom", "font": {"size": 11}},
+        "legend": {
+            "orientation": "h",
+            "x": 0,
+            "y": 1.0,
+            "yanchor": "bottom",
+            "traceorder": "normal",
+            "font": {"size": 11},
+        },
         "hovermode": "x",  # static/js/chart_cursor.js says the values, on all charts
         "xaxis": x_axis,
         "yaxis": y_axis,

@@ -35,13 +35,15 @@ MEASURES = {
         Measure("completion_length", "Tokens per completion", 0.5, "completion_length"),
         Measure("hit_limit", "Hit-limit rate", SHARE, "hit_limit"),
         Measure("logprob_mismatch", "Log-probability mismatch", 0.001, "logprob_mismatch"),
+        Measure("importance_ratio/ess", "Effective sample size", SHARE, "ess"),
         Measure("clip_ratio", "Clipped tokens", SHARE, "clip_ratio"),
         Measure("grad_norm", "Gradient norm", 0.01, "grad_norm"),
         Measure("loss", "Loss", 0.01, "loss"),
         Measure("validation_loss", "Validation loss", 0.01, "loss"),
     )
 }
-RULES_ALONE = ("clip_ratio", "grad_norm", "loss", "validation_loss")  # GRPO's loss says nothing of progress
+# GRPO's loss says nothing of progress
+RULES_ALONE = ("importance_ratio/ess", "clip_ratio", "grad_norm", "loss", "validation_loss")
 TABLE = tuple(name for name in MEASURES if name not in RULES_ALONE)
 
 

@@ -13,6 +13,7 @@ from training.benchmarks import BENCHMARKS
 from training.recipes import recipe as recipes
 from training.recipes.metric_names import metric_names
 from training.recipes.recipe import Recipe
+from training.recipes.validation import SPLITS
 from training.rewards import REWARDS
 from training.settings.errors import LISTED_BY
 from training.settings.reward import Reward
@@ -23,7 +24,7 @@ from webapp.launch.edits import flow
 Kind = Literal["int", "float", "text", "prose", "bool", "choice", "list", "yaml", "overrides"]
 PROSE = ("question", "prediction", "instructions")
 FIXED = ("kind", "source")  # another kind of stage or source is another recipe
-REGISTRIES = {"benchmark": BENCHMARKS, "reward": REWARDS}  # names that exist
+REGISTRIES = {"benchmark": BENCHMARKS, "reward": REWARDS, "evaluate_benchmark": SPLITS}  # names that exist
 BASICS = ("name", "title", "seeds", "queue")
 ASKED = ("question", "prediction", "primary", "alpha", "test", "go_threshold", "expected_accuracy")
 

@@ -34,6 +34,10 @@ MORE: dict[str, tuple[str, list[tuple[str, Any]]]] = {
         "pretrain",
         [("stages.pretrain.validation_tokens", 400), ("stages.pretrain.validate_every", 3)],
     ),
+    "evaluated": (
+        "sft",
+        [("stages.sft.evaluate_every", 3), ("stages.sft.evaluate_problems", 7)],
+    ),
     "short_step": ("sft", [("stages.sft.batch_size", 4), ("stages.sft.gradient_accumulation", 1)]),
     "cut_groups": (
         "grpo",

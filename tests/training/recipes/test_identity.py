@@ -52,6 +52,8 @@ def identities(changes=(), *, data_dir=Path("nowhere")):
         (("stages.instruct.benchmarks", []), []),
         (("stages.grpo.save_every", 5), []),
         (("stages.pretrain.log_every", 50), []),
+        (("stages.instruct.evaluate_every", 50), []),
+        (("stages.instruct.evaluate_problems", 50), []),
         (("conditions.mul_tokens.overrides.stages.grpo.beta", 0.5), []),
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
@@ -60,6 +62,14 @@ def test_what_determines_a_checkpoint(change, changed):
     before, after = identities(), identities([change])
     assert [stage for stage in STAGES if before[stage] != after[stage]] == changed
     assert all(len(one.sha256) == 64 for one in after.values())
+
+
+def test_problems_that_a_stage_passes_over_count_however_often_they_are_asked():
+    gsm8k = [("stages.grpo.evaluate_benchmark", "gsm8k"), ("stages.grpo.evaluate_every", 5)]
+    before, after = identities(), identities(gsm8k)
+    assert [stage for stage in STAGES if before[stage] != after[stage]] == ["grpo"]
+    assert after == identities([*gsm8k[:1], ("stages.grpo.evaluate_every", 7)])
+    assert identities([*gsm8k[:1], ("stages.grpo.evaluate_every", None)]) == before, "it is off"
 
 
 def test_a_stage_draws_its_data_by_its_name():

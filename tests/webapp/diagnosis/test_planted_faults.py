@@ -49,6 +49,12 @@ def growing(ended: tuple[float, float], cut: tuple[float, float]) -> dict[str, l
     return {"hit_limit": share.tolist(), "completion_length": (share * LIMIT + (1 - share) * tokens).tolist()}
 
 
+def evaluated(*shares: float) -> dict[str, list[float]]:
+    """Evaluations of 100 validation problems."""
+    accuracy, problems = "validation/one_step_splits/accuracy", "validation/one_step_splits/problems"
+    return {accuracy: list(shares), problems: [100.0] * len(shares)}
+
+
 @pytest.mark.parametrize(
     ("kind", "severity", "fault", "neighbour"),
     [
@@ -63,6 +69,30 @@ def growing(ended: tuple[float, float], cut: tuple[float, float]) -> dict[str, l
             Severity.WARNING,
             {"clip_ratio": course(0.05, 0.4, 0.02)},
             {"clip_ratio": course(0.05, 0.1, 0.02)},
+        ),
+        (
+            "effective_sample_size",
+            Severity.WARNING,
+            {"importance_ratio/ess": course(0.9, 0.2, 0.02)},
+            {"importance_ratio/ess": course(0.9, 0.5, 0.02)},
+        ),
+        (
+            "validation_peak",
+            Severity.WARNING,
+            evaluated(0.4, 0.7, 0.65, 0.4),
+            evaluated(0.4, 0.55, 0.5, 0.4),  # the highest of four may be so high by chance
+        ),
+        (
+            "gradient_clipped",
+            Severity.INFO,
+            {"grad_norm": course(0.9, 0.9, 0.0), "grad_clipped": course(0.7, 0.7, 0.1)},  # by single steps
+            {"grad_norm": course(0.9, 0.9, 0.0), "grad_clipped": course(0.3, 0.3, 0.1)},
+        ),
+        (
+            "length_by_truncation",
+            Severity.WARNING,
+            LOST | growing((20, 30), (0.02, 0.15)) | {"length/terminated_mean": course(20, 20, 0.2)},
+            LOST | growing((20, 20), (0.02, 0.15)) | {"length/terminated_mean": course(20, 30, 0.2)},
         ),
         (
             "gradient_clipped",

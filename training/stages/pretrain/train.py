@@ -9,7 +9,7 @@ from training.data import pretokenized
 from training.data.kept import KeptExamples
 from training.data.mixture import cycled
 from training.data.pretokenized import Making, Pretokenized
-from training.engine import stage_helpers
+from training.engine import evaluation, stage_helpers
 from training.engine.run_context import Run
 from training.engine.trainers import BatchPlan, Phase, training_arguments
 from training.stages.pretrain.config import PretrainSettings
@@ -68,6 +68,7 @@ def _rows(
         tokenizer=tokenizer,
         form=run.spec.form,
         validation_tokens=settings.validation_tokens,
+        left_out=evaluation.held_out(run),
     )
     found = pretokenized.rows(
         run.cache_dir,

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from training.architecture import flops
 from training.engine.run_context import DEADLINE
@@ -46,18 +46,24 @@ class PretrainTrainer(Planned):
         if peak_flops is not None:
             peak_flops *= self.args.world_size  # tokens are counted over all processes
             self.journal_callback.mfu_of_one_token = flops.of_a_token(self.model, length) / peak_flops
+        self.validate_every = validate_every
         if self.eval_dataset is not None:
-            self.add_callback(_Validation(self, validate_every))
+            self.add_callback(_LossPause(self))
+
+    def loss_is_due(self, state: TrainerState) -> bool:
+        """Whether the validation rows are read after this step."""
+        due = state.global_step % self.validate_every == 0 or state.global_step >= state.max_steps
+        return due and self.eval_dataset is not None
 
     def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         """Mean loss of a token of the validation rows, into the journal; the time is not training's."""
-        began = time.monotonic()
-        measured: dict[str, float] = super().evaluate(*args, **kwargs)
-        loss = measured["eval_loss"]
-        values = {"validation_loss": loss, "perplexity": math.exp(min(loss, 700.0))}
-        self.run.journal.metrics(self.state.global_step, values)
-        self.journal_callback.leave_out(time.monotonic() - began)
-        return measured
+        if self.loss_is_due(self.state):
+            began = time.monotonic()
+            loss = Trainer.evaluate(self, *args, **kwargs)["eval_loss"]
+            values = {"validation_loss": loss, "perplexity": math.exp(min(loss, 700.0))}
+            self.run.journal.metrics(self.state.global_step, values)
+            self.journal_callback.leave_out(time.monotonic() - began)
+        return super().evaluate()
 
     def engine_state(self) -> dict[str, Any]:
         """Which rows were read, too."""
@@ -73,17 +79,17 @@ class PretrainTrainer(Planned):
             )
 
 
-class _Validation(TrainerCallback):
+class _LossPause(TrainerCallback):
     """Asks for a validation every so many steps, and after the last one."""
 
-    def __init__(self, trainer: PretrainTrainer, every: int) -> None:
-        self.trainer, self.every = trainer, every
+    def __init__(self, trainer: PretrainTrainer) -> None:
+        self.trainer = trainer
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        due = state.global_step % self.every == 0 or state.global_step >= state.max_steps
-        control.should_evaluate = due and self.trainer.journal_callback.stopped != DEADLINE
+        if self.trainer.loss_is_due(state) and self.trainer.journal_callback.stopped != DEADLINE:
+            control.should_evaluate = True
 
 
 def collated(rows: list[NDArray[np.int64]]) -> dict[str, torch.Tensor]:

@@ -27,6 +27,7 @@ from webapp.diagnosis.rules import (
     sizes,
     spread,
     stopping,
+    validation,
 )
 
 RUN_RULES: tuple[Callable[[RunRecords], Iterator[Finding]], ...] = (
@@ -38,12 +39,14 @@ RUN_RULES: tuple[Callable[[RunRecords], Iterator[Finding]], ...] = (
     gradient.base_accuracy,
     divergence.kl_divergence,
     divergence.logprob_mismatch,
+    divergence.effective_sample_size,
     clipping.tokens_clipped,
     clipping.gradient_clipped,
     loss.loss_diverged,
     stopping.no_end,
     length.length_by_truncation,
     overfitting.over_fitting,
+    validation.validation_peak,
     forgetting.forgetting,
     contamination.contamination,
 )

@@ -59,16 +59,20 @@ def gradient_clipped(records: RunRecords) -> Iterator[Finding]:
     if norm is None or points is None or not clip or norm.points < FEWEST:
         return
     finite = points.values[np.isfinite(points.values)]
-    at_clip = [float((block >= clip).mean()) for block in np.array_split(finite, BLOCKS)]
-    whole = mean_share(at_clip, len(finite) // BLOCKS)
+    counted = records.series("grad_clipped")  # of every step; before it was recorded, of the records' means
+    clipped = counted.values if counted is not None else (finite >= clip).astype(float)
+    whole = mean_share(
+        [float(block.mean()) for block in np.array_split(clipped, BLOCKS)], len(clipped) // BLOCKS
+    )
     if whole.low < MOST_STEPS:
         return
+    among = f"{len(clipped):,} records" if counted is None else "the steps"
     yield Finding(
         kind="gradient_clipped",
         severity=Severity.INFO,
         headline="The gradient is clipped in most steps",
         evidence=(
-            f"Norm at or above {clip:g} in {share(float((finite >= clip).mean()))} of {len(finite):,} records (95 % interval "
+            f"Norm at or above {clip:g} in {share(float(clipped.mean()))} of {among} (95 % interval "
             f"{share(whole.low)} to {share(whole.high)}); norm {figure(norm.start)} → {figure(norm.end)}."
         ),
         reading="Consistent with a clip that sets the length of the steps, beside the learning rate.",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from webapp.diagnosis.finding import Advice, Finding, Severity, figure
+from webapp.diagnosis.finding import Advice, Finding, Severity, figure, share
 from webapp.diagnosis.hypotheses import A, C
 from webapp.diagnosis.records import RunRecords
 
@@ -11,6 +11,9 @@ PINNED = (
     1e-4  # nats per token: a change of the log-probabilities by about 0.01, since KL grows with its square
 )
 MISMATCH = 0.05  # nats per token: above what bf16 explains (about 0.02); float32 agrees to 0.00001
+FEW = (
+    0.3  # of the tokens: below, verl's guide calls the weights degenerate; 1 where policy and sampler are one
+)
 BROKEN = 0.5  # nats per token: scores of another text; shifted positions cost up to 12
 
 
@@ -83,6 +86,49 @@ def logprob_mismatch(records: RunRecords) -> Iterator[Finding]:
         advice=(
             Advice(
                 "Repeat the run in precision fp32 and with sampler static_cache, before anything else.",
+                changes=(("precision", "fp32"), ("sampler", "static_cache")) if records.settings else (),
+            ),
+        ),
+        onset=start,
+    )
+
+
+def effective_sample_size(records: RunRecords) -> Iterator[Finding]:
+    """The weights of the sampled tokens leave few of them to learn from."""
+    size = records.trend("importance_ratio/ess")
+    if size is None or size.points < 10 or size.end >= FEW:
+        return
+    passes = records.settings.get("iterations")
+    several = isinstance(passes, int) and passes > 1
+    start = records.since("importance_ratio/ess", FEW, below=True)
+    yield Finding(
+        kind="effective_sample_size",
+        severity=Severity.WARNING,
+        headline=f"The effective sample size is {share(size.end)} of the tokens {records.by_end}",
+        common="The effective sample size is small",
+        evidence=(
+            f"(Σ ratio)² / (tokens × Σ ratio²) of policy to sampler: {share(size.start)} at the start, {share(size.end)} "
+            f"{records.by_end}" + (f"; {passes} passes over each batch." if several else ".")
+        ),
+        reading=(
+            "Consistent with a policy that is far from the one that sampled: "
+            + (
+                "it moves too far within a batch."
+                if several
+                else "with one pass over a batch, sampler and trainer compute different things."
+            )
+        ),
+        not_shown="Not shown: that the step is wrong: clipping bounds what single ratios do.",
+        links=(
+            records.chart("importance_ratio/ess"),
+            records.chart("logprob_mismatch"),
+            *records.texts(start),
+        ),
+        advice=(
+            Advice("Make fewer passes over a batch.", changes=(("iterations", 1),))
+            if several
+            else Advice(
+                "Repeat the run in precision fp32 and with sampler static_cache.",
                 changes=(("precision", "fp32"), ("sampler", "static_cache")) if records.settings else (),
             ),
         ),

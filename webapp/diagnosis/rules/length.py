@@ -50,7 +50,10 @@ def length_by_truncation(records: RunRecords) -> Iterator[Finding]:
 
 
 def _of_those_that_end(records: RunRecords, length: Trend) -> Trend | None:
-    """Their mean length, from both shares: mean = (1 − cut) × theirs + cut × limit."""
+    """Their mean length, as recorded; of runs of before from both shares: mean = (1 − cut) × theirs + cut × limit."""
+    recorded = records.series("length/terminated_mean")
+    if recorded is not None:
+        return trend(recorded.steps, recorded.values, negligible=GROWN * length.start)
     limit = records.settings.get("max_new_tokens")
     lengths, cut = records.series("completion_length"), records.series("hit_limit")
     if not limit or lengths is None or cut is None or len(lengths.values) != len(cut.values):
