@@ -20,7 +20,13 @@ APART = 0.5  # of the distance of two stages is what the conditions' points take
 FURTHEST = 0.12  # between two conditions' points, in stages
 DASHES = ("solid", "dash", "dot", "dashdot")  # of the first six conditions, of the next six …
 SYMBOLS = ("circle", "square", "diamond", "x")
-FROM_ZERO = {"zeroline": True, "zerolinecolor": ZERO, "zerolinewidth": 1.5, "tickformat": "+,.6~g"}
+FROM_ZERO = {
+    "rangemode": "tozero",
+    "zeroline": True,
+    "zerolinecolor": ZERO,
+    "zerolinewidth": 1.5,
+    "tickformat": "+,.6~g",
+}
 HEIGHT, LEGEND_ROW, LEGEND_COLUMNS = 300, 18, 4  # pixels, pixels, about so many
 
 
