@@ -49,7 +49,7 @@ CURATED = (
     Kind("accuracy", "Accuracy of rollouts", "share correct", percent=True),
     Kind("kept", "Kept completions", "share of completions", percent=True),
     Kind("reward", "Reward", "mean per rollout"),
-    Kind("components", "Reward by component", "this run, mean per rollout, stacked", metric=COMPONENTS),
+    Kind("components", "Reward by component", "this run, mean per rollout", metric=COMPONENTS),
     Kind("kl", "KL divergence from the reference", "nats per token"),
     Kind("entropy", "Entropy", "nats per token"),
     Kind("groups_without_gradient", "Groups without gradient", "share of groups", percent=True),
