@@ -1,6 +1,7 @@
 // One vertical line through all charts of the page, and what each shows there: by pointer or by arrow keys.
 
 import { across, told, valuesOf, written } from "./chart_figures.js";
+import { rolloutsOf } from "./chart_rollouts.js";
 
 const charts = new Set(); // entries that are drawn
 
@@ -31,24 +32,40 @@ function show(entry, x) {
   });
   const xs = told(entry.chart).find((trace) => trace.x.length)?.x ?? [x];
   const shown = xs[nearest(xs, x)].toLocaleString("en", { maximumSignificantDigits: 6 });
-  entry.element.querySelector("[data-at]").textContent = `${across(entry.chart)} ${shown}: ${parts.join(" · ")}`;
+  say(entry.element, `${across(entry.chart)} ${shown}: ${parts.join(" · ")}`);
+}
+
+// What stands below a chart that nobody points at: where its y axis begins, if not at 0.
+function rest({ element, chart }) {
+  const { yaxis } = element.querySelector(".plot")._fullLayout;
+  const low = Math.min(...yaxis.range);
+  say(element, yaxis.type === "linear" && low > 0 ? `y axis from ${written(low, chart.percent)}` : "", true);
+}
+
+function say(element, text, resting = false) {
+  const place = element.querySelector("[data-at]");
+  place.textContent = text;
+  place.toggleAttribute("data-resting", resting);
 }
 
 export function point(x) {
-  for (const entry of charts) if (entry.seen) show(entry, x);
+  for (const entry of charts) if (entry.seen && entry.chart.figure) show(entry, x);
 }
 
 export function leave() {
-  for (const { element } of charts) {
-    element.querySelector(".cursor").hidden = true;
-    element.querySelector("[data-at]").textContent = "";
+  for (const entry of charts) {
+    entry.element.querySelector(".cursor").hidden = true;
+    if (entry.drawn) rest(entry);
   }
 }
 
 function press(entry, event) {
-  const trace = told(entry.chart).findLast((one) => one.x.length);
+  const traces = told(entry.chart).filter((one) => one.x.length);
+  const trace = traces.find((one) => one.meta?.own) ?? traces.at(-1);
   const moves = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
   if (event.key === "Escape") return leave();
+  const address = event.key === "Enter" && rolloutsOf(trace, entry.place);
+  if (address) return location.assign(address);
   if (!trace || !(event.key in moves)) return;
   event.preventDefault();
   const start = entry.place ?? trace.x.length; // the first key shows the newest point
@@ -61,6 +78,9 @@ function press(entry, event) {
 export function follow(entry) {
   const plot = entry.element.querySelector(".plot");
   charts.add(entry);
+  entry.rest = () => {
+    if (entry.element.querySelector(".cursor").hidden) rest(entry);
+  };
   plot.on("plotly_hover", (event) => point(event.xvals[0]));
   plot.on("plotly_unhover", leave);
   plot.addEventListener("keydown", (event) => press(entry, event));

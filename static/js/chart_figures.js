@@ -1,5 +1,7 @@
 // One chart: its figure in the colours of light or dark, and its points as a table.
 
+import { opensRollouts, rolloutsOf } from "./chart_rollouts.js";
+
 export const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 // "--condition-0" → its value; "--condition-0/0.2" → the same, so much of it.
@@ -48,12 +50,17 @@ export const described = (chart) =>
   `${named(chart)}${chart.figure ? `, by ${across(chart)}` : ""}${chart.latest === null || chart.latest === undefined ? "" : `; latest ${written(chart.latest, chart.percent)}`}`;
 
 export function draw(plot, chart, more = {}) {
-  plot.setAttribute("aria-label", `${described(chart)}. ${chart.place ? "The points stand below as a table" : "Arrow keys read the points"}.`);
+  const keys = opensRollouts ? "Arrow keys read the points, Enter opens their rollouts" : "Arrow keys read the points";
+  plot.setAttribute("aria-label", `${described(chart)}. ${chart.place ? "The points stand below as a table" : keys}.`);
   return Plotly.react(plot, coloured(chart.figure.data), styled({ ...chart.figure.layout, ...more }), { displayModeBar: false, responsive: true });
 }
 
-// The traces that have a name and a value at a point: no edges of bands, no single runs behind a mean.
-export const told = (chart) => chart.figure.data.filter((trace) => !["band", "single", "raw", "rest"].includes(trace.meta?.role));
+// The traces that have a name and a value at a point: no edges of bands, no single runs behind a mean. Their order is the legend's.
+const BEHIND = ["band", "single", "raw", "rest", "newest"];
+export const told = (chart) =>
+  chart.figure.data
+    .filter((trace) => !BEHIND.includes(trace.meta?.role))
+    .sort((a, b) => (a.legendrank ?? 0) - (b.legendrank ?? 0));
 export const valuesOf = (trace) => trace.customdata ?? trace.y;
 
 // The points of a chart as a table, newest first; of stages the first first.
@@ -69,7 +76,7 @@ export function tabulate(chart, place) {
       if (!rows.has(x)) rows.set(x, { name, cells: Array(traces.length).fill(null) });
       rows.get(x).cells[column] = stages
         ? { text: trace.meta.said[i], address: trace.meta.links[i] }
-        : { text: written(valuesOf(trace)[i], chart.percent) };
+        : { text: written(valuesOf(trace)[i], chart.percent), address: rolloutsOf(trace, i) };
     }
   }
   const table = document.createElement("table");

@@ -1,7 +1,8 @@
 // One chart over the whole page: a dialog, so Escape ends it and the focus goes back to where it was.
 
 import { kept, keep } from "./chart_choices.js";
-import { draw } from "./chart_figures.js";
+import { draw, told } from "./chart_figures.js";
+import * as rollouts from "./chart_rollouts.js";
 
 const dialog = document.getElementById("chart-screen");
 export const POINTS = 2000;
@@ -16,8 +17,15 @@ export async function refresh() {
   dialog.querySelector("[data-title]").textContent = chart.title;
   dialog.querySelector("[data-unit]").textContent = chart.unit;
   const plot = dialog.querySelector(".plot");
-  for (const trace of chart.figure.data) if (trace.hoverinfo === "none") trace.hoverinfo = "all"; // alone, it says its values itself
-  await draw(plot, chart, { hovermode: "x unified", height: Math.max(280, window.innerHeight - 160), autosize: true });
+  for (const trace of told(chart)) trace.hoverinfo = "all"; // alone, it says its values itself, and whose they are
+  const isNew = !plot.classList.contains("js-plotly-plot");
+  await draw(plot, chart, {
+    hovermode: "x unified",
+    height: Math.max(280, window.innerHeight - 160),
+    autosize: true,
+    showlegend: told(chart).length > 1,
+  });
+  if (isNew) rollouts.open(plot);
 }
 
 export function open(key) {

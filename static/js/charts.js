@@ -2,18 +2,16 @@
 
 import { chosen, connect as connectChoices, keep } from "./chart_choices.js";
 import { follow } from "./chart_cursor.js";
-import { described, draw, tabulate, written } from "./chart_figures.js";
-import { save } from "./chart_saves.js";
+import { drawAll, drawing, drawSoon } from "./chart_drawing.js";
+import { draw, tabulate, written } from "./chart_figures.js";
+import { byKey, filter, frame, openGroups, there } from "./chart_frames.js";
+import { arrange } from "./chart_places.js";
+import * as rollouts from "./chart_rollouts.js";
 import * as screen from "./chart_screen.js";
 
 const box = document.getElementById("charts");
-const main = box.querySelector("[data-main]");
-const more = box.querySelector("[data-more]");
-const all = box.querySelector("[data-all]");
-const find = box.querySelector("[data-find]");
-const template = document.getElementById("chart");
-const byKey = "first" in box.dataset; // else the source gives every chart with its figure
-const known = new Map(); // key → {chart, element, seen, stale, drawn, between}
+const find = document.querySelector("[data-find]");
+const known = new Map(); // key → entry, see chart_frames.js
 const MINIMUM_PAUSE = 1000; // milliseconds between two rounds of news
 const TOGETHER = 3; // charts of one request
 
@@ -26,13 +24,13 @@ let first = box.dataset.first;
 
 function next() {
   const entries = [...known.values()];
-  if (!byKey) return listStale ? [] : null;
+  if (!byKey || first !== undefined) return listStale ? [] : null;
   const seen = entries.filter((entry) => entry.seen && entry.stale);
   const zoomed = seen.find((entry) => entry.between);
   if (zoomed) return [zoomed];
   if (seen.length) return seen.slice(0, TOGETHER);
   if (listStale) return [];
-  const ahead = entries.find((entry) => entry.chart.main && !entry.chart.figure && entry.stale);
+  const ahead = entries.find(({ chart, stale }) => chart.main && !chart.zero && !chart.figure && stale);
   return ahead ? [ahead] : null;
 }
 
@@ -48,12 +46,16 @@ function address(entries) {
 async function pump() {
   if (pumping) return;
   pumping = true;
+  sayBusy();
   try {
     await fetchStale();
   } finally {
     pumping = false;
+    sayBusy();
   }
 }
+
+const sayBusy = () => box.setAttribute("aria-busy", String(pumping || drawing()));
 
 async function fetchStale() {
   const failed = new Set();
@@ -81,15 +83,22 @@ async function fetchStale() {
 function take(charts) {
   if (!byKey) drop(new Set(charts.map((chart) => chart.key)));
   if (!charts.some((chart) => chart.place)) document.querySelector(".answer.expected")?.classList.remove("expected");
+  const fresh = [];
   for (const chart of charts) {
     const entry = known.get(chart.key) ?? add(chart);
+    const { figure } = entry.chart;
+    entry.chart = { ...chart, figure: chart.figure ?? figure };
     if (!chart.figure) continue;
-    entry.chart = chart;
     entry.stale = false;
     entry.element.querySelector("[data-latest]").textContent = written(chart.latest, chart.percent);
-    if (entry.seen || (chart.main && byKey)) show(entry);
-    else entry.drawn = false;
+    const text = JSON.stringify(chart.figure);
+    if (entry.drawn && entry.text === text) continue; // nothing new to see
+    entry.text = text;
+    entry.drawn = false;
+    fresh.push(entry);
   }
+  arrange(charts.filter((chart) => chart.main && !chart.place).map((chart) => known.get(chart.key)));
+  for (const entry of fresh) if (entry.seen || (byKey && entry.element.closest("[data-main]"))) drawSoon(entry, show); // those above at any rate
   box.querySelector("[data-empty]")?.toggleAttribute("hidden", charts.some((chart) => !chart.place));
   showLinked();
 }
@@ -115,20 +124,24 @@ async function fetchOne(key, points) {
 }
 
 function show(entry) {
-  const isNew = !entry.element.querySelector(".js-plotly-plot");
+  const plot = entry.element.querySelector(".plot");
+  const isNew = !plot.classList.contains("js-plotly-plot");
   entry.drawn = true;
-  draw(entry.element.querySelector(".plot"), entry.chart);
-  if (isNew && entry.chart.place) opens(entry);
+  draw(plot, entry.chart);
+  if (isNew && entry.chart.place) opens(plot);
   else if (isNew) {
     follow(entry);
-    if (byKey) entry.element.querySelector(".plot").on("plotly_relayout", (change) => zoom(entry, change));
+    rollouts.open(plot);
+    if (byKey) plot.on("plotly_relayout", (change) => zoom(entry, change));
   }
+  entry.rest?.();
   if (entry.element.querySelector(".table").open) tabulate(entry.chart, entry.element.querySelector("[data-points]"));
+  sayBusy();
 }
 
 // A click on a point opens what it is made of.
-function opens(entry) {
-  entry.element.querySelector(".plot").on("plotly_click", ({ points: [point] }) => {
+function opens(plot) {
+  plot.on("plotly_click", ({ points: [point] }) => {
     const address = point.data.meta?.links?.[point.pointNumber];
     if (address) location.assign(address);
   });
@@ -148,79 +161,23 @@ function zoom(entry, change) {
   }, 150);
 }
 
-// Frames
+// What is in view
 
 const watcher = new IntersectionObserver((changes) => {
   for (const change of changes) {
     const entry = known.get(change.target.dataset.chart);
+    if (!entry) continue;
     entry.seen = change.isIntersecting;
-    if (entry.seen && entry.chart.figure && !entry.drawn) show(entry);
+    if (entry.seen && entry.chart.figure && !entry.drawn) drawSoon(entry, show);
   }
   pump();
 }, { rootMargin: "200px" });
 
-function place(chart) {
-  if (chart.place) return document.getElementById(chart.place);
-  if (chart.main) return main;
-  if (!chart.group) return more;
-  let group = all.querySelector(`[data-group="${CSS.escape(chart.group)}"]`);
-  if (!group) {
-    group = document.createElement("details");
-    group.dataset.group = chart.group;
-    const summary = document.createElement("summary");
-    const charts = document.createElement("div");
-    charts.className = "charts";
-    group.append(summary, charts);
-    all.append(group);
-  }
-  return group.querySelector(".charts");
-}
-
 function add(chart) {
-  const element = template.content.firstElementChild.cloneNode(true);
-  const part = (name) => element.querySelector(name);
-  element.dataset.chart = chart.key;
-  element.id = `chart-${chart.key}`; // what a finding links to
-  part("[data-title]").textContent = chart.title;
-  part("[data-unit]").textContent = chart.unit;
-  part("[data-points]").setAttribute("aria-label", `${chart.title}: points`);
-  part(".plot").setAttribute("aria-label", described(chart));
-  const entry = { chart, element, seen: false, stale: true, drawn: false, between: null };
-  part(".table").addEventListener("toggle", (event) => event.target.open && entry.chart.figure && tabulate(entry.chart, part("[data-points]")));
-  for (const button of element.querySelectorAll("[data-save]")) {
-    button.addEventListener("click", () => save(button.dataset.save, part(".plot"), entry.chart, box.dataset.name));
-  }
-  const [wide, file] = [part("[data-screen]"), part("[data-csv]")];
-  wide.setAttribute("aria-label", `${chart.title}: full screen`);
-  wide.addEventListener("click", () => screen.open(chart.key));
-  if (byKey) file.addEventListener("click", () => {
-    file.href = `${box.dataset.file}?${new URLSearchParams([...chosen(), ["key", chart.key]])}`;
-  });
-  wide.hidden = file.hidden = !byKey;
+  const entry = frame(chart);
   known.set(chart.key, entry);
-  place(chart).append(element);
-  if (more) more.parentElement.hidden = !more.childElementCount;
-  if (all) {
-    all.parentElement.hidden = !all.childElementCount;
-    filter();
-  }
-  watcher.observe(element);
+  watcher.observe(entry.element);
   return entry;
-}
-
-// All metrics: those whose names hold what is looked for.
-function filter() {
-  const words = find.value.trim().toLowerCase();
-  let found = 0;
-  for (const group of all.children) {
-    const charts = [...group.querySelectorAll(".chart")];
-    for (const element of charts) element.hidden = !known.get(element.dataset.chart)?.chart.title.toLowerCase().includes(words);
-    const fitting = charts.filter((element) => !element.hidden).length;
-    group.hidden = !fitting;
-    group.querySelector("summary").textContent = `${group.dataset.group} (${fitting})`;
-    found += fitting;
-  }
-  all.parentElement.querySelector("[data-found]").textContent = `${found} metric${found === 1 ? "" : "s"}`;
 }
 
 // The browser looked for the chart that the address names before it was there.
@@ -268,15 +225,21 @@ function afresh() {
 if (find) {
   find.addEventListener("input", () => {
     keep("find", find.value.trim());
-    for (const group of all.children) group.open = Boolean(find.value.trim());
+    openGroups(Boolean(find.value.trim()));
     filter();
   });
 }
 connectChoices(afresh);
 document.body.addEventListener(box.dataset.refresh ?? "live:telemetry", news);
+document.addEventListener("charts:moved", () => { round += 1; });
 function redraw() {
   for (const entry of known.values()) if (entry.drawn) show(entry);
 }
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+window.addEventListener("beforeprint", () => {
+  for (const entry of known.values()) if (entry.chart.main && entry.chart.figure && !entry.drawn) drawSoon(entry, show);
+  drawAll();
+});
+for (const chart of there()) add(chart);
 pump();
 screen.connect(fetchOne);

@@ -8,44 +8,26 @@ from xml.etree import ElementTree
 
 import pytest
 from django.db import transaction
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests import factories, histories
+from tests import factories
+from tests.e2e import charting
+from tests.e2e.charting import chart, lines
 from webapp.runs import lifecycle
 from webapp.runs.models import StageRun
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-SETTINGS = {"batch_size": 16, "gradient_accumulation": 1, "iterations": 1}
 
 
 @pytest.fixture
 def run(transactional_db: None) -> StageRun:
-    """A GRPO run of two conditions and two seeds, resumed at step 40."""
-    experiment = factories.make_experiment(stages=(("grpo", "grpo"),), seeds=(0, 1))
-    for one in StageRun.objects.select_related("condition"):
-        StageRun.objects.filter(pk=one.pk).update(spec=one.spec | {"settings": SETTINGS})
-        one.refresh_from_db()
-        attempt = factories.make_attempt(one)
-        histories.train(attempt, "grpo", steps=60, seed=one.seed + 2 * one.condition.position)
-        factories.add_metrics(attempt, {"tokens": [100.0 * step for step in range(1, 61)]})
-    found = factories.run_of(experiment, "mul_tokens", "grpo", 1)
-    second = factories.make_attempt(found, first_step=40)
-    factories.add_metrics(second, {"reward": [0.7] * 20, "accuracy": [0.6] * 20}, first_step=41)
-    return found
+    return charting.make_run()
 
 
 @pytest.fixture
 def address(run: StageRun, address: str) -> str:
     """The run's page."""
     return f"{address}/runs/{run.pk}/"
-
-
-def chart(page: Page, key: str) -> Locator:
-    return page.locator(f'.chart[data-chart="{key}"]')
-
-
-def lines(page: Page, key: str) -> Locator:
-    return chart(page, key).locator(".scatterlayer path.js-line")
 
 
 def layout(page: Page, key: str, path: str) -> object:
@@ -62,28 +44,31 @@ def chosen(page: Page) -> dict[str, str]:
 
 def test_every_choice_is_in_the_address_and_comes_back(page: Page, address: str) -> None:
     page.goto(address)
-    expect(lines(page, "reward")).to_have_count(10)  # 3 single runs, 2 × (band of 2, mean), this run
+    expect(lines(page, "reward")).to_have_count(
+        11
+    )  # 3 single runs, 2 × (band of 2, mean), this run, smoothed and as recorded
+    expect(page.get_by_label("Smoothing")).to_have_value("0.6")
     expect(page.get_by_role("button", name="Reset")).to_be_hidden()
     page.locator('select[name="runs"]').select_option("own")
-    expect(lines(page, "reward")).to_have_count(1)
+    expect(lines(page, "reward")).to_have_count(2)
     page.get_by_label("Across").select_option("rollouts")
     expect(chart(page, "reward").locator(".xtitle")).to_have_text("rollouts")
-    page.get_by_label("Smoothing").fill("0.6")
-    expect(lines(page, "reward")).to_have_count(2)  # the raw curve behind
+    page.get_by_label("Smoothing").fill("0")
+    expect(lines(page, "reward")).to_have_count(1)  # as recorded
     page.get_by_label("Log x").check()
     page.get_by_label("Log y").check()
     page.get_by_label("Clip outliers").check()
-    wanted = {"runs": "own", "x": "rollouts", "smooth": "0.6", "logx": "1", "logy": "1", "clip": "1"}
+    wanted = {"runs": "own", "x": "rollouts", "smooth": "0", "logx": "1", "logy": "1", "clip": "1"}
     assert chosen(page) == wanted
     page.reload()
     expect(chart(page, "reward").locator(".xtitle")).to_have_text("rollouts")
-    expect(lines(page, "reward")).to_have_count(2)
-    expect(page.get_by_label("Smoothing")).to_have_value("0.6")
+    expect(lines(page, "reward")).to_have_count(1)
+    expect(page.get_by_label("Smoothing")).to_have_value("0")
     assert layout(page, "reward", "xaxis.type") == layout(page, "reward", "yaxis.type") == "log"
     for label in ("Log x", "Log y", "Clip outliers"):
         expect(page.get_by_label(label)).to_be_checked()
     page.get_by_role("button", name="Reset").click()
-    expect(lines(page, "reward")).to_have_count(10)
+    expect(lines(page, "reward")).to_have_count(11)
     assert chosen(page) == {}
     for x, title in (("tokens", "tokens"), ("time", "seconds since the run began")):
         page.get_by_label("Across").select_option(x)
@@ -139,7 +124,7 @@ def test_full_screen_is_in_the_address_and_gives_the_focus_back(page: Page, addr
     expect(dialog).to_be_hidden()
     expect(button).to_be_focused()
     assert chosen(page) == {}
-    page.goto(f"{address}?chart=kl&runs=own")
+    page.goto(f"{address}?chart=kl&runs=own&smooth=0")
     expect(page.get_by_role("dialog", name="KL divergence").locator("path.js-line")).to_have_count(1)
 
 
@@ -200,7 +185,7 @@ def test_all_metrics_are_grouped_searched_and_drawn_when_opened(page: Page, addr
 
 
 def test_what_a_person_zoomed_to_stays_when_points_come(page: Page, address: str, run: StageRun) -> None:
-    page.goto(f"{address}?runs=own")
+    page.goto(f"{address}?runs=own&smooth=0")
     expect(page.locator(".live")).to_have_text("live")
     expect(lines(page, "reward")).to_have_count(1)
     page.evaluate(
@@ -228,7 +213,10 @@ def test_a_link_to_a_folded_chart_opens_it(page: Page, address: str) -> None:
 
 def test_charts_are_printed_without_their_controls(page: Page, address: str) -> None:
     page.goto(address)
-    expect(page.locator("[data-main] .chart").last.locator("path.js-line").first).to_be_attached()
+    expect(page.locator("#charts")).to_have_attribute("aria-busy", "false")
+    assert page.locator("[data-rest] .js-plotly-plot").count() == 0, "what nobody has seen is not drawn"
+    page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator("[data-rest] .chart").last.locator("path.js-line").first).to_be_attached()
     page.emulate_media(media="print")
     expect(page.get_by_role("form", name="How the charts are drawn")).to_be_hidden()
     expect(chart(page, "reward").locator("svg.main-svg").first).to_be_visible()

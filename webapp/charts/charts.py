@@ -9,7 +9,7 @@ import numpy as np
 
 from webapp.charts.axes import TOKENS, Axis
 from webapp.charts.choices import ChartChoices
-from webapp.charts.curves import Band, Floats, band, smoothed
+from webapp.charts.curves import Band, Floats, band, smoothed, unit
 from webapp.charts.kept_series import KEPT
 from webapp.charts.kinds import Kind
 from webapp.runs.models import StageRun
@@ -82,11 +82,12 @@ class Chart:
 
 
 def shown_runs(own: StageRun, choices: ChartChoices) -> list[StageRun]:
-    """This run alone, or the same stage in every condition and seed."""
+    """This run alone, or the same stage in every condition and seed that is not hidden."""
     if choices.runs == "own":
         return [own]
     of_stage = StageRun.objects.filter(stage=own.stage_id).select_related("condition", "stage")
-    return list(of_stage.order_by("condition__position", "seed"))
+    wanted = of_stage.exclude(condition__name__in=choices.hide).exclude(seed__in=choices.hide_seeds)
+    return list(wanted.order_by("condition__position", "seed"))
 
 
 def charts(own: StageRun, kinds: Sequence[Kind], choices: ChartChoices) -> list[Chart]:
@@ -98,9 +99,10 @@ def charts(own: StageRun, kinds: Sequence[Kind], choices: ChartChoices) -> list[
     names = {name for kind in kinds if not kind.parts for name in (kind.name, kind.trials) if name}
     if choices.x == "tokens":
         names.add(TOKENS)
-    found = KEPT.of([run.pk for run in runs], names) | KEPT.of([own.pk], own_names)
+    every = list({run.pk: run for run in (*runs, own)}.values())  # it has the axis, though it be hidden
+    found = KEPT.of([run.pk for run in every], names) | KEPT.of([own.pk], own_names)
     tokens = {run: one for (run, name), one in found.items() if name == TOKENS}
-    axis = Axis(choices.x, own, runs, tokens)
+    axis = Axis(choices.x, own, every, tokens)
     return [_chart(own, runs, kind, choices, axis, found) for kind in kinds]
 
 
@@ -148,7 +150,8 @@ def _curves(
     placed = [(run, name, points, axis.of(run.pk, points)) for run, name, points in known]
     at = [(run, name, points, x) for run, name, points, x in placed if x is not None]
     span = max((float(x.max() - x.min()) for *_, x in at), default=0.0)
+    length = unit(span, max((len(x) for *_, x in at), default=0))
     return [
-        (name, Curve(run, points, x, smoothed(x, points.values, choices.smooth, span)))
+        (name, Curve(run, points, x, smoothed(x, points.values, choices.smooth, length)))
         for run, name, points, x in at
     ]

@@ -7,6 +7,7 @@ from math import isfinite
 XS = {"step": "step", "rollouts": "rollouts", "tokens": "tokens", "time": "relative time"}
 RUNS = {"conditions": "conditions (all seeds)", "own": "this run"}
 MOST_SMOOTHING = 0.99
+SMOOTHING = 0.6  # as trainers' dashboards begin; the recorded points lie behind
 POINTS = 600  # of a curve on a chart of ordinary size
 MOST_POINTS = 4_000
 
@@ -17,7 +18,9 @@ class ChartChoices:
 
     x: str = "step"
     runs: str = "conditions"
-    smooth: float = 0.0
+    smooth: float = SMOOTHING
+    hide: tuple[str, ...] = ()  # conditions that are left out
+    hide_seeds: tuple[int, ...] = ()
     logx: bool = False
     logy: bool = False
     clip: bool = False  # the y axis ends at the 1st and the 99th percentile
@@ -30,7 +33,9 @@ def read(query: Mapping[str, str]) -> ChartChoices:
     return ChartChoices(
         x=_one_of("x", query.get("x", "step"), XS),
         runs=_one_of("runs", query.get("runs", "conditions"), RUNS),
-        smooth=_number("smooth", query.get("smooth", "0"), 0, MOST_SMOOTHING),
+        smooth=_number("smooth", query.get("smooth", str(SMOOTHING)), 0, MOST_SMOOTHING),
+        hide=tuple(filter(None, query.get("hide", "").split(","))),
+        hide_seeds=_whole_numbers("hide_seeds", query.get("hide_seeds", "")),
         logx=_switch("logx", query),
         logy=_switch("logy", query),
         clip=_switch("clip", query),
@@ -53,6 +58,13 @@ def _number(name: str, text: str, least: float, most: float) -> float:
     if not least <= value <= most:
         raise ValueError(f"{name} is {text!r}; give a number from {least:g} to {most:g}")
     return value
+
+
+def _whole_numbers(name: str, text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part) for part in text.split(",") if part)
+    except ValueError:
+        raise ValueError(f"{name} is {text!r}; give whole numbers: 0,1") from None
 
 
 def _switch(name: str, query: Mapping[str, str]) -> bool:

@@ -9,7 +9,7 @@ from tsdownsample import MinMaxLTTBDownsampler
 
 Floats = NDArray[np.float64]
 
-SCALE = 1000.0  # an x axis is so many units long for smoothing, whatever it counts (as in W&B)
+SCALE = 1000.0  # an x axis is at most so many units long for smoothing, whatever it counts (as in W&B)
 BLOCK = 500.0  # exponents within a block; e^500 is far from the largest float
 LONG = 10.0  # times the usual interval: a gap
 LOW, HIGH = 0.01, 0.99  # quantiles that a clipped axis ends at
@@ -25,17 +25,22 @@ class Band:
     high: Floats
 
 
-def smoothed(x: Floats, values: Floats, smoothing: float, span: float) -> Floats:
+def unit(span: float, points: int) -> float:
+    """How long a unit of smoothing is on an axis: a thousandth of it, and no less than a usual interval of its points."""
+    return span / max(1.0, min(SCALE, points - 1.0))
+
+
+def smoothed(x: Floats, values: Floats, smoothing: float, unit: float) -> Floats:
     """The time-weighted exponential moving average, debiased.
 
-    s_i = Σ_j≤i y_j w^(d_ij) / Σ_j≤i w^(d_ij), w = √smoothing, d_ij the distance of the points on an axis on which `span`
-    is 1,000 long (the formula of W&B's time-weighted EMA). Smoothing 0 and a span of 0 change nothing; values that are
-    no numbers stay, and weigh nothing.
+    s_i = Σ_j≤i y_j w^(d_ij) / Σ_j≤i w^(d_ij), w = √smoothing, d_ij the distance of the points in `unit`s of the axis (the
+    formula of W&B's time-weighted EMA). Smoothing 0 and a unit of 0 change nothing; values that are no numbers stay, and
+    weigh nothing.
     """
     finite = np.isfinite(values)
-    if smoothing <= 0 or span <= 0 or not finite.any():
+    if smoothing <= 0 or unit <= 0 or not finite.any():
         return values
-    decay = -np.log(min(np.sqrt(smoothing), 0.999)) * SCALE / span
+    decay = -np.log(min(np.sqrt(smoothing), 0.999)) / unit
     z = np.maximum.accumulate(x[finite] - x[finite][0]) * decay
     found = np.full(len(values), np.nan)
     found[finite] = _averages(z, values[finite])

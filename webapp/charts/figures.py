@@ -7,17 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from webapp.charts import bars, curves
+from webapp.charts import curves
 from webapp.charts.charts import Chart, ConditionCurves, Curve
 from webapp.charts.choices import ChartChoices
-from webapp.charts.curves import Band, Floats
-from webapp.runs.models import StageRun
+from webapp.charts.curves import Band
+from webapp.charts.part_traces import part_traces
+from webapp.charts.traces import colour, newest, of_run, quiet, trace
 
-COLOURS = 6  # --condition-0 … --condition-5
 BEHIND = 250  # points of what lies behind
-COMPONENT_COLOURS = (*(f"--condition-{place}" for place in range(COLOURS)), "--line-strong", "--muted")
-DASHES = ("solid", "dash", "dot", "dashdot")  # for parts, and for nothing else
 TITLE = {"standoff": 4}
+HEIGHT = 232  # pixels; static/css/charts.css keeps this much free before a chart is drawn
+LOOKS = {  # width and opacity of a line
+    "own": (2.5, 1.0),
+    "other": (2.0, 1.0),
+    "mean": (2.0, 1.0),
+    "single": (1.0, 0.35),
+    "raw": (1.0, 0.3),
+}
 
 
 def as_json(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
@@ -27,76 +33,78 @@ def as_json(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
 
 def figure(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
     """The figure for Plotly.react."""
-    draw = _stack if chart.kind.stacked else _part_lines if chart.kind.parts else _condition_traces
-    traces = draw(chart, choices)
-    return {"data": traces, "layout": _layout(chart, choices, traces)}
-
-
-def colour(run: StageRun) -> str:
-    """The colour of the run's condition."""
-    return f"--condition-{min(run.condition.position, COLOURS - 1)}"
+    traces = part_traces(chart, choices) if chart.kind.parts else _condition_traces(chart, choices)
+    return {"data": traces, "layout": _layout(chart, choices)}
 
 
 def _condition_traces(chart: Chart, choices: ChartChoices) -> list[dict[str, Any]]:
-    """What lies behind first: single runs, bands, means, then this run."""
+    """What lies behind first: raw points, single runs, bands, means, then this run."""
+    raw: list[dict[str, Any]] = []
     single: list[dict[str, Any]] = []
     bands: list[dict[str, Any]] = []
     front: list[dict[str, Any]] = []
-    for condition in chart.conditions:
+    for place, condition in enumerate(chart.conditions):
         name = condition.run.condition.name
         if condition.band is not None:
             single += [
-                _line(one, name, choices, role="single") for one in condition.curves if one.run != chart.own
+                _line(one, f"{name}, seed {one.run.seed}", choices, role="single", rank=place)
+                for one in condition.curves
+                if one.run != chart.own
             ]
-            bands += _band(condition, condition.band, choices)
+            bands += _band(condition, condition.band, choices, place)
         for one in condition.curves:
             if one.interval is not None and (one.run == chart.own or condition.band is None):
                 bands += _edges(one.interval, colour(one.run), choices)
         if condition.band is None and condition.run != chart.own:
-            front.append(_line(condition.curves[0], name, choices, role="other"))
+            front.append(_line(condition.curves[0], name, choices, role="other", rank=place))
+            raw += _raw(condition.curves[0], choices)
     own = chart.own_curve
     if own is not None:
-        alone = sum(len(condition.curves) for condition in chart.conditions if own in condition.curves) == 1
-        name = own.run.condition.name
-        if choices.smooth:
-            single.append(_line(own, f"{name}, raw", choices, role="raw"))
-        front.append(_line(own, name if alone else f"this run (seed {own.run.seed})", choices, role="own"))
-    return [*single, *bands, *front]
+        place = next(at for at, one in enumerate(chart.conditions) if own in one.curves)
+        alone = len(chart.conditions[place].curves) == 1
+        name = own.run.condition.name if alone else f"this run (seed {own.run.seed})"
+        raw += _raw(own, choices)
+        line = _line(own, name, choices, role="own", rank=place if alone else len(chart.conditions))
+        front += [line, newest(line)] if line["x"] and choices.between is None else [line]
+    return [*raw, *single, *bands, *front]
 
 
-def _line(curve: Curve, name: str, choices: ChartChoices, *, role: str) -> dict[str, Any]:
-    looks = {
-        "own": (2.25, 1.0, choices.points),
-        "other": (1.5, 0.7, choices.points),
-        "single": (1.0, 0.3, BEHIND),
-        "raw": (1.0, 0.3, choices.points),
-    }
-    width, opacity, most = looks[role]
+def _raw(curve: Curve, choices: ChartChoices) -> list[dict[str, Any]]:
+    """What was recorded, behind what is smoothed."""
+    return [_line(curve, f"{curve.run.condition.name}, raw", choices, role="raw")] if choices.smooth else []
+
+
+def _line(curve: Curve, name: str, choices: ChartChoices, *, role: str, rank: int = 0) -> dict[str, Any]:
+    width, opacity = LOOKS[role]
     values = curve.points.values if role == "raw" else curve.shown
     part = curves.within(curve.x, choices.between)
-    x, values = curve.x[part], values[part]
-    places = curves.kept(x, values, most)
+    x, values, steps = curve.x[part], values[part], curve.points.steps[part]
+    places = curves.kept(x, values, BEHIND if role == "single" else choices.points)
     breaks: list[int] = []
     if choices.x == "time":
         ends = curves.gaps(x)
         breaks = [int(place) for place in np.unique(np.searchsorted(places, ends)) if 0 < place < len(places)]
     xs, ys = curves.written(x[places], values[places], breaks)
-    quiet = role in ("single", "raw")
-    return _trace(xs, ys, name, colour(curve.run), width=width, opacity=opacity, role=role) | (
-        {"hoverinfo": "skip", "showlegend": False} if quiet else {}
-    )
+    line = trace(xs, ys, name, colour(curve.run), width=width, opacity=opacity, role=role, rank=rank)
+    if role == "raw":
+        return quiet(line) | {"hoverinfo": "skip"}
+    at = None
+    if choices.x != "step":
+        at = curves.written(steps[places].astype(float), values[places], breaks)[0]
+    line = of_run(line, curve, at)
+    return quiet(line) if role == "single" else line
 
 
-def _band(condition: ConditionCurves, found: Band, choices: ChartChoices) -> list[dict[str, Any]]:
+def _band(condition: ConditionCurves, found: Band, choices: ChartChoices, rank: int) -> list[dict[str, Any]]:
     """Least, largest with the area between them, and mean."""
     part = curves.within(found.x, choices.between)
     shade = colour(condition.run)
     x, values = found.x[part], found.mean[part]
     places = curves.kept(x, values, choices.points)
     name = f"{condition.run.condition.name}: mean of {len(condition.curves)}"  # the section's head says what the band is
-    mean = _trace(
-        *curves.written(x[places], values[places]), name, shade, width=1.5, opacity=0.9, role="mean"
-    )
+    width, opacity = LOOKS["mean"]
+    xs, ys = curves.written(x[places], values[places])
+    mean = trace(xs, ys, name, shade, width=width, opacity=opacity, role="mean", rank=rank)
     return [*_edges(found, shade, choices), mean]
 
 
@@ -108,105 +116,14 @@ def _edges(found: Band, shade: str, choices: ChartChoices) -> list[dict[str, Any
         x, values = found.x[part], values[part]
         places = curves.kept(x, values, choices.points // 2)
         xs, ys = curves.written(x[places], values[places])
-        edge = _trace(xs, ys, "", shade, width=0, opacity=1, role="band")
-        edges.append(edge | {"mode": "lines", "hoverinfo": "skip", "showlegend": False})
+        edge = quiet(trace(xs, ys, "", shade, width=0, opacity=1, role="band"))
+        edges.append(edge | {"mode": "lines", "hoverinfo": "skip"})
     edges[1] |= {"fill": "tonexty", "fillcolor": f"{shade}/0.16"}
     return edges
 
 
-def _part_lines(chart: Chart, choices: ChartChoices) -> list[dict[str, Any]]:
-    """A line for each part, told apart by colour and dash."""
-    traces = []
-    for place, one in enumerate(chart.parts):
-        part = curves.within(one.curve.x, choices.between)
-        x, values = one.curve.x[part], one.curve.shown[part]
-        places = curves.kept(x, values, choices.points // 2)
-        shade = COMPONENT_COLOURS[place % len(COMPONENT_COLOURS)]
-        trace = _trace(
-            *curves.written(x[places], values[places]), one.label, shade, width=1.5, opacity=1.0, role="part"
-        )
-        trace["line"]["dash"] = DASHES[place % len(DASHES)]
-        traces.append(trace)
-    return traces
-
-
-def _stack(chart: Chart, choices: ChartChoices) -> list[dict[str, Any]]:
-    """Parts as areas on the same steps: what adds above zero, what takes below it; their total as a line."""
-    if not chart.parts:
-        return []
-    total = chart.own_curve
-    first = chart.parts[0].curve
-    steps = total.points.steps if total else first.points.steps
-    for one in chart.parts:
-        steps = np.intersect1d(steps, one.curve.points.steps, assume_unique=True)
-
-    def common(curve: Curve, values: Floats) -> Floats:
-        return values[np.searchsorted(curve.points.steps, steps)]
-
-    x = common(first, first.x)
-    part = curves.within(x, choices.between)
-    rows = {one.label: common(one.curve, one.curve.shown)[part] for one in chart.parts}
-    whole = common(total, total.shown)[part] if total else np.sum(list(rows.values()), axis=0)
-    x = x[part]
-    places = curves.kept(x, whole, choices.points // 2)
-    traces = []
-    for place, (name, values) in enumerate(rows.items()):
-        at = values[places]
-        of_reward = chart.kind.key == "components"  # whose colours are the same on every page
-        shade = COMPONENT_COLOURS[bars.colour(name) if of_reward else place % len(COMPONENT_COLOURS)]
-        sides = [side for side in ("above", "below") if ((at > 0) if side == "above" else (at < 0)).any()]
-        for number, side in enumerate(sides or ["above"]):
-            half = np.maximum(at, 0) if side == "above" else np.minimum(at, 0)
-            traces.append(_area(x[places], half, name, place, shade, side, number))
-        traces[-len(sides or [1])]["customdata"] = curves.written(x[places], at)[1]
-    if not chart.kind.total:
-        return traces
-    xs, ys = curves.written(x[places], whole[places])
-    name = chart.kind.total.rpartition("/")[2]
-    return [*traces, _trace(xs, ys, name, "--ink", width=2.0, opacity=1.0, role="own")]
-
-
-def _area(
-    x: Floats, values: Floats, name: str, dash: int, shade: str, side: str, number: int
-) -> dict[str, Any]:
-    xs, ys = curves.written(x, values)
-    trace = _trace(xs, ys, name, shade, width=1.0, opacity=1.0, role="component" if not number else "rest")
-    trace["line"]["dash"] = DASHES[dash % len(DASHES)]
-    return trace | {
-        "mode": "lines",
-        "stackgroup": side,
-        "fillcolor": f"{shade}/0.35",
-        "legendgroup": name,
-        "showlegend": not number,
-    }
-
-
-def _trace(
-    x: list[float],
-    y: list[float | None],
-    name: str,
-    shade: str,
-    *,
-    width: float,
-    opacity: float,
-    role: str,
-) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines" if len(x) > 1 else "markers",
-        "name": name,
-        "x": x,
-        "y": y,
-        "opacity": opacity,
-        "line": {"color": shade, "width": width},
-        "marker": {"color": shade},
-        "hoverinfo": "none",
-        "meta": {"own": role == "own", "role": role},
-    }
-
-
-def _layout(chart: Chart, choices: ChartChoices, traces: list[dict[str, Any]]) -> dict[str, Any]:
-    kind, legend = chart.kind, sum(trace.get("showlegend", True) for trace in traces) > 1
+def _layout(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
+    kind = chart.kind
     log_y = choices.logy and not kind.stacked
     x_axis: dict[str, Any] = {"title": TITLE | {"text": chart.axis.title}, "zeroline": False}
     x_axis |= {"type": "log"} if choices.logx else {"rangemode": "tozero"}
@@ -225,8 +142,8 @@ def _layout(chart: Chart, choices: ChartChoices, traces: list[dict[str, Any]]) -
             y_axis |= {"range": list(ends), "autorange": False}
     return {
         "margin": {"l": 52, "r": 12, "t": 8, "b": 36},
-        "height": 248 if legend else 216,
-        "showlegend": legend,
+        "height": HEIGHT,
+        "showlegend": bool(kind.parts),  # one legend above all charts says the conditions
         "legend": {
             "orientation": "h",
             "x": 0,

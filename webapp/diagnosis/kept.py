@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from pydantic import ConfigDict, TypeAdapter, with_config
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from webapp.diagnosis import dynamics
 from webapp.diagnosis.finding import Finding
@@ -56,6 +56,15 @@ def find(made_from: Mapping[int, str]) -> dict[int, Reading]:
         for run, digest, content in rows
         if digest == _digest(made_from[run])
     }
+
+
+def latest(run: int) -> Reading | None:
+    """What is kept of a stage run, whatever it was made from; None where nothing is, or other code has written it."""
+    content = KeptReading.objects.filter(stage_run=run).values_list("content", flat=True).first()
+    try:
+        return None if content is None else WRITTEN.validate_json(content)
+    except ValidationError:
+        return None
 
 
 def keep(readings: Iterable[tuple[int, str, Reading]]) -> None:

@@ -35,14 +35,29 @@ __all__ = [
     "next_steps",
     "of_experiment",
     "of_run",
+    "of_run_at_once",
 ]
 
+QUICK = 2_000  # steps of a run that is read while its page waits
 REASONS_TO_GO_ON = ("no_gradient",)  # where these are to know, not to worry: prompts that are solved
 
 
 def of_run(run: StageRun) -> Reading:
     """Read one run with its stage, condition, experiment and parent; what is kept of it when nothing came in since."""
     return _readings([run])[run.pk]
+
+
+def of_run_at_once(run: StageRun) -> tuple[Reading | None, bool]:
+    """What a page shows of a run without waiting for it, and whether it is of all that came in.
+
+    A long run's reading may be older than its newest records, or there may be none yet; a short one is read.
+    """
+    keys = _keys([run])
+    if (found := kept.find(keys).get(run.pk)) is not None:
+        return found, True
+    if run.progress_done <= QUICK:
+        return of_run(run), True
+    return kept.latest(run.pk), False
 
 
 def of_experiment(experiment: Experiment, table: StageTable | None = None) -> list[Finding]:

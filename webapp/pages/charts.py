@@ -13,6 +13,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_GET
 
 from webapp.charts import (
+    arrangement,
     choices as chart_choices,
     figures,
     files as chart_files,
@@ -36,7 +37,8 @@ def charts(request: HttpRequest, run_id: int) -> HttpResponse:
     kinds, keys = chart_kinds.kinds(run.pk), set(request.GET.get("keys", "").split(","))
     wanted = [kind for kind in kinds if kind.key in keys]
     found = {chart.kind.key: figures.as_json(chart, choices) for chart in drawn(run, wanted, choices)}
-    return JsonResponse({"charts": [found.get(kind.key) or kind.as_json() for kind in kinds]})
+    places = arrangement.placed(run, kinds, choices, request.COOKIES.get(arrangement.COOKIE, ""))
+    return JsonResponse({"charts": [one.as_json() | found.get(one.kind.key, {}) for one in places]})
 
 
 @require_GET

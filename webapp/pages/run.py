@@ -5,7 +5,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from webapp.charts import page
+from webapp.charts import arrangement, page
 from webapp.diagnosis import readings
 from webapp.live.news import encode_cursor
 from webapp.reports import dynamics_table
@@ -21,15 +21,17 @@ LINES_SHOWN = 200
 
 @require_GET
 def run(request: HttpRequest, run_id: int) -> HttpResponse:
-    """One stage run: state, charts, rollouts, log, attempts."""
+    """One stage run: state, findings, charts, rollouts, dynamics, log, attempts."""
     found = _run(run_id)
     # The cursor is read first: what comes in while the page is made is sent again, and the page knows it by its id.
     cursor = dict(Attempt.objects.filter(stage_run=found).values_list("id", "journal_seq"))
     context = _head(found) | _records(found) | {"log": _log(found), "cursor": encode_cursor(cursor)}
+    reading, is_newest = readings.of_run_at_once(found)
+    context |= _reading(found, reading) | {"was_read": reading is not None, "reading_is_newest": is_newest}
     if found.experiment.imported:
         context |= {"published": Evaluation.objects.filter(attempt__stage_run=found).order_by("seq")}
     else:
-        context |= page.context(found, request.GET)
+        context |= page.context(found, request.GET, request.COOKIES.get(arrangement.COOKIE, ""))
     if not found.experiment.imported and found.stage.settings_class.records_rollouts:
         context |= {
             "rollouts": rollouts.newest([found.pk]),
@@ -62,24 +64,14 @@ def run_log(request: HttpRequest, run_id: int) -> HttpResponse:
 def run_findings(request: HttpRequest, run_id: int) -> HttpResponse:
     """The run's findings, the worst first, as a fragment."""
     found = _run(run_id)
-    context = {
-        "findings": readings.grouped(readings.of_run(found).findings),
-        "of_run": True,
-        "experiment": found.experiment,
-        "run": found,
-    }
-    return render(request, "results/_findings.html", context)
+    return render(request, "results/_findings.html", _reading(found, readings.of_run(found)))
 
 
 @require_GET
 def run_dynamics(request: HttpRequest, run_id: int) -> HttpResponse:
     """The dynamics table, as a fragment; empty for a kind of stage that has none."""
     found = _run(run_id)
-    return render(
-        request,
-        "runs/_dynamics.html",
-        {"dynamics": dynamics_table.page_view(dynamics_table.of_run(found)), "run": found},
-    )
+    return render(request, "runs/_dynamics.html", _reading(found, readings.of_run(found)))
 
 
 @require_POST
@@ -126,6 +118,19 @@ def _head(found: StageRun) -> dict[str, object]:
         "others": querysets.others(found),
         "took": querysets.seconds_taken(found) if found.finished_at else None,
         "nav": "experiments",
+    }
+
+
+def _reading(found: StageRun, reading: readings.Reading | None) -> dict[str, object]:
+    """Findings and dynamics, for their fragments."""
+    if reading is None:
+        return {}
+    return {
+        "findings": readings.grouped(reading.findings),
+        "dynamics": dynamics_table.page_view(dynamics_table.of_run(found, reading)),
+        "of_run": True,
+        "experiment": found.experiment,
+        "run": found,
     }
 
 

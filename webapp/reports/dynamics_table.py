@@ -90,9 +90,9 @@ def page_view(found: list[RunTrend]) -> View:
     return View((METRIC, *COURSE), found)
 
 
-def of_run(run: StageRun) -> list[RunTrend]:
-    """Each metric of a run."""
-    return [RunTrend(run, row) for row in readings.of_run(run).dynamics]
+def of_run(run: StageRun, reading: readings.Reading | None = None) -> list[RunTrend]:
+    """Each metric of a run; `reading`: its own, where it is there."""
+    return [RunTrend(run, row) for row in (reading or readings.of_run(run)).dynamics]
 
 
 def of_experiment(experiment: Experiment) -> list[RunTrend]:

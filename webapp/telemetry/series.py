@@ -9,7 +9,7 @@ import numpy as np
 import psycopg
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import BinaryField, Exists, F, Func, OuterRef, Q, QuerySet, Value
 from numpy.typing import NDArray
 
 from webapp.runs.models import Attempt
@@ -80,6 +80,18 @@ def recorded_names(stage_run: int) -> set[str]:
         own = chunks if limit is None else chunks.filter(first_step__lte=limit)
         names |= set(metrics.filter(Exists(own)).values_list("name", flat=True))
     return names
+
+
+def names_beside_zero(stage_runs: Iterable[int], names: Iterable[str]) -> set[str]:
+    """Those of the names under which any of the runs has recorded something else than 0; one query.
+
+    A float64 that is 0 has no bytes but 00 and, where it is −0, 80, so a chunk is 0 throughout when nothing is left
+    of it without those at its ends; the first chunk mostly decides.
+    """
+    rest = Func(F("values"), Value(b"\x00\x80"), function="btrim", output_field=BinaryField())
+    other = MetricChunk.objects.filter(metric=OuterRef("pk")).annotate(rest=rest).exclude(rest=b"")
+    recorded = Metric.objects.filter(attempt__stage_run__in=list(stage_runs), name__in=list(names))
+    return set(recorded.filter(Exists(other)).values_list("name", flat=True))
 
 
 def rollouts(stage_runs: Iterable[int]) -> QuerySet[Rollout]:

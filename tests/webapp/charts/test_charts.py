@@ -20,9 +20,9 @@ pytestmark = pytest.mark.django_db
 
 
 def drawn(run: StageRun, key: str, query: str = "") -> dict[str, Any]:
-    """The chart as charts.js gets it."""
+    """The chart as charts.js gets it, not smoothed unless the query says so."""
     run = StageRun.objects.select_related("condition", "stage").get(pk=run.pk)
-    choices = chart_choices.read(QueryDict(query))
+    choices = chart_choices.read(QueryDict(f"smooth=0&{query}"))
     wanted = [kind for kind in kinds(run.pk) if kind.key == key]
     found = figures.as_json(charts(run, wanted, choices)[0], choices)
     json.dumps(found, allow_nan=False)
@@ -77,9 +77,9 @@ def test_with_one_seed_the_other_condition_lies_behind() -> None:
     for condition in ("baseline", "mul_tokens"):
         run = factories.make_run("pretrain", experiment=experiment, condition=condition)
         factories.add_metrics(run.attempts.get(), {"loss": [2.0, 1.0]})
-    found = [(trace["name"], trace["meta"]["own"]) for trace in drawn(run, "loss")["figure"]["data"]]
-    assert found == [("baseline", False), ("mul_tokens", True)]
-    assert len(drawn(run, "loss", "runs=own")["figure"]["data"]) == 1
+    found = [(trace["name"], trace["meta"]["role"]) for trace in drawn(run, "loss")["figure"]["data"]]
+    assert found == [("baseline", "other"), ("mul_tokens", "own"), ("", "newest")]
+    assert len(lines(drawn(run, "loss", "runs=own"), "own", "other")) == 1
 
 
 def test_seeds_have_a_mean_a_band_and_thin_lines_in_the_condition_s_colour() -> None:
@@ -92,9 +92,52 @@ def test_seeds_have_a_mean_a_band_and_thin_lines_in_the_condition_s_colour() -> 
     assert len(lines(chart, "single")) == 5
     (own,) = lines(chart, "own")
     assert (own["name"], own["y"][0]) == ("this run (seed 2)", 2.1)
-    assert chart["figure"]["data"][-1] is own, "in front of all others"
+    assert chart["figure"]["data"][-2] is own, "in front of all others, under the dot at its end"
     assert {trace["line"].get("dash") for trace in chart["figure"]["data"]} == {None}
     assert {trace["line"]["color"] for trace in chart["figure"]["data"]} == {"--condition-0", "--condition-1"}
+
+
+def test_what_is_hidden_is_in_no_mean_and_the_legend_keeps_its_order() -> None:
+    run = two_by_three()
+    chart = drawn(run, "loss", "hide_seeds=0,2")
+    assert [(trace["name"], trace["y"][0]) for trace in lines(chart, "other")] == [
+        ("baseline", 1.0),
+        ("mul_tokens", 1.1),
+    ]
+    assert lines(chart, "own", "mean") == [], "this run is hidden too"
+    chart = drawn(run, "loss", "hide=baseline,nothing&hide_seeds=0")
+    assert [trace["y"][0] for trace in lines(chart, "mean")] == [pytest.approx(1.6)]
+    for page in (run, StageRun.objects.get(condition__name="baseline", seed=0)):
+        named = sorted(lines(drawn(page, "loss"), "mean", "own"), key=lambda trace: trace["legendrank"])
+        assert [trace["name"] for trace in named][:2] == ["baseline: mean of 3", "mul_tokens: mean of 3"]
+    assert drawn(run, "loss", "hide=baseline,mul_tokens")["figure"]["data"] == []
+
+
+def test_a_point_says_whose_it_is_and_the_steps_that_it_speaks_for() -> None:
+    run = factories.make_run("grpo")
+    StageRun.objects.filter(pk=run.pk).update(spec=run.spec | {"settings": {"iterations": 2}})
+    factories.add_metrics(run.attempts.get(), {"loss": [1.0, 2.0, 3.0], "tokens": [10.0, 25.0, 40.0]})
+    (own,) = lines(drawn(run, "loss"), "own")
+    assert own["meta"] == {"own": True, "role": "own", "run": run.pk, "every": 2}
+    (own,) = lines(drawn(run, "loss", "x=tokens"), "own")
+    assert (own["x"], own["meta"]["steps"]) == ([10, 25, 40], [1, 2, 3])
+
+
+def test_more_than_three_components_are_lines_and_what_is_always_0_is_none() -> None:
+    run = factories.make_run("grpo")
+    parts = {
+        name: [0.1 * place, -0.1] for place, name in enumerate(("correct", "format", "repetition", "odd"))
+    }
+    recorded = {f"reward/{name}": values for name, values in parts.items()}
+    factories.add_metrics(
+        run.attempts.get(), {**recorded, "reward/length": [0.0, 0.0], "reward": [0.6, -0.4]}
+    )
+    found = lines(drawn(run, "components"), "component", "rest")
+    assert {trace["name"]: trace["y"] for trace in found} == {
+        name: pytest.approx(y) for name, y in parts.items()
+    }
+    assert not any("stackgroup" in trace for trace in found)
+    assert len({(trace["line"]["color"], trace["line"]["dash"]) for trace in found}) == 4
 
 
 def test_components_are_stacked_on_both_sides_of_zero_and_add_up_to_the_reward() -> None:
@@ -284,7 +327,8 @@ def test_a_file_has_every_point_and_every_mean() -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["x=moon", "smooth=1", "smooth=nan", "between=5,1", "clip=yes", "points=1e9", "runs=all"]
+    "query",
+    ["x=moon", "smooth=1", "smooth=nan", "between=5,1", "clip=yes", "points=1e9", "runs=all", "hide_seeds=a"],
 )
 def test_a_choice_that_means_nothing_is_refused_with_what_could_stand_there(query: str) -> None:
     with pytest.raises(ValueError, match=r"choose|give"):

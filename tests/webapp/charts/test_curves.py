@@ -26,21 +26,29 @@ def test_smoothing_is_the_time_weighted_average_of_the_formula(smoothing: float)
     y = draw.standard_normal(3_000) + 5
     span = float(x[-1] - x[0])
     expected = by_hand(x.tolist(), y.tolist(), smoothing, span)
-    assert curves.smoothed(x, y, smoothing, span) == pytest.approx(expected, rel=1e-9)
+    assert curves.smoothed(x, y, smoothing, curves.unit(span, len(x))) == pytest.approx(expected, rel=1e-9)
 
 
 def test_smoothing_is_debiased_and_weighs_by_distance() -> None:
     x, y = np.array([0.0, 1.0, 100.0]), np.array([4.0, 8.0, 0.0])
-    found = curves.smoothed(x, y, 0.99, 100.0)
+    found = curves.smoothed(x, y, 0.99, 0.1)
     assert found[0] == 4.0, "not drawn towards 0"
     assert 4 < found[1] < 8
     assert found[2] < 0.1, "far away from the points before it"
-    assert curves.smoothed(x, y, 0.0, 100.0) is y
+    assert curves.smoothed(x, y, 0.0, 0.1) is y
+
+
+def test_a_short_run_is_smoothed_from_point_to_point() -> None:
+    x, y = np.arange(61.0), np.tile([0.0, 1.0], 31)[:61]
+    found = curves.smoothed(x, y, 0.6, curves.unit(60.0, 61))
+    assert 0.35 < found[20:].min() < found[20:].max() < 0.65, "a thousandth of its axis would smooth nothing"
+    assert curves.unit(60.0, 61) == 1.0
+    assert curves.unit(0.0, 1) == 0.0
 
 
 def test_what_is_no_number_stays_and_weighs_nothing() -> None:
     x, y = np.array([0.0, 1.0, 2.0]), np.array([1.0, math.nan, 1.0])
-    found = curves.smoothed(x, y, 0.9, 2.0)
+    found = curves.smoothed(x, y, 0.9, 0.002)
     assert np.isnan(found).tolist() == [False, True, False]
     assert found[2] == 1.0
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 
-from webapp.charts.figures import COLOURS
+from webapp.charts.traces import COLOURS
 from webapp.comparison.columns import exported, of_the_table, temperature
 from webapp.comparison.pass_curves import PassCurve, changes, curves
 from webapp.comparison.table import StageTable
