@@ -82,14 +82,19 @@ def recorded_names(stage_run: int) -> set[str]:
     return names
 
 
-def rollouts(stage_runs: Iterable[int]) -> QuerySet[Rollout]:
-    """Rollouts of these runs that count, unordered; filter, order and slice it further."""
-    counting = Q(pk__in=[])
+def counting(stage_runs: Iterable[int]) -> Q:
+    """Which rollouts, or groups of them, of these runs count."""
+    found = Q(pk__in=[])
     for attempts in last_steps(stage_runs).values():
         for attempt, limit in attempts.items():
             own = Q(attempt=attempt)
-            counting |= own if limit is None else own & Q(step__lte=limit)
-    return Rollout.objects.filter(counting)
+            found |= own if limit is None else own & Q(step__lte=limit)
+    return found
+
+
+def rollouts(stage_runs: Iterable[int]) -> QuerySet[Rollout]:
+    """Rollouts of these runs that count, unordered; filter, order and slice it further."""
+    return Rollout.objects.filter(counting(stage_runs))
 
 
 def rollouts_by_attempt(stage_runs: Iterable[int]) -> dict[int, QuerySet[Rollout]]:
