@@ -29,6 +29,10 @@ SEARCHES = {
     "a phrase": 'words="count the bags again"',
     "no such word": "words=zebra",
     "cut and repeating": "hit_limit=on&repeats=on",
+    "groups by spread": "sort=spread",
+    "mixed groups by length": "mixed=on&sort=long",
+    "became right later, by reward": "became_right=on&sort=reward",
+    "correct or long, by step": "answer=correct&to_reward=1&sort=step",
 }
 CURVE = "#charts .js-line"
 

@@ -239,11 +239,13 @@ def add_metrics(attempt: Attempt, series: Mapping[str, Sequence[float]], *, firs
 def add_rollouts(
     attempt: Attempt, *, step: int = 1, count: int = 8, group_size: int = 8, seed: int = 0
 ) -> int:
-    """One journal record of rollouts; returns its seq."""
+    """One journal record of rollouts, a prompt a group; returns its seq."""
     seq, draw = next_seq(attempt), random.Random(f"{attempt.pk} {step} {seed}")
     rows = []
+    a = b = 0
     for index in range(count):
-        a, b = draw.randint(2, 9), draw.randint(2, 9)
+        drawn = draw.randint(2, 9), draw.randint(2, 9)
+        a, b = (a, b) if index % group_size else drawn
         correct, uses = draw.random() < 0.6, draw.random() < 0.5
         low, high = sorted((a, b))
         answer = a * b if correct else a * b + draw.choice((-1, 1, 10))

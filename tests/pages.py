@@ -63,6 +63,7 @@ PAGES: dict[str, Example] = {
     "rollouts": _at("rollouts", run_id=_run),
     "experiment_rollouts": _at("experiment_rollouts", name=_experiment),
     "rollout_group": _at("rollout_group", run_id=_run, rollout_id=lambda rows: rows.rollout),
+    "rollout_pair": _at("rollout_pair", run_id=_run, rollout_id=lambda rows: rows.rollout),
     "workers": _at("workers"),
     "worker": _at("worker", worker_id=lambda rows: rows.worker),
     "search": _at("search"),
@@ -98,6 +99,10 @@ MORE: dict[str, Example] = {  # other states of pages above
     "flips-narrowed": lambda rows: reverse("flips", kwargs={"name": rows.experiment}) + "?only=gained",
     "run-metrics": lambda rows: reverse("run", kwargs={"run_id": rows.run}) + "?find=reward",
     "experiments-none": lambda rows: reverse("experiments") + "?q=zebra",
+    "rollouts-chosen": lambda rows: (
+        reverse("rollouts", kwargs={"run_id": rows.run})
+        + f"?sort=spread&mixed=on&from_step=1&group={rows.rollout}"
+    ),
     "rollouts-none": lambda rows: reverse("rollouts", kwargs={"run_id": rows.run}) + "?words=zebra",
 }
 SIGNED_OUT = {  # seen by who is not signed in
@@ -131,7 +136,9 @@ NO_PAGES = {  # name → what it is instead
     "chart_file": "a file",
     "experiment_rollout_file": "a file",
     "experiment_settings": "a fragment",
-    "newest_experiment_rollouts": "a fragment",
+    "group_rows": "a fragment",
+    "experiment_group_rows": "a fragment",
+    "group_pane": "a fragment",
     "group_texts": "a fragment",
     "samples": "in MORE",
     "experiment_answer": "a fragment",

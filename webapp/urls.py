@@ -13,7 +13,7 @@ from webapp.pages.experiment import parts, views as experiment
 from webapp.pages.experiments import views as experiments
 from webapp.pages.notifications import views as notifications
 from webapp.pages.overview import views as overview
-from webapp.pages.rollouts import views as rollouts
+from webapp.pages.rollouts import group_page, pairs, views as rollouts
 from webapp.pages.search import views as search
 
 
@@ -79,14 +79,17 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/<int:run_id>/metrics.<str:format>", charts.point_file, name="point_file"),
     path("runs/<int:run_id>/rollouts/", rollouts.rollout_list, name="rollouts"),
     path("runs/<int:run_id>/rollouts.<str:format>", rollouts.rollout_file, name="rollout_file"),
-    path("runs/<int:run_id>/rollouts/<int:rollout_id>/", rollouts.rollout_group, name="rollout_group"),
-    path("runs/<int:run_id>/rollouts/<int:rollout_id>/texts/", rollouts.group_texts, name="group_texts"),
     path("runs/<int:run_id>/rollouts/newest/", rollouts.newest_rollouts, name="newest_rollouts"),
+    path("runs/<int:run_id>/rollouts/groups/", rollouts.group_rows, name="group_rows"),
+    path("runs/<int:run_id>/rollouts/<int:rollout_id>/", group_page.rollout_group, name="rollout_group"),
+    path("runs/<int:run_id>/rollouts/<int:rollout_id>/pane/", group_page.group_pane, name="group_pane"),
+    path("runs/<int:run_id>/rollouts/<int:rollout_id>/texts/", group_page.group_texts, name="group_texts"),
+    path("runs/<int:run_id>/rollouts/<int:rollout_id>/pair/", pairs.rollout_pair, name="rollout_pair"),
     path("experiments/<slug:name>/rollouts/", rollouts.experiment_rollouts, name="experiment_rollouts"),
     path(
-        "experiments/<slug:name>/rollouts/newest/",
-        rollouts.newest_experiment_rollouts,
-        name="newest_experiment_rollouts",
+        "experiments/<slug:name>/rollouts/groups/",
+        rollouts.experiment_group_rows,
+        name="experiment_group_rows",
     ),
     path(
         "experiments/<slug:name>/rollouts.<str:format>",

@@ -1,5 +1,4 @@
 // Puts new rollouts into the list as they arrive, the newest first; "Hold still" keeps them back while somebody reads.
-// A list with data-narrowed shows only what fits its filter.
 
 const list = document.getElementById("rollouts");
 const count = document.getElementById("rollout-count");
@@ -10,7 +9,6 @@ let kept = new Map(); // id → article that arrived while held
 let missed = 0; // that arrived while held and were not kept
 let attempts = null;
 let renewed = false; // while held, an attempt began that samples some steps again
-const asking = new Set(); // waits that have a question under way
 
 const held = () => hold.getAttribute("aria-pressed") === "true";
 
@@ -43,9 +41,7 @@ function say() {
 document.body.addEventListener("live:rollouts", ({ detail }) => {
   shown = detail.shown;
   count.textContent = detail.total.toLocaleString("en");
-  if (!detail.html.includes("<article")) return;
-  if (list.hasAttribute("data-narrowed")) return askAgain();
-  take(detail.html);
+  if (detail.html.includes("<article")) take(detail.html);
 });
 
 function take(html) {
@@ -68,19 +64,6 @@ async function fetchAgain() {
   renewed = false;
   list.innerHTML = await response.text();
   say();
-}
-
-// A narrowed list asks which of the new rollouts fit, soon and once more when their words are in the index.
-function askAgain() {
-  for (const wait of [1000, 6000]) {
-    if (asking.has(wait)) continue;
-    asking.add(wait);
-    setTimeout(async () => {
-      asking.delete(wait);
-      const response = await fetch(list.dataset.source);
-      if (response.ok) take(await response.text());
-    }, wait);
-  }
 }
 
 // A new attempt samples some steps again: those of the old one no longer count, so the list is fetched whole, when nobody

@@ -12,14 +12,14 @@ from tests.served import served, session
 from tests.stack import free_port
 from training.process.journal import Journal, RolloutRow
 from webapp.runs.models import StageRun
-from webapp.telemetry import rollouts
+from webapp.telemetry import groups
 from webapp.telemetry.models import Rollout
 from workers.ingest import Ingest
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 SHOWN = "all => all.map((one) => one.id)"
-A_STEP = 7  # rollouts; so that what a page shows is cut within a step
+A_STEP = 7  # rollouts
 
 
 class Sampling:
@@ -119,11 +119,12 @@ def test_nothing_is_lost_or_doubled_over_a_reconnect_and_a_restart(
 
 
 def _holds(page: Page, runs: list[int]) -> None:
-    """The page shows the newest rollouts of the database in their order, and counts all of them."""
+    """The page shows the newest groups of the database in their order, and counts all rollouts."""
     every = Rollout.objects.filter(attempt__stage_run__in=runs)
     expect(page.locator("#rollout-count")).to_have_text(f"{every.count():,}")
-    newest = [f"rollout-{r.attempt_id}-{r.seq}-{r.index}" for r in rollouts.newest(runs)]
-    expect(page.locator("#rollouts article")).to_have_count(len(newest))
-    shown = page.locator("#rollouts article").evaluate_all(SHOWN)
+    newest = [f"group-{group.pk}" for group in groups.part(groups.by_attempt(runs)).groups]
+    expect(page.locator("#groups tr")).to_have_count(len(newest))
+    expect(page.locator("#groups tr").first).to_have_id(newest[0])
+    shown = page.locator("#groups tr").evaluate_all(SHOWN)
     assert len(set(shown)) == len(shown)
     assert shown == newest

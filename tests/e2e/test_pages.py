@@ -10,7 +10,7 @@ from tests import factories, histories
 from webapp.experiments.models import Experiment
 from webapp.runs import lifecycle
 from webapp.runs.models import Attempt, State
-from webapp.telemetry.models import Rollout
+from webapp.telemetry.models import RolloutGroup
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -62,23 +62,49 @@ def test_held_rollouts_wait_for_the_reader(page: Page, address: str) -> None:
     expect(page.locator(".rollout")).to_have_count(8)
 
 
-def test_a_narrowed_list_takes_in_only_what_fits(page: Page, address: str) -> None:
+def test_a_list_of_groups_is_narrowed_read_and_grows_where_it_stands(page: Page, address: str) -> None:
     run = factories.make_run("grpo")
     attempt = run.attempts.get()
     record(attempt, step=1)
     page.goto(f"{address}/runs/{run.pk}/rollouts/")
+    expect(page.locator("#live")).to_have_text("live")
+    page.evaluate("window.never_reloaded = true")
+    rows, pane = page.locator("#groups tr"), page.get_by_role("region", name="Chosen group")
+    expect(rows).to_have_count(1)
+    page.get_by_text("More filters").click()
     page.get_by_label("From step").fill("2")
     page.get_by_label("Answer").select_option("correct")
-    page.get_by_role("button", name="Show").click()
-    expect(page.locator("p[role=status]")).to_contain_text("0 of 4")
-    expect(page.locator(".live")).to_have_text("live")
+    expect(page.locator("#found [role=status]")).to_contain_text("0 of 1 group")
+    expect(page).to_have_url(re.compile(r"\?from_step=2&answer=correct"))
     factories.add_rollouts(attempt, step=2, count=40)
     record(attempt, step=3)
-    fitting = Rollout.objects.filter(attempt=attempt, step__gte=2, correct=True).count()
-    expect(page.locator("#rollouts article")).to_have_count(fitting)
-    expect(page.locator("#rollouts .wrong")).to_have_count(0)
-    page.locator("#rollouts .where a").first.click()
-    expect(page.get_by_role("heading", name="This prompt through training")).to_be_visible()
+    fitting = RolloutGroup.objects.filter(step__gte=2, correct__gt=0).order_by("-pk")
+    names = [f"Group {one.group}, step {one.step}" for one in fitting]
+    expect(rows).to_have_count(len(names))
+    expect(page.locator("#found [role=status]")).to_contain_text(f"{len(names)} of 7 groups")
+    page.get_by_role("heading", name="Rollouts").click()  # so that nothing is being filled in
+    page.keyboard.press("j")
+    expect(pane.get_by_role("heading", level=2)).to_have_text(names[0])
+    page.keyboard.press("ArrowDown")
+    expect(pane.get_by_role("heading", level=2)).to_have_text(names[1])
+    expect(rows.nth(1)).to_have_attribute("aria-current", "true")
+    record(attempt, step=4)
+    show = page.get_by_role("button", name="Show 4 newer")
+    expect(show).to_be_visible()  # a reader's rows do not move
+    expect(rows).to_have_count(len(names))
+    show.click()
+    expect(rows).to_have_count(RolloutGroup.objects.filter(step__gte=2, correct__gt=0).count())
+    expect(pane.get_by_role("heading", level=2)).to_have_text(names[1])
+    bar = page.get_by_role("link", name=re.compile("^Reward .*rollouts$")).last
+    bar.click()
+    expect(page.get_by_label("Reward from")).not_to_have_value("")
+    expect(page.locator("#downloads")).to_contain_text("that fit")
+    assert page.evaluate("window.never_reloaded")
+    page.reload()
+    expect(pane.get_by_role("heading", level=2)).to_have_text(names[1])
+    page.set_viewport_size({"width": 390, "height": 800})
+    rows.last.get_by_role("link").click()  # on a phone a group has a page of its own
+    expect(page).to_have_url(re.compile(r"/rollouts/\d+/$"))
     expect(page.locator(".completions .stack").first).to_be_attached()
 
 
@@ -172,4 +198,4 @@ def test_a_finding_leads_to_its_chart_and_its_rollouts(page: Page, address: str)
     own.locator("a", has_text="rollouts of step 60").click()
     expect(page).to_have_url(re.compile(r"/rollouts/\?from_step=60&to_step=60&hit_limit=on$"))
     cut = attempt.rollouts.filter(step=60, hit_limit=True).count()
-    expect(page.locator(".rollout")).to_have_count(cut)
+    expect(page.locator("#downloads")).to_contain_text(f"The {cut} that fit")

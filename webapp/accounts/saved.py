@@ -21,6 +21,7 @@ PAGES = frozenset(
         "samples",
         "rollouts",
         "rollout_group",
+        "rollout_pair",
         "experiment_rollouts",
         "compare",
         "flips",

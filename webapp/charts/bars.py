@@ -10,6 +10,7 @@ WIDTH = 100.0  # of the drawing; one unit of reward is a third of it, so that âˆ
 UNIT, ZERO = WIDTH / 3, WIDTH / 3
 NONE = "no component counts"
 CURVE = (600.0, 60.0)  # width and height of a curve's drawing
+COLUMN = (10.0, 40.0)  # width and height of a histogram's highest column, the gap to the next one included
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,13 @@ def label(components: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {signed(value, 2)}" for name, value in components.items() if value) or NONE
 
 
+def box(groups: Sequence[Mapping[str, float]]) -> str:
+    """The part of the drawing that bars of these components need: where none is negative, that from zero."""
+    if any(value < 0 for components in groups for value in components.values()):
+        return f"0 0 {WIDTH:g} 8"
+    return f"{ZERO:.2f} 0 {WIDTH - ZERO:.2f} 8"
+
+
 def legend(groups: Sequence[Mapping[str, float]]) -> list[tuple[str, int]]:
     """Name and colour of every component that any of the rollouts has."""
     names = {name for components in groups for name, value in components.items() if value}
@@ -71,3 +79,10 @@ def curve(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
         (round(width * ((step - first) / span if span else 0.5), 1), round(height * (1 - share), 1))
         for step, share in points
     ]
+
+
+def column(place: int, count: int, most: int) -> tuple[float, float, float]:
+    """x, y and height of a histogram's column, which can be seen where there is anything."""
+    width, height = COLUMN
+    tall = max(height * count / most, 1.0)
+    return place * width, round(height - tall, 1), round(tall, 1)

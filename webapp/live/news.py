@@ -7,17 +7,19 @@ attempt's `journal_seq`, so "after the cursor, up to journal_seq" has neither ho
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from django.db.models import QuerySet
 from django.template.loader import render_to_string
 
 from webapp.live.shared_reads import SHARED_READS
 from webapp.notifications.models import Notification
 from webapp.runs.models import Attempt, Event, StageRun
 from webapp.telemetry import rollouts, series
+from webapp.telemetry.models import Rollout
 
 Cursor = dict[int, int]
 
@@ -87,9 +89,7 @@ class Seen(NamedTuple):
 
 
 class RolloutNews(News):
-    """What is new in a list of rollouts, of one run or of several, since its page last looked."""
-
-    across = True  # of several runs: each rollout says whose it is
+    """That rollouts came in, of one run or of several, since a list last looked: how many there are, not which."""
 
     def __init__(self, run_ids: Iterable[int], cursor: Cursor) -> None:
         self.run_ids = tuple(run_ids)
@@ -107,18 +107,23 @@ class RolloutNews(News):
             total = None  # a new attempt replaces what an earlier one sampled
         if new := {attempt: seq for attempt, seq in seqs.items() if seq > cursor.get(attempt, 0)}:
             messages.append(Message("telemetry", {}))
-            html, total = self._rollouts_up_to(new, cursor, total)
+            found, total = self._rollouts_up_to(new, cursor, total)
             cursor |= new
-            shown = {"html": html, "total": total, "shown": rollouts.SHOWN}
-            messages.append(Message("rollouts", shown, cursor))
+            messages.append(Message("rollouts", {"total": total, **self.shown(found)}, cursor))
         return messages, Seen(frozenset(cursor.items()), facts, total)
 
     def facts(self) -> tuple[Any, ...]:
         """What else the page shows, to see whether it changed."""
         return ()
 
-    def _rollouts_up_to(self, seqs: Cursor, cursor: Cursor, total: int | None) -> tuple[str, int]:
-        """New rollouts as HTML, newest first, at most as many as the page shows; and how many there are in all."""
+    def shown(self, new: Mapping[int, QuerySet[Rollout]]) -> dict[str, Any]:
+        """What the page shows of the new rollouts of each attempt: a list asks for its rows itself."""
+        return {}
+
+    def _rollouts_up_to(
+        self, seqs: Cursor, cursor: Cursor, total: int | None
+    ) -> tuple[dict[int, QuerySet[Rollout]], int]:
+        """Attempt → its new rollouts, unordered; and how many there are in all."""
         every = series.rollouts_by_attempt(self.run_ids)
         new = {
             attempt: rows.filter(seq__gt=cursor.get(attempt, 0), seq__lte=seqs[attempt])
@@ -130,14 +135,11 @@ class RolloutNews(News):
             total = sum(rows.filter(seq__lte=upto[attempt]).count() for attempt, rows in every.items())
         else:  # a long list is counted once, not at every read
             total += sum(rows.count() for rows in new.values())
-        found = rollouts.part(new).rollouts
-        return render_to_string("runs/_rollouts.html", {"rollouts": found, "across": self.across}), total
+        return new, total
 
 
 class RunNews(RolloutNews):
-    """What is new on a run's page, its rollouts with it."""
-
-    across = False
+    """What is new on a run's page, its newest rollouts with it."""
 
     def __init__(self, run_id: int, cursor: Cursor) -> None:
         super().__init__([run_id], cursor)
@@ -146,6 +148,14 @@ class RunNews(RolloutNews):
     def facts(self) -> tuple[Any, ...]:
         """What the head of the page shows."""
         return _run_facts(self.run_id)
+
+    def shown(self, new: Mapping[int, QuerySet[Rollout]]) -> dict[str, Any]:
+        """The new rollouts as HTML, newest first, at most as many as the page shows."""
+        found = rollouts.newest_of(new)
+        return {
+            "html": render_to_string("runs/_rollouts.html", {"rollouts": found}),
+            "shown": rollouts.SHOWN,
+        }
 
 
 class ListNews(News):

@@ -21,7 +21,7 @@ from webapp.runs.models import StageRun
 async def stream(request: HttpRequest) -> StreamingHttpResponse | HttpResponseBadRequest:
     """Server-sent events of ?run=<id>, ?experiment=<name>, or everything; Last-Event-ID or ?cursor= goes on.
 
-    ?experiment=<name>&rollouts=1 has the rollouts of all its runs.
+    With &rollouts=1 it is about rollouts: how many there are, of the run or of all runs of the experiment.
     Beside them what the person is told after ?told=<id>; with ?only=told nothing else.
     """
     try:
@@ -52,7 +52,8 @@ def _page(request: HttpRequest, cursor: live_news.Cursor) -> tuple[live.Page, li
         return live.Page(only_notifications=True), []
     if run_id := request.GET.get("run"):
         run = get_object_or_404(StageRun.objects.only("experiment"), pk=int(run_id))
-        return live.Page(run.experiment_id, run.pk), [live_news.RunNews(run.pk, cursor)]
+        news = live_news.RolloutNews([run.pk], cursor) if "rollouts" in request.GET else None
+        return live.Page(run.experiment_id, run.pk), [news or live_news.RunNews(run.pk, cursor)]
     if (name := request.GET.get("experiment")) and "rollouts" in request.GET:
         scope = scopes.of_experiment(name)
         return live.Page(scope.experiment.pk), [live_news.RolloutNews([run.pk for run in scope.runs], cursor)]

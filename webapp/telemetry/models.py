@@ -1,4 +1,4 @@
-"""Metric and its chunks, Rollout, LogLine: what training records, keyed by (attempt, seq)."""
+"""Metric and its chunks, Rollout and its group, LogLine: what training records, keyed by (attempt, seq)."""
 
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
@@ -102,11 +102,74 @@ class Rollout(models.Model):
         return f"{self.sampled_at:%Y%m%d%H%M%S%f}.{self.attempt_id:012d}.{self.seq:012d}.{self.index:08d}"
 
 
+class RolloutGroupQuerySet(models.QuerySet["RolloutGroup"]):
+    """What pages ask of groups."""
+
+    def for_lists(self) -> "RolloutGroupQuerySet":
+        """With the run that each belongs to."""
+        return self.select_related("attempt__stage_run__condition", "attempt__stage_run__stage").defer(
+            "attempt__data", "attempt__examples", "attempt__stage_run__spec"
+        )
+
+
+class RolloutGroup(models.Model):
+    """The rollouts of one prompt, added up: kept by a trigger of their table, see docs/decisions/068."""
+
+    attempt = models.ForeignKey("runs.Attempt", on_delete=models.CASCADE, related_name="groups")
+    step = models.PositiveBigIntegerField()
+    group = models.PositiveBigIntegerField()
+    first = models.ForeignKey(
+        Rollout, on_delete=models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+    sampled_at = models.DateTimeField(help_text="when its first rollout was recorded")
+    rollouts = models.PositiveIntegerField()
+    correct = models.PositiveIntegerField()
+    reward = models.FloatField(help_text="mean")
+    spread = models.FloatField(help_text="standard deviation of the rewards, by n − 1; 0 of a lone one")
+    lowest = models.FloatField(help_text="reward")
+    highest = models.FloatField(help_text="reward")
+    tokens = models.FloatField(help_text="mean")
+    mul_tokens = models.PositiveIntegerField(help_text="rollouts with a mul-token")
+    repeats = models.PositiveIntegerField(help_text="rollouts that repeat themselves")
+    hit_limit = models.PositiveIntegerField(help_text="rollouts that were cut at the limit")
+    prompt_key = models.BigIntegerField(help_text="hash of the prompt")
+
+    objects = RolloutGroupQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["attempt", "step", "group"], name="rollout_group_once")
+        ]
+        indexes = [
+            models.Index(fields=["attempt", "sampled_at", "id"], name="rollout_group_newest"),
+            models.Index(
+                fields=["prompt_key", "attempt", "step"], include=["correct"], name="rollout_group_prompt"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.attempt_id}: group {self.group} of step {self.step}"
+
+    @property
+    def wrong(self) -> int:
+        """How many are not right."""
+        return self.rollouts - self.correct
+
+    @property
+    def solved(self) -> float:
+        """The share that is right."""
+        return self.correct / self.rollouts
+
+    @property
+    def place(self) -> str:
+        """Where it stands in a list, as a text that sorts: later ones are larger."""
+        return f"{self.sampled_at:%Y%m%d%H%M%S%f}.{self.pk:012d}"
+
+
 class RolloutText(models.Model):
     """What a rollout's texts are found by; made in the background, see search.py."""
 
     rollout = models.OneToOneField(Rollout, on_delete=models.CASCADE, primary_key=True, related_name="text")
-    prompt_key = models.BigIntegerField(db_index=True, help_text="hash of the prompt")
     words = SearchVectorField()
 
     class Meta:

@@ -15,12 +15,10 @@ from django.db import connection, transaction
 from django.db.models import BigAutoField, F, Lookup, Q, QuerySet
 
 from webapp.runs.models import Attempt
-from webapp.telemetry import series
 from webapp.telemetry.models import Rollout, RolloutText, TextIndex
 
 BATCH = 2_000  # rollouts in one transaction
 FEW = 20_000  # matches that are looked up once for all attempts
-KEY = "hashtextextended(prompt, 0)"
 SEPARATORS = "[^[:alnum:]]+"
 
 
@@ -72,8 +70,7 @@ def _index_some(attempt: int) -> int:
         upto = ends[0]
         with connection.cursor() as cursor:
             cursor.execute(
-                "INSERT INTO telemetry_rollouttext (rollout_id, prompt_key, words)"  # noqa: S608 - constants only
-                f" SELECT id, {KEY}, to_tsvector('simple',"
+                "INSERT INTO telemetry_rollouttext (rollout_id, words) SELECT id, to_tsvector('simple',"
                 " regexp_replace(prompt || ' ' || completion, %s, ' ', 'g'))"
                 " FROM telemetry_rollout WHERE attempt_id = %s AND seq > %s AND seq <= %s",
                 [SEPARATORS, attempt, mark.seq, upto],
@@ -112,15 +109,6 @@ def with_words_each(
     for pk, attempt in of_these.values_list("pk", "attempt_id"):
         mine[attempt].append(pk)
     return {attempt: rows.filter(pk__any_of=mine[attempt]) for attempt, rows in found.items()}
-
-
-def of_prompt(run_id: int, prompt: str) -> QuerySet[Rollout]:
-    """The rollouts of a run that answer this prompt and are in the index."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT hashtextextended(%s, 0)", [prompt])
-        key = cursor.fetchone()[0]
-    # the hash finds, the text decides
-    return series.rollouts([run_id]).filter(text__prompt_key=key, prompt=prompt)
 
 
 def indexed_to(run_ids: Iterable[int]) -> int | None:

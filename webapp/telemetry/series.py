@@ -94,14 +94,19 @@ def names_beside_zero(stage_runs: Iterable[int], names: Iterable[str]) -> set[st
     return set(recorded.filter(Exists(other)).values_list("name", flat=True))
 
 
-def rollouts(stage_runs: Iterable[int]) -> QuerySet[Rollout]:
-    """Rollouts of these runs that count, unordered; filter, order and slice it further."""
-    counting = Q(pk__in=[])
+def counting(stage_runs: Iterable[int]) -> Q:
+    """Which rollouts, or groups of them, of these runs count."""
+    found = Q(pk__in=[])
     for attempts in last_steps(stage_runs).values():
         for attempt, limit in attempts.items():
             own = Q(attempt=attempt)
-            counting |= own if limit is None else own & Q(step__lte=limit)
-    return Rollout.objects.filter(counting)
+            found |= own if limit is None else own & Q(step__lte=limit)
+    return found
+
+
+def rollouts(stage_runs: Iterable[int]) -> QuerySet[Rollout]:
+    """Rollouts of these runs that count, unordered; filter, order and slice it further."""
+    return Rollout.objects.filter(counting(stage_runs))
 
 
 def rollouts_by_attempt(stage_runs: Iterable[int]) -> dict[int, QuerySet[Rollout]]:

@@ -65,7 +65,9 @@ def make(amount: SyntheticSize, owner: User, say: Callable[[str], None]) -> Expe
             Attempt.objects.filter(pk=attempt.pk).update(journal_seq=max(points, rollouts) + 3)
             say(f"{run.condition.name} {run.stage.name}: {points:,} steps, {rollouts:,} records of rollouts")
     with connection.cursor() as cursor:  # what was copied is not yet known to the planner
-        cursor.execute("VACUUM (ANALYZE) telemetry_rollout, telemetry_metricchunk, results_outcome")
+        cursor.execute(
+            "VACUUM (ANALYZE) telemetry_rollout, telemetry_rolloutgroup, telemetry_metricchunk, results_outcome"
+        )
     return experiment
 
 

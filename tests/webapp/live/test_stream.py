@@ -11,7 +11,15 @@ from django.db import transaction
 from django.test import Client
 
 from tests import factories
-from webapp.live.news import Cursor, Message, NotificationNews, RunNews, encode_cursor, parse_cursor
+from webapp.live.news import (
+    Cursor,
+    Message,
+    NotificationNews,
+    RolloutNews,
+    RunNews,
+    encode_cursor,
+    parse_cursor,
+)
 from webapp.live.stream import Hub, Page, stream
 from webapp.notifications.models import Notification
 from webapp.runs import lifecycle
@@ -51,6 +59,14 @@ def test_a_page_that_comes_back_gets_what_it_lacks_once(attempt: Attempt) -> Non
     everything = {f"rollout-{r.attempt_id}-{r.seq}-{r.index}" for r in rollouts.counted(run)}
     assert set(seen[:4]) | set(seen_again) == everything
     assert set(seen[:4]).isdisjoint(seen_again)
+
+
+def test_a_list_is_told_how_many_there_are(attempt: Attempt) -> None:
+    factories.add_rollouts(attempt, step=1, count=4)
+    news = RolloutNews([attempt.stage_run_id], {})
+    assert news()[-1].data == {"total": 4}
+    factories.add_rollouts(attempt, step=2, count=4)
+    assert news()[-1].data == {"total": 8}
 
 
 def test_nothing_new_is_nothing_sent(attempt: Attempt) -> None:

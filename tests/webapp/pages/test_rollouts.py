@@ -1,19 +1,23 @@
-"""The list of a run's rollouts, narrowed and in parts, and one group with its prompt through training."""
+"""The list of a run's groups, narrowed, sorted and in parts, with one of them beside it."""
 
 import re
+from collections import defaultdict
 from collections.abc import Callable
+from html import unescape
+from urllib.parse import urlencode
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 
 from tests import factories
-from webapp.charts import bars
+from webapp.pages.rollouts.filters import RolloutFilter
+from webapp.pages.rollouts.prompt_lines import prompt_lines
 from webapp.runs.models import Attempt, StageRun, State
-from webapp.telemetry import rollouts, search
-from webapp.telemetry.models import Rollout
+from webapp.telemetry import groups, rollout_files, search
+from webapp.telemetry.models import Rollout, RolloutGroup
 
 pytestmark = pytest.mark.django_db
-NEWEST_FIRST = ("-attempt_id", "-seq", "-index")
 
 
 @pytest.fixture
@@ -30,18 +34,34 @@ def run() -> StageRun:
     return run
 
 
-def shown(client: Client, run: StageRun, **query: object) -> list[Rollout]:
+@pytest.fixture(autouse=True)
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(groups, "SHOWN", 6)
+
+
+def shown(client: Client, path: str, **query: object) -> list[RolloutGroup]:
     """Every part of the list, one after the other."""
-    answer = client.get(f"/runs/{run.pk}/rollouts/", query)
-    found = list(answer.context["rollouts"])
-    while older := answer.context["older"]:
-        answer = client.get(f"/runs/{run.pk}/rollouts/", {**query, "before": older})
-        found += answer.context["rollouts"]
+    answer = client.get(path, query)
+    found = [group for group, _ in answer.context["rows"]]
+    while more := answer.context["more"]:
+        answer = client.get(path, {**query, "after": more})
+        found += [group for group, _ in answer.context["rows"]]
     return found
 
 
+def newest(run: StageRun) -> list[RolloutGroup]:
+    return list(groups.of_runs([run.pk]).order_by("-step", "-group"))
+
+
+def in_file(run: StageRun, query: dict[str, object]) -> int:
+    """How many rollouts the file has."""
+    wanted = RolloutFilter(QueryDict(urlencode(query)), [run])
+    made = rollout_files.rows(run.experiment, wanted.runs, wanted.narrowed)
+    return sum(len(chunk) for chunk in made.chunks)
+
+
 Kept = Callable[[Rollout], bool]
-NARROWED: list[tuple[dict[str, object], Kept]] = [
+HOLD: list[tuple[dict[str, object], Kept]] = [
     ({}, lambda r: True),
     ({"answer": "correct"}, lambda r: r.correct),
     ({"answer": "wrong"}, lambda r: not r.correct),
@@ -55,27 +75,147 @@ NARROWED: list[tuple[dict[str, object], Kept]] = [
 ]
 
 
-@pytest.mark.parametrize(("query", "kept"), NARROWED)
-def test_the_list_holds_what_fits_newest_first(
+@pytest.mark.parametrize(("query", "kept"), HOLD)
+def test_the_list_has_the_groups_that_hold_what_fits(
     ada: Client, run: StageRun, query: dict[str, object], kept: Kept
 ) -> None:
     search.index_texts()
-    every = list(rollouts.counted(run.pk).order_by(*NEWEST_FIRST))
-    assert shown(ada, run, **query) == [rollout for rollout in every if kept(rollout)]
-    answer = ada.get(f"/runs/{run.pk}/rollouts/", query)
-    assert answer.context["found"] == (len([r for r in every if kept(r)]) if query else None)
-    newest = ada.get(f"/runs/{run.pk}/rollouts/newest/", query).content.decode()
-    assert newest.count("<article") == min(rollouts.SHOWN, len([r for r in every if kept(r)]))
+    fitting = [one for one in Rollout.objects.all() if kept(one)]
+    held = {(one.step, one.group) for one in fitting}
+    path = f"/runs/{run.pk}/rollouts/"
+    assert shown(ada, path, **query) == [one for one in newest(run) if (one.step, one.group) in held]
+    page = ada.get(path, query)
+    assert "Download all 160" in page.content.decode()
+    if query:
+        assert page.context["found"].groups == len(held)
+        assert (f"The {len(fitting)} that fit" in page.content.decode()) == bool(fitting)
+        assert in_file(run, query) == len(fitting)
+    rows = ada.get(f"{path}groups/", query).content.decode()
+    assert rows.count("<tr id=") == min(groups.SHOWN, len(held))
+
+
+Taken = Callable[[RolloutGroup], bool]
+WHOLE: list[tuple[dict[str, object], Taken]] = [
+    ({"solved": "none"}, lambda g: g.correct == 0),
+    ({"solved": "some"}, lambda g: 0 < g.correct < g.rollouts),
+    ({"solved": "all"}, lambda g: g.correct == g.rollouts),
+    ({"mixed": "on"}, lambda g: g.spread > 0),
+]
+
+
+@pytest.mark.parametrize(("query", "taken"), WHOLE)
+def test_whole_groups_are_asked_for(
+    ada: Client, run: StageRun, query: dict[str, object], taken: Taken
+) -> None:
+    some = Rollout.objects.filter(attempt__stage_run=run)
+    some.filter(step__in=(2, 5)).update(correct=False, reward=0.0)
+    some.filter(step=8).update(correct=True, reward=1.0)
+    expected = [one for one in newest(run) if taken(one)]
+    assert shown(ada, f"/runs/{run.pk}/rollouts/", **query) == expected != []
+    assert in_file(run, query) == sum(one.rollouts for one in expected)
+    both = {**query, "answer": "correct", "from_reward": 0.9}  # of groups that fit, the rollouts that do
+    right = some.filter(correct=True, reward__gte=0.9).values_list("step", "group")
+    held = [one for one in expected if (one.step, one.group) in set(right)]
+    assert shown(ada, f"/runs/{run.pk}/rollouts/", **both) == held
+
+
+def ask_again(run: StageRun) -> None:
+    """One prompt at steps 2, 5 and 8, solved by none, by some and by none; another at 3 and 6, by some both times."""
+    rollouts = Rollout.objects.filter(attempt__stage_run=run)
+    for steps, prompt, solved in (((2, 5, 8), "again?", (5,)), ((3, 6), "solved?", (3, 6))):
+        for step in steps:
+            group = rollouts.filter(step=step).earliest("index").group
+            own = rollouts.filter(step=step, group=group)
+            own.update(prompt=prompt, correct=False)
+            if step in solved:
+                own.filter(index__lt=3).update(correct=True)
+
+
+def test_prompts_that_became_right_later_are_found(ada: Client, run: StageRun) -> None:
+    path = f"/runs/{run.pk}/rollouts/"
+    for one in groups.of_runs([run.pk]):
+        Rollout.objects.filter(step=one.step, group=one.group).update(prompt=f"{one}?")
+    assert shown(ada, path, became_right="on") == []
+    assert (
+        "No prompt was asked at more than one step" in ada.get(path, {"became_right": "on"}).content.decode()
+    )
+    ask_again(run)
+    assert [one.step for one in shown(ada, path, became_right="on")] == [5]
+    assert shown(ada, path, became_right="on", from_step=6) == []
+    assert "No group fits so far" in ada.get(path, {"became_right": "on", "from_step": 6}).content.decode()
+    other = factories.make_attempt(factories.run_of(run.experiment, "baseline", "grpo"))
+    factories.add_rollouts(other, step=9)
+    Rollout.objects.filter(attempt=other).update(prompt="again?", correct=True)
+    across = f"/experiments/{run.experiment.name}/rollouts/"
+    assert [one.step for one in shown(ada, across, became_right="on")] == [5], (
+        "an earlier visit of the same run"
+    )
+
+
+def test_the_list_is_sorted(ada: Client, run: StageRun) -> None:
+    path = f"/runs/{run.pk}/rollouts/"
+    spreads = [one.spread for one in shown(ada, path, sort="spread")]
+    assert spreads == sorted(spreads, reverse=True) and len(spreads) == 20
+    page = ada.get(path, {"sort": "step"}).content.decode()
+    assert 'data-sort="step"' in page and '<option value="step" selected>' in page
+
+
+def test_a_prompt_stands_in_the_list_once_and_safely(ada: Client, run: StageRun) -> None:
+    Rollout.objects.filter(attempt__stage_run=run, step=10).update(prompt="User: how\nmany <b>?\nAssistant:")
+    page = ada.get(f"/runs/{run.pk}/rollouts/groups/").content.decode()
+    assert page.count("how many &lt;b&gt;?") == 2, "two groups of a step, once each"
+    assert re.findall(r'class="count">(\d+/\d+)<', page)[0] == f"{newest(run)[0].correct}/8"
+
+
+def test_lines_leave_out_what_all_prompts_share() -> None:
+    ask = "Answer briefly.\nUser: {} has {} bags.\nAssistant:".format
+    assert prompt_lines([ask("Mia", 3), ask("Max", 5)]) == ["User: Mia has 3 bags.", "User: Max has 5 bags."]
+    shots = "Q: 1 + 1?\nA: 2\n" * 30
+    assert prompt_lines([f"{shots}Q: 2 + 2?", f"{shots}Q: 3\n+ 3?"]) == ["… Q: 2 + 2?", "… Q: 3 + 3?"]
+    assert prompt_lines(["User: one\nAssistant:"]) == ["User: one Assistant:"]
+    assert prompt_lines(["same", "same"]) == ["same", "same"] and prompt_lines([]) == []
+    assert len(prompt_lines(["x" * 999])[0]) == 240
 
 
 def test_a_list_in_parts_has_neither_holes_nor_doubles_while_it_grows(ada: Client, run: StageRun) -> None:
-    first = ada.get(f"/runs/{run.pk}/rollouts/")
+    path = f"/runs/{run.pk}/rollouts/"
+    every = newest(run)
+    first = ada.get(path)
     factories.add_rollouts(run.attempts.get(), step=11, count=16)
-    second = ada.get(f"/runs/{run.pk}/rollouts/", {"before": first.context["older"]})
-    every = list(rollouts.counted(run.pk).filter(step__lte=10).order_by(*NEWEST_FIRST))
-    assert [*first.context["rollouts"], *second.context["rollouts"]] == every[: 2 * rollouts.SHOWN]
-    assert "data-live" in first.content.decode()
-    assert "data-live" not in second.content.decode()
+    second = ada.get(path, {"after": first.context["more"]})
+    found = [group for answer in (first, second) for group, _ in answer.context["rows"]]
+    assert found == every[: 2 * groups.SHOWN]
+    assert "data-live" in first.content.decode() and "data-live" not in second.content.decode()
+
+
+def test_the_address_keeps_the_group_beside_the_list(ada: Client, run: StageRun) -> None:
+    path = f"/runs/{run.pk}/rollouts/"
+    last = newest(run)[-1]
+    one = Rollout.objects.filter(attempt=last.attempt_id, step=last.step, group=last.group).latest("index")
+    page = ada.get(path, {"group": one.pk})
+    assert page.context["shown_group"] == last
+    assert (
+        f'<a href="/runs/{run.pk}/rollouts/{one.pk}/">Group {last.group}, step 1</a>' in page.content.decode()
+    )
+    by_itself = ada.get(f"/runs/{run.pk}/rollouts/{one.pk}/pane/").content.decode()
+    assert by_itself.count("<article") == len(page.context["alike"])
+    first = ada.get(path)
+    assert first.context["shown_group"] == newest(run)[0]
+    assert "by-default" in first.content.decode() and "by-default" not in page.content.decode()
+
+
+@pytest.mark.parametrize(("group", "status"), [("x", 400), ("-1", 400), ("9" * 19, 400), ("999999999", 404)])
+def test_a_group_that_is_none_is_refused(ada: Client, run: StageRun, group: str, status: int) -> None:
+    assert ada.get(f"/runs/{run.pk}/rollouts/", {"group": group}).status_code == status
+
+
+def test_a_group_of_another_run_is_refused(ada: Client, run: StageRun) -> None:
+    other = factories.make_run("grpo", experiment=factories.make_experiment("other-1"))
+    factories.add_rollouts(other.attempts.get(), step=1)
+    foreign = Rollout.objects.get(attempt=other.attempts.get(), index=0)
+    assert ada.get(f"/runs/{run.pk}/rollouts/", {"group": foreign.pk}).status_code == 404
+    for tail in ("", "pane/", "texts/", "pair/"):
+        assert ada.get(f"/runs/{run.pk}/rollouts/{foreign.pk}/{tail}").status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -83,9 +223,12 @@ def test_a_list_in_parts_has_neither_holes_nor_doubles_while_it_grows(ada: Clien
     [
         ({"from_step": 5, "to_step": 3}, "ends before it begins"),
         ({"from_step": "five"}, "Enter a whole number"),
+        ({"from_step": "9" * 30}, "is no step"),
         ({"from_reward": "nan"}, "Enter a number"),
         ({"words": "***"}, "holds no word"),
         ({"answer": "perhaps"}, "Select a valid choice"),
+        ({"solved": "half"}, "Select a valid choice"),
+        ({"sort": "colour"}, "Select a valid choice"),
     ],
 )
 def test_a_mistake_is_told_at_its_field(
@@ -94,12 +237,14 @@ def test_a_mistake_is_told_at_its_field(
     answer = ada.get(f"/runs/{run.pk}/rollouts/", query)
     assert answer.status_code == 200
     assert says in answer.content.decode()
+    assert "Shown until the filter is fixed: all" in answer.content.decode()
+    assert len(answer.context["rows"]) == groups.SHOWN
 
 
 def test_a_place_that_is_none_is_refused(ada: Client, run: StageRun) -> None:
-    answer = ada.get(f"/runs/{run.pk}/rollouts/", {"before": "1.x"})
+    answer = ada.get(f"/runs/{run.pk}/rollouts/", {"after": "1.x"})
     assert answer.status_code == 400
-    assert "leave `before` out" in answer.content.decode()
+    assert "leave `after` out" in answer.content.decode()
 
 
 def test_a_search_says_how_far_the_index_is(ada: Client, run: StageRun) -> None:
@@ -108,85 +253,42 @@ def test_a_search_says_how_far_the_index_is(ada: Client, run: StageRun) -> None:
     assert "searched up to" not in ada.get(f"/runs/{run.pk}/rollouts/", {"words": "bags"}).content.decode()
 
 
-def test_a_group_stands_side_by_side_with_its_prompt_s_other_steps(ada: Client, run: StageRun) -> None:
-    attempt = run.attempts.get()
-    group = list(Rollout.objects.filter(attempt=attempt, step=4).order_by("index")[:8])
-    for rollout in group:
-        rollout.prompt, rollout.completion = "User: how many <b>?\nAssistant:", "one two three " * 3
-        rollout.save()
-    later = Rollout.objects.filter(attempt=attempt, step=7, group=group[0].group + 6)
-    assert later.update(prompt=group[0].prompt) == 8
-    search.index_texts()
-    answer = ada.get(f"/runs/{run.pk}/rollouts/{group[3].pk}/")
-    text = answer.content.decode()
-    alike = [same for same, *_ in answer.context["alike"]]
-    assert sorted(one.pk for same in alike for one in same) == [one.pk for one in group]
-    assert all(len({(one.completion, one.reward) for one in same}) == 1 for same in alike)
-    assert text.count("<article") == len(alike) < 8
-    assert text.count("times</b> the same") == sum(len(same) > 1 for same in alike)
-    assert "how many &lt;b&gt;?" in text
-    assert text.count('<mark class="repeat">') == len(alike)
-    assert [visit.step for visit in answer.context["visits"]] == [4, 7]
-    rewards = [same[0].reward for same in alike]
-    assert rewards == sorted(rewards, reverse=True)
-
-
-def test_a_group_belongs_to_its_run(ada: Client, run: StageRun) -> None:
-    other = factories.make_run("grpo", experiment=factories.make_experiment("other-1"))
-    factories.add_rollouts(other.attempts.get(), step=1)
-    foreign = Rollout.objects.get(attempt=other.attempts.get(), index=0)
-    assert ada.get(f"/runs/{run.pk}/rollouts/{foreign.pk}/").status_code == 404
-
-
-def test_bars_stack_outwards_from_zero_and_stay_inside() -> None:
-    parts = bars.bar(
-        {"correct": 1.0, "uses_mul_tokens": 5.0, "repetition": -0.5, "short_response": -9.0, "x": 0.0}
-    )
-    assert [part.name for part in parts] == ["correct", "uses_mul_tokens", "repetition", "short_response"]
-    correct, uses, repetition, short = parts
-    assert correct.x + correct.width == pytest.approx(uses.x, abs=0.02)
-    assert uses.x + uses.width == pytest.approx(bars.WIDTH, abs=0.02)
-    assert repetition.x + repetition.width == pytest.approx(bars.ZERO, abs=0.02)
-    assert short.x == 0
-    assert correct.width == pytest.approx(bars.UNIT, abs=0.02)
+def test_a_bar_of_rewards_leads_to_its_rollouts(ada: Client, run: StageRun) -> None:
+    page = ada.get(f"/runs/{run.pk}/rollouts/", {"from_step": 4}).content.decode()
+    bars = re.findall(r'<a href="([^"]+)" data-narrow\s+aria-label="[^"]*: (\d+) rollouts"', page)
+    counted = defaultdict[float, int](int)
+    for one in Rollout.objects.filter(step__gte=4):
+        counted[one.reward] += 1
+    assert sorted(int(count) for _, count in bars) == sorted(counted.values())
+    for address, count in bars:
+        narrowed = ada.get(f"/runs/{run.pk}/rollouts/{unescape(address)}").content.decode()
+        assert f"The {count} that fit" in narrowed and "left-out" in narrowed
 
 
 def test_attempts_that_were_replaced_are_not_listed(ada: Client, run: StageRun) -> None:
     again: Attempt = factories.make_attempt(run, first_step=6)
-    factories.add_rollouts(again, step=7, count=4)
-    assert {(r.attempt.number, r.step) for r in shown(ada, run) if r.step > 6} == {(2, 7)}
+    factories.add_rollouts(again, step=7, count=8)
+    found = shown(ada, f"/runs/{run.pk}/rollouts/")
+    assert {(one.attempt_id, one.step) for one in found if one.step > 6} == {(again.pk, 7)}
 
 
-def test_an_experiment_s_list_has_the_rollouts_of_all_its_runs(ada: Client, run: StageRun) -> None:
+def test_an_experiment_s_list_has_the_groups_of_all_its_runs(ada: Client, run: StageRun) -> None:
     other = factories.run_of(run.experiment, "baseline", "grpo")
     attempt = factories.make_attempt(other)
     for step in range(1, 4):
         factories.add_rollouts(attempt, step=step, count=8)
     path = f"/experiments/{run.experiment.name}/rollouts/"
     answer = ada.get(path)
-    assert answer.context["total"] == 160 + 24
-    times = [rollout.sampled_at for rollout in answer.context["rollouts"]]
+    assert (answer.context["total"].groups, answer.context["total"].rollouts) == (20 + 3, 160 + 24)
+    found = shown(ada, path)
+    assert len(found) == len({one.pk for one in found}) == 23
+    times = [one.sampled_at for one in found]
     assert times == sorted(times, reverse=True)
-    assert {r.attempt.stage_run_id for r in answer.context["rollouts"]} == {run.pk, other.pk}
     only = ada.get(path, {"condition": "baseline"})
-    assert only.context["found"] == 24
-    assert {r.attempt_id for r in only.context["rollouts"]} == {attempt.pk}
-    text = ada.get(f"{path}newest/", {"condition": "baseline"}).content.decode()
-    assert text.count("<article") == 24
-    assert "baseline" in text
-
-
-def test_parts_of_an_experiment_s_list_have_neither_holes_nor_doubles(ada: Client, run: StageRun) -> None:
-    other = factories.make_attempt(factories.run_of(run.experiment, "baseline", "grpo"))
-    for step in range(1, 10):
-        factories.add_rollouts(other, step=step, count=16)
-    path = f"/experiments/{run.experiment.name}/rollouts/"
-    answer = ada.get(path)
-    found = list(answer.context["rollouts"])
-    while older := answer.context["older"]:
-        answer = ada.get(path, {"before": older})
-        found += answer.context["rollouts"]
-    assert len(found) == len({one.pk for one in found}) == Rollout.objects.count()
+    assert only.context["found"].rollouts == 24
+    assert {group.attempt_id for group, _ in only.context["rows"]} == {attempt.pk}
+    text = ada.get(f"{path}groups/", {"condition": "baseline"}).content.decode()
+    assert text.count("<tr id=") == 3 and "baseline" in text
 
 
 def test_a_reused_run_leads_to_where_its_rollouts_lie(ada: Client, run: StageRun) -> None:
@@ -199,38 +301,3 @@ def test_a_reused_run_leads_to_where_its_rollouts_lie(ada: Client, run: StageRun
     page = ada.get("/experiments/demo-9/rollouts/").content.decode()
     assert page.count(f'href="/runs/{run.pk}/rollouts/">grpo, ') == 2
     assert "No rollout was sampled here." in page and "as they are sampled" not in page
-
-
-def test_all_are_listed_until_a_filter_is_fixed_and_that_is_said(ada: Client, run: StageRun) -> None:
-    page = ada.get(f"/runs/{run.pk}/rollouts/?from_step=100&to_step=50").content.decode()
-    assert "ends before it begins" in page and "Shown until the filter is fixed: all" in page
-
-
-def test_tokens_are_shown_with_their_probabilities_and_where_there_is_no_advantage_none(
-    ada: Client, run: StageRun
-) -> None:
-    chosen = Rollout.objects.filter(attempt__stage_run=run).earliest("pk")
-    group = Rollout.objects.filter(attempt=chosen.attempt_id, step=chosen.step, group=chosen.group)
-    for one in group:
-        one.completion = f"one of eight: {one.index}"
-        one.save()
-    chosen.refresh_from_db()
-    chosen.pieces, chosen.logprobs, chosen.advantage = (
-        [" <b>", "56", "\n", "!"],
-        [-0.05, -3.2, -8.0, None],
-        None,
-    )
-    chosen.save()
-    text = re.sub(r"\s+title=", " title=", ada.get(f"/runs/{run.pk}/rollouts/{chosen.pk}/").content.decode())
-    assert '<span data-shade="0" title="95.1 % (−0.050 nats)"> &lt;b&gt;</span>' in text
-    assert '<span data-shade="4" title="4.1 % (−3.200 nats)">56</span>' in text
-    assert "&lt; 0.1 %" in text
-    assert '<span data-shade="0" title="unknown (none nats)">!</span>' in text
-    assert text.count("advantage") == 7  # of the eight completions of the group
-    texts = ada.get(f"/runs/{run.pk}/rollouts/{chosen.pk}/texts/").content.decode()
-    assert texts.count("<article") == 8
-    group.update(completion="the same", reward=chosen.reward)
-    text = ada.get(f"/runs/{run.pk}/rollouts/{chosen.pk}/").content.decode()
-    assert "<b>8 times</b> the same" in text
-    assert re.search(r"all the same\s*</span>", text)
-    assert "Tokens as the sampler saw them" in text, "of the one that has them"

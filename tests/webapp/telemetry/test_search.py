@@ -133,18 +133,6 @@ def test_two_workers_index_each_rollout_once() -> None:
     assert TextIndex.objects.get().step == 30
 
 
-def test_a_prompt_is_followed_through_training(attempt: Attempt) -> None:
-    for step in (1, 5, 9):
-        factories.add_rollouts(attempt, step=step, count=8)
-    Rollout.objects.filter(attempt=attempt, step__in=(1, 9)).update(prompt="User: the one?\nAssistant:")
-    search.index_texts()
-    visits = rollouts.visits(search.of_prompt(attempt.stage_run_id, "User: the one?\nAssistant:"))
-    assert [(visit.step, visit.rollouts) for visit in visits] == [(1, 8), (9, 8)]
-    first = Rollout.objects.filter(attempt=attempt, step=1)
-    assert visits[0].correct == first.filter(correct=True).count()
-    assert visits[0].reward == pytest.approx(sum(first.values_list("reward", flat=True)) / 8)
-
-
 @pytest.mark.parametrize("few", [0, 3, 1000])
 def test_words_are_found_alike_however_many_rollouts_have_them(
     attempt: Attempt, monkeypatch: pytest.MonkeyPatch, few: int

@@ -3,15 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 
 from training.stages import kinds_where
 from webapp.experiments.models import Experiment
 from webapp.runs.models import Attempt, StageRun
-from webapp.telemetry import series
-from webapp.telemetry.models import Rollout
 
 
 @dataclass(frozen=True)
@@ -28,15 +25,15 @@ class Scope:
         return self._url("rollouts", "experiment_rollouts")
 
     @property
-    def newest(self) -> str:
-        """The fragment with its newest rollouts."""
-        return self._url("newest_rollouts", "newest_experiment_rollouts")
+    def rows(self) -> str:
+        """The fragment with the list as it is now."""
+        return self._url("group_rows", "experiment_group_rows")
 
     @property
     def live(self) -> str:
         """The stream of what is new."""
-        about = f"run={self.run.pk}" if self.run else f"experiment={self.experiment.name}&rollouts=1"
-        return f"{reverse('live')}?{about}"
+        about = f"run={self.run.pk}" if self.run else f"experiment={self.experiment.name}"
+        return f"{reverse('live')}?{about}&rollouts=1"
 
     @property
     def name(self) -> str:
@@ -57,10 +54,6 @@ class Scope:
         """How far each attempt's journal is in."""
         attempts = Attempt.objects.filter(stage_run__in=[run.pk for run in self.runs])
         return dict(attempts.values_list("id", "journal_seq"))
-
-    def rollouts(self) -> dict[int, QuerySet[Rollout]]:
-        """Attempt → its rollouts that count."""
-        return series.rollouts_by_attempt([run.pk for run in self.runs])
 
     def _url(self, of_run: str, of_experiment: str) -> str:
         return (

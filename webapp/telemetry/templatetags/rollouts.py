@@ -1,14 +1,17 @@
-"""A rollout's tokens, each with how likely the sampler thought it."""
+"""A rollout's tokens, each with how likely the sampler thought it; a group as squares, right or wrong."""
 
 import math
 from dataclasses import dataclass
 
 from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 
-from webapp.telemetry.models import Rollout
+from webapp.telemetry.models import Rollout, RolloutGroup
 
 register = template.Library()
 SHADES = (0.9, 0.5, 0.2, 0.05)  # a token is shaded the more of these its probability is below
+SIZES = ((16, ""), (32, "fine"), (64, "finest"))  # up to so many squares, and what makes room for them
 VISIBLE = {"\n": "⏎", "\t": "⇥"}  # as what is otherwise not seen
 
 
@@ -55,3 +58,18 @@ def tokens(rollout: Rollout) -> list[Token]:
         Token(piece, logprob)
         for piece, logprob in zip(rollout.pieces or (), rollout.logprobs or (), strict=True)
     ]
+
+
+@register.filter
+def squares(group: RolloutGroup) -> SafeString:
+    """A square a rollout, the right ones first and filled; of very many a part. The figures stand beside it."""
+    most = SIZES[-1][0]
+    shown = min(group.rollouts, most)
+    right = round(group.correct * shown / group.rollouts)
+    size = next((name for limit, name in SIZES if shown <= limit), "")
+    marks = "<i data-right></i>" * right + "<i></i>" * (shown - right)
+    return format_html(
+        '<span class="squares-row {}" aria-hidden="true">{}</span>',
+        size,
+        mark_safe(marks),  # noqa: S308 - no text of anybody
+    )

@@ -1,0 +1,172 @@
+"""One group with its prompt through training, and beside another condition's."""
+
+import re
+
+import pytest
+from django.test import Client
+
+from tests import factories
+from webapp.charts import bars
+from webapp.runs.models import StageRun
+from webapp.telemetry.models import Rollout, RolloutGroup
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ada(client: Client) -> Client:
+    client.force_login(factories.make_user("ada"))
+    return client
+
+
+@pytest.fixture
+def run() -> StageRun:
+    run = factories.make_run("grpo")
+    for step in range(1, 11):
+        factories.add_rollouts(run.attempts.get(), step=step, count=16)
+    return run
+
+
+def of_step(run: StageRun, step: int) -> list[Rollout]:
+    """The first group of a step."""
+    return list(Rollout.objects.filter(attempt__stage_run=run, step=step).order_by("index")[:8])
+
+
+def ask(run: StageRun, prompt: str, *steps: int) -> None:
+    for step in steps:
+        Rollout.objects.filter(pk__in=[one.pk for one in of_step(run, step)]).update(prompt=prompt)
+
+
+def test_a_group_stands_side_by_side_with_its_prompt_s_other_steps(ada: Client, run: StageRun) -> None:
+    ask(run, "User: how many <b>?\nAssistant:", 4, 7)
+    group = of_step(run, 4)
+    Rollout.objects.filter(pk__in=[one.pk for one in group]).update(completion="one two three " * 3)
+    answer = ada.get(f"/runs/{run.pk}/rollouts/{group[3].pk}/")
+    text = answer.content.decode()
+    alike = [same for same, *_ in answer.context["alike"]]
+    assert sorted(one.pk for same in alike for one in same) == [one.pk for one in group]
+    assert all(len({(one.completion, one.reward) for one in same}) == 1 for same in alike)
+    assert text.count("<article") == len(alike) < 8
+    assert text.count("times</b> the same") == sum(len(same) > 1 for same in alike)
+    assert "how many &lt;b&gt;?" in text
+    assert text.count('<mark class="repeat">') == len(alike)
+    assert [visit.step for visit in answer.context["visits"]] == [4, 7]
+    assert "This prompt through training" in text
+    rewards = [same[0].reward for same in alike]
+    assert rewards == sorted(rewards, reverse=True)
+
+
+def test_a_prompt_that_was_asked_once_has_no_course(ada: Client, run: StageRun) -> None:
+    ask(run, "only here?", 4)
+    assert (
+        "This prompt through training"
+        not in ada.get(f"/runs/{run.pk}/rollouts/{of_step(run, 4)[0].pk}/").content.decode()
+    )
+
+
+def test_tokens_are_shown_with_their_probabilities_and_where_there_is_no_advantage_none(
+    ada: Client, run: StageRun
+) -> None:
+    chosen = Rollout.objects.filter(attempt__stage_run=run).earliest("pk")
+    group = Rollout.objects.filter(attempt=chosen.attempt_id, step=chosen.step, group=chosen.group)
+    for one in group:
+        one.completion = f"one of eight: {one.index}"
+        one.save()
+    chosen.refresh_from_db()
+    chosen.pieces, chosen.logprobs, chosen.advantage = (
+        [" <b>", "56", "\n", "!"],
+        [-0.05, -3.2, -8.0, None],
+        None,
+    )
+    chosen.save()
+    text = re.sub(r"\s+title=", " title=", ada.get(f"/runs/{run.pk}/rollouts/{chosen.pk}/").content.decode())
+    assert '<span data-shade="0" title="95.1 % (−0.050 nats)"> &lt;b&gt;</span>' in text
+    assert '<span data-shade="4" title="4.1 % (−3.200 nats)">56</span>' in text
+    assert "&lt; 0.1 %" in text
+    assert '<span data-shade="0" title="unknown (none nats)">!</span>' in text
+    assert text.count("advantage") == 7  # of the eight completions of the group
+    texts = ada.get(f"/runs/{run.pk}/rollouts/{chosen.pk}/texts/").content.decode()
+    assert texts.count("<article") == 8
+    group.update(completion="the same", reward=chosen.reward)
+    text = ada.get(f"/runs/{run.pk}/rollouts/{chosen.pk}/").content.decode()
+    assert "<b>8 times</b> the same" in text
+    assert re.search(r"all the same\s*</span>", text)
+    assert "Tokens as the sampler saw them" in text, "of the one that has them"
+
+
+def test_bars_stack_outwards_from_zero_and_stay_inside() -> None:
+    parts = bars.bar(
+        {"correct": 1.0, "uses_mul_tokens": 5.0, "repetition": -0.5, "short_response": -9.0, "x": 0.0}
+    )
+    assert [part.name for part in parts] == ["correct", "uses_mul_tokens", "repetition", "short_response"]
+    correct, uses, repetition, short = parts
+    assert correct.x + correct.width == pytest.approx(uses.x, abs=0.02)
+    assert uses.x + uses.width == pytest.approx(bars.WIDTH, abs=0.02)
+    assert repetition.x + repetition.width == pytest.approx(bars.ZERO, abs=0.02)
+    assert short.x == 0
+    assert correct.width == pytest.approx(bars.UNIT, abs=0.02)
+    assert bars.box([{"correct": 1.0}, {"repetition": -0.5}]) == "0 0 100 8"
+    assert bars.box([{"correct": 1.0}, {}]) == "33.33 0 66.67 8", "without what nothing reaches"
+
+
+@pytest.fixture
+def baseline(run: StageRun) -> StageRun:
+    """The same stage and seed in the other condition: one prompt of both at steps 2, 5 and 8, one here at step 9 and there at 4 and 7."""
+    other = factories.run_of(run.experiment, "baseline", "grpo")
+    factories.make_attempt(other)
+    for step in range(1, 11):
+        factories.add_rollouts(other.attempts.get(), step=step, count=16, seed=1)
+    for one in (run, other):
+        ask(one, "of both?", 2, 5, 8)
+    ask(run, "apart?", 9)
+    ask(other, "apart?", 4, 7)
+    ask(run, "nowhere there?", 3)
+    return other
+
+
+def test_two_conditions_stand_side_by_side_at_one_step(
+    ada: Client, run: StageRun, baseline: StageRun
+) -> None:
+    chosen = of_step(run, 5)[0]
+    assert (
+        f'href="/runs/{run.pk}/rollouts/{chosen.pk}/pair/?with={baseline.pk}"'
+        in ada.get(f"/runs/{run.pk}/rollouts/{chosen.pk}/pane/").content.decode()
+    )
+    page = ada.get(f"/runs/{run.pk}/rollouts/{chosen.pk}/pair/", {"with": baseline.pk})
+    pair = page.context["pair"]
+    mine, other = (RolloutGroup.objects.get(first=of_step(one, 5)[0].pk) for one in (run, baseline))
+    assert (pair.mine, pair.other, pair.apart) == (mine, other, 0)
+    assert pair.solved == pytest.approx((other.correct - mine.correct) / 8)
+    assert pair.reward == pytest.approx(other.reward - mine.reward)
+    assert (pair.earlier_step.step, pair.later_step.step) == (2, 8)
+    assert (pair.before.step, pair.after.step) == (2, 8), "the next groups whose prompt both have"
+    text = page.content.decode()
+    assert "nearest visit" not in text and "Swap sides" in text
+    assert f"/runs/{baseline.pk}/rollouts/{other.first_id}/" in text
+    back = ada.get(f"/runs/{baseline.pk}/rollouts/{other.first_id}/pair/", {"with": run.pk}).context["pair"]
+    assert back.solved == pytest.approx(-pair.solved)
+
+
+def test_where_the_step_is_another_the_nearest_visit_is_said(
+    ada: Client, run: StageRun, baseline: StageRun
+) -> None:
+    page = ada.get(f"/runs/{run.pk}/rollouts/{of_step(run, 9)[0].pk}/pair/")
+    assert page.context["pair"].other.step == 7
+    text = " ".join(page.content.decode().split())
+    assert (
+        "was not asked this prompt at step 9. Beside it stands its nearest visit, step 7, 2 steps earlier"
+        in text
+    )
+    never = ada.get(f"/runs/{run.pk}/rollouts/{of_step(run, 3)[0].pk}/pair/").content.decode()
+    assert "baseline was never asked this prompt" in never
+
+
+def test_only_a_run_of_this_stage_and_seed_can_stand_beside(
+    ada: Client, run: StageRun, baseline: StageRun
+) -> None:
+    path = f"/runs/{run.pk}/rollouts/{of_step(run, 5)[0].pk}/pair/"
+    for wrong in ("x", "0", str(run.pk), str(factories.run_of(run.experiment, "baseline", "mixed").pk)):
+        assert ada.get(path, {"with": wrong}).status_code == 404
+    baseline.reused_from = run
+    baseline.save()
+    assert "Both conditions have the same run here" in ada.get(path, {"with": baseline.pk}).content.decode()

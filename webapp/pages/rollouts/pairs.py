@@ -1,0 +1,38 @@
+"""The same prompt in two conditions, side by side."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from webapp.pages.rollouts.group_page import cards, other_conditions, rollout
+from webapp.telemetry import groups
+from webapp.telemetry.pairs import pair
+
+
+@require_GET
+def rollout_pair(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
+    """A rollout's group beside that of ?with=, a run of another condition, for the same prompt; else the first other."""
+    chosen = rollout(rollout_id, run_id)
+    run = chosen.attempt.stage_run
+    others = other_conditions(run)
+    wanted = request.GET.get("with", "")
+    other = next((one for one in others if wanted in ("", str(one.pk))), None)
+    if other is None:
+        raise Http404("no such run has this stage and seed in another condition")
+    source = other.reused_from_id or other.pk  # what was taken over lies where it was sampled
+    found = pair(groups.of_rollout(chosen), run.pk, source)
+    context = {
+        "run": run,
+        "chosen": chosen,
+        "other_run": other,
+        "source": source,
+        "others": others,
+        "pair": found,
+        "sides": [
+            (run, run.pk, cards(found.mine)),
+            *([] if found.other is None else [(other, source, cards(found.other))]),
+        ],
+        "same_run": source == run.pk,
+        "nav": "experiments",
+    }
+    return render(request, "runs/pair.html", context)
