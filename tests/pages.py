@@ -57,6 +57,8 @@ PAGES: dict[str, Example] = {
     "comparison": _at("comparison", name=_experiment),
     "compare": lambda rows: reverse("compare") + f"?experiment1={rows.experiment}",
     "flips": _at("flips", name=_experiment),
+    "problem_map": _at("problem_map", name=_experiment),
+    "stepper": _at("stepper", name=_experiment),
     "report": _at("report", name=_experiment),
     "evaluation": _at("evaluation", evaluation_id=lambda rows: rows.evaluation),
     "run": _at("run", run_id=_run),
@@ -96,6 +98,10 @@ MORE: dict[str, Example] = {  # other states of pages above
     ),
     "experiment-settings": lambda rows: reverse("experiment", kwargs={"name": rows.launched}) + "?only=no",
     "flips-narrowed": lambda rows: reverse("flips", kwargs={"name": rows.experiment}) + "?only=gained",
+    "published-problem-map": lambda rows: reverse("problem_map", kwargs={"name": rows.published}),
+    "problem-map-ordered": lambda rows: (
+        reverse("problem_map", kwargs={"name": rows.experiment}) + "?order=solved&seeds=1"
+    ),
     "run-metrics": lambda rows: reverse("run", kwargs={"run_id": rows.run}) + "?find=reward",
     "experiments-none": lambda rows: reverse("experiments") + "?q=zebra",
     "rollouts-none": lambda rows: reverse("rollouts", kwargs={"run_id": rows.run}) + "?words=zebra",

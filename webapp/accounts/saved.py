@@ -24,6 +24,8 @@ PAGES = frozenset(
         "experiment_rollouts",
         "compare",
         "flips",
+        "problem_map",
+        "stepper",
         "workers",
         "worker",
     }
