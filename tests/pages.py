@@ -64,6 +64,7 @@ PAGES: dict[str, Example] = {
     "run": _at("run", run_id=_run),
     "rollouts": _at("rollouts", run_id=_run),
     "experiment_rollouts": _at("experiment_rollouts", name=_experiment),
+    "prompt_map": _at("prompt_map", run_id=_run),
     "rollout_group": _at("rollout_group", run_id=_run, rollout_id=lambda rows: rows.rollout),
     "workers": _at("workers"),
     "worker": _at("worker", worker_id=lambda rows: rows.worker),

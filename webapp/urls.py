@@ -13,6 +13,7 @@ from webapp.pages import (
     launch,
     live,
     problem_map,
+    prompt_map,
     run,
     stepper,
     workers,
@@ -91,6 +92,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/<int:run_id>/rollouts.<str:format>", rollouts.rollout_file, name="rollout_file"),
     path("runs/<int:run_id>/rollouts/<int:rollout_id>/", rollouts.rollout_group, name="rollout_group"),
     path("runs/<int:run_id>/rollouts/<int:rollout_id>/texts/", rollouts.group_texts, name="group_texts"),
+    path("runs/<int:run_id>/prompts/", prompt_map.page, name="prompt_map"),
     path("runs/<int:run_id>/rollouts/newest/", rollouts.newest_rollouts, name="newest_rollouts"),
     path("experiments/<slug:name>/rollouts/", rollouts.experiment_rollouts, name="experiment_rollouts"),
     path(

@@ -26,6 +26,7 @@ PAGES = frozenset(
         "flips",
         "problem_map",
         "stepper",
+        "prompt_map",
         "workers",
         "worker",
     }

@@ -116,6 +116,35 @@ class RolloutText(models.Model):
         return f"words of rollout {self.rollout_id}"
 
 
+class GroupTally(models.Model):
+    """How many of a group's rollouts are right, and which prompt they answer; made with the words, see search.py.
+
+    So a million rollouts are read as their groups, and none of their texts.
+    """
+
+    attempt = models.ForeignKey(
+        "runs.Attempt", on_delete=models.CASCADE, related_name="group_tallies", db_index=False
+    )
+    step = models.PositiveBigIntegerField()
+    group = models.PositiveBigIntegerField()
+    prompt_key = models.BigIntegerField(help_text="hash of the prompt, as in RolloutText")
+    first = models.BigIntegerField(help_text="id of a rollout of it, by which its page is found")
+    rollouts = models.PositiveIntegerField()
+    correct = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["attempt", "step", "group"],
+                include=["prompt_key", "first", "rollouts", "correct"],
+                name="group_tally_once",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.attempt_id}: {self.correct} of {self.rollouts} right in group {self.group} of step {self.step}"
+
+
 class TextIndex(models.Model):
     """How far the texts of an attempt's rollouts can be found."""
 

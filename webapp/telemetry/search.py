@@ -1,4 +1,6 @@
-"""The words of rollouts, made searchable in the background: ingest only appends, and a page says how far this is.
+"""The words of rollouts, made searchable, and their groups, counted, in the background: ingest only appends.
+
+A page says how far this is.
 
 Words are runs of letters and digits, in small letters, of prompt and completion: `<MUL_6_7_42>` is found by
 `"mul 6 7 42"` and by `mul_6_7_42` alike.
@@ -79,6 +81,15 @@ def _index_some(attempt: int) -> int:
                 [SEPARATORS, attempt, mark.seq, upto],
             )
             count = cursor.rowcount
+            cursor.execute(
+                'INSERT INTO telemetry_grouptally (attempt_id, step, "group", prompt_key, first, rollouts, correct)'  # noqa: S608 - constants only
+                f' SELECT attempt_id, step, "group", min({KEY}), min(id), count(*), count(*) FILTER (WHERE correct)'
+                " FROM telemetry_rollout WHERE attempt_id = %s AND seq > %s AND seq <= %s"
+                ' GROUP BY attempt_id, step, "group" ON CONFLICT (attempt_id, step, "group") DO UPDATE SET'  # of two records
+                " rollouts = telemetry_grouptally.rollouts + excluded.rollouts,"
+                " correct = telemetry_grouptally.correct + excluded.correct",
+                [attempt, mark.seq, upto],
+            )
         mark.seq, mark.step = upto, max(mark.step, ends[1])
         mark.save(update_fields=["seq", "step"])
     return int(count)
