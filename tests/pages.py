@@ -57,11 +57,14 @@ PAGES: dict[str, Example] = {
     "comparison": _at("comparison", name=_experiment),
     "compare": lambda rows: reverse("compare") + f"?experiment1={rows.experiment}",
     "flips": _at("flips", name=_experiment),
+    "problem_map": _at("problem_map", name=_experiment),
+    "stepper": _at("stepper", name=_experiment),
     "report": _at("report", name=_experiment),
     "evaluation": _at("evaluation", evaluation_id=lambda rows: rows.evaluation),
     "run": _at("run", run_id=_run),
     "rollouts": _at("rollouts", run_id=_run),
     "experiment_rollouts": _at("experiment_rollouts", name=_experiment),
+    "prompt_map": _at("prompt_map", run_id=_run),
     "rollout_group": _at("rollout_group", run_id=_run, rollout_id=lambda rows: rows.rollout),
     "rollout_pair": _at("rollout_pair", run_id=_run, rollout_id=lambda rows: rows.rollout),
     "workers": _at("workers"),
@@ -97,6 +100,10 @@ MORE: dict[str, Example] = {  # other states of pages above
     ),
     "experiment-settings": lambda rows: reverse("experiment", kwargs={"name": rows.launched}) + "?only=no",
     "flips-narrowed": lambda rows: reverse("flips", kwargs={"name": rows.experiment}) + "?only=gained",
+    "published-problem-map": lambda rows: reverse("problem_map", kwargs={"name": rows.published}),
+    "problem-map-ordered": lambda rows: (
+        reverse("problem_map", kwargs={"name": rows.experiment}) + "?order=solved&seeds=1"
+    ),
     "run-metrics": lambda rows: reverse("run", kwargs={"run_id": rows.run}) + "?find=reward",
     "experiments-none": lambda rows: reverse("experiments") + "?q=zebra",
     "rollouts-chosen": lambda rows: (

@@ -6,7 +6,18 @@ from django.http import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 
 from webapp.health import healthz
-from webapp.pages import charts, checkpoints, flips, launch, live, run, workers
+from webapp.pages import (
+    charts,
+    checkpoints,
+    flips,
+    launch,
+    live,
+    problem_map,
+    prompt_map,
+    run,
+    stepper,
+    workers,
+)
 from webapp.pages.account import saved_views, views as account
 from webapp.pages.comparison import views as comparison
 from webapp.pages.experiment import parts, views as experiment
@@ -79,6 +90,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/<int:run_id>/metrics.<str:format>", charts.point_file, name="point_file"),
     path("runs/<int:run_id>/rollouts/", rollouts.rollout_list, name="rollouts"),
     path("runs/<int:run_id>/rollouts.<str:format>", rollouts.rollout_file, name="rollout_file"),
+    path("runs/<int:run_id>/prompts/", prompt_map.page, name="prompt_map"),
     path("runs/<int:run_id>/rollouts/newest/", rollouts.newest_rollouts, name="newest_rollouts"),
     path("runs/<int:run_id>/rollouts/groups/", rollouts.group_rows, name="group_rows"),
     path("runs/<int:run_id>/rollouts/<int:rollout_id>/", group_page.rollout_group, name="rollout_group"),
@@ -107,6 +119,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("experiments/<slug:name>/outcomes.<str:format>", comparison.outcomes_file, name="outcomes_file"),
     path("experiments/<slug:name>/flips/", flips.page, name="flips"),
     path("experiments/<slug:name>/flips.<str:format>", flips.file, name="flips_file"),
+    path("experiments/<slug:name>/problems/", problem_map.page, name="problem_map"),
+    path("experiments/<slug:name>/problems/stepper/", stepper.page, name="stepper"),
     path("experiments/<slug:name>/answer/", comparison.experiment_answer, name="experiment_answer"),
     path("experiments/<slug:name>/answer.json", comparison.experiment_charts, name="experiment_charts"),
     path("experiments/<slug:name>/findings/", comparison.findings, name="findings"),

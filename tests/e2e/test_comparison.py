@@ -55,11 +55,66 @@ def test_the_stage_table_opens_exactly_its_flips_and_they_are_narrowed(page: Pag
     page.get_by_role("link", name="20 solved at first, then lost in mul_tokens").click()
     expect(page.locator(".flip")).to_have_count(20)
     expect(page.locator(".flip h3").first).to_have_text("p0001")
+    page.get_by_role("link", name="Show others, too, than solved at first, then lost in mul_tokens").click()
+    page.get_by_role("link", name="8 first right after grpo in baseline").click()
+    expect(page.locator(".flip")).to_have_count(8)
+    expect(page.get_by_text("Download 8 rows")).to_be_visible()
     page.get_by_label("Condition").first.select_option("mul_tokens")
+    expect(page).to_have_url(re.compile("first=mul_tokens"))  # at once
+    expect(page.get_by_label("Condition").first).to_be_focused()
     page.get_by_label("after stage").first.select_option("mixed")
-    page.get_by_role("button", name="Compare").click()
     expect(page.get_by_role("link", name="gained 32")).to_be_visible()
     expect(page.get_by_role("link", name="lost 20")).to_be_visible()
+
+
+CELLS = """map => {
+  const canvas = map.querySelector("canvas"), pen = canvas.getContext("2d"), scale = devicePixelRatio
+  const probe = Object.assign(document.createElement("canvas"), { width: 1, height: 1 }).getContext("2d")
+  const of = {}
+  for (const key of document.querySelectorAll("#map-keys .map-key")) {
+    probe.fillStyle = getComputedStyle(key).backgroundColor
+    probe.fillRect(0, 0, 1, 1)
+    of[probe.getImageData(0, 0, 1, 1).data.join()] = key.dataset.move
+  }
+  const at = (x, y) => of[pen.getImageData(x * scale, y * scale, 1, 1).data.join()]
+  const lefts = [0, 56, 124, 180] // two blocks of two columns
+  return lefts.map((left) => Array.from({ length: 56 }, (_, row) => at(left + 2, row * 11 + 5)).join(""))
+}"""  # each cell's letter by its colour at the edge, where what is lost has a bar
+
+
+def test_the_problem_map_is_drawn_and_opens_a_problem(page: Page, address: str) -> None:
+    evaluated("demo-1", MARKS)
+    page.goto(f"{address}/experiments/demo-1/")
+    page.get_by_role("link", name="Problem map").click()
+    page.get_by_label("Order of the problems").select_option("as the benchmark has them")
+    expect(page).to_have_url(re.compile("order=benchmark"))
+    map = page.get_by_role("group", name="A row a problem, a column a stage")
+    expect(map).to_have_attribute("data-drawn", "yes")
+    expected = []
+    for condition in ("baseline", "mul_tokens"):
+        before, after = MARKS[condition, "mixed"], MARKS[condition, "grpo"]
+        moved = {"--": "w", "-r": "g", "r-": "l", "rr": "r"}
+        expected.append(before.replace("-", "w"))
+        expected.append("".join(moved[a + b] for a, b in zip(before, after, strict=True)))
+    assert map.evaluate(CELLS) == expected
+    map.focus()
+    for key in ("ArrowDown", "ArrowDown", "ArrowRight"):
+        page.keyboard.press(key)
+    expect(page.locator("#map-at")).to_have_text(
+        "p0001 · baseline after grpo: right · right in the end in 1 of 2"
+    )
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="p0001", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="After grpo")).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    expect(page.get_by_role("heading", name="After mixed")).to_be_visible()
+    expect(page).to_have_url(re.compile("stage=mixed"))
+    page.get_by_role("link", name="Next problem").click()
+    expect(page.get_by_role("heading", name="p0002", level=1)).to_be_visible()
+    expect(page.get_by_role("heading", name="After mixed")).to_be_visible()
+    page.get_by_role("button", name="Next stage").click()
+    expect(page.get_by_role("heading", name="After grpo")).to_be_visible()
+    expect(page.get_by_text("lost here")).to_have_count(2)
 
 
 def test_the_answer_is_drawn_and_each_point_opens_its_flips(page: Page, address: str) -> None:

@@ -10,7 +10,7 @@ from tests import factories, histories
 from webapp.experiments.models import Experiment
 from webapp.runs import lifecycle
 from webapp.runs.models import Attempt, State
-from webapp.telemetry.models import RolloutGroup
+from webapp.telemetry.models import Rollout, RolloutGroup
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -199,3 +199,23 @@ def test_a_finding_leads_to_its_chart_and_its_rollouts(page: Page, address: str)
     expect(page).to_have_url(re.compile(r"/rollouts/\?from_step=60&to_step=60&hit_limit=on$"))
     cut = attempt.rollouts.filter(step=60, hit_limit=True).count()
     expect(page.locator("#downloads")).to_contain_text(f"The {cut} that fit")
+
+
+def test_a_cell_of_the_prompt_map_opens_its_group(page: Page, address: str) -> None:
+    run = factories.make_run("grpo")
+    attempt = run.attempts.get()
+    for step in (1, 2):
+        seq = factories.add_rollouts(attempt, step=step, count=8)
+        Rollout.objects.filter(attempt=attempt, seq=seq).update(prompt="User: how many?", correct=step == 2)
+    page.goto(f"{address}/runs/{run.pk}/")
+    page.get_by_role("link", name="Prompt map").click()
+    map = page.get_by_role("group", name="mul_tokens")
+    expect(map).to_have_attribute("data-drawn", "yes")
+    map.focus()
+    page.keyboard.press("ArrowDown")
+    said = page.locator(".map-at")
+    expect(said).to_have_text("step 1: 0 of 8 right · never solved, 0 % at first · User: how many?")
+    page.keyboard.press("ArrowRight")
+    expect(said).to_contain_text("step 2: 8 of 8 right")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name=re.compile("Group .*, step 2"))).to_be_visible()

@@ -25,6 +25,9 @@ PAGES = frozenset(
         "experiment_rollouts",
         "compare",
         "flips",
+        "problem_map",
+        "stepper",
+        "prompt_map",
         "workers",
         "worker",
     }

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from django.db import connection
-
 from training.recipes.planned_question import PairedTest
 from webapp.comparison.alike.kept_examples import Key, examples_of, key_of
 from webapp.comparison.cells import why_not_comparable
@@ -17,8 +15,9 @@ from webapp.comparison.table import refuse_unknown
 from webapp.comparison.waiting import waiting
 from webapp.experiments.models import Condition, Experiment, Stage
 from webapp.experiments.planned_question import paired_test
+from webapp.results.marks import answers
 from webapp.results.models import GREEDY, Outcome
-from webapp.results.outcome_counts import YES_OR_NO, PairCounts, Tally, latest_tallies
+from webapp.results.outcome_counts import PairCounts, Tally, latest_tallies
 from webapp.runs import kept_examples
 from webapp.runs.models import StageRun
 from webapp.statistics import proportions
@@ -51,6 +50,7 @@ class ProblemMarks(NamedTuple):
     kind: str  # one of KINDS
     marks: tuple[tuple[bool | None, ...], ...]  # a way each
     patterns: tuple[str, ...]
+    since: tuple[str, ...]  # the stage after which it was first so; '' where it never was
 
 
 @dataclass(frozen=True)
@@ -107,17 +107,33 @@ class Flips:
         """How it is called."""
         return proportions.MCNEMAR_NAMES[self.test]
 
-    def pattern_counts(self, kind: str = "") -> list[Counter[str]]:
-        """How many problems (of one kind, if given) have each pattern, a way each."""
-        chosen = [problem for problem in self.problems if kind in ("", problem.kind)]
-        return [Counter(problem.patterns[place] for problem in chosen) for place in range(len(self.ways))]
+    def pattern_counts(self, kind: str = "", since: str = "") -> list[Counter[str]]:
+        """How many problems (of one kind, first so after one stage, if given) have each pattern, a way each."""
+        return [
+            Counter(problem.patterns[way] for problem in self.chosen(kind, since=since, way=way))
+            for way in range(len(self.ways))
+        ]
 
-    def chosen(self, kind: str = "", pattern: str = "", way: int | None = None) -> list[ProblemMarks]:
-        """The problems of a kind whose pattern on a way (None: on any of them) is this; '' chooses all."""
+    def since_counts(self, kind: str = "", pattern: str = "") -> list[Counter[str]]:
+        """How many problems (of one kind and pattern, if given) were first so after each stage, a way each."""
+        return [
+            Counter(problem.since[way] for problem in self.chosen(kind, pattern, way=way))
+            for way in range(len(self.ways))
+        ]
+
+    def chosen(
+        self, kind: str = "", pattern: str = "", way: int | None = None, since: str = ""
+    ) -> list[ProblemMarks]:
+        """The problems of a kind that on a way (None: on any of them) have this pattern and were first so after this stage.
+
+        '' chooses all.
+        """
+        ways = range(len(self.ways)) if way is None else (way,)
 
         def fits(problem: ProblemMarks) -> bool:
-            patterns = problem.patterns if way is None else problem.patterns[way : way + 1]
-            return kind in ("", problem.kind) and (not pattern or pattern in patterns)
+            return kind in ("", problem.kind) and any(
+                pattern in ("", problem.patterns[one]) and since in ("", problem.since[one]) for one in ways
+            )
 
         return [problem for problem in self.problems if fits(problem)]
 
@@ -259,7 +275,7 @@ def _problems(
     assert all(side.tally is not None for side in sides)
     pair = [side.tally.evaluation for side in sides if side.tally is not None]
     wanted = {*pair, *(one for way in ways for one in way.evaluations if one is not None)}
-    said = _answers(wanted, metric.column)
+    said = answers(wanted, metric.column)
     both = sorted(said[pair[0]].keys() & said[pair[1]].keys())
     found = []
     for problem in both:
@@ -267,17 +283,10 @@ def _problems(
             tuple(None if one is None else said[one].get(problem) for one in way.evaluations) for way in ways
         )
         kind = _KIND_OF[said[pair[0]][problem], said[pair[1]][problem]]
-        found.append(ProblemMarks(problem, kind, marks, tuple(pattern(one) for one in marks)))
+        since = tuple(_first_after(way.stages, one) for way, one in zip(ways, marks, strict=True))
+        found.append(ProblemMarks(problem, kind, marks, tuple(pattern(one) for one in marks), since))
     return tuple(found)
 
 
-def _answers(evaluations: Iterable[int], column: str) -> dict[int, dict[str, bool]]:
-    """What each greedy completion says by one of YES_OR_NO, by evaluation and problem. One query, no texts."""
-    sql = f"""
-        SELECT evaluation_id, array_agg(problem), array_agg({YES_OR_NO[column].format(row="one")})
-        FROM results_outcome one WHERE evaluation_id = ANY(%s) AND sample = {GREEDY}
-        GROUP BY evaluation_id
-    """  # noqa: S608  (the expressions are literals)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [list(evaluations)])
-        return {row[0]: dict(zip(row[1], row[2], strict=True)) for row in cursor.fetchall()}
+def _first_after(stages: Sequence[str], marks: Sequence[bool | None]) -> str:
+    return next((stage for stage, mark in zip(stages, marks, strict=True) if mark), "")

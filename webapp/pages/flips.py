@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, QueryDict
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.urls import reverse
@@ -15,24 +15,27 @@ from webapp.comparison.flips import KINDS, Flips, ProblemMarks, flips
 from webapp.comparison.metrics import METRICS, ComparisonMetric
 from webapp.comparison.table import StageTable, refuse_unknown
 from webapp.comparison.tables import flip_table
-from webapp.experiments.models import Experiment
+from webapp.experiments.models import Condition, Experiment
 from webapp.pages import file_responses
 
+NARROWING = ("only", "pattern", "since", "of")  # what a list of flips is narrowed by
 SHOWN = 25  # problems on a page, each with two texts
 
 
 @require_GET
 def page(request: HttpRequest, name: str) -> HttpResponse:
-    """Both texts of each problem; ?benchmark=, ?metric=, ?seed=, ?first=, ?first_stage=, …, ?only=, ?pattern=, ?of=."""
+    """Both texts of each problem; ?benchmark=, ?metric=, ?seed=, ?first=, ?first_stage=, …, ?only=, ?pattern=, ?since=, ?of=."""
     experiment = get_object_or_404(Experiment, name=name)
     try:
-        found = _flips(request, experiment)
-        chosen = _chosen(request, found)
+        found, chosen = listed(request.GET, experiment)
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
-    only, pattern = request.GET.get("only", ""), request.GET.get("pattern", "")
+    only, pattern, since = (request.GET.get(name, "") for name in ("only", "pattern", "since"))
     parameters = request.GET.copy()
     parameters.pop("page", None)
+    every = parameters.copy()
+    for narrowing in NARROWING:
+        every.pop(narrowing, None)
     shown = Paginator(chosen, SHOWN).get_page(request.GET.get("page"))
     texts = found.texts(shown) if chosen else {}
     words = paths_through_stages.words(_solved(found.metric))
@@ -43,15 +46,22 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         "page": shown,
         "problems": [_shown(found, problem, texts[problem.id], words) for problem in shown],
         "kinds": [(kind, labels[kind], getattr(found.counts, kind)) for kind in KINDS],
-        "patterns": _patterns(found, words, only),
+        "patterns": _patterns(found, words, only, since),
+        "sinces": _sinces(found, only, pattern),
         "only": only,
         "only_label": labels.get(only, ""),
         "pattern": pattern,
-        "pattern_label": words.get(pattern, ""),
+        "narrowing": [(name, request.GET[name]) for name in NARROWING if request.GET.get(name)],
+        "narrowed": _narrowed(found, parameters, words),
+        "listed_label": _counted("Download", len(chosen)),
+        "every_label": _counted("Download all", len(found.problems)),
+        "since": since,
         "of": request.GET.get("of", ""),
-        "benchmarks": _benchmarks(experiment),
+        "benchmarks": benchmarks(experiment),
         "metrics": METRICS.values(),
         "query": parameters.urlencode(),
+        "every": every.urlencode(),
+        "opened": _opened(found, parameters),
         "nav": "experiments",
     }
     return render(request, "results/flips.html", context)
@@ -79,8 +89,7 @@ def file(request: HttpRequest, name: str, format: str) -> HttpResponseBase:
     file_responses.check(format)
     experiment = get_object_or_404(Experiment, name=name)
     try:
-        found = _flips(request, experiment)
-        chosen = _chosen(request, found)
+        found, chosen = listed(request.GET, experiment)
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
     if found.refusal:
@@ -101,11 +110,15 @@ def _solved(metric: ComparisonMetric) -> str:
     return "solved" if metric.name == "accuracy" else metric.positive
 
 
-def _flips(request: HttpRequest, experiment: Experiment) -> Flips:
-    """What the query asks for; raises ValueError for a choice that there is not."""
-    asked = request.GET
+def listed(asked: QueryDict, experiment: Experiment) -> tuple[Flips, list[ProblemMarks]]:
+    """What a query of the page asks for, and the problems that it lists; raises ValueError for a choice that there is not."""
+    found = _flips(asked, experiment)
+    return found, _chosen(asked, found)
+
+
+def _flips(asked: QueryDict, experiment: Experiment) -> Flips:
     if benchmark := asked.get("benchmark"):
-        refuse_unknown("benchmark", benchmark, _benchmarks(experiment))
+        refuse_unknown("benchmark", benchmark, benchmarks(experiment))
     return flips(
         experiment,
         benchmark=asked.get("benchmark", ""),
@@ -116,25 +129,64 @@ def _flips(request: HttpRequest, experiment: Experiment) -> Flips:
     )
 
 
-def _chosen(request: HttpRequest, found: Flips) -> list[ProblemMarks]:
-    only, pattern, of = (request.GET.get(name, "") for name in ("only", "pattern", "of"))
+def _chosen(asked: QueryDict, found: Flips) -> list[ProblemMarks]:
+    only, pattern, since, of = (asked.get(name, "") for name in NARROWING)
     refuse_unknown("kind", only or KINDS[0], list(KINDS))
     refuse_unknown("pattern", pattern or "never", paths_through_stages.PATTERNS)
+    if since:
+        refuse_unknown("stage", since, [stage.name for stage in found.experiment.stages.all()])
     names = [way.condition.name for way in found.ways]
-    if of not in names:  # as when another condition has just been chosen
-        return found.chosen(only, pattern)
-    return found.chosen(only, pattern, names.index(of))
+    way = names.index(of) if of in names else None  # not: as when another condition has just been chosen
+    return found.chosen(only, pattern, way, since)
 
 
-def _benchmarks(experiment: Experiment) -> list[str]:
+def benchmarks(experiment: Experiment) -> list[str]:
+    """What an experiment's checkpoints are evaluated on, the one that decides first."""
     specs = experiment.runs.values_list("spec__benchmarks", flat=True)
     planned = [one["benchmark"] for spec in specs for one in spec or []]
     return list(dict.fromkeys([experiment.primary_metric, *planned]))
 
 
-def _patterns(found: Flips, words: dict[str, str], only: str) -> list[dict[str, Any]]:
+def _opened(found: Flips, asked: QueryDict) -> str:
+    """The stepper of a problem of this list, but for the problem; it goes through the list in its order."""
+    query = {"benchmark": found.benchmark, "seed": str(found.seed), "flips": asked.urlencode()}
+    return f"{reverse('stepper', args=[found.experiment.name])}?{urlencode(query)}"
+
+
+def _counted(what: str, rows: int) -> str:
+    return f"{what} {rows:,} row{'s' * (rows != 1)}"
+
+
+def _narrowed(found: Flips, asked: QueryDict, words: dict[str, str]) -> list[tuple[str, str]]:
+    """What the list is narrowed by besides the kind: its words, and the address without it."""
+    named = {
+        "pattern": words.get(asked.get("pattern", ""), ""),
+        "since": f"first {found.metric.positive} after {asked['since']}" if asked.get("since") else "",
+    }
+    chosen = {name: label for name, label in named.items() if label}
+    whose = f" in {asked['of']}" if asked.get("of") else ""
+    narrowed = []
+    for name, label in chosen.items():
+        without = asked.copy()
+        for gone in (name, *(["of"] if len(chosen) == 1 else [])):
+            without.pop(gone, None)
+        narrowed.append((f"{label}{whose}", f"?{without.urlencode()}#problems"))
+    return narrowed
+
+
+def _sinces(found: Flips, only: str, pattern: str) -> list[tuple[str, list[tuple[Condition, int]]]]:
+    """A row a stage: how many problems of each way were first so after it."""
+    counts = found.since_counts(only, pattern)
+    stages = found.ways[0].stages if found.ways else ()
+    return [
+        (stage, [(way.condition, count[stage]) for way, count in zip(found.ways, counts, strict=True)])
+        for stage in stages
+    ]
+
+
+def _patterns(found: Flips, words: dict[str, str], only: str, since: str) -> list[dict[str, Any]]:
     """A row a pattern: its words, what it means, and how many problems of each way have it."""
-    counts = found.pattern_counts(only)
+    counts = found.pattern_counts(only, since)
     return [
         {
             "name": name,

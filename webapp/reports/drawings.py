@@ -99,7 +99,7 @@ def _over_stages(
     if max((len({x for x, _ in course.points}) for course in courses), default=0) < 2:
         return []
     stages = [(float(at), row.stage) for at, row in enumerate(table.rows)]
-    return [_drawing(title, courses, stages, share=share, dots=True)]
+    return [line_drawing(title, courses, stages, share=share, dots=True)]
 
 
 def _through_stages(table: StageTable, one: points.ConditionPoints, order: Sequence[int | None]) -> Course:
@@ -143,7 +143,7 @@ def by_step(experiment: Experiment) -> list[Drawing]:
                 last = max(x for course in courses for x, _ in course.points)
                 ends = [(0.0, "step 0"), (last, f"{last:,.0f}")]
                 kind = of_metric(metric)
-                drawn.append(_drawing(f"{kind.title}, {stage}", courses, ends, share=kind.percent))
+                drawn.append(line_drawing(f"{kind.title}, {stage}", courses, ends, share=kind.percent))
     return drawn
 
 
@@ -157,7 +157,7 @@ def _means(several: Sequence[Series]) -> list[tuple[float, float]]:
     return [pair for pair in zip(steps, values, strict=True) if np.isfinite(pair[1])]
 
 
-def _drawing(
+def line_drawing(
     title: str,
     courses: Sequence[Course],
     across: Sequence[tuple[float, str]],
@@ -165,6 +165,7 @@ def _drawing(
     share: bool,
     dots: bool = False,
 ) -> Drawing:
+    """Courses over what is written `across`; `share`: the values are proportions."""
     ys = [y for course in courses for _, y in course.points]
     ys += [end for course in courses for _, interval in course.intervals for end in interval]
     low, high, ticks = _scale(min(0.0, *ys), max(0.0, *ys))

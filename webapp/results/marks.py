@@ -26,6 +26,18 @@ def marked(
         return {row[0]: Measured(tuple(row[1]), np.asarray(row[2], dtype=float)) for row in cursor.fetchall()}
 
 
+def answers(evaluations: Iterable[int], column: str) -> dict[int, dict[str, bool]]:
+    """What each greedy completion says by one of YES_OR_NO, by evaluation and problem. One query, no texts."""
+    sql = f"""
+        SELECT evaluation_id, array_agg(problem), array_agg({YES_OR_NO[column].format(row="one")})
+        FROM results_outcome one WHERE evaluation_id = ANY(%s) AND sample = {GREEDY}
+        GROUP BY evaluation_id
+    """  # noqa: S608  (the expressions are literals)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [list(evaluations)])
+        return {row[0]: dict(zip(row[1], row[2], strict=True)) for row in cursor.fetchall()}
+
+
 def prompts(evaluations: Iterable[int]) -> dict[str, str]:
     """The prompt of each problem of these evaluations, by problem. One query."""
     greedy = Outcome.objects.filter(evaluation__in=list(evaluations), sample=GREEDY)

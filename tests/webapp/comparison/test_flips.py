@@ -81,6 +81,38 @@ def test_two_stages_of_one_condition(experiment):
     assert [one.id for one in found.chosen(pattern="gained_lost")] == [f"p{i:04d}" for i in range(3, 60, 6)]
 
 
+def test_problems_first_right_after_a_stage(experiment, signed_in):
+    found = flips(experiment)
+    ways = {  # stage by stage, as the fixture has them: the numbers that divide
+        "baseline": (2, 3, 4),
+        "mul_tokens": (5, 6, 7),
+    }
+    for way, divisors in zip(found.ways, ways.values(), strict=True):
+        place = found.ways.index(way)
+        for at, stage in enumerate(("first", "second", "grpo")):
+            expected = [
+                f"p{i:04d}"
+                for i in range(60)
+                if i % divisors[at] == 0 and all(i % earlier for earlier in divisors[:at])
+            ]
+            assert [one.id for one in found.chosen(way=place, since=stage)] == expected
+            assert found.since_counts()[place][stage] == len(expected)
+    kept = found.chosen(pattern="kept", way=1, since="grpo")
+    assert (
+        len(kept)
+        == found.pattern_counts(since="grpo")[1]["kept"]
+        == found.since_counts(pattern="kept")[1]["grpo"]
+    )
+    page = content(signed_in.get(f"{URL}/?pattern=kept&since=grpo&of=mul_tokens")).decode()
+    assert len(re.findall(r'<article class="outcome flip"', page)) == len(kept)
+    assert "first right after grpo in mul_tokens" in page
+    assert f"Download {len(kept)} rows" in page
+    assert "Download all 60 rows" in page
+    assert 'only=gained#problems"' in unescape(page)
+    file = content(signed_in.get(f"{URL}.csv?pattern=kept&since=grpo&of=mul_tokens")).decode()
+    assert [one["problem"] for one in csv.DictReader(io.StringIO(file))] == [one.id for one in kept]
+
+
 def test_the_way_leaves_out_other_branches(experiment):
     first, second, grpo = Stage.objects.filter(experiment=experiment)
     grpo.after = first
@@ -106,6 +138,7 @@ def test_a_page_takes_few_queries(experiment, signed_in, django_assert_max_num_q
         ("first_stage=nowhere", "there is no stage"),
         ("only=some", "there is no kind"),
         ("pattern=zigzag", "there is no pattern"),
+        ("since=nowhere", "there is no stage"),
         ("metric=tempo", "there is no metric"),
     ],
 )

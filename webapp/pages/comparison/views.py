@@ -31,7 +31,7 @@ from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import planned_question
 from webapp.files.formats import FORMATS
-from webapp.pages import file_responses
+from webapp.pages import file_responses, stepper
 from webapp.pages.comparison import answer
 from webapp.reports import report as reports
 from webapp.reports.experiment_tables import SEEDS, TABLES, TableChoices, build
@@ -242,6 +242,7 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
         "shared": {SHARED_LABELS[key]: found.settings[key] for key in SHARED_LABELS if key in found.settings},
         "interval": wilson(counts["correct"], counts[""]) if counts[""] else None,
         "gradings": _other_gradings(found),
+        "opened": stepper.opened(found.attempt.stage_run, found.benchmark),
         "nav": "experiments",
     }
     return render(request, "results/evaluation.html", context)

@@ -49,16 +49,14 @@ PLACES = (
     DashboardPage("Pages", "Notifications", "notifications", "settings webhook e-mail email bell"),
     DashboardPage("Pages", "Saved views", "saved_views", "bookmarks"),
 )
-OF_EXPERIMENT = (("Comparison", "comparison"), ("Report", "report"))
+OF_EXPERIMENT = (("Comparison", "comparison"), ("Report", "report"), ("Problem map", "problem_map"))
 
 
 def search(text: str, user_id: int | None) -> list[Hit]:
     """What fits every word, the likeliest first; without a word what can be done and the newest experiments."""
     words = text.casefold().replace(",", " ").replace("/", " ").split()[:WORDS]
-    kinds = [
-        kind for kind in OF_EXPERIMENT if any(kind[0].casefold().startswith(w) and len(w) > 2 for w in words)
-    ]
-    named = [w for w in words if not any(title.casefold().startswith(w) for title, _ in kinds)]
+    kinds = [kind for kind in OF_EXPERIMENT if any(_begins(kind[0], w) and len(w) > 2 for w in words)]
+    named = [w for w in words if not any(_begins(title, w) for title, _ in kinds)]
     # "report" asks for a page, unless an experiment is called so
     experiments = (_experiments(words) if kinds else []) or _experiments(named)
     hits = [
@@ -86,6 +84,11 @@ def search(text: str, user_id: int | None) -> list[Hit]:
 def as_json(hits: Sequence[Hit]) -> list[dict[str, str]]:
     """For the palette."""
     return [asdict(hit) for hit in hits]
+
+
+def _begins(title: str, word: str) -> bool:
+    """Whether a word of the title begins so."""
+    return any(part.startswith(word) for part in title.casefold().split())
 
 
 def _experiments(words: Sequence[str]) -> list[Experiment]:

@@ -1,11 +1,15 @@
-"""How the results pages write differences, and draw one interval."""
+"""How the results pages write differences and completions, and draw one interval."""
 
 from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString, mark_safe
 
 from webapp.comparison.cells import Comparison
+from webapp.comparison.completion_changes import CompletionChange, CompletionPart
 from webapp.comparison.sentences import wording
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.trying import to_try
+from webapp.experiments.templatetags.humane import mul_marked
 from webapp.files import number_text
 from webapp.pages import flips
 from webapp.statistics.intervals import Interval
@@ -62,6 +66,21 @@ def forest(delta: float, interval: Interval | None, reach: float) -> dict[str, f
         "low": x(interval.low) if interval else None,
         "high": x(interval.high) if interval else None,
     }
+
+
+@register.filter
+def changes_marked(change: CompletionChange) -> SafeString:
+    """A completion with what changed since the stage before, and with its final answer in a frame."""
+    return mark_safe("".join(_part(one) for one in change.parts))  # noqa: S308 - each part is escaped
+
+
+def _part(part: CompletionPart) -> SafeString:
+    text = mul_marked(part.text)
+    if part.final:
+        text = format_html('<span class="final">{}</span>', text)
+    if not part.change:
+        return text
+    return format_html("<del>{}</del>" if part.change == "removed" else "<ins>{}</ins>", text)
 
 
 @register.simple_tag

@@ -1,0 +1,228 @@
+"""The problem map and the stepper: the numbers of an independent count, orders, what is refused, and texts that change."""
+
+import json
+import random
+import re
+from collections import Counter
+from html import unescape
+
+import pytest
+from django.test import Client
+from django.utils.http import urlencode
+
+from tests.factories import (
+    EVALUATION_SETTINGS,
+    add_evaluation,
+    make_attempt,
+    make_experiment,
+    make_user,
+    run_of,
+)
+from webapp.comparison.problem_map import natural, problem_map
+from webapp.experiments.models import Experiment, Stage
+from webapp.results.models import Evaluation, Outcome
+from webapp.runs.models import State
+
+pytestmark = pytest.mark.django_db
+MAP = "/experiments/demo-1/problems/"
+STEPPER = "/experiments/demo-1/problems/stepper/"
+STAGES = ("pretrain", "sft", "grpo")
+PROBLEMS = 60
+
+
+@pytest.fixture
+def signed_in() -> Client:
+    client = Client()
+    client.force_login(make_user())
+    return client
+
+
+@pytest.fixture
+def right(db: None) -> dict[tuple[str, int, str], list[bool]]:
+    """(condition, seed, stage) → what its checkpoint says to each problem, of an experiment that has just that."""
+    experiment = make_experiment(stages=tuple((stage, "sft") for stage in STAGES), seeds=(0, 1))
+    draw, made = random.Random(7), {}
+    for condition in ("baseline", "mul_tokens"):
+        for seed in (0, 1):
+            for stage in STAGES:
+                marks = [draw.random() < 0.5 for _ in range(PROBLEMS)]
+                attempt = make_attempt(run_of(experiment, condition, stage, seed), state=State.SUCCEEDED)
+                add_evaluation(attempt, marks)
+                made[condition, seed, stage] = marks
+    return made
+
+
+def drawn(client: Client, query: str = "") -> dict:
+    page = client.get(f"{MAP}?{query}").content.decode()
+    found = re.search(r'<script id="map-data" type="application/json">(.*?)</script>', page, re.DOTALL)
+    assert found
+    return json.loads(found[1])
+
+
+def moved(before: bool | None, now: bool) -> str:
+    if before is None or before == now:
+        return "r" if now else "w"
+    return "g" if now else "l"
+
+
+def test_every_cell_is_what_was_answered(right, signed_in):
+    for order in ("pattern", "solved", "benchmark"):
+        data = drawn(signed_in, f"order={order}")
+        assert [(one["seed"], one["condition"]) for one in data["blocks"]] == [
+            (seed, condition) for seed in (0, 1) for condition in ("baseline", "mul_tokens")
+        ]
+        assert sorted(data["problems"]) == [f"p{i:04d}" for i in range(PROBLEMS)]
+        for block in data["blocks"]:
+            of = [right[block["condition"], block["seed"], stage] for stage in STAGES]
+            for row, problem in enumerate(data["problems"]):
+                marks = [column[int(problem[1:])] for column in of]
+                expected = [moved(a, b) for a, b in zip([None, *marks], marks, strict=False)]
+                assert [column[row] for column in block["columns"]] == expected
+
+
+def test_the_counts_are_those_of_an_independent_count(right, signed_in):
+    found = problem_map(Experiment.objects.get())
+    for place, counts in enumerate(found.counts()):
+        for block, one in zip(found.blocks, counts, strict=True):
+            of = [right[block.condition.name, block.seed, stage] for stage in STAGES]
+            pairs = Counter(zip(of[place - 1], of[place], strict=True)) if place else Counter()
+            assert (one.asked, one.right) == (PROBLEMS, sum(of[place]))
+            assert (one.gained, one.lost) == (pairs[False, True], pairs[True, False])
+    for block, patterns in zip(found.blocks, found.pattern_counts(), strict=True):
+        of = [right[block.condition.name, block.seed, stage] for stage in STAGES]
+        assert patterns["always"] == sum(map(all, zip(*of, strict=True)))
+        assert patterns["never"] == sum(not any(marks) for marks in zip(*of, strict=True))
+        assert patterns.total() == PROBLEMS
+
+
+def test_problems_of_one_history_lie_together(right):
+    found = problem_map(Experiment.objects.get(), conditions=["mul_tokens"], seeds=["1"])
+    histories = [found.history(problem) for problem in found.problems]
+    assert histories == sorted(histories)
+    assert len(found.blocks) == 1
+    by_solved = problem_map(Experiment.objects.get(), order="solved")
+    solved = [by_solved.solved(problem) for problem in by_solved.problems]
+    assert solved == sorted(solved)
+    assert set(solved) == {0, 1, 2, 3, 4}
+
+
+def test_the_benchmark_counts_its_problems_in_tens():
+    assert sorted(["a-10", "a-9", "b", "a-1x"], key=natural) == ["a-1x", "a-9", "a-10", "b"]
+
+
+def test_a_stage_moves_what_the_stage_that_it_goes_on_from_left(right):
+    first, second, last = Stage.objects.order_by("position")
+    last.after = first
+    last.save()
+    found = problem_map(Experiment.objects.get(), seeds=["0"], conditions=["baseline"])
+    assert found.before == (None, 0, 0)
+    assert found.line == (0, 2)
+    Evaluation.objects.filter(attempt__stage_run__stage=second).delete()
+    assert [stage.name for stage in problem_map(Experiment.objects.get()).stages] == ["pretrain", "grpo"]
+
+
+def test_what_was_asked_other_problems_or_otherwise_is_said(right):
+    experiment = Experiment.objects.get()
+    odd = Evaluation.objects.filter(attempt__stage_run=run_of(experiment, "baseline", "grpo", 1))
+    odd.update(settings=EVALUATION_SETTINGS | {"max_new_tokens": 99})
+    assert "(the token limit)" in problem_map(experiment).caution
+    odd.update(settings=EVALUATION_SETTINGS | {"problems_sha256": "1" * 64})
+    found = problem_map(experiment)
+    assert found.caution == "1 evaluation of other problems are left out."
+    assert found.blocks[2].evaluations[2] is None
+    assert set(found.columns[2][2]) == {"-"}
+
+
+def test_a_map_takes_few_queries_and_no_text(right, signed_in, django_assert_max_num_queries):
+    with django_assert_max_num_queries(14):
+        assert signed_in.get(MAP).status_code == 200
+    with django_assert_max_num_queries(15):
+        assert signed_in.get(f"{STEPPER}?problem=p0003").status_code == 200
+
+
+@pytest.mark.parametrize("url", [MAP, STEPPER])
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("order=sideways", "there is no order"),
+        ("conditions=nobody", "there is no condition"),
+        ("seeds=7", "there is no seed"),
+        ("seeds=x", "there is no seed"),
+        ("benchmark=nothing", "there is no benchmark"),
+    ],
+)
+def test_an_unknown_choice_is_named(right, signed_in, url, query, reason):
+    answer = signed_in.get(f"{url}?{query}")
+    assert answer.status_code == 400
+    assert reason in answer.content.decode()
+
+
+def test_an_experiment_without_outcomes_says_so(signed_in):
+    make_experiment()
+    assert "No checkpoint of these has answered a problem" in signed_in.get(MAP).content.decode()
+    answer = signed_in.get(STEPPER)
+    assert answer.status_code == 404
+    assert "has answered a problem of" in answer.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "words"),
+    [
+        ("problem=p9999", 404, "was asked a problem 'p9999'"),
+        ("problem=%3Cb%3E%2F..%00", 404, "a problem '<b>/..'"),
+        ("problem=p0003&seed=9", 400, "there is no seed '9'"),
+        ("problem=p0003&stage=nowhere", 400, "there is no stage 'nowhere'"),
+        ("problem=p0003&flips=first%3Dnobody", 400, "there is no condition 'nobody'"),
+    ],
+)
+def test_a_problem_that_there_is_not_gets_words(right, signed_in, query, status, words):
+    answer = signed_in.get(f"{STEPPER}?{query}")
+    assert answer.status_code == status
+    assert words in unescape(answer.content.decode())
+    assert "<b>/" not in answer.content.decode()
+
+
+def test_the_stepper_goes_through_the_list_that_it_was_opened_from(right, signed_in):
+    page = signed_in.get(f"{STEPPER}?problem=p0009&order=benchmark").content.decode()
+    assert "10 of 60 in the order of the" in page
+    assert re.search(r'rel="next"[^>]*problem=p0010', page)
+    pairs = zip(right["baseline", 0, "grpo"], right["mul_tokens", 0, "grpo"], strict=True)
+    gained = [f"p{i:04d}" for i, (a, b) in enumerate(pairs) if b and not a]
+    query = urlencode({"problem": gained[1], "flips": "only=gained&seed=0"})
+    page = signed_in.get(f"{STEPPER}?{query}").content.decode()
+    assert f"2 of {len(gained)} in the order of the" in page
+    assert re.search(rf'rel="next"[^>]*problem={gained[2]}', page)
+    assert "/flips/?only=gained&amp;seed=0#problems" in page
+
+
+def test_the_stepper_shows_every_mark_and_what_changed(right, signed_in):
+    experiment = Experiment.objects.get()
+    for stage, text in (
+        ("pretrain", "3 and <b> 4\n#### 7"),
+        ("sft", "3 and <b> 4\n#### 7"),
+        ("grpo", "5 and <b> 4\n#### 9"),
+    ):
+        of = Evaluation.objects.get(attempt__stage_run=run_of(experiment, "baseline", stage, 1))
+        Outcome.objects.filter(evaluation=of, problem="p0003").update(completion=text, final_answer=text[-1])
+    page = signed_in.get(f"{STEPPER}?problem=p0003&seed=1").content.decode()
+    assert "<b> 4" not in page
+    assert "<del>3</del><ins>5</ins> and &lt;b&gt; 4\n#### <del>7</del>" in page
+    assert '<ins><span class="final">9</span></ins>' in page
+    assert "The same as after the stage before" in page
+    signs = re.findall(
+        r'data-stage="(\w+)".*?<span class="visually-hidden">(right|wrong)</span>', page, re.DOTALL
+    )
+    blocks = [(condition, seed) for seed in (0, 1) for condition in ("baseline", "mul_tokens")]
+    assert signs == [
+        (stage, "right" if right[(*block, stage)][3] else "wrong") for block in blocks for stage in STAGES
+    ]
+
+
+def test_outcomes_and_flips_lead_to_the_stepper(right, signed_in):
+    evaluation = Evaluation.objects.get(
+        attempt__stage_run=run_of(Experiment.objects.get(), "mul_tokens", "sft", 1)
+    )
+    for page in (f"/evaluations/{evaluation.pk}/", "/experiments/demo-1/flips/?only=gained"):
+        links = re.findall(r'href="([^"]*problems/stepper/[^"]*)"', signed_in.get(page).content.decode())
+        assert links
+        assert signed_in.get(unescape(links[-1])).status_code == 200

@@ -1,0 +1,160 @@
+"""The stepper: what every checkpoint answered to one problem of a benchmark, stage by stage, the conditions side by side."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, QueryDict
+from django.shortcuts import get_object_or_404, render
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_GET
+
+from webapp.comparison.completion_changes import completion_change
+from webapp.comparison.problem_map import MOVES, ProblemMap
+from webapp.comparison.table import refuse_unknown
+from webapp.experiments.models import Experiment
+from webapp.pages import flips
+from webapp.pages.problem_map import MapChoices
+from webapp.results.models import GREEDY, Outcome
+from webapp.runs.models import StageRun
+
+
+@dataclass(frozen=True)
+class ProblemList:
+    """The list that a problem was opened from: where it stands in it, and the problems beside it."""
+
+    name: str
+    address: str
+    problems: Sequence[str]
+    place: int | None  # None: it is not in it
+
+    @property
+    def before(self) -> str | None:
+        """The problem before it."""
+        return self.problems[self.place - 1] if self.place else None
+
+    @property
+    def after(self) -> str | None:
+        """The problem behind it; the first where this one is not in the list."""
+        at = -1 if self.place is None else self.place
+        return self.problems[at + 1] if at + 1 < len(self.problems) else None
+
+    @property
+    def number(self) -> int:
+        """Its place as people count."""
+        return 0 if self.place is None else self.place + 1
+
+
+@require_GET
+def page(request: HttpRequest, name: str) -> HttpResponse:
+    """?problem= (else the first), ?seed=, ?stage= (else the last), and the choices of the map, or ?flips=: the query of a list of flips."""
+    experiment = get_object_or_404(Experiment, name=name)
+    asked, choices = request.GET, MapChoices.read(request.GET)
+    try:
+        found = choices.map(experiment)
+        problems = _problems(asked, experiment, found)
+        if not found.stages or not problems:
+            raise Http404(f"no checkpoint of {name} has answered a problem of {found.benchmark} here")
+        problem = asked.get("problem") or problems[0]
+        if not any(problem in ways for ways in found.ways):
+            raise Http404(f"no checkpoint of {name} was asked a problem {problem!r} of {found.benchmark}")
+        seeds = list(dict.fromkeys(str(block.seed) for block in found.blocks))
+        stages = [stage.name for stage in found.stages]
+        seed, stage = asked.get("seed") or seeds[0], asked.get("stage") or stages[-1]
+        refuse_unknown("seed", seed, seeds)
+        refuse_unknown("stage", stage, stages)
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    texts = _texts(found, problem, seed)
+    some = next(iter(texts.values()), None)
+    context = {
+        "experiment": experiment,
+        "map": found,
+        "problem": problem,
+        "list": _list(asked, choices, experiment, problems, problem),
+        "seed": seed,
+        "seeds": seeds,
+        "stage": stage,
+        "place": stages.index(stage),
+        "shown": some,
+        "prompts_differ": len({one.prompt for one in texts.values()}) > 1,
+        "track": _track(found, problem, seed),
+        "steps": _steps(found, problem, seed, texts),
+        "nav": "experiments",
+    }
+    return render(request, "results/stepper.html", context)
+
+
+def opened(run: StageRun, benchmark: str) -> str:
+    """The stepper at a run's stage and seed, but for the problem; it goes through the benchmark in its order."""
+    query = {"benchmark": benchmark, "order": "benchmark", "seed": str(run.seed), "stage": run.stage.name}
+    return f"{reverse('stepper', args=[run.experiment.name])}?{urlencode(query)}"
+
+
+def _problems(asked: QueryDict, experiment: Experiment, found: ProblemMap) -> Sequence[str]:
+    """The problems of the list that this one was opened from."""
+    if "flips" not in asked:
+        return found.problems
+    _, chosen = flips.listed(QueryDict(asked.get("flips", "")), experiment)
+    return [one.id for one in chosen] or found.problems
+
+
+def _list(
+    asked: QueryDict, choices: MapChoices, experiment: Experiment, problems: Sequence[str], problem: str
+) -> ProblemList:
+    place = problems.index(problem) if problem in problems else None
+    if "flips" in asked:
+        address = f"{reverse('flips', args=[experiment.name])}?{asked['flips']}#problems"
+        return ProblemList("flips", address, problems, place)
+    address = f"{reverse('problem_map', args=[experiment.name])}?{choices.query}"
+    return ProblemList("problem map", address, problems, place)
+
+
+def _texts(found: ProblemMap, problem: str, seed: str) -> dict[int, Outcome]:
+    """The greedy outcomes of the problem in the seed's evaluations, by evaluation. One query."""
+    of_seed = [block for block in found.blocks if str(block.seed) == seed]
+    wanted = [one for block in of_seed for one in block.evaluations if one is not None]
+    read = Outcome.objects.filter(evaluation__in=wanted, sample=GREEDY, problem=problem)
+    return {one.evaluation_id: one for one in read}
+
+
+def _track(found: ProblemMap, problem: str, seed: str) -> list[dict[str, Any]]:
+    """A row a block: its mark after each stage, and whether its seed is the one that is read."""
+    return [
+        {
+            "block": block,
+            "read": str(block.seed) == seed,
+            "marks": list(
+                zip((stage.name for stage in found.stages), found.marks(place, problem), strict=True)
+            ),
+        }
+        for place, block in enumerate(found.blocks)
+    ]
+
+
+def _steps(
+    found: ProblemMap, problem: str, seed: str, texts: Mapping[int, Outcome]
+) -> list[tuple[str, list[dict[str, Any]]]]:
+    """For each stage what the checkpoints of the seed answered, a condition each."""
+    blocks = [(place, block) for place, block in enumerate(found.blocks) if str(block.seed) == seed]
+    return [
+        (stage.name, [_answered(found, problem, which, at, texts) for which, _ in blocks])
+        for at, stage in enumerate(found.stages)
+    ]
+
+
+def _answered(
+    found: ProblemMap, problem: str, which: int, at: int, texts: Mapping[int, Outcome]
+) -> dict[str, Any]:
+    block = found.blocks[which]
+    outcome = texts.get(block.evaluations[at] or 0)
+    before, earlier = found.before[at], None
+    while before is not None and earlier is None:
+        earlier = texts.get(block.evaluations[before] or 0)
+        before = found.before[before]
+    change = outcome and completion_change(
+        outcome.completion, earlier.completion if earlier else None, outcome.final_answer
+    )
+    move = found.moves(which, problem)[at]
+    return {"block": block, "outcome": outcome, "change": change, "move": MOVES[move]}
