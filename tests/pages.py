@@ -97,6 +97,7 @@ MORE: dict[str, Example] = {  # other states of pages above
     "experiment-settings": lambda rows: reverse("experiment", kwargs={"name": rows.launched}) + "?only=no",
     "flips-narrowed": lambda rows: reverse("flips", kwargs={"name": rows.experiment}) + "?only=gained",
     "run-metrics": lambda rows: reverse("run", kwargs={"run_id": rows.run}) + "?find=reward",
+    "experiments-ordered": lambda rows: reverse("experiments") + "?archived=with&sort=-device",
     "experiments-none": lambda rows: reverse("experiments") + "?q=zebra",
     "rollouts-none": lambda rows: reverse("rollouts", kwargs={"run_id": rows.run}) + "?words=zebra",
 }
@@ -108,6 +109,8 @@ NO_PAGES = {  # name → what it is instead
     "healthz": "a probe",
     "sign_out": "a POST",
     "cancel_experiment": "a POST",
+    "organise": "a POST",
+    "organise_experiment": "a POST",
     "regrade_experiment": "a POST",
     "retry_experiment": "a POST",
     "cancel_run": "a POST",

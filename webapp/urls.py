@@ -9,7 +9,7 @@ from webapp.health import healthz
 from webapp.pages import charts, checkpoints, flips, launch, live, run, workers
 from webapp.pages.account import saved_views, views as account
 from webapp.pages.comparison import views as comparison
-from webapp.pages.experiment import parts, views as experiment
+from webapp.pages.experiment import organising, parts, views as experiment
 from webapp.pages.experiments import views as experiments
 from webapp.pages.notifications import views as notifications
 from webapp.pages.overview import views as overview
@@ -46,11 +46,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("notifications/<int:notification_id>/", notifications.open_, name="notification"),
     path("experiments/", experiments.experiments, name="experiments"),
     path("experiments.<str:format>", experiments.experiments_file, name="experiments_file"),
+    path("experiments/organise/", experiments.organise, name="organise"),
     path("experiments/new/", launch.new_experiment, name="new_experiment"),
     *_form("experiments/new/<str:recipe>/", launch.new_from_recipe, "new_from_recipe"),
     *_form("experiments/<slug:name>/clone/", launch.new_from_experiment, "clone_experiment"),
     *_form("experiments/<slug:name>/fork/<slug:stage>/", launch.new_from_experiment, "fork_experiment"),
     path("experiments/<slug:name>/", experiment.experiment, name="experiment"),
+    path("experiments/<slug:name>/organise/", organising.organise_experiment, name="organise_experiment"),
     path("experiments/<slug:name>/state/", experiment.experiment_state, name="experiment_state"),
     path("experiments/<slug:name>/cancel/", experiment.cancel, name="cancel_experiment"),
     path("experiments/<slug:name>/retry/", experiment.retry, name="retry_experiment"),

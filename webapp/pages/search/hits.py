@@ -9,6 +9,7 @@ from django.urls import NoReverseMatch, reverse
 
 from training.recipes import recipe as recipes
 from webapp.accounts import saved
+from webapp.experiments.finding import TAG_WORDS
 from webapp.experiments.models import Experiment
 from webapp.runs.models import StageRun
 
@@ -91,8 +92,9 @@ def as_json(hits: Sequence[Hit]) -> list[dict[str, str]]:
 def _experiments(words: Sequence[str]) -> list[Experiment]:
     wanted = Q()
     for word in words:
-        wanted &= Q(name__icontains=word) | Q(title__icontains=word)
-    found = Experiment.objects.filter(wanted).only("name", "title", "recipe_name")
+        wanted &= Q(name__icontains=word) | Q(title__icontains=word) | Q(tag_words__icontains=word)
+    found = Experiment.objects.alias(tag_words=TAG_WORDS).filter(wanted, archived_at=None)
+    found = found.only("name", "title", "recipe_name")
     return list(found[:EXPERIMENTS_SHOWN])
 
 
@@ -123,7 +125,7 @@ def _runs(words: Sequence[str]) -> list[Hit]:
             every_word &= own | Q(experiment__name__icontains=word)
         in_name |= Q(name__icontains=word)
         in_run |= own
-    newest = Experiment.objects.order_by("-pk").values_list("pk", flat=True)
+    newest = Experiment.objects.filter(archived_at=None).order_by("-pk").values_list("pk", flat=True)
     candidates = list(newest.filter(in_name)[:EXPERIMENTS_SEARCHED]) or list(newest[:EXPERIMENTS_SEARCHED])
     found = _with_names().filter(every_word, in_run, experiment__in=candidates)
     order = ("-experiment_id", "-stage__position", "condition__position", "seed")
