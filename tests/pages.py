@@ -148,6 +148,7 @@ NO_PAGES = {  # name → what it is instead
     "run_dynamics": "a fragment",
     "newest_rollouts": "a fragment",
     "run_charts": "a file",
+    "bundle_file": "a file",
     "table_file": "a file",
     "any_table_file": "a file",
     "compare_file": "a file",

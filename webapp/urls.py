@@ -53,6 +53,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *_form("experiments/<slug:name>/fork/<slug:stage>/", launch.new_from_experiment, "fork_experiment"),
     path("experiments/<slug:name>/", experiment.experiment, name="experiment"),
     path("experiments/<slug:name>/organise/", organising.organise_experiment, name="organise_experiment"),
+    path("experiments/<slug:name>/bundle.zip", parts.bundle_file, name="bundle_file"),
     path("experiments/<slug:name>/state/", experiment.experiment_state, name="experiment_state"),
     path("experiments/<slug:name>/cancel/", experiment.cancel, name="cancel_experiment"),
     path("experiments/<slug:name>/retry/", experiment.retry, name="retry_experiment"),

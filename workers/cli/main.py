@@ -231,7 +231,12 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     export.add_argument("--format", choices=[*long_tables.FORMATS], help="default: the file's, else csv")
     export.add_argument("--benchmark", default="", help="outcomes of this one (default: all)")
     export.add_argument("--run", type=int, help="only this run (`mulberry status` has the numbers)")
-    export.add_argument("-o", "--output", metavar="FILE", help="default: print it")
+    export.add_argument(
+        "--bundle", action="store_true", help="report, tables, figures and provenance as one ZIP instead"
+    )
+    export.add_argument(
+        "-o", "--output", metavar="FILE", help="default: print it; a bundle is written as EXP.zip"
+    )
     export.set_defaults(run_command=_with_models("files", "export"))
 
     imports = commands.add_parser("import", help="show published numbers beside new runs, as counts only")
