@@ -110,6 +110,7 @@ NO_PAGES = {  # name → what it is instead
     "sign_out": "a POST",
     "cancel_experiment": "a POST",
     "organise": "a POST",
+    "annotate": "a POST",
     "organise_experiment": "a POST",
     "regrade_experiment": "a POST",
     "retry_experiment": "a POST",

@@ -6,7 +6,7 @@ from django.http import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 
 from webapp.health import healthz
-from webapp.pages import charts, checkpoints, flips, launch, live, run, workers
+from webapp.pages import annotations, charts, checkpoints, flips, launch, live, run, workers
 from webapp.pages.account import saved_views, views as account
 from webapp.pages.comparison import views as comparison
 from webapp.pages.experiment import organising, parts, views as experiment
@@ -69,6 +69,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/<int:run_id>/dynamics/", run.run_dynamics, name="run_dynamics"),
     path("runs/<int:run_id>/cancel/", run.cancel, name="cancel_run"),
     path("runs/<int:run_id>/retry/", run.retry, name="retry_run"),
+    path("annotations/<str:kind>/<int:row>/", annotations.annotate, name="annotate"),
     path("workers/", workers.workers, name="workers"),
     path("workers/<int:worker_id>/", workers.worker, name="worker"),
     path("workers/<int:worker_id>/drain/", workers.drain, name="drain_worker"),

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import QueryDict
 
+from webapp.annotations import annotating
 from webapp.runs.models import StageRun
 from webapp.telemetry import search, series
 from webapp.telemetry.models import Rollout
@@ -43,6 +44,10 @@ class RolloutFilter(forms.Form):
     def __init__(self, data: QueryDict, runs: Sequence[StageRun]) -> None:
         super().__init__(data, auto_id="filter-%s", label_suffix="")
         self._runs = runs
+        self._ids = [run.pk for run in runs]
+        if annotated := annotating.choices("rollout", attempt__stage_run__in=self._ids):
+            choices = [("", "any"), *annotated.items()]
+            self.fields["marked"] = forms.ChoiceField(label="Marked", required=False, choices=choices)
         self.fields |= {name: forms.BooleanField(label=CHOICES[name][0], required=False) for name in MARKS}
         for name, of in reversed(OF_RUNS.items()):
             known = list(dict.fromkeys(map(of, runs)))
@@ -119,4 +124,6 @@ class RolloutFilter(forms.Form):
         ):
             if wanted[name] is not None:
                 conditions &= Q(**{lookup: wanted[name]})
+        if marked := wanted.get("marked"):
+            conditions &= Q(pk__in=annotating.those("rollout", marked, attempt__stage_run__in=self._ids))
         return rollouts.filter(conditions)

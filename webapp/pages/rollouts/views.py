@@ -9,6 +9,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
+from webapp.annotations import annotating
 from webapp.charts import (
     bars,
 )
@@ -114,6 +115,7 @@ def rollout_group(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRes
         "run": run,
         "chosen": chosen,
         "group": group,
+        "annotated": annotating.of_each("rollout", [one.pk for one in group]),
         "alike": [
             (same, bars.bar(same[0].components), bars.label(same[0].components))
             for same in rollouts.alike(group, chosen)
