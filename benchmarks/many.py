@@ -1,9 +1,9 @@
 """The list of experiments and the overview of an installation with many experiments: queries and server time.
 
-    python -m benchmarks.many [--experiments 300] [--problems 100] [--repeats 9] [--explain]
+    python -m benchmarks.many [--experiments 1000] [--problems 100] [--repeats 9] [--explain]
 
 Each experiment has 36 runs (two conditions, six stages, three seeds), all over but for the newest's, and an evaluation of each run.
-The limit: 20 queries and 200 ms of server time, asked in this process (no network). --explain shows the plans of slow queries.
+The limit: 20 queries and 300 ms of server time, asked in this process (no network). --explain shows the plans of slow queries.
 """
 
 import argparse
@@ -14,14 +14,17 @@ import time
 
 from tests.stack import ROOT, RunningStack
 
-QUERIES, SECONDS = 20, 0.2
+QUERIES, SECONDS = 20, 0.3
 PAGES = {
     "list": "/experiments/",
     "list, second page": "/experiments/?page=2",
     "list, succeeded": "/experiments/?state=succeeded",
+    "list, searched": "/experiments/?q=beta+many-7",
+    "list, by difference": "/experiments/?sort=-delta",
+    "list, by device time": "/experiments/?sort=-device",
 }
 PAGES |= {"overview": "/", "experiment": "/experiments/many-7/", "workers": "/workers/"}
-LIMITED = ("list", "list, second page", "list, succeeded", "overview")
+LIMITED = (*(name for name in PAGES if name.startswith("list")), "overview")
 SEEDS = (0, 1, 2)
 NOTES = "What was seen, and why it was tried. " * 50
 
@@ -29,7 +32,7 @@ NOTES = "What was seen, and why it was tried. " * 50
 def main() -> int:
     """Print a line a page; 1 when the list or the overview is over a limit."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--experiments", type=int, default=300)
+    parser.add_argument("--experiments", type=int, default=1000)
     parser.add_argument("--problems", type=int, default=100, help="of each evaluation")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--explain", action="store_true")
@@ -72,7 +75,8 @@ def _make(experiments: int, problems: int) -> None:
     made = Experiment.objects.bulk_create(
         Experiment(
             name=f"many-{number}", title="One-step multiplication", recipe_name="many", recipe=recipe, notes=NOTES,
-            primary_metric=factories.BENCHMARK, seeds=list(SEEDS), owner=owner,
+            primary_metric=factories.BENCHMARK, seeds=list(SEEDS), owner=owner, tags=["many", f"tag-{number % 7}"],
+            differences=[["stages.grpo.beta", str(number / 1000), "0.04"], ["seeds", "0, 1, 2", "0"]],
         )
         for number in range(experiments)
     )  # fmt: skip

@@ -105,6 +105,7 @@ MORE: dict[str, Example] = {  # other states of pages above
         reverse("problem_map", kwargs={"name": rows.experiment}) + "?order=solved&seeds=1"
     ),
     "run-metrics": lambda rows: reverse("run", kwargs={"run_id": rows.run}) + "?find=reward",
+    "experiments-ordered": lambda rows: reverse("experiments") + "?archived=with&sort=-device",
     "experiments-none": lambda rows: reverse("experiments") + "?q=zebra",
     "rollouts-chosen": lambda rows: (
         reverse("rollouts", kwargs={"run_id": rows.run})
@@ -120,6 +121,9 @@ NO_PAGES = {  # name → what it is instead
     "healthz": "a probe",
     "sign_out": "a POST",
     "cancel_experiment": "a POST",
+    "organise": "a POST",
+    "annotate": "a POST",
+    "organise_experiment": "a POST",
     "regrade_experiment": "a POST",
     "retry_experiment": "a POST",
     "cancel_run": "a POST",
@@ -159,6 +163,7 @@ NO_PAGES = {  # name → what it is instead
     "run_dynamics": "a fragment",
     "newest_rollouts": "a fragment",
     "run_charts": "a file",
+    "bundle_file": "a file",
     "table_file": "a file",
     "any_table_file": "a file",
     "compare_file": "a file",

@@ -140,6 +140,7 @@ INSTALLED_APPS = [
     "webapp.runs",
     "webapp.telemetry",
     "webapp.results",
+    "webapp.annotations",
     "webapp.notifications",
     "webapp.pages",
 ]

@@ -7,6 +7,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from webapp.health import healthz
 from webapp.pages import (
+    annotations,
     charts,
     checkpoints,
     flips,
@@ -20,7 +21,7 @@ from webapp.pages import (
 )
 from webapp.pages.account import saved_views, views as account
 from webapp.pages.comparison import views as comparison
-from webapp.pages.experiment import parts, views as experiment
+from webapp.pages.experiment import organising, parts, views as experiment
 from webapp.pages.experiments import views as experiments
 from webapp.pages.notifications import views as notifications
 from webapp.pages.overview import views as overview
@@ -57,11 +58,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("notifications/<int:notification_id>/", notifications.open_, name="notification"),
     path("experiments/", experiments.experiments, name="experiments"),
     path("experiments.<str:format>", experiments.experiments_file, name="experiments_file"),
+    path("experiments/organise/", experiments.organise, name="organise"),
     path("experiments/new/", launch.new_experiment, name="new_experiment"),
     *_form("experiments/new/<str:recipe>/", launch.new_from_recipe, "new_from_recipe"),
     *_form("experiments/<slug:name>/clone/", launch.new_from_experiment, "clone_experiment"),
     *_form("experiments/<slug:name>/fork/<slug:stage>/", launch.new_from_experiment, "fork_experiment"),
     path("experiments/<slug:name>/", experiment.experiment, name="experiment"),
+    path("experiments/<slug:name>/organise/", organising.organise_experiment, name="organise_experiment"),
+    path("experiments/<slug:name>/bundle.zip", parts.bundle_file, name="bundle_file"),
     path("experiments/<slug:name>/state/", experiment.experiment_state, name="experiment_state"),
     path("experiments/<slug:name>/cancel/", experiment.cancel, name="cancel_experiment"),
     path("experiments/<slug:name>/retry/", experiment.retry, name="retry_experiment"),
@@ -77,6 +81,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/<int:run_id>/dynamics/", run.run_dynamics, name="run_dynamics"),
     path("runs/<int:run_id>/cancel/", run.cancel, name="cancel_run"),
     path("runs/<int:run_id>/retry/", run.retry, name="retry_run"),
+    path("annotations/<str:kind>/<int:row>/", annotations.annotate, name="annotate"),
     path("workers/", workers.workers, name="workers"),
     path("workers/<int:worker_id>/", workers.worker, name="worker"),
     path("workers/<int:worker_id>/drain/", workers.drain, name="drain_worker"),

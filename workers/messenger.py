@@ -1,11 +1,14 @@
 """The messenger: a thread in every worker, one at work at a time, that tells people what happened and sends what is due.
 
-It is a thread of its own because a slow mail server or webhook must not keep a worker's heartbeat back.
+It is a thread of its own because a slow mail server or webhook must not keep a worker's heartbeat back. Once a minute it also
+reads the answers and differences of experiments that no list has shown since there was news, so that lists are ordered rightly.
 """
 
 import logging
 import threading
 
+from webapp.comparison import kept_answers
+from webapp.experiments import changed_settings
 from webapp.notifications.outbox import deliver_due
 from workers.janitor import advisory_lock
 from workers.supervision import GONE, close_quietly
@@ -13,6 +16,7 @@ from workers.supervision import GONE, close_quietly
 log = logging.getLogger("mulberry.messenger")
 
 LOOK = 2.0  # seconds between looks
+READING = 30  # looks from one reading of answers to the next
 AFTER_FAULT = 60.0  # seconds that a fault of our own is not met again
 LOCK = 0x6D756C6D  # "mulm": one messenger at a time
 
@@ -31,12 +35,17 @@ class Messenger(threading.Thread):
 
     def run(self) -> None:
         """Look for news and for what is due, by turns with the other workers."""
+        looks = 0
         try:
             while not self._stopped.wait(LOOK):
+                looks += 1
                 try:
                     with advisory_lock(LOCK) as chosen:
                         if chosen:
                             deliver_due(seconds=LOOK)
+                        if chosen and looks % READING == 0:
+                            changed_settings.keep_missing(seconds=LOOK)
+                            kept_answers.read_some(seconds=LOOK)
                 except GONE as error:
                     log.warning("no database: %s", str(error).strip())
                     close_quietly()

@@ -84,10 +84,13 @@ def means(
     """
     of = [planned if found is None else found.seeds for found in over_seeds]
     shared = {found.seeds for found in over_seeds if found is not None} or {tuple(planned)}
-    baseline = _mean(rows, 0, shared.pop()) if len(shared) == 1 else None
-    return baseline, *(_mean(rows, place, seeds) for place, seeds in enumerate(of, start=1))
+    baseline = finished_mean(rows, 0, shared.pop()) if len(shared) == 1 else None
+    return baseline, *(finished_mean(rows, place, seeds) for place, seeds in enumerate(of, start=1))
 
 
-def _mean(rows: Sequence[SeedRow], place: int, seeds: Sequence[int]) -> float | None:
-    cells = [row.cells[place] for row in rows if row.seed in seeds and row.cells[place].complete]
+def finished_mean(rows: Sequence[SeedRow], place: int, seeds: Sequence[int] | None = None) -> float | None:
+    """A condition's mean over those of these seeds (None: all) that are finished; None before one is, or where graders differ."""
+    cells = [
+        row.cells[place] for row in rows if (seeds is None or row.seed in seeds) and row.cells[place].complete
+    ]
     return fmean(cell.rate for cell in cells) if cells and graded_alike(cells) else None

@@ -3,14 +3,19 @@
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Now
 
 if TYPE_CHECKING:
     from training.settings.shared import StageSettings
 
 
 class Experiment(models.Model):
-    """A recipe that a person launched; `recipe` holds the resolved settings and never changes."""
+    """A recipe that a person launched; `recipe` holds the resolved settings and never changes.
+
+    How people keep it in order (title, tags, archive, stars) changes through organising.py alone.
+    """
 
     name = models.SlugField(unique=True, help_text="the recipe's name and a number: demo-3")
     title = models.CharField(max_length=200)
@@ -46,14 +51,48 @@ class Experiment(models.Model):
     origin_note = models.CharField(
         max_length=200, blank=True, help_text="says so for good: fork of demo-3 at grpo"
     )
+    differences = models.JSONField(
+        null=True, help_text="from its origin or its recipe: see changed_settings.py; null: not looked yet"
+    )
+    tags = ArrayField(models.CharField(max_length=40), default=list, help_text="words that people gave it")
+    archived_at = models.DateTimeField(null=True, help_text="since then lists and searches leave it out")
+    archived_by = models.CharField(max_length=150, blank=True)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
-    created_at = models.DateTimeField(db_default=models.functions.Now())
+    created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         ordering = ["-created_at", "-id"]
 
     def __str__(self) -> str:
         return self.name
+
+
+class Star(models.Model):
+    """An experiment that a person marked for themselves."""
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="stars")
+    person = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="stars")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "experiment"], name="star_once")]
+
+    def __str__(self) -> str:
+        return f"{self.person_id} ★ {self.experiment_id}"
+
+
+class ExperimentEvent(models.Model):
+    """What a person did to keep an experiment in order: renamed, tagged, starred, archived."""
+
+    experiment = models.ForeignKey(Experiment, on_delete=models.CASCADE, related_name="events")
+    by = models.CharField(max_length=150)
+    text = models.TextField()
+    at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return self.text
 
 
 class Condition(models.Model):

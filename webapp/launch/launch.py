@@ -11,6 +11,7 @@ from training.recipes.availability import check_data
 from training.recipes.identity import Key, key
 from training.recipes.recipe import Recipe
 from webapp.celery import announce
+from webapp.experiments.changed_settings import differences
 from webapp.experiments.models import Condition, Experiment, Stage
 from webapp.launch.reuse import Fork, LaunchPlan, plan_launch
 from webapp.runs import lifecycle
@@ -36,21 +37,23 @@ def launch(
     plan = plan or plan_launch(recipe, reuse=reuse, fork=fork)
     check_data(recipe, settings.MULBERRY_DATA, plan.specs)
     code = code_version()  # asked before the lock on the name is held: it may run git
+    experiment = Experiment(
+        title=recipe.title,
+        recipe_name=recipe.name,
+        recipe=recipe.model_dump(mode="json"),
+        question=recipe.question,
+        prediction=recipe.prediction,
+        primary_metric=recipe.primary.benchmark,
+        alpha=recipe.alpha,
+        seeds=recipe.seeds,
+        code_version=code,
+        owner=owner,
+        **_origin(fork, origin),
+    )
+    experiment.differences = differences(experiment)
     with transaction.atomic():
-        experiment = Experiment.objects.create(
-            name=_next_name(recipe.name),
-            title=recipe.title,
-            recipe_name=recipe.name,
-            recipe=recipe.model_dump(mode="json"),
-            question=recipe.question,
-            prediction=recipe.prediction,
-            primary_metric=recipe.primary.benchmark,
-            alpha=recipe.alpha,
-            seeds=recipe.seeds,
-            code_version=code,
-            owner=owner,
-            **_origin(fork, origin),
-        )
+        experiment.name = _next_name(recipe.name)
+        experiment.save(force_insert=True)
         conditions, stages = _create_conditions(experiment, recipe), _create_stages(experiment, recipe)
         _create_runs(experiment, plan, recipe.queue, conditions, stages)
     return experiment

@@ -106,7 +106,7 @@ def _end(experiment: Experiment, key: str) -> NotifiableEvent:
         None,
         f"{experiment.name} {'is done' if done else 'ended'}",
         f"Runs: {counted}.",
-        reverse("comparison" if states[State.SUCCEEDED] else "experiment", args=[experiment.name]),
+        reverse("experiment", args=[experiment.name]),
     )
 
 

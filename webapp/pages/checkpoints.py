@@ -1,5 +1,6 @@
 """The page that compares checkpoints of any experiments."""
 
+from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -21,12 +22,16 @@ def page(request: HttpRequest) -> HttpResponse:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
     compared = [one for one in found.comparisons if isinstance(one, Comparison | UnpairedComparison)]
     fields = [*found.picks, *([None] * (max(2, len(found.picks) + 1) - len(found.picks)))][:MOST]
+    chosen = Q(
+        name__in=[pick.experiment.name for pick in found.picks]
+    )  # an archived one may be named by its address
+    offered = Experiment.objects.filter(chosen | Q(archived_at=None))
     context = {
         "table": found,
         "checkpoints": checkpoint_tables.page_view(found),
         "differences": checkpoint_tables.differences_sheet(found).page_view,
         "fields": list(enumerate(fields, 1)),
-        "names": list(Experiment.objects.values_list("name", flat=True)),
+        "names": list(offered.values_list("name", flat=True)),
         "reach": max((abs(end) for one in compared for end in one.interval), default=0.0),
         "most": MOST,
         "query": request.GET.urlencode(),

@@ -32,8 +32,13 @@ def table_response(table: Table, format: str) -> HttpResponse:
 def rows_response(rows: long_tables.LongTable, format: str, name: str) -> StreamingHttpResponse:
     """The rows as a file of this name and format that is sent while it is made."""
     chosen = long_tables.FORMATS[format]
-    response = StreamingHttpResponse(_sent(chosen.write(rows)), content_type=chosen.content_type)
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}.{format}"'
+    return parts_response(chosen.write(rows), chosen.content_type, f"{name}.{format}")
+
+
+def parts_response(parts: Iterator[bytes], content_type: str, name: str) -> StreamingHttpResponse:
+    """A file of this name that is sent while it is made."""
+    response = StreamingHttpResponse(_sent(parts), content_type=content_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
+from webapp.annotations import annotating
 from webapp.comparison import paths_through_stages
 from webapp.comparison.flips import KINDS, Flips, ProblemMarks, flips
 from webapp.comparison.metrics import METRICS, ComparisonMetric
@@ -17,14 +18,15 @@ from webapp.comparison.table import StageTable, refuse_unknown
 from webapp.comparison.tables import flip_table
 from webapp.experiments.models import Condition, Experiment
 from webapp.pages import file_responses
+from webapp.results.models import Outcome
 
-NARROWING = ("only", "pattern", "since", "of")  # what a list of flips is narrowed by
+NARROWING = ("only", "pattern", "since", "of", "marked")  # what a list of flips is narrowed by
 SHOWN = 25  # problems on a page, each with two texts
 
 
 @require_GET
 def page(request: HttpRequest, name: str) -> HttpResponse:
-    """Both texts of each problem; ?benchmark=, ?metric=, ?seed=, ?first=, ?first_stage=, …, ?only=, ?pattern=, ?since=, ?of=."""
+    """Both texts of each problem; ?benchmark=, ?metric=, ?seed=, ?first=, …, ?only=, ?pattern=, ?since=, ?of=, ?marked=."""
     experiment = get_object_or_404(Experiment, name=name)
     try:
         found, chosen = listed(request.GET, experiment)
@@ -44,6 +46,9 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         "experiment": experiment,
         "flips": found,
         "page": shown,
+        "annotated": annotating.of_each("outcome", [one.pk for pair in texts.values() for one in pair]),
+        "marks": _marks(found).items(),
+        "marked": request.GET.get("marked", ""),
         "problems": [_shown(found, problem, texts[problem.id], words) for problem in shown],
         "kinds": [(kind, labels[kind], getattr(found.counts, kind)) for kind in KINDS],
         "patterns": _patterns(found, words, only, since),
@@ -130,14 +135,29 @@ def _flips(asked: QueryDict, experiment: Experiment) -> Flips:
 
 
 def _chosen(asked: QueryDict, found: Flips) -> list[ProblemMarks]:
-    only, pattern, since, of = (asked.get(name, "") for name in NARROWING)
+    only, pattern, since, of, marked = (asked.get(name, "") for name in NARROWING)
     refuse_unknown("kind", only or KINDS[0], list(KINDS))
     refuse_unknown("pattern", pattern or "never", paths_through_stages.PATTERNS)
     if since:
         refuse_unknown("stage", since, [stage.name for stage in found.experiment.stages.all()])
     names = [way.condition.name for way in found.ways]
     way = names.index(of) if of in names else None  # not: as when another condition has just been chosen
-    return found.chosen(only, pattern, way, since)
+    chosen = found.chosen(only, pattern, way, since)
+    if not marked:
+        return chosen
+    refuse_unknown("label", marked, _marks(found))
+    ids = annotating.those("outcome", marked, evaluation__in=_evaluations(found))
+    annotated = set(Outcome.objects.filter(pk__in=ids).values_list("problem", flat=True))
+    return [one for one in chosen if one.id in annotated]
+
+
+def _evaluations(found: Flips) -> list[int]:
+    return [side.tally.evaluation for side in (found.first, found.second) if side.tally is not None]
+
+
+def _marks(found: Flips) -> dict[str, str]:
+    """What outcomes of the two checkpoints were labelled and commented with."""
+    return annotating.choices("outcome", evaluation__in=_evaluations(found))
 
 
 def benchmarks(experiment: Experiment) -> list[str]:

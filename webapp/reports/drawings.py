@@ -17,7 +17,10 @@ from webapp.telemetry.series import Series, series
 
 WIDTH, HEIGHT = 340, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 26  # room around the plot, for the ticks
+KEY = 16  # a line of the key below it, in a file
 BLOCKS = 50  # points of a curve, each the mean of a block
+
+PRINTED = ("#0072b2", "#c14f00", "#00805d", "#b0558b", "#946a00", "#3b3b3b")  # conditions' colours on paper
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,16 @@ class Drawing:
     left: int = LEFT
     right: int = WIDTH - RIGHT
     bottom: int = HEIGHT - BOTTOM
+
+    @property
+    def key(self) -> list[tuple[ConditionLine, int]]:
+        """Each line with the place of its name below the chart, in a file."""
+        return [(line, self.height + KEY * place + KEY // 2) for place, line in enumerate(self.lines)]
+
+    @property
+    def height_with_key(self) -> int:
+        """Of a file."""
+        return self.height + KEY * len(self.lines) + KEY // 2
 
 
 def by_stage(table: StageTable) -> list[Drawing]:

@@ -67,8 +67,11 @@ def report(experiment: Experiment, format: str = "md", problems: str | None = No
     if format not in REPORT_FORMATS:
         raise ValueError(f"there is no report format {format!r}; choose {' or '.join(REPORT_FORMATS)}")
     written = build(experiment, problems)
-    if format == "md":
-        return markdown(written)
+    return markdown(written) if format == "md" else html(written)
+
+
+def html(written: Report) -> str:
+    """As one file that needs nothing else."""
     return render_to_string("results/report_file.html", {"report": written, "styles": STYLES.read_text()})
 
 

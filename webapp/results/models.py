@@ -121,3 +121,21 @@ class KeptReading(models.Model):
 
     def __str__(self) -> str:
         return f"reading of {self.stage_run_id}"
+
+
+class KeptAnswer(models.Model):
+    """What an experiment's planned question has come to, as lists show it, as long as nothing new came in."""
+
+    experiment = models.OneToOneField(
+        "experiments.Experiment", on_delete=models.CASCADE, primary_key=True, related_name="kept_answer"
+    )
+    made_from = models.CharField(
+        max_length=64, help_text="digest of the journals' ends, the moves and the code"
+    )
+    content = models.TextField(help_text="webapp.comparison.kept_answers.ExperimentAnswer as JSON")
+    delta = models.FloatField(null=True, help_text="of its first contrast, which lists are ordered by")
+    reached = models.FloatField(null=True, help_text="the most that a condition reached last: the same")
+    read_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"answer of {self.experiment_id}"

@@ -7,6 +7,7 @@ imported when it runs.
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 
 from training.folders import data_folder, home_folder
 from training.recipes.hardware import HARDWARE
@@ -57,6 +58,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_stack(commands)
     _add_experiments(commands)
+    _add_organising(commands)
     _add_queue(commands)
     _add_results(commands)
     _add_data(commands)
@@ -128,16 +130,20 @@ def _add_experiments(commands: "argparse._SubParsersAction[argparse.ArgumentPars
     )
     launch.add_argument("--user", default="operator", help="account that owns it (default: operator)")
     launch.add_argument("--json", action="store_true", help="print JSON")
-    launch.set_defaults(run_command=_experiments("launch"))
+    launch.set_defaults(run_command=_with_models("experiments", "launch"))
 
     listing = commands.add_parser("list", help="list experiments")
+    listing.add_argument("--tag", metavar="WORD", help="those with this tag")
+    listing.add_argument("--starred", action="store_true", help="those that --user starred")
+    listing.add_argument("--archived", action="store_true", help="those in the archive instead of the others")
+    listing.add_argument("--user", default="operator", help="account (default: operator)")
     listing.add_argument("--json", action="store_true", help="print JSON")
-    listing.set_defaults(run_command=_listing("list_all"))
+    listing.set_defaults(run_command=_with_models("listing", "list_all"))
 
     status = commands.add_parser("status", help="list the runs of an experiment")
     status.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
     status.add_argument("--json", action="store_true", help="print JSON")
-    status.set_defaults(run_command=_listing("status"))
+    status.set_defaults(run_command=_with_models("listing", "status"))
 
     for name, text in (
         ("cancel", "cancel an experiment"),
@@ -146,9 +152,27 @@ def _add_experiments(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         command = commands.add_parser(name, help=text)
         command.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
         command.add_argument("--run", type=int, help="only this run (`mulberry status` has the numbers)")
-        command.set_defaults(run_command=_experiments(name))
+        command.set_defaults(run_command=_with_models("experiments", name))
         if name == "retry":
             command.add_argument("--wait", action="store_true", help="show progress until it is over")
+
+
+def _add_organising(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    rename = commands.add_parser("rename", help="give an experiment another title; its name stays")
+    rename.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
+    rename.add_argument("title", metavar="TITLE")
+    tag = commands.add_parser("tag", help="tag experiments, or take tags away")
+    tag.add_argument("--remove", action="store_true", help="take these tags away")
+    tag.add_argument("words", metavar="WORDS", help='a tag, or several with commas: "paper,to repeat"')
+    star = commands.add_parser("star", help="mark experiments for yourself")
+    archive = commands.add_parser("archive", help="leave experiments out of lists and searches")
+    for command in (star, archive):
+        command.add_argument("--undo", action="store_true", help="take it back")
+    for command in (tag, star, archive):
+        command.add_argument("experiments", metavar="EXP", nargs="+", help="their names, e.g. demo-1")
+    for name, command in (("rename", rename), ("tag", tag), ("star", star), ("archive", archive)):
+        command.add_argument("--user", default="operator", help="account that does it (default: operator)")
+        command.set_defaults(run_command=_with_models("organising", name))
 
 
 def _add_queue(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -165,7 +189,7 @@ def _add_queue(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     ):
         change.add_argument(f"--{name}", metavar="EXP", help=f"move an experiment {where}")
     queue.add_argument("--json", action="store_true", help="print JSON")
-    queue.set_defaults(run_command=_queue)
+    queue.set_defaults(run_command=_with_models("queues", "queue"))
 
 
 SUBSETS = "restrict it, as exploratory: first:500, or label:NAME for a group of problems (default: all)"
@@ -197,7 +221,7 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
         default="apart",
         help="together: of several seeds the means alone",
     )
-    table.set_defaults(run_command=_files("table"))
+    table.set_defaults(run_command=_with_models("files", "table"))
 
     export = commands.add_parser(
         "export", help="write every completion, rollout or point of an experiment to a file"
@@ -207,14 +231,19 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     export.add_argument("--format", choices=[*long_tables.FORMATS], help="default: the file's, else csv")
     export.add_argument("--benchmark", default="", help="outcomes of this one (default: all)")
     export.add_argument("--run", type=int, help="only this run (`mulberry status` has the numbers)")
-    export.add_argument("-o", "--output", metavar="FILE", help="default: print it")
-    export.set_defaults(run_command=_files("export"))
+    export.add_argument(
+        "--bundle", action="store_true", help="report, tables, figures and provenance as one ZIP instead"
+    )
+    export.add_argument(
+        "-o", "--output", metavar="FILE", help="default: print it; a bundle is written as EXP.zip"
+    )
+    export.set_defaults(run_command=_with_models("files", "export"))
 
     imports = commands.add_parser("import", help="show published numbers beside new runs, as counts only")
     imports.add_argument("history", metavar="FILE", help="YAML or JSON, or a shipped history: phase_1_to_6")
     imports.add_argument("--user", default="operator", help="account that owns it (default: operator)")
     imports.add_argument("--json", action="store_true", help="print JSON")
-    imports.set_defaults(run_command=_experiments("import_history"))
+    imports.set_defaults(run_command=_with_models("experiments", "import_history"))
 
     regrade = commands.add_parser(
         "regrade",
@@ -222,13 +251,13 @@ def _add_results(commands: "argparse._SubParsersAction[argparse.ArgumentParser]"
     )
     regrade.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
     regrade.add_argument("--json", action="store_true", help="print JSON")
-    regrade.set_defaults(run_command=_experiments("regrade"))
+    regrade.set_defaults(run_command=_with_models("experiments", "regrade"))
 
     report = commands.add_parser("report", help="print the report of an experiment")
     report.add_argument("experiment", metavar="EXP", help="its name, e.g. demo-1")
     report.add_argument("--format", choices=[*REPORT_FORMATS], default="md")
     report.add_argument("--problems", metavar="SUBSET", help=SUBSETS)
-    report.set_defaults(run_command=_experiments("print_report"))
+    report.set_defaults(run_command=_with_models("experiments", "print_report"))
 
 
 def _add_data(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -264,7 +293,7 @@ def _add_seed(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -
     )
     seed.add_argument("--rollouts", type=_count, default=10_000, help="in all (default: 10000)")
     seed.add_argument("--points", type=_count, default=100_000, help="of metrics, in all (default: 100000)")
-    seed.set_defaults(run_command=_seed)
+    seed.set_defaults(run_command=_with_models("seed", "seed"))
 
 
 # Modules are imported when their command runs: models load only once Django is set up.
@@ -283,38 +312,12 @@ def _stack(name: str) -> Command:
     return run
 
 
-def _experiments(name: str) -> Command:
+def _with_models(module: str, name: str) -> Command:
     def run(options: argparse.Namespace) -> int:
         from workers.cli.commands import database
 
         database.set_up()  # models cannot be imported before
-        from workers.cli.commands import experiments
-
-        return int(getattr(experiments, name)(options))
-
-    return run
-
-
-def _listing(name: str) -> Command:
-    def run(options: argparse.Namespace) -> int:
-        from workers.cli.commands import database
-
-        database.set_up()  # models cannot be imported before
-        from workers.cli.commands import listing
-
-        return int(getattr(listing, name)(options))
-
-    return run
-
-
-def _files(name: str) -> Command:
-    def run(options: argparse.Namespace) -> int:
-        from workers.cli.commands import database
-
-        database.set_up()  # models cannot be imported before
-        from workers.cli.commands import files
-
-        return int(getattr(files, name)(options))
+        return int(getattr(import_module(f"workers.cli.commands.{module}"), name)(options))
 
     return run
 
@@ -326,24 +329,6 @@ def _data(name: str) -> Command:
         return int(getattr(data, name)(options))
 
     return run
-
-
-def _seed(options: argparse.Namespace) -> int:
-    from workers.cli.commands import database
-
-    database.set_up()  # models cannot be imported before
-    from workers.cli.commands.seed import seed
-
-    return seed(options)
-
-
-def _queue(options: argparse.Namespace) -> int:
-    from workers.cli.commands import database
-
-    database.set_up()  # models cannot be imported before
-    from workers.cli.commands import queues
-
-    return queues.queue(options)
 
 
 def _access(name: str) -> Command:

@@ -1,12 +1,15 @@
 """The list of experiments, narrowed and ordered by its URL."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
-from tests import factories
+from tests import factories, histories
 from webapp.experiments.models import Experiment
+from webapp.pages.experiments.listing import SORTS
 from webapp.pages.experiments.querysets import summaries
 from webapp.runs.models import State
 
@@ -61,3 +64,99 @@ def test_the_pages_of_a_list_keep_its_choices(ada: Client) -> None:
         factories.make_experiment(f"demo-{number}", stages=[])
     page = ada.get("/experiments/?q=demo&page=1").content.decode()
     assert 'href="?page=2&amp;q=demo"' in page
+
+
+def organise(client: Client, **asked: object) -> str:
+    answer = client.post("/experiments/organise/", asked, headers={"HX-Request": "true"})
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_the_archive_is_left_out_everywhere_and_found_again(ada: Client) -> None:
+    for number in (1, 2):
+        histories.make_history(f"demo-{number}", done=6)
+    page = organise(ada, do="archive", experiment=["demo-1"], back="q=demo")
+    assert "Archived demo-1." in page and 'name="do" value="restore"' in page
+    assert 'id="row-demo-2"' in page and 'id="row-demo-1"' not in page
+    assert listed(ada, "") == ["demo-2"]
+    assert listed(ada, "archived=only") == ["demo-1"]
+    assert listed(ada, "archived=with") == ["demo-2", "demo-1"]
+    for path in ("/", "/compare/", "/search/?q=demo"):
+        named = re.findall(
+            r"/experiments/(demo-[12])/|<option[^>]*>(demo-[12])<", ada.get(path).content.decode()
+        )
+        assert {a or b for a, b in named} == {"demo-2"}, path
+    assert "Archived by ada" in ada.get("/experiments/demo-1/").content.decode()
+    ada.post("/experiments/demo-1/organise/", {"do": "restore"})
+    assert listed(ada, "") == ["demo-2", "demo-1"]
+
+
+def test_several_are_tagged_and_starred_and_found_by_it(ada: Client) -> None:
+    for number in (1, 2, 3):
+        factories.make_experiment(f"demo-{number}", stages=[])
+    organise(ada, do="tag", tag="paper", experiment=["demo-1", "demo-3"])
+    organise(ada, do="star", experiment=["demo-3"])
+    assert listed(ada, "tag=paper") == listed(ada, "q=pap") == ["demo-3", "demo-1"]
+    assert listed(ada, "starred=on") == ["demo-3"]
+    ada.force_login(factories.make_user("bob"))
+    assert listed(ada, "starred=on") == []
+
+
+def test_what_a_form_cannot_mean_changes_nothing_and_is_said(ada: Client) -> None:
+    factories.make_experiment("demo-1", stages=[])
+    for asked, says in (
+        ({"do": "delete", "experiment": ["demo-1"]}, "there is no such change"),
+        ({"do": "archive"}, "choose experiments first"),
+        ({"do": "archive", "experiment": ["demo-1", "<b>"]}, "there is no experiment &lt;b&gt;"),
+        ({"do": "tag", "experiment": ["demo-1"], "tag": "x" * 50}, "a tag has 1 to 40"),
+    ):
+        assert says in organise(ada, **asked)
+    assert listed(ada, "") == ["demo-1"]
+    answer = ada.post("/experiments/demo-1/organise/", {"do": "rename", "title": " "}, follow=True)
+    assert "a title has 1 to 200 characters" in answer.content.decode()
+    assert ada.post("/experiments/none/organise/", {"do": "star"}).status_code == 404
+    assert ada.get("/experiments/organise/").status_code == 405
+
+
+def test_the_search_finds_conditions_and_changed_settings(ada: Client) -> None:
+    factories.make_experiment("demo-1", conditions=["baseline", "beta_high"], stages=[])
+    changed = [["stages.grpo.beta", "0.1", "0.04"]]
+    factories.make_experiment("demo-2", differences=changed, origin_note="fork of demo-1 at grpo", stages=[])
+    factories.make_experiment("demo-3", stages=[])
+    assert listed(ada, "q=beta") == ["demo-2", "demo-1"]
+    page = ada.get("/experiments/?q=beta+fork").content.decode()
+    assert "fork of demo-1 at grpo" in page
+    assert re.search(r'title="stages.grpo.beta">beta <b>0.1</b> <span class="muted">\(0.04\)', page)
+
+
+def test_the_list_is_ordered_by_its_headers(ada: Client) -> None:
+    for number, seconds in ((1, 10), (2, 60), (3, 30)):
+        experiment = factories.make_experiment(f"demo-{number}", stages=[("pretrain", "pretrain")])
+        begun = timezone.now() - timedelta(seconds=seconds)
+        run = factories.run_of(experiment, "baseline", "pretrain")
+        attempt = factories.make_attempt(run, state=State.SUCCEEDED, started_at=begun)
+        factories.add_checkpoint(attempt)
+        factories.add_evaluation(attempt, [True] * number + [False])
+    assert listed(ada, "sort=-device") == ["demo-2", "demo-3", "demo-1"]
+    assert listed(ada, "sort=device") == ["demo-1", "demo-3", "demo-2"]
+    listed(ada, "")
+    assert listed(ada, "sort=-reached") == ["demo-3", "demo-2", "demo-1"]
+    for sort in SORTS:
+        assert len(listed(ada, f"sort={sort}")) == 3, sort
+    page = ada.get("/experiments/?sort=-device&q=demo").content.decode()
+    assert 'aria-sort="descending"' in page
+    assert 'href="/experiments/?q=demo&amp;sort=device"' in page
+    assert page.count("aria-sort") == 1
+    assert "1 min 0 s" in page
+
+
+def test_a_fork_names_its_parent_and_the_parent_its_forks(ada: Client) -> None:
+    parent = factories.make_experiment("demo-1", stages=[])
+    differences = [["stages.grpo.beta", "0.1", "0.04"]]
+    note = "fork of demo-1 at grpo"
+    factories.make_experiment("demo-2", stages=[], origin=parent, origin_note=note, differences=differences)
+    child = ada.get("/experiments/demo-2/").content.decode()
+    assert re.search(r'href="/experiments/demo-1/">Fork of demo-1 at grpo</a>', child)
+    assert "beta <b>0.1</b>" in child
+    own = ada.get("/experiments/demo-1/").content.decode()
+    assert re.search(r'Forks and clones:.*href="/experiments/demo-2/".*beta <b>0.1</b>', own, re.DOTALL)

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import (
     Http404,
     HttpRequest,
@@ -14,9 +14,12 @@ from django.http import (
 )
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
+from django.utils.http import urlencode
+from django.utils.text import slugify
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
+from webapp.annotations import annotating
 from webapp.comparison import groups
 from webapp.comparison.cells import Refusal, SameRun, SeedsComparison
 from webapp.comparison.corrections import corrections
@@ -131,7 +134,7 @@ def evaluation_file(request: HttpRequest, evaluation_id: int, format: str) -> Ht
     file_responses.check(format)
     found = get_object_or_404(Evaluation.objects.select_related(*outcome_files.RELATED), pk=evaluation_id)
     only = request.GET.get("only", "")
-    choices = CHOICES | STEP_CHOICES | SAMPLE_CHOICES
+    choices = CHOICES | STEP_CHOICES | SAMPLE_CHOICES | _annotated(found)
     if only not in choices:
         return HttpResponseBadRequest(
             f"there is no choice {only!r}; take one of {', '.join(filter(None, choices))}\n",
@@ -139,7 +142,7 @@ def evaluation_file(request: HttpRequest, evaluation_id: int, format: str) -> Ht
         )
     experiment = found.attempt.stage_run.experiment
     made = outcome_files.rows(experiment, [found], choices[only][1] if only else None)
-    name = f"{experiment.name}-evaluation-{found.pk}{f'-{only}' if only else ''}"
+    name = f"{experiment.name}-evaluation-{found.pk}{f'-{slugify(only)}' if only else ''}"
     return file_responses.rows_response(made, format, name)
 
 
@@ -223,18 +226,22 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
     found = get_object_or_404(Evaluation.objects.select_related(*related), pk=evaluation_id)
     only = request.GET.get("only", "")
     choices = CHOICES | STEP_CHOICES | (SAMPLE_CHOICES if found.settings.get("samples") else {})
+    choices |= _annotated(found)
     only = only if only in choices else ""
     counts = outcome_counts(found.pk, {key: condition for key, (_, condition) in choices.items()})
     if found.published is not None:
         return render(request, "results/published.html", _published(found))
     outcomes = with_samples(found.outcomes.filter(choices[only][1], sample=GREEDY).order_by("problem"))
+    page = Paginator(outcomes, SHOWN).get_page(request.GET.get("page"))
     context = {
         "evaluation": found,
         "run": found.attempt.stage_run,
         "experiment": found.attempt.stage_run.experiment,
-        "page": Paginator(outcomes, SHOWN).get_page(request.GET.get("page")),
+        "page": page,
+        "annotated": annotating.of_each("outcome", [one.pk for one in page]),
         "choices": [(key, label, counts[key]) for key, (label, _) in choices.items()],
         "only": only,
+        "only_query": urlencode({"only": only}),
         "correct": counts["correct"],
         "counted": counts[""],
         "rate": counts["correct"] / counts[""] if counts[""] else None,
@@ -246,6 +253,15 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
         "nav": "experiments",
     }
     return render(request, "results/evaluation.html", context)
+
+
+def _annotated(found: Evaluation) -> dict[str, tuple[str, Q]]:
+    """What its outcomes were labelled and commented with, as choices of its list."""
+    offered = annotating.choices("outcome", evaluation=found)
+    return {
+        key: (words, Q(pk__in=annotating.those("outcome", key, evaluation=found)))
+        for key, words in offered.items()
+    }
 
 
 def _other_gradings(found: Evaluation) -> QuerySet[Evaluation]:
@@ -268,6 +284,7 @@ def samples(request: HttpRequest, evaluation_id: int) -> HttpResponse:
         "experiment": found.attempt.stage_run.experiment,
         "problem": outcomes[0].problem,
         "outcomes": outcomes,
+        "annotated": annotating.of_each("outcome", [one.pk for one in outcomes]),
         "right": sum(one.correct for one in outcomes if one.sample != GREEDY),
         "drawn": sum(one.sample != GREEDY for one in outcomes),
         "nav": "experiments",

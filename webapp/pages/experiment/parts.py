@@ -1,6 +1,6 @@
-"""Parts of an experiment's page that a person works with: its notes and its settings."""
+"""Parts of an experiment's page that a person works with: its notes and its settings; and all of it as one archive."""
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
@@ -8,7 +8,16 @@ from django.views.decorators.vary import vary_on_headers
 
 from webapp.experiments import notes
 from webapp.experiments.models import Experiment
+from webapp.pages import file_responses
 from webapp.pages.experiment.settings_table import SettingsFilter, settings_table
+from webapp.reports.bundle import bundle
+
+
+@require_GET
+def bundle_file(request: HttpRequest, name: str) -> StreamingHttpResponse:
+    """Report, tables, figures and provenance as one archive, sent while it is made."""
+    found = get_object_or_404(Experiment, name=name)
+    return file_responses.parts_response(bundle(found), "application/zip", f"{name}.zip")
 
 
 @require_GET

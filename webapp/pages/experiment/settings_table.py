@@ -1,36 +1,17 @@
 """Settings of an experiment as a table: conditions side by side, beside the recipe or the experiment they come from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
 
-from training.recipes import recipe as recipes
-from training.settings.errors import RecipeError
+from webapp.experiments.changed_settings import SettingRow, scale_of, setting_rows, shipped
 from webapp.experiments.models import Experiment
 from webapp.experiments.settings_by_condition import by_condition
 
-MISSING = "–"
 ORIGIN, RECIPE, NOTHING = "origin", "recipe", "nothing"
-
-
-@dataclass(frozen=True)
-class SettingRow:
-    """One setting: its value in each condition, and in what it is compared with."""
-
-    path: str
-    values: list[str]
-    reference: str
-    differs: bool  # between conditions
-    changed: bool  # from the reference
-
-    @property
-    def group(self) -> str:
-        """What it belongs to: model, stages.grpo, …"""
-        parts = self.path.split(".")
-        return ".".join(parts[:2]) if parts[0] in ("stages", "benchmarks") else parts[0]
 
 
 @dataclass(frozen=True)
@@ -79,8 +60,8 @@ def settings_table(experiment: Experiment, choice: SettingsFilter) -> SettingsTa
     """The settings of an experiment as the choice wants them."""
     own = by_condition(experiment.recipe)
     origin = experiment.origin if experiment.origin and not experiment.origin.imported else None
-    shipped = _shipped(experiment)
-    offered = {ORIGIN: origin is not None, RECIPE: shipped is not None, NOTHING: True}
+    recipe = shipped(experiment.recipe_name, scale_of(experiment.recipe))
+    offered = {ORIGIN: origin is not None, RECIPE: recipe is not None, NOTHING: True}
     against = (
         choice.against
         if offered.get(choice.against)
@@ -89,9 +70,9 @@ def settings_table(experiment: Experiment, choice: SettingsFilter) -> SettingsTa
     reference: dict[str, dict[str, str]] = {}
     if against == ORIGIN and origin is not None:
         reference = by_condition(origin.recipe)
-    elif against == RECIPE and shipped is not None:
-        reference = by_condition(shipped)
-    rows = list(_rows(own, reference))
+    elif against == RECIPE and recipe is not None:
+        reference = by_condition(recipe)
+    rows = list(setting_rows(own, reference))
     wanted = choice.find.lower()
     shown = [
         row
@@ -114,31 +95,3 @@ def settings_table(experiment: Experiment, choice: SettingsFilter) -> SettingsTa
         has_origin=offered[ORIGIN],
         has_recipe=offered[RECIPE],
     )
-
-
-def _shipped(experiment: Experiment) -> dict[str, Any] | None:
-    """The recipe of that name as it comes with Mulberry now, at the same size; None where there is none."""
-    try:
-        data = recipes.shipped(experiment.recipe_name)
-        scale = experiment.recipe.get("scale", "full")
-        changes = [] if scale == "full" else [("scale", scale)]
-        return recipes.build(data, changes).model_dump(mode="json")
-    except RecipeError:
-        return None
-
-
-def _rows(own: dict[str, dict[str, str]], reference: dict[str, dict[str, str]]) -> Iterator[SettingRow]:
-    """Settings in the recipe's order, then those that only the reference has."""
-    base = next(iter(reference.values()), {})
-    beside = [reference.get(condition, base) for condition in own]
-    paths = dict.fromkeys(path for found in (*own.values(), *beside) for path in found)
-    for path in paths:
-        values = [found.get(path, MISSING) for found in own.values()]
-        others = [found.get(path, MISSING) for found in beside]
-        yield SettingRow(
-            path,
-            values,
-            " / ".join(dict.fromkeys(others)) if reference else "",
-            differs=len(set(values)) > 1,
-            changed=bool(reference) and values != others,
-        )

@@ -7,8 +7,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from webapp.comparison.alike import dose
-from webapp.experiments.models import Experiment
+from webapp.experiments.models import Experiment, ExperimentEvent
 from webapp.experiments.planned_question import planned_question
+from webapp.pages.experiment.organising import organised
 from webapp.pages.experiment.settings_table import SettingsFilter, settings_table
 from webapp.pages.experiments import querysets
 from webapp.results import regrade as regrading
@@ -26,23 +27,27 @@ def experiment(request: HttpRequest, name: str) -> HttpResponse:
     found = get_object_or_404(Experiment.objects.select_related("owner", "origin"), name=name)
     choice = SettingsFilter.read(request.GET)
     found_doses = dose.of_experiment(found)
-    context = _state(found) | {
-        "settings": yaml.safe_dump(found.recipe, sort_keys=False, allow_unicode=True),
-        "versions": code_versions.of_experiment(found),
-        "choice": choice,
-        "address": choice.address(found),
-        "table": None if found.imported else settings_table(found, choice),
-        "doses": [dose.sheet(rows).page_view for rows in dose.totals_and_sources(found_doses) if rows],
-        "outdated": [] if found.imported else regrading.outdated(found),
-    }
+    context = (
+        _state(found)
+        | organised(found, request.user.pk)
+        | {
+            "settings": yaml.safe_dump(found.recipe, sort_keys=False, allow_unicode=True),
+            "versions": code_versions.of_experiment(found),
+            "choice": choice,
+            "address": choice.address(found),
+            "table": None if found.imported else settings_table(found, choice),
+            "doses": [dose.sheet(rows).page_view for rows in dose.totals_and_sources(found_doses) if rows],
+            "outdated": [] if found.imported else regrading.outdated(found),
+        }
+    )
     return render(request, "experiments/experiment.html", context)
 
 
 @require_GET
 def experiment_state(request: HttpRequest, name: str) -> HttpResponse:
     """What moves on an experiment's page, as a fragment."""
-    found = get_object_or_404(Experiment.objects.select_related("owner"), name=name)
-    return render(request, "experiments/_state.html", _state(found))
+    found = get_object_or_404(Experiment.objects.select_related("owner", "origin"), name=name)
+    return render(request, "experiments/_state.html", _state(found) | organised(found, request.user.pk))
 
 
 @require_POST
@@ -89,6 +94,8 @@ def _state(found: Experiment) -> dict[str, object]:
         .defer("stage_run__spec")
         .order_by("-id")[:EVENTS_SHOWN]
     )
+    own = ExperimentEvent.objects.filter(experiment=found).order_by("-id")[:EVENTS_SHOWN]
+    log: list[Event | ExperimentEvent] = [*events, *own]
     queued = queue_places(found)
     return {
         "experiment": found,
@@ -96,7 +103,7 @@ def _state(found: Experiment) -> dict[str, object]:
         "grid": querysets.grid(found),
         "queue_places": queued,
         "paused": any(turn.paused_at for turn in queued),
-        "events": events,
+        "events": sorted(log, key=lambda event: event.at, reverse=True)[:EVENTS_SHOWN],
         "events_shown": EVENTS_SHOWN,
         "nav": "experiments",
     }

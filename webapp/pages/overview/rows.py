@@ -244,7 +244,7 @@ def _critical(user_id: int) -> Iterator[Concern]:
 
 def _failed() -> Iterator[Concern]:
     since = timezone.now() - FAILED_WITHIN
-    failed = runs.named().filter(state=State.FAILED, finished_at__gt=since)
+    failed = runs.named().filter(state=State.FAILED, finished_at__gt=since, experiment__archived_at=None)
     newest = failed.order_by("-finished_at", "-pk")
     shown = list(newest[: FAILED_SHOWN + 1])
     for run in shown[:FAILED_SHOWN]:

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.http import QueryDict
 
+from webapp.annotations import annotating
 from webapp.runs.models import StageRun
 from webapp.telemetry import groups, search, series
 from webapp.telemetry.groups import SORTS, Holding
@@ -81,6 +82,10 @@ class RolloutFilter(forms.Form):
     def __init__(self, data: QueryDict, runs: Sequence[StageRun]) -> None:
         super().__init__(data, auto_id="filter-%s", label_suffix="")
         self._runs = runs
+        self._ids = [run.pk for run in runs]
+        if annotated := annotating.choices("rollout", attempt__stage_run__in=self._ids):
+            choices = [("", "any"), *annotated.items()]
+            self.fields["marked"] = forms.ChoiceField(label="Marked", required=False, choices=choices)
         self.fields |= {name: forms.BooleanField(label=CHOICES[name][0], required=False) for name in MARKS}
         for name, of in reversed(OF_RUNS.items()):
             known = list(dict.fromkeys(map(of, runs)))
@@ -164,7 +169,7 @@ class RolloutFilter(forms.Form):
     @cached_property
     def holding(self) -> Holding | None:
         """The groups that hold a rollout that fits, where what is kept of a group does not tell; None where it does."""
-        if self.search_query is None and len(self._rollout_fields) < 2:
+        if self.search_query is None and len(self._rollout_fields) < 2 and not self._annotated:
             return None
         return groups.holding(self.fitting)
 
@@ -176,7 +181,7 @@ class RolloutFilter(forms.Form):
     @property
     def of_whole_groups(self) -> bool:
         """Whether all rollouts of a group that fits do."""
-        return self.search_query is None and not self._rollout_fields
+        return self.search_query is None and not self._rollout_fields and not self._annotated
 
     @property
     def rewards(self) -> dict[int, QuerySet[Rollout]]:
@@ -204,6 +209,11 @@ class RolloutFilter(forms.Form):
 
     def _given(self, name: str) -> bool:
         return self.is_valid() and self.cleaned_data[name] not in ("", None, False)
+
+    @property
+    def _annotated(self) -> str:
+        """The label or comment that is asked for; '' where none is."""
+        return str(self.cleaned_data.get("marked", "")) if self.is_valid() else ""
 
     @property
     def _rollout_fields(self) -> list[str]:
@@ -248,6 +258,8 @@ class RolloutFilter(forms.Form):
         asked = self._steps
         for name in self._rollout_fields:
             asked &= OF_ROLLOUTS[name][0](self.cleaned_data[name])
+        if marked := self._annotated:
+            asked &= Q(pk__in=annotating.those("rollout", marked, attempt__stage_run__in=self._ids))
         if any(self._given(name) for name in OF_GROUPS):
             same = {name: OuterRef(name) for name in ("attempt", "step", "group")}
             asked &= Q(Exists(RolloutGroup.objects.filter(self._asked_of_groups, **same)))

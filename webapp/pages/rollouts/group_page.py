@@ -6,6 +6,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
+from webapp.annotations import annotating
 from webapp.charts import bars
 from webapp.runs.models import StageRun
 from webapp.telemetry import groups
@@ -66,6 +67,7 @@ def cards(group: RolloutGroup, chosen: int | None = None) -> dict[str, Any]:
     return {
         "group": group,
         "members": members,
+        "annotated": annotating.of_each("rollout", [one.pk for one in members]),
         "alike": [
             (same, bars.bar(same[0].components), bars.label(same[0].components))
             for same in groups.alike(members, chosen)

@@ -3,12 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from urllib.parse import quote
 
 from django.db.models import Q, QuerySet
 from django.urls import NoReverseMatch, reverse
 
 from training.recipes import recipe as recipes
 from webapp.accounts import saved
+from webapp.annotations import annotating
+from webapp.experiments.finding import TAG_WORDS
 from webapp.experiments.models import Experiment
 from webapp.runs.models import StageRun
 
@@ -18,6 +21,7 @@ EXPERIMENTS_SEARCHED = 20  # whose runs are looked through, the newest first
 RUNS_SHOWN = 8
 RECIPES_SHOWN = 6
 VIEWS_SHOWN = 5
+LABELS_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,7 @@ def search(text: str, user_id: int | None) -> list[Hit]:
         *hits,
         *_recipes(words),
         *_views(words, user_id),
+        *_labels(words),
         *_of_group("Pages", words),
     ]
 
@@ -94,8 +99,9 @@ def _begins(title: str, word: str) -> bool:
 def _experiments(words: Sequence[str]) -> list[Experiment]:
     wanted = Q()
     for word in words:
-        wanted &= Q(name__icontains=word) | Q(title__icontains=word)
-    found = Experiment.objects.filter(wanted).only("name", "title", "recipe_name")
+        wanted &= Q(name__icontains=word) | Q(title__icontains=word) | Q(tag_words__icontains=word)
+    found = Experiment.objects.alias(tag_words=TAG_WORDS).filter(wanted, archived_at=None)
+    found = found.only("name", "title", "recipe_name")
     return list(found[:EXPERIMENTS_SHOWN])
 
 
@@ -126,7 +132,7 @@ def _runs(words: Sequence[str]) -> list[Hit]:
             every_word &= own | Q(experiment__name__icontains=word)
         in_name |= Q(name__icontains=word)
         in_run |= own
-    newest = Experiment.objects.order_by("-pk").values_list("pk", flat=True)
+    newest = Experiment.objects.filter(archived_at=None).order_by("-pk").values_list("pk", flat=True)
     candidates = list(newest.filter(in_name)[:EXPERIMENTS_SEARCHED]) or list(newest[:EXPERIMENTS_SEARCHED])
     found = _with_names().filter(every_word, in_run, experiment__in=candidates)
     order = ("-experiment_id", "-stage__position", "condition__position", "seed")
@@ -165,6 +171,29 @@ def _views(words: Sequence[str], user_id: int | None) -> list[Hit]:
     for word in words:
         found = found.filter(name__icontains=word)
     return [Hit("Saved views", view.name, view.address, view.address) for view in found[:VIEWS_SHOWN]]
+
+
+def _labels(words: Sequence[str]) -> Iterator[Hit]:
+    """Lists of the rollouts and the problems that people gave a label."""
+    if not words:
+        return
+    for label, name, count in annotating.found(
+        "rollout", words, "attempt__stage_run__experiment__name", LABELS_SHOWN
+    ):
+        address = reverse("experiment_rollouts", args=[name])
+        yield Hit("Labels", f"Rollouts of {name} labelled {label}", f"{count}", f"{address}?{_marked(label)}")
+    for label, pk, count in annotating.found("outcome", words, "evaluation", LABELS_SHOWN):
+        address = reverse("evaluation", args=[pk])
+        yield Hit(
+            "Labels",
+            f"Problems labelled {label}",
+            f"{count}",
+            f"{address}?only={quote(annotating.LABELLED + label)}",
+        )
+
+
+def _marked(label: str) -> str:
+    return f"marked={quote(annotating.LABELLED + label)}"
 
 
 def _of_group(group: str, words: Sequence[str]) -> Iterator[Hit]:

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from webapp.experiments.models import Experiment
 from webapp.files import formats, long_tables
 from webapp.reports import experiment_tables
 from webapp.runs.models import StageRun
@@ -36,8 +37,10 @@ def table(options: argparse.Namespace) -> int:
 def export(options: argparse.Namespace) -> int:
     """Every outcome, rollout or point of a metric of an experiment, or of one of its runs, in constant memory."""
     database.connect()
-    format = _format(options, list(long_tables.FORMATS), "csv")
     experiment = find(options.experiment)
+    if options.bundle:
+        return _bundle(experiment, options)
+    format = _format(options, list(long_tables.FORMATS), "csv")
     runs = StageRun.objects.filter(experiment=experiment).order_by("pk")
     if options.run is not None:
         runs = runs.filter(pk=options.run)
@@ -47,6 +50,18 @@ def export(options: argparse.Namespace) -> int:
             )
     made = EXPORTS[options.what](experiment, runs, options.benchmark)
     _write(options.output, long_tables.FORMATS[format].write(made))
+    return 0
+
+
+def _bundle(experiment: Experiment, options: argparse.Namespace) -> int:
+    """Report, tables, figures and provenance as one archive."""
+    from webapp.reports.bundle import bundle  # and with it what reports are made of
+
+    if options.run is not None or options.benchmark or options.format:
+        raise CommandError("a bundle has all of an experiment: leave --run, --benchmark and --format away")
+    output = options.output or f"{experiment.name}.zip"
+    _write(output, bundle(experiment))
+    print(f"{experiment.name}: {output}")
     return 0
 
 

@@ -22,15 +22,22 @@ def find(name: str) -> Experiment:
 
 
 def list_all(options: argparse.Namespace) -> int:
-    """Every experiment, the newest first."""
+    """Every experiment that is not in the archive, or what was asked for, the newest first."""
     database.connect()
+    wanted = Experiment.objects.filter(archived_at__isnull=not options.archived)
+    if options.tag:
+        wanted = wanted.filter(tags__contains=[options.tag])
+    if options.starred:
+        wanted = wanted.filter(stars__person__username=options.user)
     rows: list[dict[str, Any]] = []
-    for experiment in Experiment.objects.prefetch_related("runs"):
+    for experiment in wanted.prefetch_related("runs"):
         states = Counter("imported" if experiment.imported else run.state for run in experiment.runs.all())
         rows.append(
             {
                 "name": experiment.name,
                 "title": experiment.title,
+                "tags": experiment.tags,
+                "archived": experiment.archived_at is not None,
                 "created_at": experiment.created_at.isoformat(timespec="seconds"),
                 "states": {state: states[state] for state in (*State.values, "imported") if states[state]},
             }
@@ -40,8 +47,12 @@ def list_all(options: argparse.Namespace) -> int:
         return 0
     for row in rows:
         summary = ", ".join(f"{count} {state}" for state, count in row["states"].items())
-        print(f"{row['name']:<24} {row['created_at'][:16].replace('T', ' ')}  {summary:<32} {row['title']}")
-    if not rows:
+        tags = f"  [{', '.join(row['tags'])}]" if row["tags"] else ""
+        at = row["created_at"][:16].replace("T", " ")
+        print(f"{row['name']:<24} {at}  {summary:<32} {row['title']}{tags}")
+    if not rows and (options.archived or options.tag or options.starred):
+        print("no experiment fits", file=sys.stderr)
+    elif not rows:
         print("no experiments yet; `mulberry launch RECIPE` starts one", file=sys.stderr)
     return 0
 

@@ -1,0 +1,1 @@
+"""Labels and comments that people put on single completions: rollouts and outcomes."""

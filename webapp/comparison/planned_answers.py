@@ -1,0 +1,120 @@
+"""An experiment in one line: its planned question's contrasts, or those after its last stages, and each condition's course."""
+
+from dataclasses import dataclass
+
+from webapp.comparison.cells import Refusal, SameRun, SeedsComparison
+from webapp.comparison.comparisons import Compared
+from webapp.comparison.contrasts import StageContrast
+from webapp.comparison.sentences.wording import difference, waiting_for
+from webapp.comparison.stage_rows import StageRow, finished_mean
+from webapp.comparison.table import StageTable, stage_table
+from webapp.experiments.models import Experiment
+from webapp.results.outcome_counts import NO_PROBLEMS
+from webapp.statistics.verdicts import Verdict
+
+
+@dataclass(frozen=True)
+class ContrastResult:
+    """A condition against the baseline after the planned stage, or a last one; or a planned gain or interaction, which goes before."""
+
+    stage: str  # of a gain or an interaction with the one that it starts from
+    condition: str
+    position: int
+    against: str  # what it is set against
+    delta: str  # with its sign, and its unit where that is not points; empty while there is none
+    verdict: Verdict | None
+    note: str  # why there is no difference, or what it lacks
+    number: float | None = None  # the difference in its unit
+
+
+@dataclass(frozen=True)
+class ConditionCourse:
+    """What a condition reached after each stage, the mean over its finished seeds of one grader; None: nothing yet."""
+
+    condition: str
+    position: int
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class ExperimentAnswer:
+    """What lists say of an experiment's results."""
+
+    contrasts: tuple[ContrastResult, ...]
+    metric: str  # its title
+    share: bool  # whether the courses are shares, written in percent
+    stages: tuple[str, ...]
+    courses: tuple[ConditionCourse, ...]  # in the order of the conditions at launch
+
+    @property
+    def reached(self) -> float | None:
+        """The most that a condition reached after the last stage with a number."""
+        lasts = [known[-1] for one in self.courses if (known := [v for v in one.values if v is not None])]
+        return max(lasts, default=None)
+
+
+def answer(experiment: Experiment) -> ExperimentAnswer:
+    """Read it from the outcomes: as many queries as a stage table."""
+    table = stage_table(experiment)
+    return ExperimentAnswer(
+        contrasts=tuple(_planned(table, one) for one in table.contrasts)
+        or tuple(_difference(table, row, place) for row, place in _places(table)),
+        metric=table.metric.title,
+        share=table.metric.kind != "mean",
+        stages=tuple(row.stage for row in table.rows),
+        courses=tuple(
+            ConditionCourse(
+                name, table.positions[name], tuple(finished_mean(row.seeds, place) for row in table.rows)
+            )
+            for place, name in sorted(enumerate(table.conditions), key=lambda one: table.positions[one[1]])
+        ),
+    )
+
+
+def _places(table: StageTable) -> list[tuple[StageRow, int]]:
+    """The planned differences where the question names a stage or a condition; else those after the last stages, too."""
+    asked = table.roles
+    every = [(row, place) for row in table.rows for place in range(len(table.others))]
+    planned = [(row, place) for row, place in every if asked.is_primary(row.stage, table.others[place])]
+    if planned and (asked.question.stage or asked.question.condition):
+        return planned
+    return [(row, place) for row, place in every if row.last or (row, place) in planned]
+
+
+def _difference(table: StageTable, row: StageRow, place: int) -> ContrastResult:
+    name = table.others[place]
+    if table.several_seeds and (together := row.over_seeds[place]):
+        return _shown(table, row.stage, name, f"− {table.baseline}", together)
+    named = row.stage, name, table.positions[name], f"− {table.baseline}"
+    done = [one for seed in row.seeds if (one := seed.comparisons[place]) is not None]
+    if done and any(cell.empty for seed in row.seeds for cell in (seed.cells[0], seed.cells[place + 1])):
+        return ContrastResult(*named, "", None, NO_PROBLEMS)
+    return _shown(table, row.stage, name, f"− {table.baseline}", done[0] if done else None)
+
+
+def _planned(table: StageTable, one: StageContrast) -> ContrastResult:
+    """A planned gain or interaction."""
+    against = "gain" if one.kind == "gain" else f"gain − {table.baseline}’s"
+    done = [found for found in one.seeds if found is not None]
+    found = one.over_seeds if table.several_seeds and one.over_seeds else done[0] if done else None
+    return _shown(table, f"{one.start} → {one.stage}", one.condition, against, found)
+
+
+def _shown(
+    table: StageTable, stage: str, condition: str, against: str, found: Compared | SeedsComparison | None
+) -> ContrastResult:
+    named = stage, condition, table.positions[condition], against
+    if found is None:
+        return ContrastResult(*named, "", None, "not decided yet")
+    if isinstance(found, SameRun):
+        return ContrastResult(*named, "", None, "same run")
+    if isinstance(found, Refusal):
+        return ContrastResult(*named, "", None, "cannot be compared")
+    delta, number = difference(found.delta, table.metric), found.delta * table.metric.factor
+    if table.metric.kind == "mean":
+        delta += f" {table.metric.unit}"
+    if isinstance(found, SeedsComparison):
+        note = waiting_for(found) if found.interim else ""
+        return ContrastResult(*named, delta, found.verdict, note, number)
+    alone = f"seed {found.seed} alone so far" if table.several_seeds else ""
+    return ContrastResult(*named, delta, None if alone else found.verdict, alone, number)

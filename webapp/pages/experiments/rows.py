@@ -1,0 +1,76 @@
+"""The rows of the list of experiments: what each is, what differs in it, what came out, and what it took."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from webapp.comparison import kept_answers
+from webapp.comparison.planned_answers import ContrastResult, ExperimentAnswer
+from webapp.experiments import changed_settings
+from webapp.experiments.changed_settings import NamedDifference
+from webapp.experiments.models import Experiment
+from webapp.pages.experiments import querysets, usage
+from webapp.pages.experiments.sparklines import Sparkline, sparkline
+from webapp.runs.models import State
+
+READING = 0.12  # seconds that a request spends on answers that are not kept; then the page asks again
+CONTRASTS_SHOWN = 2
+
+
+@dataclass(frozen=True)
+class ExperimentRow:
+    """An experiment in the list."""
+
+    summary: querysets.Summary
+    starred: bool
+    differences: Sequence[NamedDifference]  # the first ones
+    more_differences: int
+    answer: ExperimentAnswer | None  # None: not read yet
+    drawn: Sparkline | None
+    device_seconds: float | None
+    disk_bytes: int | None
+
+    @property
+    def experiment(self) -> Experiment:
+        """Whose row it is."""
+        return self.summary.experiment
+
+    @property
+    def contrasts(self) -> tuple[ContrastResult, ...]:
+        """The first contrasts of the planned question; one where none has a number yet."""
+        every = self.answer.contrasts if self.answer else ()
+        return every[: CONTRASTS_SHOWN if any(one.delta for one in every) else 1]
+
+    @property
+    def more_contrasts(self) -> int:
+        """How many there are beside those."""
+        return len(self.answer.contrasts) - len(self.contrasts) if self.answer else 0
+
+    @property
+    def failed(self) -> int:
+        """Stage runs that failed."""
+        return self.summary.states[State.FAILED]
+
+
+def rows(experiments: Sequence[Experiment]) -> tuple[list[ExperimentRow], int]:
+    """A row each, and of how many the answer is still to be read. Takes ListFilter.narrowed(). Seven queries, if all is kept."""
+    ids = [one.pk for one in experiments]
+    answers, unread = kept_answers.answers(experiments, seconds=READING)
+    unread = max(unread, changed_settings.keep_missing(experiments, seconds=READING))
+    took, lies = usage.device_seconds(ids), usage.disk_bytes(ids)
+    found = []
+    for summary in querysets.summaries(experiments):
+        one = summary.experiment
+        answer, differs = answers.get(one.pk), changed_settings.named(one.differences)
+        found.append(
+            ExperimentRow(
+                summary=summary,
+                starred=one.starred,  # type: ignore[attr-defined]  # annotated
+                differences=differs[: changed_settings.SHOWN],
+                more_differences=max(0, len(differs) - changed_settings.SHOWN),
+                answer=answer,
+                drawn=sparkline(answer) if answer else None,
+                device_seconds=took.get(one.pk),
+                disk_bytes=lies.get(one.pk),
+            )
+        )
+    return found, unread
