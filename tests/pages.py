@@ -50,6 +50,7 @@ PAGES: dict[str, Example] = {
     "experiments": _at("experiments"),
     "new_experiment": _at("new_experiment"),
     "new_from_recipe": _at("new_from_recipe", recipe="demo"),
+    "new_from_text": _at("new_from_text"),
     "clone_experiment": _at("clone_experiment", name=lambda rows: rows.launched),
     "fork_experiment": _at("fork_experiment", name=lambda rows: rows.launched, stage="grpo"),
     "experiment": _at("experiment", name=_experiment),
@@ -177,7 +178,7 @@ NO_PAGES = {  # name → what it is instead
     "rollout_file": "a file",
     **{
         f"{form}_{part}": "a fragment"
-        for form in ("new_from_recipe", "clone_experiment", "fork_experiment")
+        for form in ("new_from_recipe", "new_from_text", "clone_experiment", "fork_experiment")
         for part in ("fields", "panel")
     },
 }

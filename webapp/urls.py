@@ -60,6 +60,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("experiments.<str:format>", experiments.experiments_file, name="experiments_file"),
     path("experiments/organise/", experiments.organise, name="organise"),
     path("experiments/new/", launch.new_experiment, name="new_experiment"),
+    *_form("experiments/new/own/", launch.new_from_text, "new_from_text"),
     *_form("experiments/new/<str:recipe>/", launch.new_from_recipe, "new_from_recipe"),
     *_form("experiments/<slug:name>/clone/", launch.new_from_experiment, "clone_experiment"),
     *_form("experiments/<slug:name>/fork/<slug:stage>/", launch.new_from_experiment, "fork_experiment"),

@@ -1,8 +1,7 @@
-// The launch page: fields of another size, conditions added and removed, what was changed marked, lines of the text.
+// The launch page: fields of another size, conditions added and removed, what was changed marked, what is wrong said at its field.
 const form = document.getElementById("recipe");
 const fields = document.getElementById("fields");
 const changes = document.getElementById("changes");
-const text = document.getElementById("yaml");
 let latest = 0;
 
 // The fields again, after the server did what a button or another size says.
@@ -94,36 +93,49 @@ plan.addEventListener("htmx:before:swap", () => {
 });
 plan.addEventListener("htmx:after:swap", () => {
   for (const id of unfolded) document.getElementById(id)?.setAttribute("open", "");
-  if (text) marked();
+  for (const one of plan.querySelectorAll("[data-place]")) {
+    document.getElementById(one.dataset.place)?.replaceChildren(...[...one.children].map((child) => child.cloneNode(true)));
+  }
+  faults();
 });
 
-// The text's line numbers, and the lines in which something is wrong.
-const numbers = document.getElementById("lines");
-function numbered() {
-  const count = text.value.split("\n").length;
-  while (numbers.children.length > count) numbers.lastChild.remove();
-  while (numbers.children.length < count) numbers.append(Object.assign(document.createElement("span"), { textContent: numbers.children.length + 1 }));
+// From the first letter until the plan is that of what the page holds, it is dimmed and busy.
+function busy() {
+  plan.setAttribute("aria-busy", String("stale" in plan.dataset || plan.classList.contains("htmx-request")));
 }
-function marked() {
-  const wrong = new Set([...plan.querySelectorAll("[data-line]")].map((one) => one.dataset.line));
-  for (const [i, one] of [...numbers.children].entries()) one.classList.toggle("wrong", wrong.has(String(i + 1)));
-  text.setAttribute("aria-invalid", String(wrong.size > 0));
+form.addEventListener("input", () => { plan.dataset.stale = ""; busy(); });
+plan.addEventListener("htmx:after:request", () => { delete plan.dataset.stale; });
+new MutationObserver(busy).observe(plan, { attributes: true, attributeFilter: ["class", "data-stale"] });
+
+// What the plan says must be fixed stands at its field, too; what was fixed no longer does.
+function faults() {
+  for (const one of fields.querySelectorAll(":is(.field, td, th) .error, .error[data-told]")) one.remove();
+  for (const one of fields.querySelectorAll("[aria-invalid]")) one.removeAttribute("aria-invalid");
+  for (const link of plan.querySelectorAll("[data-wrong]")) {
+    const place = document.getElementById(`field-${link.dataset.wrong}`);
+    if (!place) continue;
+    const said = Object.assign(document.createElement("span"), { className: "error", textContent: link.nextElementSibling.textContent });
+    said.dataset.told = "";
+    const help = document.getElementById(`${place.id}-help`);
+    if (help) {
+      place.setAttribute("aria-invalid", "true");
+      help.prepend(said);
+    } else if (place.matches("fieldset, details")) place.firstElementChild.after(said);
+    else place.prepend(said);
+  }
 }
-function goTo(line) {
-  const before = text.value.split("\n").slice(0, line - 1).join("\n");
-  const start = line > 1 ? before.length + 1 : 0;
-  const end = text.value.indexOf("\n", start);
-  text.focus({ preventScroll: true });
-  text.setSelectionRange(start, end < 0 ? text.value.length : end);
-  text.scrollTop = (line - 4) * parseFloat(getComputedStyle(text).lineHeight);
-  text.scrollIntoView({ block: "nearest" });
-}
-if (text) {
-  text.addEventListener("input", numbered);
-  text.addEventListener("scroll", () => { numbers.scrollTop = text.scrollTop; });
-  document.addEventListener("click", (event) => {
-    const link = event.target.closest("[data-line]");
-    if (link) { event.preventDefault(); goTo(Number(link.dataset.line)); }
-  });
-  numbered();
-}
+
+// A condition's column is headed by its name, as it is typed.
+fields.addEventListener("input", (event) => {
+  const { name, value } = event.target;
+  if (!/^conditions\..+\.name$/.test(name)) return;
+  for (const one of fields.querySelectorAll("[data-named]")) if (one.dataset.named === name) one.textContent = value;
+  for (const one of fields.querySelectorAll("[data-of]")) if (one.dataset.of === name) one.setAttribute("aria-label", `${one.dataset.sets} in ${value}`);
+});
+
+// A browser that brings back what was entered before a reload brings no plan of it.
+addEventListener("load", () => {
+  const kept = [...form.elements].some((one) => (one.type === "checkbox" ? one.checked !== one.defaultChecked
+    : one.type !== "hidden" && "defaultValue" in one && one.value !== one.defaultValue));
+  if (kept) form.dispatchEvent(new Event("input", { bubbles: true }));
+});

@@ -1,5 +1,7 @@
 """Launching in a real browser: gallery, size, conditions, stages, text, links."""
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -36,12 +38,12 @@ def test_a_newcomer_launches_hypothesis_d_at_tiny_size_in_two_clicks(page: Page,
 def test_the_gallery_is_filtered_while_words_are_typed(page: Page, address: str) -> None:
     page.goto(f"{address}/experiments/new/")
     page.get_by_label("Filter").fill("scratchpad grpo")
-    expect(page.locator("#gallery > li:visible")).to_have_count(1)
+    expect(page.locator(".gallery > li:visible")).to_have_count(1)
     expect(page.locator("#shown")).to_have_text("1 of 18 recipes")
     page.reload()
-    expect(page.locator("#gallery > li:visible")).to_have_count(1)
+    expect(page.locator(".gallery > li:visible")).to_have_count(1)
     page.get_by_label("Filter").fill("")
-    expect(page.locator("#gallery > li:visible")).to_have_count(18)
+    expect(page.locator(".gallery > li:visible")).to_have_count(18)
 
 
 def test_another_size_shows_its_values_and_keeps_changes(page: Page, address: str) -> None:
@@ -62,7 +64,7 @@ def test_a_change_is_marked_and_reset(page: Page, address: str) -> None:
     expect(beta).to_be_visible()
     mark = page.locator(".field", has=beta).locator(".was")
     expect(mark).to_contain_text("the recipe has 0.02")
-    page.get_by_role("button", name="Reset Beta").click()
+    page.get_by_role("button", name="Reset KL coefficient").click()
     expect(beta).to_have_value("0.02")
     expect(mark).to_be_hidden()
     field(page, "title").fill("Mine")
@@ -75,9 +77,24 @@ def test_a_condition_is_added_renamed_and_launched(page: Page, address: str) -> 
     name = field(page, "conditions.condition_3.name")
     expect(name).to_be_focused()
     name.fill("low_beta")
-    page.get_by_label("Let them differ in").fill("stages.grpo.beta")
-    page.get_by_role("button", name="Add the setting").click()
-    page.get_by_label("stages.grpo.beta in low_beta").fill("0.001")
+    expect(page.locator("[data-named]").last).to_have_text("low_beta")
+    expect(page.locator("#condition-warnings")).to_contain_text("low_beta is the same as baseline")
+    picker = page.get_by_role("combobox", name="Let them differ in")
+    picker.press_sequentially("kl coeff")
+    expect(page.get_by_role("listbox", name="Settings").get_by_role("option").first).to_contain_text(
+        "stages.grpo.beta"
+    )
+    picker.press("ArrowDown")
+    picker.press("Enter")
+    expect(picker).to_have_value("stages.grpo.beta")
+    picker.press("Enter")
+    cell = page.get_by_label("stages.grpo.beta in low_beta")
+    cell.fill("0,001")
+    expect(cell).to_have_attribute("aria-invalid", "true")
+    expect(cell).to_have_accessible_description(re.compile("valid number"))
+    cell.fill("0.001")
+    expect(cell).not_to_have_attribute("aria-invalid", "true")
+    expect(page.locator("#condition-warnings")).to_be_empty()
     page.get_by_label("mul_tokens.inject in low_beta").select_option("true")
     expect(page.locator("#plan")).to_contain_text("12")
     page.get_by_role("button", name="Make mul_tokens.inject the same in all conditions").click()
@@ -99,7 +116,11 @@ def test_two_differences_at_once_are_warned_of(page: Page, address: str) -> None
     page.get_by_label("model.dropout in mul_tokens").fill("0.1")
     page.get_by_role("button", name="Review the plan").click()
     expect(page.locator('[id="field-conditions"]')).to_contain_text("differ in 2 settings")
-    page.get_by_label("or sweep").fill("stages.grpo.beta=0.02,0.1,0.5")
+    page.get_by_text("Or sweep a setting").click()
+    page.locator("#sweep-path-1").fill("beta")
+    page.locator("#sweep-values-1").fill("0.02, 0.1, 0.5")
+    expect(page.locator("#sweep-said")).to_contain_text("3 conditions × 1 seed × 4 stages = 12 stage runs")
+    expect(page.locator("#sweep-said")).to_contain_text("2 comparisons share α 0.05: each is tested at 0.025")
     page.get_by_role("button", name="Make each value a condition").click()
     names = page.locator('[id="field-conditions"] thead input')
     expect(names).to_have_count(3)

@@ -28,6 +28,11 @@ def shipped(name: str) -> dict[str, Any]:
     return _read(RECIPES / f"{name}.yaml", name)
 
 
+def blank_text() -> str:
+    """A small recipe that says what each part of it is: what a person's own begins with."""
+    return (RECIPES.parent / "blank.yaml").read_text(encoding="utf-8")
+
+
 def read(name: str) -> dict[str, Any]:
     """Return a shipped recipe, or one from a YAML file, as written. Raises RecipeError."""
     return _read(Path(name), name) if name.endswith((".yaml", ".yml")) else shipped(name)

@@ -71,6 +71,16 @@ def of_specs(
     return found
 
 
+def takes_time(specs: Iterable[StageSpec]) -> bool:
+    """Whether the hub must be asked, or a checkpoint read, to tell identities: a page does not wait for that."""
+    for spec in specs:
+        if any(source.streams() is not None for part in spec.settings.mixtures().values() for source in part):
+            return True
+        if spec.settings.models() or spec.model.start_from is not None:
+            return True
+    return False
+
+
 def determining(spec: StageSpec) -> dict[str, Any]:
     """The settings that determine the checkpoint, given the parent's and the content of the data."""
     settings = spec.settings

@@ -6,7 +6,7 @@ stage counts its own work in training/stages/<kind>/config.py (no torch).
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from math import inf, isfinite
 from typing import Protocol
@@ -18,7 +18,9 @@ from training.recipes.recipe import Recipe, RecipeError, StageSpec, resolve
 from training.settings.shared import BenchmarkSettings, TrainingStageSettings
 from training.settings.work_estimate import Caution, Work
 
-START_SECONDS = 10.0  # of a stage run, where it was not measured: libraries, tokenizer, model, data
+START_SECONDS = (
+    10.0  # of a stage run, where it was not measured: libraries, tokenizer, model, data, the slot's next run
+)
 KEPT = 2  # points to resume from that stay beside the final checkpoint (training.process.checkpoints.prune)
 WEIGHT_BYTES = 4  # float32, whatever the precision of the forward pass
 RESUME_BYTES = 12  # a weight and its two moments in AdamW
@@ -35,7 +37,7 @@ class Experience(Protocol):
     """What an installation knows from earlier runs; None where it knows nothing."""
 
     def start(self) -> float | None:
-        """Seconds before a stage run's first record."""
+        """Seconds that a stage run takes beside training and evaluating."""
 
     def speed(self, spec: StageSpec) -> float | None:
         """Units (of the kind: tokens or rollouts) a second while such a stage trains."""
@@ -326,17 +328,26 @@ def _run(spec: StageSpec, hardware: Hardware, known: Experience, missing: Collec
 
 
 def _cautions(runs: Sequence[RunPlan], known: Experience) -> list[Caution]:
-    """Each once, with the conditions that it is about where it is not about all."""
+    """Each once, with the conditions that it is about where it is not about all; what differs in figures alone is one."""
     conditions = {run.spec.condition for run in runs}
-    about: dict[Caution, dict[str, None]] = {}
+    alike: dict[tuple[object, ...], dict[str, Caution]] = {}
     for run in runs:
         if not run.reused:
             for caution in run.spec.settings.cautions(known.accuracy(run.spec)):
-                about.setdefault(caution, {})[run.spec.condition] = None
-    return [
-        caution if set(whom) == conditions else replace(caution, text=f"{', '.join(whom)}, {caution.text}")
-        for caution, whom in about.items()
-    ]
+                alike.setdefault(caution.shared, {}).setdefault(run.spec.condition, caution)
+    return [_caution(about, conditions) for about in alike.values()]
+
+
+def _caution(about: Mapping[str, Caution], conditions: Collection[str]) -> Caution:
+    """One caution of what is said of some conditions."""
+    first = next(iter(about.values()))
+    text = first.text
+    if len(set(about.values())) > 1 and first.around is not None:
+        figures = [f"{one.figures[0]} in {whom} ({one.figures[1]})" for whom, one in about.items()]
+        text = f"{first.around[0]}{', '.join(figures)}{first.around[1]}"
+    elif set(about) != set(conditions):
+        text = f"{', '.join(about)}, {text}"
+    return Caution(text, first.warns)
 
 
 def elsewhere(recipe: Recipe, specs: Sequence[StageSpec] | None = None) -> dict[str, float]:

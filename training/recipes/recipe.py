@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from training.benchmarks import BENCHMARKS
 from training.did_you_mean import nearest
 from training.recipes import planned_question
-from training.recipes.files import names, read, shipped
+from training.recipes.files import blank_text, names, read, shipped
 from training.recipes.planned_question import Design, PairedTest, PlannedQuestion
 from training.recipes.specs import RunSpec, StageSpec, with_most_problems
 from training.recipes.stage_order import check_order, parents_first, refuse_doubles
@@ -44,6 +44,7 @@ SHARED = (
 )
 MOST_STEPS = 10**15
 FULL = "full"  # the scale of a recipe as it is written
+DESCRIPTION = "description"  # of a scale: no setting, but what the size is for
 
 
 class ConditionSettings(Settings):
@@ -114,7 +115,7 @@ class Recipe(Settings):
     )
     scales: dict[str, dict[str, Any]] = Field(
         default_factory=dict,
-        description="Other sizes: name → dotted path of a setting → its value; empty once one is taken",
+        description="Other sizes: name → dotted path of a setting → its value, and description → what it is for; empty once one is taken",
     )
 
     @model_validator(mode="before")
@@ -170,7 +171,9 @@ class Recipe(Settings):
     @model_validator(mode="after")
     def _scale_exists(self) -> "Recipe":
         """Where no scales are left, `scale` records which one was taken."""
-        for name in self.scales:
+        for name, replaces in self.scales.items():
+            if not isinstance(replaces.get(DESCRIPTION, ""), str):
+                raise error_at(f"scales.{name}.{DESCRIPTION}", "is a text that says what this size is for")
             if name == FULL or not re.fullmatch(r"[a-z0-9][a-z0-9_]{0,39}", name):
                 text = (
                     "call a size by other words: small letters, digits and _; full is the recipe as written"
@@ -305,6 +308,8 @@ def _scaled(recipe: Recipe) -> Recipe:
         return recipe
     data: dict[str, Any] = recipe.model_dump(mode="json")
     for path, value in recipe.scales[recipe.scale].items():
+        if path == DESCRIPTION:
+            continue
         where = f"scales.{recipe.scale}.{path}"
         if path.split(".")[0] in ("name", "scale", "scales"):
             raise RecipeError([(where, "this is the same at every size; leave it out")])
@@ -385,6 +390,7 @@ __all__ = [
     "RecipeError",
     "RunSpec",
     "StageSpec",
+    "blank_text",
     "build",
     "names",
     "parse_change",

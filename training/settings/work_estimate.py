@@ -44,6 +44,15 @@ class Caution:
 
     text: str
     warns: bool  # it makes the stage pointless, unless something changes
+    around: tuple[str, str] | None = (
+        None  # the text before and after figures of several conditions; None: it has no such figure
+    )
+    figures: tuple[str, str] = ("", "")  # what is expected of one condition, and what that was told from
+
+    @property
+    def shared(self) -> tuple[object, ...]:
+        """What is the same for conditions that differ in their figures alone."""
+        return (self.around or self.text, self.warns)
 
 
 def percent(share: float, digits: int = 0) -> str:

@@ -5,9 +5,8 @@ from typing import Any
 
 from django.http import QueryDict
 
-from training.did_you_mean import nearest
 from training.recipes.recipe import ConditionSettings, Recipe, RecipeError, replaced
-from training.recipes.sweep import parse_sweep, swept
+from webapp.launch import setting_search, sweeps
 from webapp.launch.edits import edits
 from webapp.launch.fields import Field, shown
 from webapp.launch.forms import RecipeForm
@@ -30,6 +29,7 @@ class SettingCell:
     name: str  # as posted
     text: str
     choices: list[tuple[str, str]]  # empty: any text
+    errors: list[str]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ class VariedSetting:
     """A setting in which conditions differ."""
 
     path: str
+    label: str
     help: str
     shared: str  # what those have that say nothing
     cells: list[SettingCell]
@@ -50,7 +51,12 @@ class ConditionTable:
     rows: list[VariedSetting]
     same: int  # settings that all share
     warnings: list[str]
-    paths: list[str]  # settings that conditions may differ in
+    free: dict[str, Field]  # settings that conditions may come to differ in, by path
+
+    @property
+    def offers(self) -> list[dict[str, str]]:
+        """Every setting of the table, free or not, with its words: a sweep may take one in which they differ already."""
+        return setting_search.offers(self.free)
 
     @property
     def has_errors(self) -> bool:
@@ -70,6 +76,7 @@ SHARED = (
     "seeds",
     "scale",
 )
+NOT_OF_CONDITIONS = (*SHARED, "conditions", "tokenizer")  # what a condition's settings do not begin with
 
 
 def table(form: RecipeForm) -> ConditionTable:
@@ -81,11 +88,10 @@ def table(form: RecipeForm) -> ConditionTable:
         columns.append(ConditionColumn(name, every[f"conditions.{name}.name"], overrides.errors))
         texts[name] = _lines(overrides.value)
     paths = list(dict.fromkeys([*(path for lines in texts.values() for path in lines), *form.rows]))
-    rows = [_row(path, texts, every, form.base) for path in paths]
-    free = [path for path in every if path.split(".")[0] not in (*SHARED, "conditions", "tokenizer")]
-    return ConditionTable(
-        columns, rows, len(free) - len(rows), warnings(form.base), sorted(set(free) - set(paths))
-    )
+    rows = [_row(path, texts, every, form) for path in paths]
+    settings = {path: one for path, one in every.items() if path.split(".")[0] not in NOT_OF_CONDITIONS}
+    free = {path: settings[path] for path in sorted(settings) if path not in paths}
+    return ConditionTable(columns, rows, len(settings) - len(rows), warnings(form.base), free)
 
 
 def mark(form: RecipeForm) -> None:
@@ -101,22 +107,34 @@ def mark(form: RecipeForm) -> None:
 
 
 def warnings(recipe: Recipe) -> list[str]:
-    """What cannot be told apart: conditions that differ from the first in more than one setting, or in none."""
+    """What cannot be told apart: conditions that differ from the first in more than one setting, or in none; each case once."""
     first, *others = recipe.conditions
-    base, said = _of(recipe, first), []
+    base = _of(recipe, first)
+    cases: dict[tuple[str, ...], list[str]] = {}
     for other in others:
-        paths = [edit.path for edit in edits(base, _of(recipe, other))]
-        if not paths:
-            said.append(f"{other.name} is the same as {first.name}: they differ in no setting.")
-        elif len(paths) > 1:
-            listed = ", ".join(paths[:6]) + (f" and {len(paths) - 6} more" if len(paths) > 6 else "")
-            text = f"{first.name} and {other.name} differ in {len(paths)} settings ({listed}): "
-            said.append(f"{text}the comparison can’t say which of them did it.")
-    return said
+        paths = tuple(edit.path for edit in edits(base, _of(recipe, other)))
+        if len(paths) != 1:
+            cases.setdefault(paths, []).append(other.name)
+    return [_warning(first.name, names, paths) for paths, names in cases.items()]
+
+
+def _warning(first: str, names: list[str], paths: tuple[str, ...]) -> str:
+    listed = ", ".join(names[:-1]) + " and " + names[-1] if len(names) > 1 else names[0]
+    if not paths:
+        return f"{listed} {'are' if len(names) > 1 else 'is'} the same as {first}: they differ in no setting."
+    settings = ", ".join(paths[:6]) + (f" and {len(paths) - 6} more" if len(paths) > 6 else "")
+    if len(names) == 1:
+        who = f"{first} and {listed} differ in {len(paths)} settings ({settings})"
+    else:
+        who = f"{listed} each differ from {first} in the same {len(paths)} settings ({settings})"
+    return f"{who}: the comparison can’t say which of them did it."
 
 
 def do(form: RecipeForm, what: str, posted: QueryDict) -> None:
-    """Do what a button of the table says: add, remove, differ, same or sweep. Says in the form what cannot be done."""
+    """Do what a button of the table says: add, remove, differ, same or sweep; another one (row) shows the table anew.
+
+    Says in the form what cannot be done.
+    """
     if form.recipe is None:
         return
     action, _, which = what.partition(" ")
@@ -130,12 +148,8 @@ def do(form: RecipeForm, what: str, posted: QueryDict) -> None:
             case "differ":
                 form.rows.append(_known(form, posted.get("differ", "").strip()))
             case "sweep":
-                parts = [part for part in posted.get("sweep", "").split(";") if part.strip()]
-                values = [parse_sweep(part) for part in parts or [""]]
-                for path, _ in values:
-                    _known(form, path, swept=True)
-                form.replace(swept(form.recipe, values).model_dump(mode="json"))
-                form.rows = []
+                form.replace(swept(form, form.recipe, posted).model_dump(mode="json"))
+                form.rows, form.sweep = [], []
             case "same":
                 form.rows = [path for path in form.rows if path != which]
                 kept = [
@@ -146,24 +160,23 @@ def do(form: RecipeForm, what: str, posted: QueryDict) -> None:
         form.refuse(error.problems)
 
 
-def _known(form: RecipeForm, path: str, *, swept: bool = False) -> str:
+def swept(form: RecipeForm, recipe: Recipe, posted: QueryDict) -> Recipe:
+    """The recipe with a condition for each combination of the values that were posted. Raises RecipeError."""
+    return sweeps.swept_by(recipe, sweeps.entered(posted), lambda path: _known(form, path, swept=True))
+
+
+def _known(form: RecipeForm, text: str, *, swept: bool = False) -> str:
     """A setting that conditions may differ in; one that is `swept` may be one in which they differ already. Raises RecipeError."""
-    found = table(form)
-    free = [*found.paths, *(row.path for row in found.rows if swept)]
-    if path not in free:
-        if path.split(".")[0] in SHARED:
-            raise RecipeError(
-                [("conditions", f"{path} is shared by all conditions; they cannot differ in it")]
-            )
-        said = (
-            f"there is no setting {path!r}{nearest(path, free)}" if path else "say which setting is to differ"
-        )
-        raise RecipeError([("conditions", said if len(said) < 300 else f"there is no setting {path!r}")])
-    return path
+    if text.split(".")[0] in SHARED:
+        raise RecipeError([("conditions", f"{text} is shared by all conditions; they cannot differ in it")])
+    shown_now = table(form)
+    rows = {row.path for row in shown_now.rows} if swept else set()
+    every = {one.path: one for one in form.fields()}
+    return setting_search.found(text, shown_now.free | {path: every[path] for path in rows if path in every})
 
 
 def _row(
-    path: str, texts: dict[str, dict[str, str]], every: dict[str, Field], recipe: Recipe
+    path: str, texts: dict[str, dict[str, str]], every: dict[str, Field], form: RecipeForm
 ) -> VariedSetting:
     one = every.get(path)
     choices = []
@@ -174,14 +187,16 @@ def _row(
             ("", f"as below: {shared or 'nothing'}"),
             *((value, value or "nothing") for value, _ in found if value),
         ]
-    cells = [
-        SettingCell(condition, f"conditions.{condition}.overrides.{path}", lines.get(path, ""), choices)
-        for condition, lines in texts.items()
-    ]
+    cells = []
+    for condition, lines in texts.items():
+        name = f"conditions.{condition}.overrides.{path}"
+        errors = [text for place, text in form.problems if place == name]
+        cells.append(SettingCell(condition, name, lines.get(path, ""), choices, errors))
     if choices:  # what was written another way (yes, on) stays as it was written
         known = {value for value, _ in choices}
         choices.extend((cell.text, cell.text) for cell in cells if cell.text not in known)
-    return VariedSetting(path, one.help if one else "", shared or "nothing", cells)
+    label, text = (one.label, one.help) if one else ("", "")
+    return VariedSetting(path, label, text, shared or "nothing", cells)
 
 
 def _lines(text: str) -> dict[str, str]:

@@ -81,6 +81,35 @@ class Draft:
         opened = self.fork.stage if self.fork else None
         return RecipeForm(EditedRecipe(self.original, recipe), posted, opened=opened)
 
+    def text(self, form: RecipeForm) -> RecipeText:
+        """A form's settings as text."""
+        return RecipeText(form.text, self.original, recipe=form.base)
+
+
+@dataclass(frozen=True)
+class OwnDraft(Draft):
+    """Settings that a person brings as text, and a blank recipe before there are any; nothing in them counts as changed."""
+
+    @cached_property
+    def original(self) -> Original:
+        """The blank recipe."""
+        return Original(self.data, own=True)
+
+    def view(self, recipe: Recipe, posted: QueryDict | None = None) -> RecipeForm:
+        """The form of a person's own settings, with what was posted."""
+        return RecipeForm(EditedRecipe(Original.brought(recipe), recipe), posted)
+
+    def text(self, form: RecipeForm) -> RecipeText:
+        """A form's settings as text; the blank recipe with what it explains."""
+        if form.base == self.original.recipe:
+            return RecipeText(recipes.blank_text(), self.original, recipe=form.base)
+        return super().text(form)
+
+
+def own_draft() -> OwnDraft:
+    """The draft of a person's own text, which begins with the blank recipe."""
+    return OwnDraft("own", dict(recipe_text.read(recipes.blank_text()).data))
+
 
 def draft_from(experiment: Experiment, stage: str | None, *, more_seeds: bool = False) -> Draft:
     """The draft of a clone, or of a fork at a stage. Raises RecipeError where the experiment was imported.

@@ -15,9 +15,17 @@ from webapp.launch.edits import Edit, applied, edits
 class Original:
     """The recipe that settings are edited from; each of its sizes is validated once, when it is first asked for."""
 
-    def __init__(self, data: Mapping[str, Any]) -> None:
-        self.data = data
+    def __init__(self, data: Mapping[str, Any], *, own: bool = False) -> None:
+        """`own`: settings that a person brought, which is the only place where their other sizes are written."""
+        self.data, self.own = data, own
         self._sizes: dict[str, Recipe] = {}
+
+    @classmethod
+    def brought(cls, recipe: Recipe) -> "Original":
+        """A person's own settings: the recipe that they are edited from is themselves."""
+        made = cls(recipe.model_dump(mode="json"), own=True)
+        made.__dict__["recipe"] = recipe  # checked already
+        return made
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -67,7 +75,7 @@ class EditedRecipe:
     @cached_property
     def text(self) -> str:
         """The settings in YAML."""
-        return recipe_text.write(self.recipe)
+        return recipe_text.write(self.recipe, sizes=self.original.own)
 
     def changed(self, changes: Iterable[tuple[str, Any]]) -> "EditedRecipe":
         """With changes (dotted path, value) made, all before they are checked. Raises RecipeError."""

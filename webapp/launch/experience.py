@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from training.recipes.hardware import Hardware
 from training.recipes.recipe import Recipe, StageSpec
-from training.settings.shared import BenchmarkSettings, ModelSettings
+from training.settings.shared import BenchmarkSettings
 from webapp.launch import speeds
 from webapp.results.outcome_counts import latest_accuracies
 from webapp.runs.models import StageRun, State
@@ -22,7 +22,7 @@ class Speeds:
         self._known: dict[tuple[object, ...], float | None] = {}
 
     def start(self) -> float | None:
-        """Seconds before a stage run's first record."""
+        """Seconds that a stage run takes beside training and evaluating."""
         if not self.timed:
             return None
         if ("start",) not in self._known:
@@ -34,7 +34,7 @@ class Speeds:
         if not self.timed:
             return None
         own = [getattr(spec.settings, key) for key in spec.settings.same_speed]
-        key = ("speed", spec.settings.kind, *own, *_shape(spec.model))
+        key = ("speed", spec.settings.kind, *own, *_shape(spec))
         if key not in self._known:
             self._known[key] = speeds.training_speed(spec, self.device)
         return self._known[key]
@@ -48,7 +48,7 @@ class Speeds:
             benchmark.benchmark,
             benchmark.max_new_tokens,
             benchmark.samples,
-            *_shape(spec.model),
+            *_shape(spec),
         )
         if key not in self._known:
             self._known[key] = speeds.benchmark_speed(spec, benchmark, self.device)
@@ -80,7 +80,7 @@ class MeasuredExperience(Speeds):
         if spec.parent is None:
             return None
         parent = self._parents[spec.condition, spec.parent]
-        key = ("accuracy", spec.condition, spec.parent, *_shape(spec.model))
+        key = ("accuracy", spec.condition, spec.parent, *_shape(spec))
         if key not in self._known:
             self._known[key] = self._accuracy(spec, parent)
         return self._known[key]
@@ -106,5 +106,6 @@ class MeasuredExperience(Speeds):
         return fmean(rates) if rates else None
 
 
-def _shape(model: ModelSettings) -> tuple[object, ...]:
-    return model.n_layer, model.n_embd, model.positions, model.memory
+def _shape(spec: StageSpec) -> tuple[object, ...]:
+    model = spec.model
+    return spec.tokenizer.kind, model.n_layer, model.n_embd, model.positions, model.memory

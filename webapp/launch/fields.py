@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from types import UnionType
+from types import MappingProxyType, UnionType
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from pydantic.fields import FieldInfo
@@ -20,6 +20,7 @@ from training.settings.reward import Reward
 from training.settings.shared import Settings, StageSettings, TrainingStageSettings
 from webapp.launch import text as recipe_text
 from webapp.launch.edits import flow
+from webapp.launch.labels import label
 
 Kind = Literal["int", "float", "text", "prose", "bool", "choice", "list", "yaml", "overrides"]
 PROSE = ("question", "prediction", "instructions")
@@ -144,11 +145,15 @@ def _override(line: str) -> tuple[str, Any]:
     return path.strip(), _yaml(value)
 
 
-def groups(recipe: Recipe, sizes: Sequence[tuple[str, str]] = ()) -> Iterator[FieldGroup]:
-    """The groups of a recipe's form; `sizes` are the scales that it comes in, with their words."""
+def groups(
+    recipe: Recipe, sizes: Sequence[tuple[str, str]] = (), described: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[FieldGroup]:
+    """The groups of a recipe's form; `sizes` are the scales that it comes in, with their words; `described` what each is for."""
     basics = _group(recipe, "", "Basics", keys=BASICS)
     if sizes:
         text = "The settings below are those of this size; what you changed stays changed in another one"
+        if own := described.get(recipe.scale):
+            text = f"{recipe.scale} is {own}. {text}"
         basics.fields.insert(0, Field("scale", "Size", "choice", recipe.scale, text, list(sizes)))
     yield basics
     asked = _group(recipe, "", "What is asked", keys=ASKED)
@@ -194,9 +199,21 @@ def sizes(title: str, scales: Mapping[str, Mapping[str, Any]]) -> list[tuple[str
     if not scales:
         return []
     titles = {name: settings["title"] for name, settings in scales.items() if "title" in settings}
+    words = {recipes.FULL: "as the recipe is written"} | descriptions(scales)
     if titles:  # a size with a title of its own is a preset; what tells them apart is shown
-        titles[recipes.FULL] = title
-    return [(name, f"{name}: {titles[name]}" if name in titles else name) for name in (recipes.FULL, *scales)]
+        words |= {**titles, recipes.FULL: title}
+    return [(name, f"{name}: {words[name]}" if words.get(name) else name) for name in (recipes.FULL, *scales)]
+
+
+def descriptions(scales: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    """What each size is for, and its seeds where it has its own."""
+    found = {}
+    for name, settings in scales.items():
+        said = [str(settings.get(recipes.DESCRIPTION, ""))]
+        if isinstance(seeds := settings.get("seeds"), list):
+            said.append(f"{len(seeds)} seed{'s' * (len(seeds) != 1)}")
+        found[name] = "; ".join(filter(None, said))
+    return found
 
 
 def digest(stage: StageSettings) -> str:
@@ -228,11 +245,11 @@ def _group(settings: Settings, path: str, title: str, keys: Iterable[str] | None
             continue
         below = f"{path}.{key}" if path else key
         if isinstance(value, Settings):
-            group.groups.append(_group(value, below, _label(key)))
+            group.groups.append(_group(value, below, label(key)))
             group.groups[-1].help = info.description or ""
         elif isinstance(value, list | tuple) and value and isinstance(value[0], Settings):
             group.groups.append(
-                FieldGroup(below, _label(key), info.description or "", groups=_items(value, below))
+                FieldGroup(below, label(key), info.description or "", groups=_items(value, below))
             )
         else:
             group.fields.append(_field(below, key, info, value))
@@ -271,7 +288,7 @@ def _field(path: str, key: str, info: FieldInfo, value: Any) -> Field:
     if isinstance(info.json_schema_extra, dict) and "options" in info.json_schema_extra:
         meanings = cast("dict[str, str]", info.json_schema_extra["options"])
         choices = [(option, f"{option}: {meanings[option]}") for option, _ in choices]
-    return Field(path, _label(key), kind, shown(value, kind), info.description or "", choices, optional)
+    return Field(path, label(key), kind, shown(value, kind), info.description or "", choices, optional)
 
 
 def _plain(annotation: Any) -> tuple[Any, bool]:
@@ -314,7 +331,3 @@ def shown(value: Any, kind: Kind) -> str:
         case "yaml" if value is not None:
             return flow(value)
     return "" if value is None else str(value)
-
-
-def _label(key: str) -> str:
-    return key if key.startswith("n_") else key.replace("_", " ").capitalize()

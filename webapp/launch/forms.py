@@ -38,10 +38,15 @@ class RecipeForm:
         self.problems: list[tuple[str, str]] = []  # (where: id of a field or group, or "", what)
         self.lost: list[Edit] = []  # what was changed and has no place in the size that was chosen
         self.rows: list[str] = []  # settings that conditions are to differ in, beside those that they do
+        self.sweep: list[
+            tuple[str, str]
+        ] = []  # settings with values, as they were written and not yet made conditions
+        self.cells: list[str] = []  # what was posted for one setting of one condition, by field name
         self.recipe: Recipe | None = None
         self._show(settings)
         if posted is not None:
             self.rows = posted.getlist("row")
+            self.cells = [name for name in posted if ".overrides." in name]
             self._read(posted)
 
     def refuse(self, problems: Iterable[tuple[str, str]]) -> None:
@@ -51,6 +56,8 @@ class RecipeForm:
             place = self._place(path)
             if place is None:
                 self.problems.append(("", f"{path}: {text}" if path else text))
+            elif cell := next((name for name in self.cells if f"{path}.".startswith(f"{name}.")), None):
+                self.problems.append((cell, text))
             else:
                 place.errors.append(text)
                 self.problems.append((place.path, text))
@@ -108,7 +115,8 @@ class RecipeForm:
     @cached_property
     def _groups(self) -> list[FieldGroup]:
         original = self.edited.original
-        groups = list(fields.groups(self.base, fields.sizes(original.title, original.scales)))
+        sizes = fields.sizes(original.title, original.scales)
+        groups = list(fields.groups(self.base, sizes, fields.descriptions(original.scales)))
         for group in (group for top in groups for group in top.every_group()):
             group.opened = group.path == f"stages.{self.opened}"
         return groups
@@ -196,7 +204,8 @@ class RecipeText:
     @property
     def edited(self) -> EditedRecipe:
         """What the text says; the recipe as it is written while it says nothing that can be launched."""
-        return EditedRecipe(self.original, self.recipe or self.original.recipe)
+        original = Original.brought(self.recipe) if self.original.own and self.recipe else self.original
+        return EditedRecipe(original, self.recipe or original.recipe)
 
     @property
     def base(self) -> Recipe:

@@ -1,21 +1,31 @@
 """The gallery: every shipped recipe with what it asks and what it costs, at each of its sizes."""
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 from django.conf import settings
 
+from training.data_sets import DATA_SETS
 from training.recipes import plan as plans, recipe as recipes
-from training.recipes.availability import missing_data
+from training.recipes.availability import missing_data, wanted
 from training.recipes.files import RECIPES
 from training.recipes.hardware import CONSUMER, HARDWARE, Hardware
-from training.recipes.recipe import FULL, Recipe
+from training.recipes.recipe import DESCRIPTION, FULL, Recipe, StageSpec
 from webapp.experiments.templatetags.humane import duration
-from webapp.launch.experience import Speeds
+from webapp.launch.kept_speeds import KeptSpeeds
 from webapp.launch.planning import own_hardware, site
-from webapp.runs.models import Attempt, State
+
+MINUTES = 30 * 60  # seconds of one device: what takes no longer is said to run here in minutes
+PURPOSES = (  # what a recipe is for, by how its name begins; None: whatever else there is
+    ("Hypotheses: what may raise accuracy next", ("hypothesis_",)),
+    ("The report's road: fine-tuning, curriculum, GRPO", ("phase",)),
+    ("Other data to learn from", ("tinygsm", "sft_", "gsm8k_")),
+    ("Published checkpoints, evaluated as they are", ("evaluate_",)),
+    ("Other recipes", None),
+)
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,14 @@ class Size:
     name: str
     recipe: Recipe
     cost: Cost
-    missing: list[str]  # data that it needs and that are not there
+    description: str  # what this size is for; empty: nobody says
+    missing: Sequence[str]  # data that it needs and that are not there, in sentences
+    fetch: Sequence[str]  # those of them that `mulberry data fetch` gets
+
+    @property
+    def runs_in_minutes(self) -> bool:
+        """Whether it can be launched here at once, and is over soon."""
+        return not self.missing and self.cost.seconds <= MINUTES
 
 
 @dataclass(frozen=True)
@@ -58,12 +75,31 @@ class GalleryRecipe:
     """A recipe of the gallery."""
 
     recipe: Recipe  # as shipped
-    sizes: list[Size]  # the recipe as written first
+    sizes: Sequence[Size]  # the recipe as written first
 
     @property
     def full(self) -> Size:
         """As written."""
         return self.sizes[0]
+
+    @property
+    def lacking(self) -> list[tuple[str, str]]:
+        """What is missing, each sentence once, after the words that say at which sizes."""
+        names: dict[str, list[str]] = {}
+        for size in self.sizes:
+            for text in size.missing:
+                names.setdefault(text, []).append(size.name)
+        return [(self._at(sizes), text) for text, sizes in names.items()]
+
+    @property
+    def fetch(self) -> list[str]:
+        """Data sets that some size needs, that are not there and that `mulberry data fetch` gets."""
+        return sorted({name for size in self.sizes for name in size.fetch})
+
+    @property
+    def cannot_run(self) -> bool:
+        """Whether no size can be launched here yet."""
+        return all(size.missing for size in self.sizes)
 
     @property
     def branches(self) -> bool:
@@ -88,60 +124,120 @@ class GalleryRecipe:
             [one.name, one.title, one.question, one.prediction, *names, *(s.name for s in self.sizes)]
         ).lower()
 
+    def _at(self, sizes: Sequence[str]) -> str:
+        if len(sizes) == len(self.sizes):
+            return ""
+        named = [f"{name} size" if name == FULL else f"size {name}" for name in sizes]
+        return f" at {' and '.join(named)}"
+
+
+@dataclass(frozen=True)
+class GalleryGroup:
+    """Recipes of one purpose."""
+
+    title: str
+    choices: Sequence[GalleryRecipe]
+    small: Sequence[tuple[GalleryRecipe, Size]] = ()  # sizes of recipes of other groups that run in minutes
+
 
 def choices() -> list[GalleryRecipe]:
     """Every shipped recipe, what can run here at once first, then by the work that it takes."""
-    hardware = own_hardware(site())
-    newest = _newest_on(hardware)
-    found = [_choice(name, _written(name), hardware, newest) for name in recipes.names()]
-    with_data = [_with_missing(choice) for choice in found]
-    return sorted(with_data, key=lambda one: (bool(one.full.missing), one.full.cost.steps, one.recipe.name))
+    found = shipped(recipes.names(), data_dir=settings.MULBERRY_DATA).values()
+    return sorted(found, key=lambda one: (bool(one.full.missing), one.full.cost.steps, one.recipe.name))
 
 
-def shipped(names: Iterable[str]) -> dict[str, GalleryRecipe]:
-    """Shipped recipes by name, with their costs, without looking for their data."""
+def groups(found: Iterable[GalleryRecipe]) -> list[GalleryGroup]:
+    """The recipes by purpose: first those that run here in minutes as they are written, with the small sizes of the others."""
+    left = list(found)
+    soon = sorted((one for one in left if one.full.runs_in_minutes), key=_of_a_purpose)
+    left = [one for one in left if one not in soon]
+    small = [(one, size) for one in left for size in one.sizes if size.runs_in_minutes]
+    made = [GalleryGroup("Runs here in minutes", soon, small)]
+    for title, begins in PURPOSES:
+        own = [one for one in left if begins is None or one.recipe.name.startswith(begins)]
+        left = [one for one in left if one not in own]
+        made.append(GalleryGroup(title, own))
+    return [group for group in made if group.choices or group.small]
+
+
+# Recipe and device → what its costs were told from (the recipe, and all speeds that were known), and the costs of its sizes.
+_PLANNED: dict[tuple[str, str], tuple[object, Sequence[Cost]]] = {}
+
+
+def _of_a_purpose(choice: GalleryRecipe) -> bool:
+    """Whether it is more than a first look: what its name begins with says what for."""
+    return any(begins and choice.recipe.name.startswith(begins) for _, begins in PURPOSES)
+
+
+def shipped(names: Iterable[str], *, data_dir: Path | None = None) -> dict[str, GalleryRecipe]:
+    """Shipped recipes by name, with their costs; their data are looked for where a folder is given."""
     hardware = own_hardware(site())
-    newest = _newest_on(hardware)
-    return {name: _choice(name, _written(name), hardware, newest) for name in names}
+    known = KeptSpeeds(hardware)
+    state, planned = known.state, {}
+    built = {name: _built(name, _written(name)) for name in names}
+    for name, sizes in built.items():
+        told_from, costs = _PLANNED.get((name, hardware.key), (None, []))
+        if told_from != (id(sizes), state):
+            costs = [_cost(one.recipe, one.specs, hardware, known) for one in sizes]
+        planned[name] = costs
+    for name, costs in planned.items():  # after all were planned: what was asked meanwhile is known then
+        _PLANNED[name, hardware.key] = ((id(built[name]), known.state), costs)
+    known.keep()
+    return {name: _choice(sizes, planned[name], data_dir) for name, sizes in built.items()}
 
 
 def cost_of(recipe: Recipe) -> Cost:
     """What all stage runs of a recipe take on this installation, none of them reused. Raises RecipeError."""
     hardware = own_hardware(site())
-    newest = _newest_on(hardware)
-    return _cost(recipe, hardware, _speeds(hardware, newest) if newest else plans.NoExperience())
+    known = KeptSpeeds(hardware)
+    cost = _cost(recipe, recipes.resolve(recipe), hardware, known)
+    known.keep()
+    return cost
+
+
+@dataclass(frozen=True)
+class _BuiltSize:
+    """A recipe at one of its sizes, resolved."""
+
+    name: str
+    recipe: Recipe
+    specs: Sequence[StageSpec]
+    description: str
 
 
 def _written(name: str) -> int:
     return (RECIPES / f"{name}.yaml").stat().st_mtime_ns
 
 
-def _newest_on(hardware: Hardware) -> int:
-    """The newest attempt that tells a speed: a cost stands until there is another one. 0: nothing has run here."""
-    kind = "cuda" if hardware.is_gpu else "cpu"
-    ran = Attempt.objects.filter(outcome=State.SUCCEEDED, device__startswith=kind).exclude(hostname="")
-    return ran.order_by("-pk").values_list("pk", flat=True).first() or 0
-
-
 @lru_cache(maxsize=64)
-def _choice(name: str, written: int, hardware: Hardware, newest: int) -> GalleryRecipe:
-    """A recipe and its sizes; `written` (of the file) and `newest` only say how long the answer holds."""
+def _built(name: str, written: int) -> Sequence[_BuiltSize]:
+    """A recipe at its sizes, as written first; `written` (of the file) only says how long the answer holds."""
     recipe = recipes.build(recipes.shipped(name))
-    known = _speeds(hardware, newest) if newest else plans.NoExperience()
     sized = {FULL: recipe} | {size: recipes.build(recipe, [("scale", size)]) for size in recipe.scales}
-    return GalleryRecipe(
-        recipe, [Size(size, one, _cost(one, hardware, known), []) for size, one in sized.items()]
-    )
+    described = {size: str(replaces.get(DESCRIPTION, "")) for size, replaces in recipe.scales.items()}
+    return [
+        _BuiltSize(size, one, recipes.resolve(one), described.get(size, "")) for size, one in sized.items()
+    ]
 
 
-@lru_cache(maxsize=2)
-def _speeds(hardware: Hardware, newest: int) -> Speeds:
-    return Speeds(hardware)
+def _choice(built: Sequence[_BuiltSize], costs: Sequence[Cost], data_dir: Path | None) -> GalleryRecipe:
+    """Data come and go: they are looked for each time."""
+    sizes = []
+    for one, cost in zip(built, costs, strict=True):
+        missing = missing_data(one.recipe, data_dir, one.specs) if data_dir is not None else []
+        fetch = _to_fetch(one.recipe, data_dir) if missing and data_dir is not None else []
+        sizes.append(Size(one.name, one.recipe, cost, one.description, missing, fetch))
+    return GalleryRecipe(built[0].recipe, sizes)
 
 
-def _cost(recipe: Recipe, hardware: Hardware, known: plans.Experience) -> Cost:
-    here = plans.plan(recipe, hardware=hardware, experience=known)
-    gpu = here if hardware.is_gpu else plans.plan(recipe, hardware=HARDWARE[CONSUMER])
+def _to_fetch(recipe: Recipe, data_dir: Path) -> list[str]:
+    local, _ = wanted(recipe)
+    return sorted(name for name in local if DATA_SETS[name].missing(data_dir))
+
+
+def _cost(recipe: Recipe, specs: Sequence[StageSpec], hardware: Hardware, known: plans.Experience) -> Cost:
+    here = plans.plan(recipe, hardware=hardware, experience=known, specs=specs)
+    gpu = here if hardware.is_gpu else plans.plan(recipe, hardware=HARDWARE[CONSUMER], specs=specs)
     return Cost(
         runs=len(here.runs),
         steps=sum(run.work.steps for run in here.runs),
@@ -153,12 +249,3 @@ def _cost(recipe: Recipe, hardware: Hardware, known: plans.Experience) -> Cost:
         rollouts=here.work.rollouts,
         disk=here.disk,
     )
-
-
-def _with_missing(choice: GalleryRecipe) -> GalleryRecipe:
-    """Data come and go: they are looked for each time."""
-    sizes = [
-        Size(one.name, one.recipe, one.cost, missing_data(one.recipe, settings.MULBERRY_DATA))
-        for one in choice.sizes
-    ]
-    return GalleryRecipe(choice.recipe, sizes)

@@ -1,7 +1,7 @@
 """What an experiment of this size could see, told before it is launched."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import sqrt
 
 from training.benchmarks import BENCHMARKS
@@ -156,7 +156,22 @@ class Power:
     @property
     def sentences(self) -> list[str]:
         """What this means, and what it takes for granted."""
-        return [self._sees(), self._seeds(), *self._takes()]
+        return [self._sees(), self._seeds(), *filter(None, [self.sharing]), *self._takes()]
+
+    @property
+    def sharing(self) -> str:
+        """What it costs that several comparisons share the level; empty for one comparison."""
+        if self.comparisons < 2:
+            return ""
+        said = f"{self.comparisons} comparisons share α {self.alpha:g}: each is tested at {self.alone:.2g} (Bonferroni)"
+        if self.margin is not None:
+            return f"{said}, which takes more problems and seeds than one comparison alone."
+        one = replace(self, comparisons=1)
+        if self.conditions is None or one.conditions is None:
+            what, now, alone = "checkpoints", self.checkpoints, one.checkpoints
+        else:
+            what, now, alone = "conditions", self.conditions, one.conditions
+        return f"{said}, so that two {what} must differ by {self._text(now)} instead of the {self._text(alone)} of one alone."
 
     def _sees(self) -> str:
         what, between = WHAT[self.contrast]

@@ -77,6 +77,13 @@ def plan_launch(recipe: Recipe, *, reuse: bool = True, fork: Fork | None = None)
     return LaunchPlan(specs, identities, offers, _twins(specs, identities, offers))
 
 
+def takes_time(recipe: Recipe, fork: Fork | None = None) -> bool:
+    """Whether `plan_launch` would wait for the hub; what a fork takes over is known already. Raises RecipeError."""
+    specs = resolve(recipe)
+    taken = _above(specs, fork.stage) if fork is not None else set()
+    return identity.takes_time(spec for spec in specs if spec.stage not in taken)
+
+
 def reusable(
     specs: Sequence[StageSpec], identities: Mapping[Key, Identity] | None = None
 ) -> dict[Key, Offer]:
@@ -228,10 +235,7 @@ def _forked(specs: Sequence[StageSpec], fork: Fork) -> tuple[list[StageSpec], di
     if fork.stage not in parents:
         text = f"is what the fork begins with; leave its name as {fork.experiment.name} has it"
         raise RecipeError([("stages", f"{fork.stage!r} {text}")])
-    above, stage = set(), parents[fork.stage]
-    while stage is not None:
-        above.add(stage)
-        stage = parents[stage]
+    above = _above(specs, fork.stage)
     originals = {
         (run.condition.name, run.stage.name, run.seed): run
         for run in fork.experiment.runs.select_related("experiment", "condition", "stage")
@@ -258,6 +262,16 @@ def _forked(specs: Sequence[StageSpec], fork: Fork) -> tuple[list[StageSpec], di
     if problems:
         raise RecipeError(problems)
     return specs, offers
+
+
+def _above(specs: Iterable[StageSpec], stage: str) -> set[str]:
+    """The stages that a stage starts from, one after the other; none where there is no such stage."""
+    parents = {spec.stage: spec.parent for spec in specs}
+    above, parent = set(), parents.get(stage)
+    while parent is not None:
+        above.add(parent)
+        parent = parents[parent]
+    return above
 
 
 def _why_not(spec: StageSpec, run: StageRun | None, left: runs.Left | None, name: str) -> str:

@@ -1,11 +1,13 @@
 """How fast this installation's earlier runs were: what a plan goes by before it guesses."""
 
 from collections.abc import Iterable
+from datetime import datetime
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
 import numpy as np
-from django.db.models import QuerySet
+from django.db.models import Min, QuerySet
 
 from training.recipes.recipe import StageSpec
 from training.settings.shared import BenchmarkSettings
@@ -15,6 +17,7 @@ from webapp.runs.models import Attempt, State
 from webapp.telemetry.models import MetricChunk
 
 NEWEST = 5  # attempts that are looked at
+LONGEST_TURN = 20.0  # seconds between two runs of a slot: beyond, it waited for work
 SHORTEST = 1.0  # seconds of an evaluation: below, starting and ending it is what was measured
 
 
@@ -49,19 +52,53 @@ def benchmark_speed(spec: StageSpec, benchmark: BenchmarkSettings, device: str) 
 
 
 def start_seconds(device: str) -> float | None:
-    """Seconds from taking a run to its first record, on such a device: libraries, tokenizer, model, data."""
+    """Seconds that a stage run takes on such a device beside training and evaluating.
+
+    From being taken to its first record (libraries, tokenizer, model, data), from its last one to the first evaluation, and
+    until its slot has the next run: of small runs most of the time.
+    """
     ran = Attempt.objects.filter(outcome=State.SUCCEEDED, device__startswith=device, first_step=0)
-    newest = ran.exclude(hostname="").order_by("-pk").values_list("pk", flat=True)[:NEWEST]
-    first = MetricChunk.objects.filter(metric__attempt__in=list(newest)).order_by(
-        "metric__attempt_id", "first_seq"
+    newest = dict(ran.exclude(hostname="").order_by("-pk").values_list("pk", "started_at")[:NEWEST])
+    chunks = MetricChunk.objects.filter(metric__attempt__in=list(newest))
+    first, last = (
+        {
+            attempt: float(np.frombuffer(times, "<f8")[place])
+            for attempt, times in chunks.order_by("metric__attempt_id", order)
+            .distinct("metric__attempt_id")
+            .values_list("metric__attempt_id", "times")
+        }
+        for order, place in (("first_seq", 0), ("-last_seq", -1))
     )
-    taken = [
-        float(np.frombuffer(times, "<f8", count=1)[0]) - started.timestamp()
-        for started, times in first.distinct("metric__attempt_id").values_list(
-            "metric__attempt__started_at", "times"
-        )
+    evaluated = dict(
+        Evaluation.objects.filter(attempt__in=list(first), grading=AS_IT_RAN)
+        .order_by()
+        .values_list("attempt")
+        .annotate(first=Min("at"))
+    )
+    taken = []
+    for attempt, at in first.items():
+        begun = evaluated.get(attempt)
+        after = max(begun.timestamp() - last[attempt], 0.0) if begun else 0.0
+        taken.append(max(at - newest[attempt].timestamp(), 0.0) + after)
+    return median(taken) + _turnaround(device) if taken else None
+
+
+def _turnaround(device: str) -> float:
+    """Seconds from the end of a run to the start of the next one in the same slot, where that did not wait for work."""
+    ran = Attempt.objects.filter(device__startswith=device).exclude(hostname="")
+    slots: dict[tuple[str, str], list[tuple[datetime, datetime]]] = {}
+    for host, slot, began, ended in ran.order_by("-pk").values_list(
+        "hostname", "device", "started_at", "ended_at"
+    )[: 8 * NEWEST]:
+        if ended is not None:
+            slots.setdefault((host, slot), []).append((began, ended))
+    gaps = [
+        (after[0] - before[1]).total_seconds()
+        for times in slots.values()
+        for before, after in pairwise(sorted(times))
     ]
-    return max(median(taken), 0.0) if taken else None
+    soon = [gap for gap in gaps if 0 <= gap <= LONGEST_TURN]
+    return median(soon) if soon else 0.0
 
 
 def _same(evaluation: Evaluation, benchmark: BenchmarkSettings) -> bool:

@@ -11,6 +11,7 @@ from training.recipes.recipe import FULL, Recipe
 from training.settings.changes import UNREADABLE
 from training.settings.errors import LISTED_BY, TAGS
 from training.settings.shared import Settings
+from webapp.launch.syntax import in_words
 
 MOST_BYTES = 200_000  # the longest shipped recipe has 9,000
 MOST_NODES = 20_000  # aliases counted as often as they are used, so that few lines cannot fill the memory
@@ -86,10 +87,11 @@ _Dumper.add_representer(str, _str)
 _Dumper.add_representer(list, _list)
 
 
-def write(recipe: Recipe) -> str:
-    """A recipe in YAML: every setting that is not as the schema has it, without the other sizes."""
+def write(recipe: Recipe, *, sizes: bool = False) -> str:
+    """A recipe in YAML: every setting that is not as the schema has it; the other sizes where they are asked for."""
     data = _spoken(recipe)
-    data.pop("scales", None)
+    if not sizes:
+        data.pop("scales", None)
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
 
 
@@ -152,9 +154,8 @@ def _read(text: str, lines: dict[str, int]) -> Any:
             lines.setdefault(path, line)
         return loader.construct_document(node)  # type: ignore[no-untyped-call]
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        what = " ".join(filter(None, (error.context, error.problem)))
-        raise TextError(f"this is no YAML: {what}", mark.line + 1 if mark else 0) from None
+        what, line = in_words(error)
+        raise TextError(f"this is no YAML yet: {what}", line) from None
     except yaml.YAMLError as error:
         raise TextError(f"this is no YAML: {str(error).splitlines()[0]}") from None
 

@@ -8,21 +8,30 @@ from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods
 
 from training.recipes import recipe as recipes
 from training.recipes.hardware import CONSUMER, HARDWARE
 from training.recipes.recipe import Recipe, RecipeError
 from webapp.experiments.models import Experiment
-from webapp.launch import conditions
-from webapp.launch.drafts import Draft, draft_from
+from webapp.launch import conditions, gallery, sweeps
+from webapp.launch.drafts import Draft, OwnDraft, draft_from, own_draft
 from webapp.launch.forms import RecipeForm, RecipeText
-from webapp.launch.gallery import choices
 from webapp.launch.launch import launch
 from webapp.launch.planning import PlanWishes, Proposal, own_hardware, site
-from webapp.launch.reuse import Fork, LaunchPlan, by_older_code, check_fork, gathered, lines, plan_launch
+from webapp.launch.reuse import (
+    Fork,
+    LaunchPlan,
+    by_older_code,
+    check_fork,
+    gathered,
+    lines,
+    plan_launch,
+    takes_time,
+)
 from webapp.launch.stage_tree import tree
-from webapp.launch.text import TextError
+from webapp.launch.text import MOST_BYTES, TextError
 from webapp.runs.models import OVER
 
 Edited = RecipeForm | RecipeText
@@ -30,10 +39,11 @@ Edited = RecipeForm | RecipeText
 
 @require_GET
 def new_experiment(request: HttpRequest) -> HttpResponse:
-    """The shipped recipes to choose from; ?q= shows those that hold all its words."""
-    query, every = request.GET.get("q", "")[:200], choices()
+    """A person's own text, and the shipped recipes to choose from; ?q= shows those that hold all its words."""
+    query, every = request.GET.get("q", "")[:200], gallery.choices()
     found = [choice for choice in every if choice.holds(query)]
     context = {"choices": every, "found": found, "shown": len(found), "q": query, "nav": "new"}
+    context |= {"groups": gallery.groups(every)}
     context |= {"hardware": own_hardware(site()), "gpu": HARDWARE[CONSUMER]}
     return render(request, "experiments/new.html", context)
 
@@ -50,6 +60,18 @@ def new_from_recipe(request: HttpRequest, recipe: str, part: str = "form") -> Ht
     except RecipeError as error:
         raise Http404(str(error)) from None
     return PARTS[part](request, Draft(recipe, data).asked(request.GET))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def new_from_text(request: HttpRequest, part: str = "form") -> HttpResponse:
+    """A recipe that a person brings as text: pasted, or as a file; a blank one before there is any."""
+    if upload := request.FILES.get("file"):
+        posted = request.POST.copy()  # one byte more than can be read is told to be too long
+        posted["yaml"] = upload.read(MOST_BYTES + 1).decode("utf-8", "replace").removeprefix("\ufeff")
+        request.POST = posted  # type: ignore[assignment]
+    elif request.POST.get("do") == "open" and not request.POST.get("yaml", "").strip():
+        return redirect(f"{reverse('new_from_text')}?as=yaml")
+    return PARTS[part](request, own_draft().asked(request.GET))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -103,6 +125,7 @@ def _page(request: HttpRequest, draft: Draft) -> HttpResponse:
                 messages.warning(request, unserved)
             return redirect("experiment", made.name)
     form = _requested_view(request, form, draft)
+    context["own"] = isinstance(draft, OwnDraft)
     context |= _shown(form) | {"draft": draft, "nav": "new", "launches": launches}
     context |= {"asked": asked and not form.problems}
     return render(request, "experiments/form.html", context)
@@ -113,7 +136,7 @@ def _fields(request: HttpRequest, draft: Draft) -> HttpResponse:
     form = _edited(request, draft)
     context = _shown(form) | {"draft": draft}
     answer = render(request, "experiments/_fields.html", context)
-    kept = {"scale": form.base.scale} if form.base.scale != recipes.FULL else {}
+    kept = {"scale": form.base.scale} if form.base.scale in draft.original.scales else {}
     answer["X-Address"] = f"?{urlencode(kept)}" if kept else request.path.removesuffix("fields/")
     return answer
 
@@ -121,9 +144,11 @@ def _fields(request: HttpRequest, draft: Draft) -> HttpResponse:
 def _panel(request: HttpRequest, draft: Draft) -> HttpResponse:
     """What a launch of the settings as they stand would take, and what it would reuse."""
     form = _edited(request, draft)
-    return render(
-        request, "experiments/_panel.html", _plan_of(request, draft, form) | {"form": form, "draft": draft}
-    )
+    context = _plan_of(request, draft, form) | {"form": form, "draft": draft}
+    if isinstance(form, RecipeForm):
+        context["warnings"] = conditions.warnings(form.base)
+        context["sweep"] = _sweep(request, form)
+    return render(request, "experiments/_panel.html", context)
 
 
 PARTS: dict[str, Callable[[HttpRequest, Draft], HttpResponse]] = {
@@ -131,6 +156,16 @@ PARTS: dict[str, Callable[[HttpRequest, Draft], HttpResponse]] = {
     "fields": _fields,
     "panel": _panel,
 }
+
+
+def _sweep(request: HttpRequest, form: RecipeForm) -> dict[str, object]:
+    """What the sweep that is being written would make, or what is wrong with it; nothing where none is."""
+    if form.recipe is None or not sweeps.entered(request.POST):
+        return {}
+    try:
+        return {"said": sweeps.said(conditions.swept(form, form.recipe, request.POST))}
+    except RecipeError as error:
+        return {"wrong": [text for _, text in error.problems]}
 
 
 def _edited(request: HttpRequest, draft: Draft) -> Edited:
@@ -141,6 +176,8 @@ def _edited(request: HttpRequest, draft: Draft) -> Edited:
         form = draft.read(request.POST)
     except (RecipeError, TextError) as error:
         raise BadRequest(f"these settings were not written by this page: {error}") from None
+    if isinstance(form, RecipeForm):
+        form.sweep = sweeps.entered(request.POST)
     if isinstance(form, RecipeForm) and "do" in request.POST:
         conditions.do(form, request.POST["do"], request.POST)
     return form
@@ -151,9 +188,7 @@ def _requested_view(request: HttpRequest, form: Edited, draft: Draft) -> Edited:
     as_text = request.GET.get("as") == "yaml"
     if as_text == form.as_text or form.problems:
         return form
-    if isinstance(form, RecipeForm):
-        return RecipeText(form.text, draft.original, recipe=form.base)
-    return draft.view(form.base)
+    return draft.text(form) if isinstance(form, RecipeForm) else draft.view(form.base)
 
 
 def _shown(form: Edited) -> dict[str, object]:
@@ -183,8 +218,9 @@ def _plan_of(request: HttpRequest, draft: Draft, form: Edited) -> dict[str, obje
     if recipe is None or form.problems:
         return context
     try:
-        # a page does not wait for the hub, which tells what a source holds: its panel is fetched again at once
-        launch_plan = plan_launch(recipe, reuse=reuse, fork=draft.fork) if posted else None
+        # a page does not wait for the hub, which tells what a source holds: then its panel is fetched again at once
+        at_once = posted or not takes_time(recipe, draft.fork)
+        launch_plan = plan_launch(recipe, reuse=reuse, fork=draft.fork) if at_once else None
         context["launch_plan"] = launch_plan
         context["proposal"] = wishes.proposal(recipe, launch_plan)
         if launch_plan:

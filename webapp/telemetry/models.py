@@ -206,3 +206,21 @@ class LogLine(models.Model):
 
     def __str__(self) -> str:
         return self.text
+
+
+class MeasuredSpeeds(models.Model):
+    """What the gallery has asked of earlier runs' speeds on one kind of device, until attempts end that may change it."""
+
+    device = models.CharField(max_length=10, primary_key=True, help_text="cuda or cpu")
+    version = models.PositiveIntegerField(help_text="of the way in which speeds are told")
+    newest = models.BigIntegerField(default=0, help_text="id of the newest attempt that was looked at")
+    unfinished = models.JSONField(default=list, help_text="ids of those that had not ended then")
+    shapes = models.JSONField(
+        default=list, help_text="kind or benchmark, n_layer and n_embd of all that has succeeded"
+    )
+    answers = models.JSONField(
+        default=list, help_text="pairs: what was asked, and the speed; null: not known"
+    )
+
+    def __str__(self) -> str:
+        return f"speeds on {self.device}"

@@ -10,9 +10,14 @@ from webapp.launch.forms import RecipeForm
 INJECT = "conditions.mul_tokens.overrides.mul_tokens.inject"
 
 
-def form(do: str = "", **fields: str) -> RecipeForm:
+def form(do: str = "", sweep: str = "", **fields: str) -> RecipeForm:
+    """The form with fields filled in; a sweep is written path=values; path=values."""
     posted = QueryDict(mutable=True)
     posted.update({name.replace("__", "."): value for name, value in fields.items()})
+    for part in filter(None, sweep.split(";")):
+        path, _, values = part.partition("=")
+        posted.appendlist("sweep.path", path)
+        posted.appendlist("sweep.values", values)
     found = RecipeForm(recipes.read("smoke"), posted)
     if do:
         conditions.do(found, do, posted)
@@ -62,10 +67,18 @@ def test_conditions_come_to_differ_in_a_setting_and_no_longer() -> None:
     assert form("same mul_tokens.inject").base.conditions[1].overrides == {}
 
 
+def test_a_setting_is_known_by_the_end_of_its_path() -> None:
+    assert form("differ", differ="beta").rows == ["stages.grpo.beta"]
+    several = form("differ", differ="learning_rate").problems[0][1]
+    assert several.startswith("'learning_rate' is the end of")
+    assert "stages.grpo.optimizer.learning_rate (" in several
+
+
 @pytest.mark.parametrize(
     ("path", "says"),
     [
         ("stages.grpo.betta", "did you mean 'stages.grpo.beta'"),
+        ("betta", "did you mean"),
         ("seeds", "shared by all"),
         ("", "say which"),
     ],
@@ -88,6 +101,9 @@ def test_a_sweep_makes_each_combination_a_condition() -> None:
         "stages.grpo.beta",
         "stages.grpo.temperature",
     ]
+    assert names(form("sweep", sweep="grpo.beta=0.02,0.1")) == ["beta_0_02", "beta_0_1"], (
+        "by the end of its path"
+    )
     again = form("sweep", sweep="mul_tokens.inject=false,true")
     assert names(again) == ["inject_false", "inject_true"], "in which they differ already"
 
@@ -95,8 +111,9 @@ def test_a_sweep_makes_each_combination_a_condition() -> None:
 @pytest.mark.parametrize(
     ("written", "says"),
     [
-        ("", "write a sweep as path=value,value"),
+        ("", "name a setting to sweep"),
         ("stages.grpo.beta=0.1", "two values or more"),
+        ("beta=", "two values or more"),
         ("stages.grpo.betta=0.1,0.2", "did you mean 'stages.grpo.beta'"),
         ("seeds=0,1", "shared by all"),
         ("stages.grpo.beta=0.1,-1", "must be at least 0, not -1"),
@@ -113,13 +130,20 @@ def test_more_than_one_difference_is_said() -> None:
     (text,) = conditions.table(two).warnings
     assert "differ in 2 settings (mul_tokens.inject, stages.grpo.beta)" in text
     assert "can’t say which of them did it" in text
+    data = recipes.build(recipes.read("smoke")).model_dump(mode="json")
+    data["conditions"] += [
+        {"name": name, "overrides": two.base.conditions[1].overrides} for name in ("b", "c")
+    ]
+    (text,) = conditions.warnings(recipes.build(data))
+    assert text.startswith("b and c each differ from baseline in the same 2 settings"), "said once"
 
 
 def test_a_wrong_value_is_said_at_its_condition() -> None:
     found = form(**{INJECT.replace(".", "__"): "maybe"})
-    assert found.problems[0][0] == "conditions.mul_tokens.overrides"
-    assert conditions.table(found).columns[1].errors, "and what was entered stays"
-    assert conditions.table(found).rows[0].cells[1].text == "maybe"
+    assert found.problems[0][0] == INJECT
+    cell = conditions.table(found).rows[0].cells[1]
+    assert cell.errors
+    assert cell.text == "maybe", "and what was entered stays"
 
 
 def test_a_shared_setting_says_who_has_another_value() -> None:

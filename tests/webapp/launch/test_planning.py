@@ -115,8 +115,11 @@ def test_accuracy_and_discordance_come_from_earlier_experiments(smoke: recipes.R
             attempt = factories.make_attempt(runs[condition, stage], state=State.SUCCEEDED)
             factories.add_evaluation(attempt, [i < right for i in range(150)])
     found = propose(smoke)
-    assert [caution.text.split(",")[0] for caution in found.plan.cautions] == ["baseline", "mul_tokens"]
-    assert "4.0 % measured before, at least 72 %" in found.plan.cautions[0].text
+    (caution,) = found.plan.cautions
+    assert (
+        "at least so many groups are like that: 72 % in baseline (4.0 %), 17 % in mul_tokens (20.0 %)."
+        in caution.text
+    )
     assert found.plan.notes == []
     one, quiet = found.plan.cautions[0], replace(found.plan.cautions[0], warns=False)
     assert replace(found.plan, cautions=[replace(one, warns=True), quiet, quiet]).notes == [quiet, quiet]

@@ -77,7 +77,9 @@ def test_a_recipe_without_its_data_comes_last_and_says_so(ada: Client, settings,
     settings.MULBERRY_DATA = tmp_path
     page = ada.get("/experiments/new/").content.decode()
     assert page.index("/experiments/new/gsm8k_tiny/") > page.index("/experiments/new/demo/")
-    assert page.count("Cannot run here yet: there is no") == 3  # training and test problems, vocabulary
+    line = page.split('id="recipe-gsm8k_tiny"')[1].split("</details>")[0]
+    assert line.count("Cannot run here yet: there is no") == 3  # training and test problems, vocabulary
+    assert "needs data: gpt2, gsm8k" in line and "<code>mulberry data fetch gpt2 gsm8k</code>" in line
     for name in ("gsm8k", "gpt2"):
         assert f"get it by `mulberry data fetch {name}`" in page
 

@@ -1,9 +1,12 @@
 """The gallery and the launch page by their addresses: sizes, links that fill the form in, text, one panel."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 
@@ -15,6 +18,7 @@ from webapp.launch.launch import launch
 from webapp.launch.stage_tree import tree
 from webapp.launch.text import write
 from webapp.runs.models import StageRun
+from webapp.telemetry.models import MeasuredSpeeds
 
 pytestmark = pytest.mark.django_db
 SMOKE, PHASE_6 = "/experiments/new/smoke/", "/experiments/new/phase6_grpo_20x/"
@@ -218,3 +222,85 @@ def test_what_was_asked_stands_beside_the_outcome(ada: Client) -> None:
             in page
         )
         assert "Do multiplication-fact tokens help a small model" in page
+
+
+def test_the_gallery_asks_again_only_what_may_have_changed(django_assert_max_num_queries: Any) -> None:
+    runs = launch(recipe=recipes.build(recipes.read("smoke")), owner=factories.make_user())
+    gallery.choices()
+    with django_assert_max_num_queries(5):
+        gallery.choices()
+    attempt = factories.make_attempt(
+        factories.run_of(runs, "baseline", "grpo"), state="succeeded", device="cuda:0"
+    )
+    factories.add_metrics(attempt, {"rollouts_per_second": [1.0, 1.0, 1.0]})
+    gallery.choices()
+    asked = {tuple(asked) for asked, _ in MeasuredSpeeds.objects.get().answers}
+    assert any(asked[0:2] == ("speed", "grpo") for asked in asked)
+    assert not any(asked[0:2] == ("speed", "pretrain") for asked in asked), "none of its size has run"
+    with django_assert_max_num_queries(5):
+        gallery.choices()
+
+
+def test_recipes_stand_by_purpose_and_those_of_minutes_first() -> None:
+    groups = gallery.groups(gallery.choices())
+    soon = groups[0]
+    assert soon.title == "Runs here in minutes"
+    assert {"smoke", "demo"} <= {one.recipe.name for one in soon.choices}
+    assert ("hypothesis_e_memory", "tiny") in {(one.recipe.name, size.name) for one, size in soon.small}
+    assert sorted(one.recipe.name for group in groups for one in group.choices) == recipes.names(), (
+        "each once"
+    )
+    assert all(one.recipe.name.startswith("hypothesis_") for one in groups[1].choices)
+
+
+def test_a_size_says_what_it_is_for(ada: Client) -> None:
+    every = [size for choice in gallery.choices() for size in choice.sizes[1:]]
+    assert all(size.description for size in every)
+    page = ada.get("/experiments/new/hypothesis_d_one_step/?scale=tiny").content.decode()
+    assert "tiny is a toy model from random weights on made problems" in page
+    assert "decide nothing; 2 seeds. The settings below" in page
+
+
+def test_own_text_is_opened_with_its_errors_by_line_and_launched(ada: Client) -> None:
+    blank = ada.get("/experiments/new/own/?as=yaml").content.decode()
+    assert "name: my_experiment # experiments are my_experiment-1" in blank
+    assert ada.post("/experiments/new/own/?as=yaml", {"do": "open", "yaml": " "}).status_code == 302
+    wrong = ada.post("/experiments/new/own/?as=yaml", {"do": "open", "yaml": "name: mine\nseeds: [0, 1\n"})
+    assert 'data-line="2">line 2</a>' in wrong.content.decode()
+    text = write(recipes.build(recipes.read("smoke"), [("stages.grpo.beta", 0.125)]))
+    file = SimpleUploadedFile("mine.yaml", text.encode())
+    page = ada.post(
+        "/experiments/new/own/?as=yaml", {"do": "open", "yaml": "", "file": file}
+    ).content.decode()
+    assert "beta: 0.125" in page
+    assert "changed from" not in page, "it is compared with nothing"
+    form = ada.post("/experiments/new/own/?as=form", {"do": "switch", "yaml": text}).content.decode()
+    assert 'name="stages.grpo.beta" type="text" value="0.125"' in form
+    answer = ada.post("/experiments/new/own/", {"working": text, "stages.grpo.beta": "0.25"})
+    assert answer["Location"] == "/experiments/smoke-1/"
+    assert Experiment.objects.get().recipe["stages"][-1]["beta"] == 0.25
+    binary = SimpleUploadedFile("mine.yaml", b"\x89PNG\x00\x1a")
+    assert ada.post("/experiments/new/own/?as=yaml", {"do": "open", "file": binary}).status_code == 200
+
+
+def test_own_text_keeps_its_sizes(ada: Client) -> None:
+    data = {**recipes.read("smoke"), "scales": {"small": {"stages.pretrain.steps": 7}}}
+    page = ada.post(
+        "/experiments/new/own/?as=form", {"do": "switch", "yaml": yaml.safe_dump(data)}
+    ).content.decode()
+    assert '<option value="small"' in page
+    working = write(recipes.build(data), sizes=True)
+    page = ada.post("/experiments/new/own/fields/", {"working": working, "scale": "small"}).content.decode()
+    assert 'name="stages.pretrain.steps" type="text" value="7"' in page
+
+
+def test_the_first_plan_counts_what_a_fork_takes_over(ada: Client, tmp_path: Path) -> None:
+    made = launch(recipe=recipes.build(recipes.read("smoke")), owner=factories.make_user())
+    for run in made.runs.exclude(stage__name="grpo").order_by("stage__position", "pk"):
+        run.refresh_from_db()
+        factories.finish(run, tmp_path)
+    page = ada.get(reverse("fork_experiment", args=["smoke-1", "grpo"])).content.decode()
+    assert "6 of 8 runs" in page
+    assert "Looking for finished stages" not in page and 'hx-trigger="input from' in page
+    hub = ada.get(f"{PHASE_6}").content.decode()
+    assert "Looking for finished stages" in hub and 'hx-trigger="load, input from' in hub

@@ -316,29 +316,37 @@ class GrpoSettings(TrainingStageSettings):
         """How many groups would teach nothing: all their rollouts right, or all of them wrong."""
         size = self.group_size
         text = f"{self.name}: a group of {size} rollouts cannot tell right from wrong when all are right or all are wrong. "
+        figures = ("", "")
         if accuracy is None:
             shares = ", ".join(
                 f"{percent(expected_without_gradient(p, size))} at {percent(p)}" for p in (0.02, 0.1, 0.3)
             )
             half = percent(half_without_gradient(size), 1)
-            text += f"By accuracy at least so many groups are like that: {shares}; below {half} most are. "
+            now = f"By accuracy at least so many groups are like that: {shares}; below {half} most are. "
         else:
-            share = percent(expected_without_gradient(accuracy, size))
-            text += f"At the accuracy of {percent(accuracy, 1)} measured before, at least {share} of the groups are. "
-        if not self.only_correctness_pays:
-            text += (
+            figures = percent(expected_without_gradient(accuracy, size)), percent(accuracy, 1)
+            now = (
+                f"At the accuracy of {figures[1]} measured before, at least {figures[0]} of the groups are. "
+            )
+        shaped = not self.only_correctness_pays
+        likely = accuracy is not None and expected_without_gradient(accuracy, self.group_size) > 0.5
+        then = ""
+        if shaped:
+            then = (
                 "They still have a gradient, from the other components of the reward: not from correctness."
             )
-            return [Caution(text, warns=False)]
-        likely = accuracy is not None and expected_without_gradient(accuracy, self.group_size) > 0.5
-        if likely or accuracy is None:
+        elif likely or accuracy is None:
             enough = enough_for_half(accuracy, self.group_size) if accuracy else None
             more = f" ({enough} would give half of the groups one)" if enough else ""
-            text += (
+            then = (
                 f"Such a group has no gradient. Take more rollouts a prompt{more}, easier prompts, a better model "
                 "to start from, or a shaped reward."
             )
-        return [Caution(text, warns=likely)]
+        whole = f"{text}{now}{then}"
+        if accuracy is None:
+            return [Caution(whole, warns=False)]
+        listed = f"{text}By the accuracy measured before, at least so many groups are like that: "
+        return [Caution(whole, warns=likely and not shaped, around=(listed, f". {then}"), figures=figures)]
 
     def context_needed(self) -> dict[str, int]:
         """A rollout and at least one token of its prompt stand in it."""

@@ -128,7 +128,7 @@ def as_json(proposal: Proposal) -> dict[str, Any]:
         ],
         "site": asdict(proposal.site),
         "power": _power(proposal),
-        "cautions": [asdict(caution) for caution in plan.cautions],
+        "cautions": [{"text": caution.text, "warns": caution.warns} for caution in plan.cautions],
         "doses": [asdict(dose) for dose in proposal.doses],
         "contamination": list(proposal.contamination),
         "missing": list(proposal.missing),
