@@ -154,7 +154,7 @@ def _running() -> list[Running]:
 
 def _seconds_left(run: StageRun, attempt: Attempt | None) -> float | None:
     """From this attempt's own speed, as far as its phase goes; None before there is one."""
-    if attempt is None or not run.progress_total:
+    if attempt is None or not run.progress_total or runs.is_cancelling(run):
         return None
     resumed = attempt.first_step or 0 if run.progress_unit == "steps" else 0
     done = run.progress_done - resumed
