@@ -70,6 +70,10 @@ PAGES: dict[str, Example] = {
     "search": _at("search"),
     "saved_views": _at("saved_views"),
     "notifications": _at("notifications"),
+    "account": _at("account"),
+    "help": _at("help"),
+    "help_page": _at("help_page", name="glossary"),
+    "help_shortcuts": _at("help_shortcuts"),
 }
 MORE: dict[str, Example] = {  # other states of pages above
     "published": lambda rows: reverse("experiment", kwargs={"name": rows.published}),
@@ -99,6 +103,8 @@ MORE: dict[str, Example] = {  # other states of pages above
     "experiment-settings": lambda rows: reverse("experiment", kwargs={"name": rows.launched}) + "?only=no",
     "flips-narrowed": lambda rows: reverse("flips", kwargs={"name": rows.experiment}) + "?only=gained",
     "run-metrics": lambda rows: reverse("run", kwargs={"run_id": rows.run}) + "?find=reward",
+    "help-found": lambda rows: reverse("help") + "?q=holm",
+    "help-statistics": lambda rows: reverse("help_page", kwargs={"name": "statistics"}),
     "experiments-none": lambda rows: reverse("experiments") + "?q=zebra",
     "rollouts-none": lambda rows: reverse("rollouts", kwargs={"run_id": rows.run}) + "?words=zebra",
 }
@@ -112,6 +118,7 @@ NO_PAGES = {  # name → what it is instead
     "regrade_experiment": "a POST",
     "retry_experiment": "a POST",
     "retry_run": "a POST",
+    "set_theme": "a POST",
     "save_view": "a POST",
     "change_view": "a POST",
     "delete_view": "a POST",

@@ -7,10 +7,11 @@ from django.urls import URLPattern, URLResolver, path
 
 from webapp.health import healthz
 from webapp.pages import charts, checkpoints, flips, launch, live, run, workers
-from webapp.pages.account import saved_views, views as account
+from webapp.pages.account import preferences, saved_views, views as account
 from webapp.pages.comparison import views as comparison
 from webapp.pages.experiment import parts, views as experiment
 from webapp.pages.experiments import views as experiments
+from webapp.pages.help import views as help_pages
 from webapp.pages.notifications import views as notifications
 from webapp.pages.overview import views as overview
 from webapp.pages.rollouts import views as rollouts
@@ -36,6 +37,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sign-out/", account.sign_out, name="sign_out"),
     path("views/", saved_views.saved_views, name="saved_views"),
     path("views/save/", saved_views.save_view, name="save_view"),
+    path("account/", preferences.account, name="account"),
+    path("account/theme/", preferences.set_theme, name="set_theme"),
+    path("help/", help_pages.index, name="help"),
+    path("help/keyboard-shortcuts/", help_pages.shortcuts, name="help_shortcuts"),
+    path("help/<slug:name>/", help_pages.page, name="help_page"),
     path("views/<int:view_id>/change/", saved_views.change_view, name="change_view"),
     path("views/<int:view_id>/delete/", saved_views.delete_view, name="delete_view"),
     path("notifications/", notifications.notifications, name="notifications"),

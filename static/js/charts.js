@@ -277,6 +277,6 @@ document.body.addEventListener(box.dataset.refresh ?? "live:telemetry", news);
 function redraw() {
   for (const entry of known.values()) if (entry.drawn) show(entry);
 }
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+document.addEventListener("theme", redraw);
 pump();
 screen.connect(fetchOne);

@@ -48,6 +48,9 @@ PLACES = (
     DashboardPage("Pages", "Compare experiments", "compare", "across"),
     DashboardPage("Pages", "Notifications", "notifications", "settings webhook e-mail email bell"),
     DashboardPage("Pages", "Saved views", "saved_views", "bookmarks"),
+    DashboardPage("Pages", "Account", "account", "theme dark light sign out settings"),
+    DashboardPage("Pages", "Help", "help", "docs documentation glossary words statistics manual"),
+    DashboardPage("Pages", "Keyboard shortcuts", "help_shortcuts", "keys help"),
 )
 OF_EXPERIMENT = (("Comparison", "comparison"), ("Report", "report"))
 
