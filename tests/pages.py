@@ -119,6 +119,8 @@ NO_PAGES = {  # name → what it is instead
     "retry_experiment": "a POST",
     "retry_run": "a POST",
     "set_theme": "a POST",
+    "hide_first_steps": "a POST",
+    "first_step": "a redirect to what it is about",
     "save_view": "a POST",
     "change_view": "a POST",
     "delete_view": "a POST",

@@ -220,6 +220,21 @@ def grid(experiment: Experiment) -> RunGrid:
     return RunGrid(conditions, rows, boxes, left, experiment.seeds)
 
 
+def boxes_of(experiments: Sequence[Experiment]) -> dict[int, RunGrid]:
+    """Of each experiment its boxes without accuracies, and the time left. One query, whatever their number."""
+    boxes: dict[int, list[Box]] = {one.pk: [] for one in experiments}
+    for run in runs.for_pages().filter(experiment__in=experiments):
+        boxes[run.experiment_id].append(Box(run, runs.shown_state(run), None, runs.seconds_taken(run)))
+    return {
+        pk: RunGrid([], [], every, seconds_left([_work(box) for box in every])) for pk, every in boxes.items()
+    }
+
+
+def share_done(box: Box) -> float:
+    """How much of a run is done, 0 to 1."""
+    return 1.0 if box.run.state in OVER else _work(box).share
+
+
 def _work(box: Box) -> RunProgress:
     run = box.run
     share = run.progress_done / run.progress_total if run.progress_total else 0.0
