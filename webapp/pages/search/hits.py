@@ -10,7 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from training.recipes import recipe as recipes
 from webapp.accounts import saved
 from webapp.experiments.models import Experiment
-from webapp.runs.models import StageRun
+from webapp.runs.models import StageRun, in_words
 
 WORDS = 8
 EXPERIMENTS_SHOWN = 8
@@ -141,7 +141,7 @@ def _with_names() -> QuerySet[StageRun]:
 
 def _of_run(run: StageRun) -> Hit:
     title = f"{run.experiment.name} / {run.stage.name}, {run.condition.name}, seed {run.seed}"
-    return Hit("Runs", title, f"run {run.pk}, {run.state}", reverse("run", args=[run.pk]))
+    return Hit("Runs", title, f"run {run.pk}, {in_words(run.state)}", reverse("run", args=[run.pk]))
 
 
 @cache
