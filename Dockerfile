@@ -11,6 +11,7 @@ COPY --chown=lab webapp webapp
 COPY --chown=lab workers workers
 COPY --chown=lab templates templates
 COPY --chown=lab static static
+COPY --chown=lab docs docs
 RUN pip install --no-cache-dir -c constraints.txt .
 WORKDIR /home/lab
 EXPOSE 8000

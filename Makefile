@@ -10,7 +10,7 @@ HASH := $(shell cat pyproject.toml constraints.txt | cksum | cut -d' ' -f1)
 RUNS := $(VENV)/.installed-$(HASH)
 TESTS := $(VENV)/.installed-dev-$(HASH)
 
-.PHONY: demo run setup test test-fast recipes check bench test-services clean
+.PHONY: demo run setup test test-fast recipes check bench pictures test-services clean
 .DEFAULT_GOAL := help
 
 help:  ## say what there is
@@ -53,6 +53,9 @@ check: $(TESTS)  ## lint (Python, templates, JavaScript, CSS), types, directions
 
 bench: $(TESTS)  ## measure against the peers, which get a virtual environment of their own
 	$(BIN)/python -m benchmarks
+
+pictures: $(TESTS) browser  ## make every picture in docs/ from the running product: the demo, launched and watched (minutes)
+	$(BIN)/python -m tests.pictures
 
 # settings that reach no database and leave no file in var/
 NO_DATABASE := MULBERRY_HOME=build/check DATABASE_URL="postgresql://none@/none?host=/nonexistent"

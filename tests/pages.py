@@ -55,6 +55,8 @@ PAGES: dict[str, Example] = {
     "fork_experiment": _at("fork_experiment", name=lambda rows: rows.launched, stage="grpo"),
     "experiment": _at("experiment", name=_experiment),
     "edit_notes": _at("edit_notes", name=_experiment),
+    "cancel_experiment": _at("cancel_experiment", name=lambda rows: rows.launched),
+    "cancel_run": _at("cancel_run", run_id=_run),
     "comparison": _at("comparison", name=_experiment),
     "compare": lambda rows: reverse("compare") + f"?experiment1={rows.experiment}",
     "flips": _at("flips", name=_experiment),
@@ -73,6 +75,10 @@ PAGES: dict[str, Example] = {
     "search": _at("search"),
     "saved_views": _at("saved_views"),
     "notifications": _at("notifications"),
+    "account": _at("account"),
+    "help": _at("help"),
+    "help_page": _at("help_page", name="glossary"),
+    "help_shortcuts": _at("help_shortcuts"),
 }
 MORE: dict[str, Example] = {  # other states of pages above
     "published": lambda rows: reverse("experiment", kwargs={"name": rows.published}),
@@ -107,6 +113,8 @@ MORE: dict[str, Example] = {  # other states of pages above
     ),
     "run-metrics": lambda rows: reverse("run", kwargs={"run_id": rows.run}) + "?find=reward",
     "experiments-ordered": lambda rows: reverse("experiments") + "?archived=with&sort=-device",
+    "help-found": lambda rows: reverse("help") + "?q=holm",
+    "help-statistics": lambda rows: reverse("help_page", kwargs={"name": "statistics"}),
     "experiments-none": lambda rows: reverse("experiments") + "?q=zebra",
     "rollouts-chosen": lambda rows: (
         reverse("rollouts", kwargs={"run_id": rows.run})
@@ -121,14 +129,15 @@ SIGNED_OUT = {  # seen by who is not signed in
 NO_PAGES = {  # name → what it is instead
     "healthz": "a probe",
     "sign_out": "a POST",
-    "cancel_experiment": "a POST",
     "organise": "a POST",
     "annotate": "a POST",
     "organise_experiment": "a POST",
     "regrade_experiment": "a POST",
     "retry_experiment": "a POST",
-    "cancel_run": "a POST",
     "retry_run": "a POST",
+    "set_theme": "a POST",
+    "hide_first_steps": "a POST",
+    "first_step": "a redirect to what it is about",
     "save_view": "a POST",
     "change_view": "a POST",
     "delete_view": "a POST",

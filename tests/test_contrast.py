@@ -1,11 +1,11 @@
-"""The tokens of mulberry.css have the contrasts of WCAG 2.1 AA, in light and in dark."""
+"""The tokens of mulberry.css and dark.css have the contrasts of WCAG 2.1 AA, and no other file asks whether it is dark."""
 
 import re
 from pathlib import Path
 
 import pytest
 
-CSS = (Path(__file__).resolve().parent.parent / "static" / "css" / "mulberry.css").read_text()
+STATIC = Path(__file__).resolve().parent.parent / "static"
 BACKGROUNDS = ("paper", "surface", "sunken")
 TEXTS = (
     "ink",
@@ -23,9 +23,32 @@ MARKS = ("line-strong", "accent", *(f"condition-{place}" for place in range(6)))
 
 
 def tokens() -> dict[str, dict[str, str]]:
-    light, dark = re.findall(r":root \{(.*?)\}", CSS, re.DOTALL)[:2]
-    read = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", light))
-    return {"light": read, "dark": read | dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", dark))}
+    light, dark = (
+        dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6});", (STATIC / "css" / name).read_text()))
+        for name in ("mulberry.css", "dark.css")
+    )
+    assert light.keys() == dark.keys()
+    return {"light": light, "dark": dark}
+
+
+def test_only_the_theme_asks_whether_it_is_dark() -> None:
+    """A person may have chosen otherwise: everything goes by the tokens."""
+    files = [*STATIC.glob("css/*.css"), *STATIC.glob("js/*.js")]
+    asking = {path.name for path in files if "prefers-color-scheme" in path.read_text()}
+    assert asking == {"theme.js"}
+
+
+def test_styles_use_tokens_that_exist() -> None:
+    known = {*tokens()["light"], "font", "mono", "radius"}
+    used = {
+        (path.name, token)
+        for path in STATIC.glob("css/*.css")
+        for token in re.findall(r"var\(--([\w-]+)\)", path.read_text())
+    }
+    own = {
+        token for path in STATIC.glob("css/*.css") for token in re.findall(r"--([\w-]+):", path.read_text())
+    }
+    assert {(name, token) for name, token in used if token not in known | own} == set()
 
 
 def luminance(colour: str) -> float:
@@ -55,9 +78,12 @@ def test_texts_can_be_read(scheme: str) -> None:
         ("on-accent", "accent"),
         ("on-accent", "accent-hover"),
         ("mul-ink", "mul"),
-        ("ink", "accent-soft"),
+        ("ink", "selected"),
+        ("muted", "selected"),  # the detail of a chosen line in the palette
+        ("ink", "shown"),
+        ("changed", "paper"),
+        ("changed", "surface"),
     ]
-    pairs += [("muted", "accent-soft")]  # the detail of a chosen line in the palette
     low = {pair: round(contrast(found[pair[0]], found[pair[1]]), 2) for pair in pairs}
     assert {pair: ratio for pair, ratio in low.items() if ratio < 4.5} == {}
 

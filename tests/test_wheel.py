@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from tests.stack import OURS, ROOT, free_port, processes_of
+from webapp.pages.help.documents import DOCUMENTS
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 PATIENCE = 90  # seconds
@@ -68,6 +69,7 @@ def test_the_wheel_has_every_file_and_leaves_the_name_free(wheel: Path) -> None:
     inside = set(zipfile.ZipFile(wheel).namelist())
     expected = files_below("training", "webapp", "workers")
     expected |= {f"webapp/{name}" for name in files_below("templates", "static")}
+    expected |= {f"webapp/docs/{name}.md" for name in DOCUMENTS}
     assert any(name.startswith("webapp/static/vendor/plotly") for name in expected)
     assert expected <= inside
     others = {name for name in inside - expected if not name.startswith("mulberry-")}

@@ -19,10 +19,11 @@ from webapp.pages import (
     stepper,
     workers,
 )
-from webapp.pages.account import saved_views, views as account
+from webapp.pages.account import preferences, saved_views, views as account
 from webapp.pages.comparison import views as comparison
 from webapp.pages.experiment import organising, parts, views as experiment
 from webapp.pages.experiments import views as experiments
+from webapp.pages.help import views as help_pages
 from webapp.pages.notifications import views as notifications
 from webapp.pages.overview import views as overview
 from webapp.pages.rollouts import group_page, pairs, views as rollouts
@@ -41,11 +42,18 @@ def _form(route: str, view: Callable[..., HttpResponseBase], name: str) -> list[
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
     path("", overview.overview, name="overview"),
+    path("first-steps/hide/", overview.hide_first_steps, name="hide_first_steps"),
+    path("first-steps/<slug:step>/", overview.first_step, name="first_step"),
     path("search/", search.search_page, name="search"),
     path("search.json", search.search_json, name="search_json"),
     path("sign-in/", account.sign_in, name="sign_in"),
     path("sign-in/<str:secret>/", account.sign_in_link, name="sign_in_link"),
     path("sign-out/", account.sign_out, name="sign_out"),
+    path("account/", preferences.account, name="account"),
+    path("account/theme/", preferences.set_theme, name="set_theme"),
+    path("help/", help_pages.index, name="help"),
+    path("help/keyboard-shortcuts/", help_pages.shortcuts, name="help_shortcuts"),
+    path("help/<slug:name>/", help_pages.page, name="help_page"),
     path("views/", saved_views.saved_views, name="saved_views"),
     path("views/save/", saved_views.save_view, name="save_view"),
     path("views/<int:view_id>/change/", saved_views.change_view, name="change_view"),

@@ -235,7 +235,7 @@ document.addEventListener("charts:moved", () => { round += 1; });
 function redraw() {
   for (const entry of known.values()) if (entry.drawn) show(entry);
 }
-matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+document.addEventListener("theme", redraw);
 window.addEventListener("beforeprint", () => {
   for (const entry of known.values()) if (entry.chart.main && entry.chart.figure && !entry.drawn) drawSoon(entry, show);
   drawAll();

@@ -1,12 +1,13 @@
 // What every page has: the palette, the keys, messages about what happened, menus that close, questions before what stops work,
-// times in the reader's zone.
+// the theme, times in the reader's zone.
 
 import { recent } from "./palette.js";
 import "./ask.js";
 import "./keys.js";
 import "./menus.js";
+import "./theme.js";
 import "./times.js";
-import "./told.js";
+import "./toasts.js";
 
 // Choices may have changed the address since the page came.
 for (const form of document.querySelectorAll(".save-view")) {

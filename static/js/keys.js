@@ -3,7 +3,7 @@
 import { open } from "./palette.js";
 
 const dialog = document.getElementById("keys");
-const on = document.getElementById("keys-on");
+const switches = document.querySelectorAll("[data-keys-on]"); // in the dialog, and on the account page
 const OFF = "mulberry.keys-off";
 const SOON = 1500; // ms from g to the letter after it
 let begun = 0;
@@ -45,9 +45,18 @@ document.addEventListener("keydown", (event) => {
   does();
 });
 
-on.checked = !localStorage.getItem(OFF);
-on.addEventListener("change", () => (on.checked ? localStorage.removeItem(OFF) : localStorage.setItem(OFF, "yes")));
-for (const button of document.querySelectorAll("[data-keys]")) {
-  button.hidden = false;
-  button.addEventListener("click", show);
+for (const on of switches) {
+  on.checked = !localStorage.getItem(OFF);
+  on.addEventListener("change", () => {
+    if (on.checked) localStorage.removeItem(OFF);
+    else localStorage.setItem(OFF, "yes");
+    for (const other of switches) other.checked = on.checked;
+  });
+}
+for (const link of document.querySelectorAll("[data-keys]")) {
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // to a page of its own
+    event.preventDefault();
+    show();
+  });
 }

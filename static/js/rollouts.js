@@ -1,4 +1,4 @@
-// Puts new rollouts into the list as they arrive, the newest first; "Hold still" keeps them back while somebody reads.
+// Puts new rollouts into the list as they arrive, the newest first; "Pause" keeps them back while somebody reads.
 
 const list = document.getElementById("rollouts");
 const count = document.getElementById("rollout-count");
@@ -35,7 +35,7 @@ function put(found) {
 function say() {
   const waiting = kept.size + missed;
   const newer = renewed ? "Show the new attempt" : waiting ? `Show ${waiting} newer` : "Held still";
-  hold.textContent = held() ? newer : "Hold still";
+  hold.textContent = held() ? newer : "Pause";
 }
 
 document.body.addEventListener("live:rollouts", ({ detail }) => {
@@ -90,7 +90,7 @@ hold.addEventListener("click", () => {
   say();
 });
 
-// Keys that act while the list has the focus: from rollout to rollout, from group to group, hold still, open.
+// Keys that act while the list has the focus: from rollout to rollout, from group to group, pause, open.
 list.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
   const every = [...list.querySelectorAll("article")];

@@ -8,7 +8,8 @@ from tests.served import session
 from training.recipes import recipe as recipes
 from webapp.experiments.models import Experiment
 from webapp.launch.launch import launch
-from webapp.runs import queues
+from webapp.runs import lifecycle, queues
+from webapp.runs.models import State
 from webapp.runs.querysets import in_line
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -55,6 +56,28 @@ def test_two_who_edit_at_once_lose_nothing(page: Page, address: str) -> None:
     notes.get_by_role("button", name="Save notes").click()
     expect(notes.locator(".prose")).to_have_text("theirs and mine")
     assert Experiment.objects.get().notes_version == 2
+
+
+def test_cancelling_asks_in_a_dialog_and_shows_until_the_worker_has_ended_it(
+    page: Page, address: str
+) -> None:
+    run = factories.make_run("pretrain", experiment=factories.make_experiment(), condition="baseline")
+    page.goto(f"{address}/experiments/demo-1/")
+    button = page.get_by_role("main").get_by_role("button", name="Cancel")
+    button.click()
+    dialog = page.get_by_role("dialog", name="Cancel demo-1?")
+    expect(dialog).to_contain_text("1 running ends within seconds")
+    expect(dialog.get_by_role("button", name="Keep running")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_be_hidden()
+    expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+    dialog.get_by_role("button", name="Cancel 12 runs").click()
+    state = page.locator(".facts .state")
+    expect(state).to_have_text("cancelling")
+    expect(page.locator("#live")).to_have_text("live")
+    assert lifecycle.move(run.pk, State.RUNNING, State.CANCELLED)
+    expect(state).to_have_text("cancelled")
 
 
 def test_notes_work_without_scripts(browser: Browser, address: str) -> None:
@@ -113,7 +136,7 @@ def test_the_place_in_the_queue_follows_what_others_do(page: Page, address: str)
     second = factories.make_experiment("second-1")
     page.goto(f"{address}/experiments/second-1/")
     turn = page.locator(".turn")
-    expect(turn).to_contain_text("Number 2 of 2 experiments in the queue default, behind 2 ready runs")
+    expect(turn).to_contain_text("Number 2 of 2 experiments in the queue default, behind 2 queued runs")
     expect(page.locator(".live")).to_have_text("live")
     page.evaluate("window.never_reloaded = true")
     queues.pause(queue="default", by="bob")

@@ -67,7 +67,7 @@ def test_a_message_is_put_away_and_does_not_come_back(page: Page, address: str) 
     page.goto(f"{address}/views/")
     fail(run)
     news.tell()
-    page.get_by_role("button", name="Put away").click()
+    page.get_by_role("button", name="Dismiss").click()
     page.reload()
     expect(page.get_by_role("link", name="Notifications (1)")).to_be_visible()
     expect(page.locator("#toasts .toast")).to_have_count(0)
@@ -93,7 +93,7 @@ def test_a_webhook_set_up_in_the_browser_gets_the_failure_once(
         before = len(looks)
         _until(lambda: len(looks) >= before + 3)
         page.reload()
-        expect(page.locator(".told")).to_contain_text("Webhook: sent")
+        expect(page.locator(".inbox")).to_contain_text("Webhook: sent")
     assert [json.loads(body)["event"] for _, body in receiver.came] == ["failed", "failed"]
     assert len({body for _, body in receiver.came}) == 1
     assert Notification.objects.count() == 1

@@ -22,6 +22,10 @@ def make_worker(name: str = "worker-1@lab", **fields: object) -> Worker:
 
 def test_an_empty_installation_leads_to_a_recipe(page: Page, address: str) -> None:
     page.goto(f"{address}/")
+    steps = page.get_by_role("region", name="First steps")
+    expect(steps.get_by_role("link", name="Launch the demo")).to_be_visible()
+    steps.get_by_role("button", name="Do not show again").click()
+    expect(steps).to_have_count(0)
     expect(page.get_by_text("Nothing was launched here yet")).to_be_visible()
     page.get_by_role("link", name="Choose a recipe").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("New experiment")
@@ -34,8 +38,8 @@ def test_the_overview_says_what_happens_and_moves_by_itself(page: Page, address:
     page.goto(f"{address}/")
     expect(page.locator(".live")).to_have_text("live")
     page.evaluate("window.never_reloaded = true")
-    expect(page.get_by_role("heading", name="Nothing needs attention")).to_be_visible()
-    expect(page.locator("#overview")).to_contain_text("2 ready, 10 waiting")
+    expect(page.get_by_text("Nothing needs attention")).to_be_visible()
+    expect(page.locator("#overview")).to_contain_text("2 queued, 10 waiting")
     expect(page.locator("#overview")).to_contain_text("2 of 2 slots free")
     result = page.locator(".results tbody tr")
     expect(result).to_contain_text("grpo")
@@ -47,6 +51,9 @@ def test_the_overview_says_what_happens_and_moves_by_itself(page: Page, address:
     row = page.locator(".running tbody tr")
     expect(row).to_contain_text("30/150 steps")
     expect(row).to_contain_text("cpu:0")
+    tile = page.get_by_role("article").filter(has_text="smoke-1")
+    expect(tile).to_contain_text("0 of 12 runs")
+    expect(page.locator('.timeline .lane rect[data-state="running"]')).to_have_count(1)
     StageRun.objects.filter(pk=run.pk).update(error="out of memory; take less")
     assert lifecycle.move(run.pk, State.RUNNING, State.FAILED, error="out of memory; take less")
     concern = page.locator(".concerns li", has_text="smoke-1: pretrain, baseline, seed 0 failed")
@@ -60,7 +67,7 @@ def test_what_no_worker_takes_needs_attention(page: Page, address: str) -> None:
     factories.make_experiment("smoke-1")
     make_worker(heartbeat_at=timezone.now() - timedelta(minutes=2))
     page.goto(f"{address}/")
-    expect(page.locator(".concerns li").first).to_contain_text("No worker answers, and 2 runs are ready")
+    expect(page.locator(".concerns li").first).to_contain_text("No worker answers, and 2 runs are queued")
     expect(page.locator(".concerns")).to_contain_text("Worker worker-1@lab is unreachable")
 
 
@@ -116,6 +123,27 @@ def test_the_list_of_experiments_is_narrowed_and_kept_in_order(page: Page, addre
     expect(page.locator("#organise")).to_contain_text("Archived by ada")
     page.get_by_role("button", name="Undo").click()
     expect(page.get_by_role("button", name="Archive", exact=True)).to_be_visible()
+
+
+def test_the_theme_changes_at_once_and_stays(page: Page, address: str) -> None:
+    histories.make_history("demo-1", done=6)
+    page.emulate_media(color_scheme="light")
+    page.goto(f"{address}/experiments/demo-1/")
+    axis = page.locator(".answer .ytick text").first
+    light = axis.evaluate("one => getComputedStyle(one).fill")
+    page.evaluate("window.never_reloaded = true")
+    page.locator("summary", has_text="ada").click()
+    theme = page.get_by_role("group", name="Theme").locator("visible=true")
+    with page.expect_response("**/account/theme/"):
+        theme.get_by_role("button", name="Dark").click()
+    expect(theme.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+    expect(page.locator("body")).to_have_css("background-color", "rgb(24, 21, 26)")
+    expect(axis).not_to_have_css("fill", light)
+    assert page.evaluate("window.never_reloaded")
+    page.reload()
+    expect(page.locator("body")).to_have_css("background-color", "rgb(24, 21, 26)")
+    page.emulate_media(media="print")
+    expect(page.locator("body")).to_have_css("background-color", "rgb(255, 255, 255)")
 
 
 def test_a_view_is_saved_with_its_choices_and_found_again(page: Page, address: str) -> None:

@@ -53,7 +53,7 @@ def test_held_rollouts_wait_for_the_reader(page: Page, address: str) -> None:
     record(attempt, step=1)
     page.goto(f"{address}/runs/{run.pk}/")
     expect(page.locator(".live")).to_have_text("live")
-    page.get_by_role("button", name="Hold still").click()
+    page.get_by_role("button", name="Pause").click()
     record(attempt, step=2)
     show = page.get_by_role("button", name="Show 4 newer")
     expect(show).to_be_visible()

@@ -82,7 +82,7 @@ def test_keys_can_be_switched_off_and_do_nothing_while_somebody_types(page: Page
     expect(page.get_by_role("dialog")).to_have_count(0)
     page.get_by_label("Text").blur()
     page.keyboard.press("?")
-    keys = page.get_by_role("dialog", name="Keys")
+    keys = page.get_by_role("dialog", name="Keyboard shortcuts")
     expect(keys).to_be_visible()
     keys.get_by_label("Use the keys of a single character").uncheck()
     keys.get_by_role("button", name="Close").click()
@@ -103,7 +103,7 @@ def test_axe_finds_nothing_in_the_dialogs(browser: Browser, page: Page, address:
     other = without_policy(browser, page, viewport={"width": 390, "height": 844}, color_scheme=scheme)
     other.goto(f"{address}/views/")
     other.keyboard.press("?")
-    expect(other.get_by_role("dialog", name="Keys")).to_be_visible()
+    expect(other.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
     assert violations(other) == []
     other.keyboard.press("Escape")
     other.keyboard.press("Control+k")

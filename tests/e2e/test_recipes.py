@@ -21,11 +21,11 @@ SOME = {  # the published road, shorter than it is at this scale; a model of ano
     ),
     "hypothesis_e_memory": (),
 }
-IN_THE_REPORT = (  # of what the published report has, in its order
-    "Setup",
-    "Setup of each stage",
+IN_THE_REPORT = (  # of what the published report has, in its order, but for the answer, which comes first
     "Results",
     "Prediction and outcome",
+    "Setup",
+    "Setup of each stage",
     "What the last stage changed",
     "Detailed metrics",
     "Training dynamics",

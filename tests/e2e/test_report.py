@@ -35,7 +35,7 @@ def test_the_report_has_its_sections_and_drawings(page: Page, address: str) -> N
     history()
     page.goto(f"{address}/experiments/demo-1/report/")
     headings = page.locator("section h2").all_inner_texts()
-    order = ["Setup", "Results", "Prediction and outcome", "What the last stage changed", "Detailed metrics", "Training dynamics", "Findings",
+    order = ["Results", "Prediction and outcome", "Setup", "What the last stage changed", "Detailed metrics", "Training dynamics", "Findings",
              "Diagnosis", "What is supported, and what is not", "Next steps for this question", "Next steps, in order"]  # fmt: skip
     assert headings == order
     expect(page.locator(".drawing")).to_have_count(4)

@@ -1,1 +1,1 @@
-"""Who may enter: sign-in links, API tokens."""
+"""Who may enter (sign-in links, API tokens), and what people keep: views, preferences."""

@@ -1,4 +1,4 @@
-"""Sign-in links and API tokens, of which only hashes are stored; and the views that people keep."""
+"""Sign-in links and API tokens, of which only hashes are stored; views that people keep, and how they want the pages."""
 
 import hashlib
 import secrets
@@ -73,3 +73,30 @@ class SavedView(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class Preferences(models.Model):
+    """How a person wants the pages, and how far they are with the first steps; without a row the defaults hold."""
+
+    class Theme(models.TextChoices):
+        """Light or dark; the default is what the reader's system has."""
+
+        SYSTEM = "", "System"
+        LIGHT = "light", "Light"
+        DARK = "dark", "Dark"
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, primary_key=True, related_name="preferences"
+    )
+    theme = models.CharField(max_length=5, blank=True, choices=Theme.choices, default=Theme.SYSTEM)
+    read_demo_at = models.DateTimeField(null=True, help_text="first step: the demo's answer was opened")
+    compared_at = models.DateTimeField(
+        null=True, help_text="third step: a comparison of their own was opened"
+    )
+    steps_hidden_at = models.DateTimeField(null=True, help_text="since then the first steps are not shown")
+
+    class Meta:
+        verbose_name_plural = "preferences"
+
+    def __str__(self) -> str:
+        return f"preferences of {self.user_id}"

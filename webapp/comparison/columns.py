@@ -266,14 +266,15 @@ def comparison(
     delta, fisher = f"Δ {metric.unit}", "Fisher p" if unpaired else ""
     write = partial(difference, metric=metric, digits=digits)
     return (
-        figures(delta, write, of(lambda one: one.delta), heading=delta, css="condition", element="strong"),
+        figures(delta, write, of(lambda one: one.delta), heading=delta, css="condition", element="strong",
+                term="points" if metric.unit == "points" else ""),
         figures("interval", interval, of(lambda one: one), heading="Interval",
                 template="results/_difference_interval.html"),
         figures("Δ drawn", str, of(lambda one: one), hidden_heading=True, template="results/_difference_drawing.html"),
         figures(f"{fisher} (unpaired)" if unpaired else "p", p, of(lambda one: None if one.p is None else one),
-                heading=fisher, template="results/_p_value.html"),
-        figures("adjusted p", p_value, of(lambda one: one.adjusted_p)),
+                heading=fisher, term="p", template="results/_p_value.html"),
+        figures("adjusted p", p_value, of(lambda one: one.adjusted_p), term="adjusted-p"),
         figures(GAINED_LOST, "{0.counts.gained} / {0.counts.lost}".format, of(lambda one: one, Comparison),
                 template="results/_gained_lost.html"),
-        words("verdict", verdict, read, heading="Verdict", template="results/_verdict_or_why_not.html"),
+        words("verdict", verdict, read, heading="Verdict", term="verdict", template="results/_verdict_or_why_not.html"),
     )  # fmt: skip

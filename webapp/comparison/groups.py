@@ -126,7 +126,7 @@ def sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
         replace(problems, write="{:,}".format),
         share(baseline, note="{0.baseline}/{0.problems}".format),
         share(rate, title="Condition" if several else rate.title, note="{0.other}/{0.problems}".format),
-        replace(delta, element="strong", css="condition"),
+        replace(delta, element="strong", css="condition", term="points"),
         Column("interval", "number", "95 % interval", points_interval),
         Column("counts", "number", "gained / lost", "{0.gained} / {0.lost}".format),
     ]

@@ -36,8 +36,12 @@ class RunRecords:
 
     @property
     def by_end(self) -> str:
-        """What the last tenth of the points is called: a run that goes on has no end yet."""
-        return "at the end" if self.run.state in OVER else "so far"
+        """What the last tenth of the points is called: a run that goes on has no end yet, but a place on the way there."""
+        if self.run.state in OVER:
+            return "at the end"
+        done, steps = self.run.progress_done, self.run.progress_total
+        counted = steps and self.run.progress_unit == "steps" and not self.run.preparing
+        return f"so far, step {done:,} of {steps:,}" if counted else "so far"
 
     @property
     def learns(self) -> Learns:

@@ -37,6 +37,7 @@ class Column:
     css: str = ""  # classes of its cells
     element: str = ""  # HTML element around the text: strong, code
     link: Callable[[Any], str] | None = None  # address behind the text
+    term: str = ""  # of the glossary: on a page a "?" beside the heading leads to it
     template: str = ""  # draws the cell from `row`, `value` and what else the page has
 
     def of(self, row: Any) -> Any:

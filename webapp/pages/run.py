@@ -3,16 +3,18 @@
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webapp.charts import arrangement, page
 from webapp.diagnosis import readings
 from webapp.live.news import encode_cursor
+from webapp.pages.confirmation import confirmation
 from webapp.reports import dynamics_table
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import latest_accuracies
-from webapp.runs import environments, querysets, services
-from webapp.runs.models import Attempt, Checkpoint, Event, StageRun
+from webapp.runs import cancelling, environments, querysets, services
+from webapp.runs.models import Attempt, Checkpoint, Event, StageRun, State
 from webapp.telemetry import rollouts
 from webapp.telemetry.models import LogLine
 
@@ -74,18 +76,23 @@ def run_dynamics(request: HttpRequest, run_id: int) -> HttpResponse:
     return render(request, "runs/_dynamics.html", _reading(found, readings.of_run(found)))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
-    """Cancel the run, and with it what waits for it."""
+    """Say what cancelling ends and what stays; a POST cancels the run, and with it what waits for it."""
     found = _run(run_id)
+    ends, given_up = cancelling.of_run(found), found.state == State.FAILED
+    if request.method != "POST":
+        named = f"{found.stage.name}, {found.condition.name}, seed {found.seed}"
+        title = f"{'Give up' if given_up else 'Cancel'} {named}?"
+        return confirmation(request, title, ends, reverse("run", args=[run_id]), given_up=given_up)
     try:
         services.cancel(run=found, by=request.user.get_username())
     except ValueError as error:
         messages.error(request, str(error))
     else:
-        messages.success(
-            request, "Cancelling. What the run recorded stays; Retry goes on from its newest checkpoint."
-        )
+        text = "Given up: comparisons no longer wait for this run." if given_up else ends.done
+        undo = "" if ends.running or ends.cancelling else reverse("retry_run", args=[run_id])
+        messages.success(request, text, extra_tags=undo)
     return redirect("run", run_id)
 
 

@@ -11,6 +11,7 @@ from webapp.comparison.stage_changes import StageChange
 from webapp.comparison.table import StageTable
 from webapp.files.number_text import p_is, percent_of_level, points, points_interval
 from webapp.reports.sections import Section
+from webapp.runs.models import in_words
 
 
 def conclusion(table: StageTable, changes: list[StageChange], unfinished: list[Cell]) -> Section:
@@ -47,7 +48,7 @@ def conclusion(table: StageTable, changes: list[StageChange], unfinished: list[C
         names = ", ".join(f"{c.stage} {c.condition} seed {c.seed}" for c in empty)
         section.items.append(f"Asked no problems, so without a result: {names}.")
     if unfinished:
-        names = ", ".join(f"{c.stage} {c.condition} seed {c.seed} ({c.state})" for c in unfinished)
+        names = ", ".join(f"{c.stage} {c.condition} seed {c.seed} ({in_words(c.state)})" for c in unfinished)
         section.items.append(f"Not finished: {names}.")
     return section
 

@@ -20,6 +20,7 @@ from webapp.experiments.models import Experiment
 from webapp.files.number_text import points
 from webapp.launch import gallery
 from webapp.reports.sections import ListItem
+from webapp.runs.models import in_words
 from webapp.statistics import power
 from webapp.statistics.verdicts import FEWEST
 
@@ -149,7 +150,9 @@ def _unfinished(table: StageTable, one: StageContrast) -> Iterator[_Step]:
 
 
 def _names(cells: Sequence[Cell]) -> str:
-    return ", ".join(f"{cell.stage} {cell.condition} seed {cell.seed} ({cell.state})" for cell in cells)
+    return ", ".join(
+        f"{cell.stage} {cell.condition} seed {cell.seed} ({in_words(cell.state)})" for cell in cells
+    )
 
 
 def _after_seeds(table: StageTable, found: SeedsComparison) -> _Step:

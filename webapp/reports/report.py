@@ -83,11 +83,11 @@ def build(experiment: Experiment, problems: str | None = None) -> Report:
     changes = over_the_seeds(gained, table)
     found = of_experiment(experiment, None if table.subset else table)
     sections = [
+        results(table),
+        prediction(table),
         setup(experiment),
         stages(experiment),
         contamination.section(experiment),
-        results(table),
-        prediction(table),
         gains(table, gained, changes),
         metrics(table),
         by_group(table),
@@ -154,7 +154,11 @@ def results(table: StageTable) -> Section:
     if table.others:
         caption += f"; Δ is against {table.baseline}"
     return Section(
-        "Results", paragraphs=said, drawings=by_stage(table), tables=[(caption, stage_sheet(table).view)]
+        "Results",
+        paragraphs=said,
+        drawings=by_stage(table),
+        tables=[(caption, stage_sheet(table).view)],
+        leads=bool(every),
     )
 
 

@@ -25,6 +25,7 @@ class Section:
     drawings: list[Drawing] = field(default_factory=list)  # of numbers that tables have; not in Markdown
     tables: list[tuple[str, View]] = field(default_factory=list)  # caption, table
     quoted: str = ""  # Markdown that a person wrote
+    leads: bool = False  # its first paragraph is the report's answer
     folded: bool = False  # an appendix: a page shows its tables when it is opened
 
     @property

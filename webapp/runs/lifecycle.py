@@ -64,7 +64,7 @@ def move(
             for child in _children(run):
                 _release(child, moved)
         elif to in (State.FAILED, State.CANCELLED):
-            for descendant in _descendants([run], State.WAITING):
+            for descendant in descendants([run], State.WAITING):
                 _step(descendant, State.WAITING, State.CANCELLED, text=f"{moved.stage.name} {past(to)}")
     return True
 
@@ -136,7 +136,7 @@ def reopen(run: int, from_: State, *, text: str) -> bool:
         moved = _step(run, from_, State.WAITING if twin else State.READY, text=text)
         if moved is None:
             return False
-        for descendant in _descendants([run], State.CANCELLED):
+        for descendant in descendants([run], State.CANCELLED):
             _step(descendant, State.CANCELLED, State.WAITING, text=f"{moved.stage.name} was started again")
         if twin is not None:
             assert twin.parent is not None
@@ -148,7 +148,7 @@ def _children(run: int) -> list[int]:
     return list(StageRun.objects.filter(parent=run, state=State.WAITING).values_list("pk", flat=True))
 
 
-def _descendants(runs: list[int], state: State) -> Iterator[int]:
-    """Runs below, level by level, while they are in that state."""
+def descendants(runs: list[int], state: State) -> Iterator[int]:
+    """Runs below, level by level, while they are in that state; a query a level."""
     while runs := list(StageRun.objects.filter(parent__in=runs, state=state).values_list("pk", flat=True)):
         yield from runs

@@ -18,6 +18,14 @@ class State(models.TextChoices):
     CANCELLED = "cancelled"
 
 
+SAID = {State.READY: "queued"}  # of the others the name is the word
+
+
+def in_words(state: str) -> str:
+    """A state as people read it, on pages and in sentences; addresses and the database have its name."""
+    return SAID.get(State(state), state) if state in State.values else state
+
+
 OVER = (State.SUCCEEDED, State.FAILED, State.CANCELLED)  # nothing moves any more, unless a person retries
 
 

@@ -11,6 +11,7 @@ from webapp.experiments.models import Experiment
 from webapp.runs.models import OVER, Attempt, Queue, StageRun, State, Worker
 
 UNREACHABLE_AFTER = timedelta(seconds=30)
+CANCELLING = "cancelling"  # shown of a run that was asked to end, until its worker has ended it
 LONG = (
     "spec",
     "parent__spec",
@@ -64,8 +65,8 @@ def shown_state(run: StageRun) -> str:
         return "imported"
     if run.state != State.RUNNING:
         return str(run.state)
-    if run.cancel_requested_at is not None:
-        return "cancelling"
+    if is_cancelling(run):
+        return CANCELLING
     heartbeat_at = run.heartbeat_at  # type: ignore[attr-defined]  # annotated by for_pages
     if heartbeat_at is not None and timezone.now() - heartbeat_at > UNREACHABLE_AFTER:
         return "unreachable"
@@ -132,6 +133,11 @@ def ready_by_queue(ready: QuerySet[StageRun]) -> dict[str, int]:
     """How many of these runs each queue holds."""
     counted = ready.order_by().values_list("queue").annotate(Count("pk"))
     return dict(counted)
+
+
+def is_cancelling(run: StageRun) -> bool:
+    """True from the moment that a person cancels a running run until its worker has ended it."""
+    return run.state == State.RUNNING and run.cancel_requested_at is not None
 
 
 def may_cancel(runs: Iterable[StageRun]) -> bool:

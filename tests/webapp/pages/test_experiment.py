@@ -14,6 +14,7 @@ from django.utils import timezone
 from tests import factories, histories
 from webapp.experiments.models import Experiment
 from webapp.pages.experiments import querysets
+from webapp.runs import lifecycle
 from webapp.runs.models import StageRun, State
 from webapp.runs.queues import pause
 
@@ -161,6 +162,32 @@ def test_cancel_and_retry_move_the_runs(ada: Client) -> None:
     assert experiment.runs.filter(state=State.READY).count() == 2
 
 
+def test_an_experiment_is_cancelling_until_its_worker_has_ended_what_runs(ada: Client) -> None:
+    experiment = factories.make_experiment()
+    run = factories.make_run("pretrain", experiment=experiment, condition="baseline")
+    factories.add_checkpoint(run.attempts.get(), final=False)
+    asked = ada.get("/experiments/demo-1/cancel/", headers={"HX-Request": "true"}).content.decode()
+    assert "<html" not in asked
+    for said in ("1 running", "1 queued", "10 waiting", "1 checkpoint,", "Cancel 12 runs"):
+        assert said in asked
+    page = ada.post("/experiments/demo-1/cancel/", follow=True).content.decode()
+    assert "Cancelling 1 run: it ends within seconds" in page and "11 runs will not start" in page
+    assert page.count("state-cancelling") == 2 and "<dt>Finishes</dt>" not in page  # the whole, and its run
+    assert "state-cancelling" in ada.get("/experiments/").content.decode()
+    assert "being cancelled already" in ada.get("/experiments/demo-1/cancel/").content.decode()
+    assert lifecycle.move(run.pk, State.RUNNING, State.CANCELLED)
+    assert "state-cancelling" not in ada.get("/experiments/demo-1/").content.decode()
+
+
+def test_what_was_cancelled_in_the_queue_is_offered_again(ada: Client) -> None:
+    experiment = factories.make_experiment()
+    page = ada.post("/experiments/demo-1/cancel/", follow=True).content.decode()
+    assert "12 runs cancelled before they started" in page
+    assert page.count('action="/experiments/demo-1/retry/"') == 2  # in the message, and among the actions
+    ada.post("/experiments/demo-1/retry/")
+    assert experiment.runs.filter(state=State.READY).count() == 2
+
+
 def test_a_run_took_what_its_attempts_took_and_not_what_it_waited() -> None:
     experiment = factories.make_experiment(
         "demo-1", conditions=["baseline"], stages=[("pretrain", "pretrain")]
@@ -180,7 +207,7 @@ def test_a_paused_queue_promises_no_time(ada: Client) -> None:
     factories.make_attempt(running)
     experiment.runs.update(planned_steps=100)
     page = ada.get("/experiments/demo-1/").content.decode()
-    assert re.search(r"<dt>Done</dt>\s*<dd>\s*in ", page)
+    assert re.search(r"<dt>Finishes</dt>\s*<dd>\s*in ", page)
     pause(queue="default", by="ada")
     page = ada.get("/experiments/demo-1/").content.decode()
     assert "of work left, once it goes on" in page

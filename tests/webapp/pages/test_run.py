@@ -99,8 +99,19 @@ def test_a_refused_cancel_says_why(ada: Client) -> None:
 
 def test_get_changes_nothing(ada: Client) -> None:
     run = factories.make_run("pretrain")
-    assert ada.get(f"/runs/{run.pk}/cancel/").status_code == 405
+    asked = ada.get(f"/runs/{run.pk}/cancel/").content.decode()
+    assert "1 running" in asked and "5 waiting" in asked and "Cancel 6 runs" in asked
+    assert ada.get(f"/runs/{run.pk}/retry/").status_code == 405
+    run.refresh_from_db()
+    assert (run.state, run.cancel_requested_at) == (State.RUNNING, None)
     assert ada.get("/runs/999999/").status_code == 404
+
+
+def test_giving_up_a_failed_run_says_what_that_changes(ada: Client) -> None:
+    run = factories.make_run("pretrain", state=State.FAILED)
+    assert "suggestive at most" in ada.get(f"/runs/{run.pk}/cancel/").content.decode()
+    page = ada.post(f"/runs/{run.pk}/cancel/", follow=True).content.decode()
+    assert "no longer wait for this run" in page and f'action="/runs/{run.pk}/retry/"' in page
 
 
 def test_preparing_data_is_a_bar_of_its_own(ada: Client) -> None:

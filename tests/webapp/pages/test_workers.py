@@ -136,4 +136,4 @@ def test_the_page_asks_few_questions_however_many_runs_wait(
     queues.pause(queue="default", by="ada")
     with django_assert_max_num_queries(24):
         page = text(ada.get("/workers/"))
-    assert "And 12 more ready runs behind these." in page
+    assert "And 12 more queued runs behind these." in page

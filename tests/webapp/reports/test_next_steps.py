@@ -211,8 +211,8 @@ def test_what_is_not_finished_is_waited_for() -> None:
         factories.add_evaluation(factories.make_attempt(run, state=State.SUCCEEDED), [True] * 20)
     (one,) = points_of(experiment)
     assert one.text == (
-        "Wait for what is still to come, without which there is no verdict: words mul_tokens seed 1 (ready), "
-        "words mul_tokens seed 2 (ready)."
+        "Wait for what is still to come, without which there is no verdict: words mul_tokens seed 1 (queued), "
+        "words mul_tokens seed 2 (queued)."
     )
     failed = factories.run_of(experiment, "mul_tokens", "words", 1)
     factories.make_attempt(failed, state=State.FAILED)

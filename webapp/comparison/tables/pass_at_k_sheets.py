@@ -63,7 +63,7 @@ def curve_sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet
 def change_sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
     """What the last stages did to pass@1 and to pass@(all samples)."""
     condition = Column("condition", "text", "Condition", value="after.condition")
-    one = Column("delta_pass_at_1", "number", "Δ pass@1", points, "at_one.mean", unit="points")
+    one = Column("delta_pass_at_1", "number", "Δ pass@1", points, "at_one.mean", unit="points", term="pass-k")
     k = Column("k", "integer", "k", value="samples")
     all_k = Column("delta_pass_at_k", "number", "Δ pass@k", points, "at_all.mean", unit="points")
     did = Column("what_it_did", "text", "What it did", value="word", element="strong")

@@ -4,16 +4,18 @@ import yaml
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET, require_POST
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webapp.comparison.alike import dose
 from webapp.experiments.models import Experiment, ExperimentEvent
 from webapp.experiments.planned_question import planned_question
+from webapp.pages.confirmation import confirmation
 from webapp.pages.experiment.organising import organised
 from webapp.pages.experiment.settings_table import SettingsFilter, settings_table
 from webapp.pages.experiments import querysets
 from webapp.results import regrade as regrading
-from webapp.runs import code_versions, services
+from webapp.runs import cancelling, code_versions, services
 from webapp.runs.models import Event
 from webapp.runs.workers import queue_places
 
@@ -50,18 +52,20 @@ def experiment_state(request: HttpRequest, name: str) -> HttpResponse:
     return render(request, "experiments/_state.html", _state(found) | organised(found, request.user.pk))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def cancel(request: HttpRequest, name: str) -> HttpResponse:
-    """Cancel every run that is not over."""
+    """Say what cancelling ends and what stays; a POST cancels every run that is not over."""
     found = get_object_or_404(Experiment, name=name)
+    ends = cancelling.of_experiment(found)
+    if request.method != "POST":
+        return confirmation(request, f"Cancel {name}?", ends, reverse("experiment", args=[name]))
     try:
-        count = services.cancel_experiment(experiment=found, by=request.user.get_username())
+        services.cancel_experiment(experiment=found, by=request.user.get_username())
     except ValueError as error:
         messages.error(request, str(error))
     else:
-        messages.success(
-            request, f"Cancelling {count} runs. What they recorded stays; Retry goes on from there."
-        )
+        undo = "" if ends.running else reverse("retry_experiment", args=[name])
+        messages.success(request, ends.done, extra_tags=undo)
     return redirect("experiment", name)
 
 

@@ -9,13 +9,14 @@ from webapp.files.number_text import percent
 from webapp.files.table import Column, Sheet, Table
 from webapp.pages.experiments import querysets
 from webapp.runs.code_versions import of_experiments
+from webapp.runs.models import in_words
 
 COLUMNS = (
     Column("experiment", "text", "Experiment", value="summary.experiment.name"),
     Column("title", "text", "Title", value="summary.experiment.title", wraps=True),
     Column("recipe", "text", value="summary.experiment.recipe_name"),
     Column("code_version", "text"),
-    Column("state", "text", "State", value="summary.state"),
+    Column("state", "text", "State", in_words, value="summary.state"),
     Column("runs_done", "integer", "Runs done", value="summary.done"),
     Column("runs", "integer", "Runs", value="summary.total"),
     Column("primary_metric", "text", value="summary.experiment.primary_metric"),

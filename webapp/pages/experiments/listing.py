@@ -18,7 +18,7 @@ from webapp.runs.models import StageRun, State
 IMPORTED = "imported"
 STATES = [
     (State.RUNNING, "running"),
-    (State.READY, "ready"),
+    (State.READY, "queued"),
     (State.FAILED, "failed"),
     (State.CANCELLED, "cancelled"),
     (State.SUCCEEDED, "succeeded"),

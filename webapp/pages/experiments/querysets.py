@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from django.db.models import Count
+from django.db.models import Case, CharField, Count, F, Q, Value, When
 from django.utils import timezone
 
 from webapp.experiments.models import Condition, Experiment, Stage
@@ -91,7 +91,11 @@ class RunGrid:
         """One word for all runs."""
         if any(box.run.experiment.imported for box in self.boxes):
             return "imported"
-        return overall(Counter(str(box.run.state) for box in self.boxes))
+        return overall(
+            Counter(
+                runs.CANCELLING if runs.is_cancelling(box.run) else str(box.run.state) for box in self.boxes
+            )
+        )
 
     @property
     def done(self) -> int:
@@ -147,6 +151,8 @@ class RunGrid:
 
 def overall(states: Counter[str]) -> str:
     """One word for many states: the one that says most about what happens next."""
+    if states[runs.CANCELLING] and not states[State.RUNNING]:
+        return runs.CANCELLING
     return next((str(state) for state in ORDER if states[state]), str(State.SUCCEEDED))
 
 
@@ -154,8 +160,17 @@ def summaries(experiments: Iterable[Experiment]) -> list[Summary]:
     """A line of the list for each experiment. Four queries, whatever their number."""
     experiments = list(experiments)
     states: dict[int, Counter[str]] = defaultdict(Counter)
-    every = StageRun.objects.filter(experiment__in=[one.pk for one in experiments]).order_by()
-    for experiment, state, count in every.values_list("experiment_id", "state").annotate(Count("pk")):
+    asked = Case(
+        When(Q(state=State.RUNNING, cancel_requested_at__isnull=False), then=Value(runs.CANCELLING)),
+        default=F("state"),
+        output_field=CharField(),
+    )
+    every = (
+        StageRun.objects.filter(experiment__in=[one.pk for one in experiments])
+        .order_by()
+        .annotate(said=asked)
+    )
+    for experiment, state, count in every.values_list("experiment_id", "said").annotate(Count("pk")):
         states[experiment][state] = count
     results = _furthest_results(experiments)
     results_of: dict[int, list[ConditionResult]] = defaultdict(list)
@@ -203,6 +218,21 @@ def grid(experiment: Experiment) -> RunGrid:
     ]
     left = seconds_left([_work(box) for box in boxes])
     return RunGrid(conditions, rows, boxes, left, experiment.seeds)
+
+
+def boxes_of(experiments: Sequence[Experiment]) -> dict[int, RunGrid]:
+    """Of each experiment its boxes without accuracies, and the time left. One query, whatever their number."""
+    boxes: dict[int, list[Box]] = {one.pk: [] for one in experiments}
+    for run in runs.for_pages().filter(experiment__in=experiments):
+        boxes[run.experiment_id].append(Box(run, runs.shown_state(run), None, runs.seconds_taken(run)))
+    return {
+        pk: RunGrid([], [], every, seconds_left([_work(box) for box in every])) for pk, every in boxes.items()
+    }
+
+
+def share_done(box: Box) -> float:
+    """How much of a run is done, 0 to 1."""
+    return 1.0 if box.run.state in OVER else _work(box).share
 
 
 def _work(box: Box) -> RunProgress:

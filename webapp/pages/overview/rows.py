@@ -15,7 +15,9 @@ from django.utils import timezone
 from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import ago, size
 from webapp.notifications.models import Notification
+from webapp.pages.overview.experiments_running import RunningExperiment, running_experiments
 from webapp.pages.overview.newest_results import LastResult, last_results
+from webapp.pages.overview.timeline import Timeline, timeline
 from webapp.runs import querysets as runs
 from webapp.runs.models import Attempt, Queue, StageRun, State, Worker
 
@@ -78,12 +80,14 @@ class Overview:
 
     empty: bool  # nothing was ever launched
     concerns: Sequence[Concern]
+    under_way: Sequence[RunningExperiment]
     running: Sequence[Running]
     running_count: int
     next_up: Sequence[StageRun]
     ready_count: int
     waiting_count: int
     workers: Sequence[WorkerUse]
+    timeline: Timeline
     results: Sequence[LastResult]
 
     @property
@@ -103,7 +107,7 @@ class Overview:
 
 
 def overview(user_id: int) -> Overview:
-    """The page's contents for a person. Fourteen queries at most, and some for each result that changed."""
+    """The page's contents for a person. Twenty-two queries at most, and some for each result that changed."""
     counts = StageRun.objects.filter(
         experiment__imported=False, state__in=(State.RUNNING, State.READY, State.WAITING)
     ).aggregate(
@@ -124,12 +128,14 @@ def overview(user_id: int) -> Overview:
     return Overview(
         empty=not results and not Experiment.objects.exists(),
         concerns=sorted(concerns, key=lambda one: one.severity != "critical"),
+        under_way=running_experiments(),
         running=running,
         running_count=counts["running"],
         next_up=_next_up(),
         ready_count=counts["ready"],
         waiting_count=counts["waiting"],
         workers=workers,
+        timeline=timeline(use.worker for use in workers if use.answers),
         results=results,
     )
 
@@ -154,7 +160,7 @@ def _running() -> list[Running]:
 
 def _seconds_left(run: StageRun, attempt: Attempt | None) -> float | None:
     """From this attempt's own speed, as far as its phase goes; None before there is one."""
-    if attempt is None or not run.progress_total:
+    if attempt is None or not run.progress_total or runs.is_cancelling(run):
         return None
     resumed = attempt.first_step or 0 if run.progress_unit == "steps" else 0
     done = run.progress_done - resumed
@@ -185,7 +191,7 @@ def _of_workers(workers: Sequence[WorkerUse], ready: int) -> Iterator[Concern]:
     if ready and not any(use.answers for use in workers):
         yield Concern(
             "critical",
-            f"No worker answers, and {_count(ready, 'run')} {'are' if ready > 1 else 'is'} ready",
+            f"No worker answers, and {_count(ready, 'run')} {'are' if ready > 1 else 'is'} queued",
             "Start one (mulberry up, or mulberry worker); the queue goes on by itself.",
         )
     for use in workers:
@@ -213,7 +219,7 @@ def _of_queues() -> Iterator[Concern]:
         yield Concern(
             "warning",
             f"The queue {queue.name} is paused",
-            f"By {queue.paused_by}, {ago(queue.paused_at)}; {_count(counts[queue.name], 'ready run')} {'wait' if counts[queue.name] != 1 else 'waits'} for it.",
+            f"By {queue.paused_by}, {ago(queue.paused_at)}; {_count(counts[queue.name], 'queued run')} {'wait' if counts[queue.name] != 1 else 'waits'} for it.",
             reverse("workers"),
         )
 

@@ -13,7 +13,7 @@ from webapp.accounts import saved
 from webapp.annotations import annotating
 from webapp.experiments.finding import TAG_WORDS
 from webapp.experiments.models import Experiment
-from webapp.runs.models import StageRun
+from webapp.runs.models import StageRun, in_words
 
 WORDS = 8
 EXPERIMENTS_SHOWN = 8
@@ -52,6 +52,9 @@ PLACES = (
     DashboardPage("Pages", "Compare experiments", "compare", "across"),
     DashboardPage("Pages", "Notifications", "notifications", "settings webhook e-mail email bell"),
     DashboardPage("Pages", "Saved views", "saved_views", "bookmarks"),
+    DashboardPage("Pages", "Account", "account", "theme dark light sign out settings"),
+    DashboardPage("Pages", "Help", "help", "docs documentation glossary words statistics manual"),
+    DashboardPage("Pages", "Keyboard shortcuts", "help_shortcuts", "keys help"),
 )
 OF_EXPERIMENT = (("Comparison", "comparison"), ("Report", "report"), ("Problem map", "problem_map"))
 
@@ -147,7 +150,7 @@ def _with_names() -> QuerySet[StageRun]:
 
 def _of_run(run: StageRun) -> Hit:
     title = f"{run.experiment.name} / {run.stage.name}, {run.condition.name}, seed {run.seed}"
-    return Hit("Runs", title, f"run {run.pk}, {run.state}", reverse("run", args=[run.pk]))
+    return Hit("Runs", title, f"run {run.pk}, {in_words(run.state)}", reverse("run", args=[run.pk]))
 
 
 @cache

@@ -21,6 +21,7 @@ class Heading(NamedTuple):
     css: str
     columns: int = 1
     lines: int = 1
+    term: str = ""  # of the glossary, where it stands for the first time
 
 
 @register.inclusion_tag("_table.html", takes_context=True)
@@ -35,7 +36,12 @@ def table(context: template.Context, view: View, *, as_text: bool = False, **nam
         for row in view.rows
     ]  # fmt: skip
     texts = [column.title if as_text else column.heading_text for column in view.columns]
-    head = _head([Heading(*one) for one in zip(view.columns, texts, css, strict=True)], as_text)
+    terms = [column.term for column in view.columns]
+    firsts = ["" if as_text or term in terms[:place] else term for place, term in enumerate(terms)]
+    named_columns = zip(view.columns, texts, css, firsts, strict=True)
+    head = _head(
+        [Heading(column, text, looks, term=term) for column, text, looks, term in named_columns], as_text
+    )
     return {"head": head, "lines": lines, "as_text": as_text, "css": "numbers", **named}
 
 

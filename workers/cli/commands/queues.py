@@ -28,10 +28,10 @@ def queue(options: argparse.Namespace) -> int:
         paused = (
             f"paused by {view.paused_by} at {view.paused_at:%Y-%m-%d %H:%M} UTC" if view.paused_at else "open"
         )
-        print(f"{view.name}: {paused}; {view.workers} workers take from it; {view.ready} runs ready")
+        print(f"{view.name}: {paused}; {view.workers} workers take from it; {view.ready} runs queued")
         for place, one in enumerate(view.line, 1):
             print(
-                f"{place:>4}  {one.experiment.name:<24} {one.ready} ready, {one.waiting} waiting, {one.running} running"
+                f"{place:>4}  {one.experiment.name:<24} {one.ready} queued, {one.waiting} waiting, {one.running} running"
             )
     return 0
 

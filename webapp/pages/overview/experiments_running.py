@@ -1,0 +1,49 @@
+"""Experiments that are under way, each as a tile: how far it is, the newest accuracy of each condition, when it will be done."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from webapp.experiments.models import Experiment
+from webapp.pages.experiments import querysets
+from webapp.pages.experiments.querysets import ConditionResult, RunGrid
+from webapp.runs.models import Queue, StageRun, State
+
+SHOWN = 6
+
+
+@dataclass(frozen=True)
+class RunningExperiment:
+    """A tile."""
+
+    experiment: Experiment
+    grid: RunGrid  # its boxes, and the time left; neither rows nor accuracies
+    conditions: Sequence[ConditionResult]
+    paused: bool  # a queue that it has runs in
+
+    @property
+    def percent(self) -> int:
+        """Of all its runs, those that go on counted by their progress."""
+        boxes = self.grid.boxes
+        return round(100 * sum(querysets.share_done(box) for box in boxes) / len(boxes)) if boxes else 0
+
+
+def running_experiments() -> list[RunningExperiment]:
+    """Those with a run under way, the oldest first. Seven queries at most, one where nothing runs."""
+    under_way = StageRun.objects.filter(state=State.RUNNING).values("experiment")
+    found = list(Experiment.objects.filter(pk__in=under_way).order_by("pk").defer("recipe", "notes")[:SHOWN])
+    if not found:
+        return []
+    grids = querysets.boxes_of(found)
+    paused = set(Queue.objects.filter(paused_at__isnull=False).values_list("name", flat=True))
+    return [
+        RunningExperiment(
+            summary.experiment,
+            grids[summary.experiment.pk],
+            summary.conditions,
+            any(
+                box.run.queue in paused and box.run.state in (State.READY, State.WAITING)
+                for box in grids[summary.experiment.pk].boxes
+            ),
+        )
+        for summary in querysets.summaries(found)
+    ]

@@ -1,0 +1,81 @@
+"""What somebody new does first: read the demo, launch a small recipe, compare. Shown until they put it aside."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.urls import reverse
+from django.utils import timezone
+
+from webapp.accounts.models import Preferences
+from webapp.experiments.models import Experiment
+
+DEMO, SMALL = "demo", "smoke"  # recipes
+FEW = 4  # experiments from which on an installation is not new any more
+OPENED = {
+    "demo": "read_demo_at",
+    "comparison": "compared_at",
+}  # step → where it is kept that a person took it
+
+
+@dataclass(frozen=True)
+class FirstStep:
+    """One of the three."""
+
+    title: str
+    detail: str
+    url: str  # empty: not yet
+    done: bool
+
+
+def first_steps(user_id: int) -> Sequence[FirstStep]:
+    """The steps with what is done of them; none where the person has put them aside, or others have worked here. Two queries."""
+    names = list(
+        Experiment.objects.filter(imported=False).order_by("-pk").values_list("name", "recipe_name")[:FEW]
+    )
+    own = [name for name, recipe in names if recipe != DEMO]
+    if len(names) == FEW and len(own) > 1:
+        return ()
+    known = Preferences.objects.filter(user=user_id).first() or Preferences(user_id=user_id)
+    if known.steps_hidden_at is not None:
+        return ()
+    demo = any(recipe == DEMO for _, recipe in names)
+    read = reverse("first_step", args=["demo"]) if demo else reverse("new_from_recipe", args=[DEMO])
+    return (
+        FirstStep(
+            "Read the demo" if demo else "Launch the demo",
+            "Two conditions after six stages: the verdict, the interval, and the problems behind each number."
+            if demo
+            else "Two conditions, six stages, about three minutes on two cores.",
+            read,
+            known.read_demo_at is not None,
+        ),
+        FirstStep(
+            f"Launch {SMALL}",
+            "The smallest recipe, about a minute. Change a setting, and the plan says what it takes.",
+            reverse("new_from_recipe", args=[SMALL]),
+            bool(own),
+        ),
+        FirstStep(
+            "Compare",
+            "Which differences are real, which problems flipped, and what a completion looks like."
+            if own
+            else "When its first stages are evaluated.",
+            reverse("first_step", args=["comparison"]) if own else "",
+            known.compared_at is not None,
+        ),
+    )
+
+
+def take(step: str, user_id: int) -> str | None:
+    """Note that a person takes a step, and say where it leads; None where there is nothing to open. `step` is in OPENED."""
+    every = Experiment.objects.filter(imported=False).order_by("-pk")
+    found = (every.filter(recipe_name=DEMO) if step == "demo" else every.exclude(recipe_name=DEMO)).first()
+    if found is None:
+        return None
+    Preferences.objects.update_or_create(user_id=user_id, defaults={OPENED[step]: timezone.now()})
+    return reverse("experiment" if step == "demo" else "comparison", args=[found.name])
+
+
+def put_aside(user_id: int) -> None:
+    """Show the steps no more."""
+    Preferences.objects.update_or_create(user_id=user_id, defaults={"steps_hidden_at": timezone.now()})
