@@ -175,7 +175,7 @@ form.addEventListener("input", ({ target }) => {
 function say() {
   if (!hold) return;
   if (renewed) hold.textContent = "Show the new attempt";
-  else hold.textContent = newer ? `Show ${newer.toLocaleString("en")} newer` : pressed() ? "Held still" : "Hold still";
+  else hold.textContent = newer ? `Show ${newer.toLocaleString("en")} newer` : pressed() ? "Paused" : "Pause";
 }
 
 document.body.addEventListener("live:rollouts", ({ detail }) => {

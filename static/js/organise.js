@@ -37,7 +37,7 @@ bar.addEventListener("click", ({ target }) => {
 });
 
 document.addEventListener("click", ({ target }) => {
-  if (target.matches("[data-put-away]")) target.closest(".toast").remove();
+  if (target.matches("[data-close]")) target.closest(".toast").remove();
 });
 
 document.addEventListener("htmx:after:swap", say);

@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('telemetry', '0005_final_answers'),
+        ('telemetry', '0006_rollout_groups'),
     ]
 
     operations = [
