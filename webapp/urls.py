@@ -6,7 +6,7 @@ from django.http import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 
 from webapp.health import healthz
-from webapp.pages import charts, checkpoints, flips, launch, live, run, workers
+from webapp.pages import charts, checkpoints, flips, launch, live, run, texts, workers
 from webapp.pages.account import saved_views, views as account
 from webapp.pages.comparison import views as comparison
 from webapp.pages.experiment import parts, views as experiment
@@ -81,6 +81,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/<int:run_id>/rollouts.<str:format>", rollouts.rollout_file, name="rollout_file"),
     path("runs/<int:run_id>/rollouts/<int:rollout_id>/", rollouts.rollout_group, name="rollout_group"),
     path("runs/<int:run_id>/rollouts/<int:rollout_id>/texts/", rollouts.group_texts, name="group_texts"),
+    path("runs/<int:run_id>/rollouts/<int:rollout_id>/tokens/", rollouts.group_tokens, name="group_tokens"),
+    path(
+        "runs/<int:run_id>/rollouts/<int:rollout_id>/tokens/table/", rollouts.token_table, name="token_table"
+    ),
     path("runs/<int:run_id>/rollouts/newest/", rollouts.newest_rollouts, name="newest_rollouts"),
     path("experiments/<slug:name>/rollouts/", rollouts.experiment_rollouts, name="experiment_rollouts"),
     path(
@@ -116,4 +120,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
         name="evaluation_file",
     ),
     path("evaluations/<int:evaluation_id>/samples/", comparison.samples, name="samples"),
+    path("texts/<str:kind>/<int:row_id>/<str:field>/", texts.whole_text, name="whole_text"),
 ]

@@ -1,6 +1,7 @@
 """Lists of rollouts of a run or of an experiment, one rollout's group, and their files."""
 
 from django.http import (
+    Http404,
     HttpRequest,
     HttpResponse,
     HttpResponseBadRequest,
@@ -14,7 +15,7 @@ from webapp.charts import (
 )
 from webapp.live import news
 from webapp.pages import file_responses
-from webapp.pages.rollouts import scopes
+from webapp.pages.rollouts import scopes, token_view
 from webapp.pages.rollouts.filters import RolloutFilter
 from webapp.pages.rollouts.scopes import Scope
 from webapp.telemetry import rollout_files, rollouts, search
@@ -109,15 +110,18 @@ def rollout_group(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRes
     chosen = _rollout(run_id, rollout_id)
     run = chosen.attempt.stage_run
     group = rollouts.group(chosen)
+    alike = rollouts.alike(group, chosen)
+    try:
+        tokens = token_view.of_group(chosen, alike, request.GET)
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
     visits = rollouts.visits(search.of_prompt(run.pk, chosen.prompt))
     context = {
         "run": run,
         "chosen": chosen,
         "group": group,
-        "alike": [
-            (same, bars.bar(same[0].components), bars.label(same[0].components))
-            for same in rollouts.alike(group, chosen)
-        ],
+        "alike": [(same, bars.bar(same[0].components), bars.label(same[0].components)) for same in alike],
+        "tokens": tokens,
         "components": bars.legend([rollout.components for rollout in group]),
         "neighbours": rollouts.neighbours(run.pk, chosen),
         "visits": visits,
@@ -134,6 +138,27 @@ def group_texts(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRespo
     """The completions of a rollout's group, the best first, as a fragment."""
     context = {"rollouts": rollouts.group(_rollout(run_id, rollout_id)), "briefly": True}
     return render(request, "runs/_rollouts.html", context)
+
+
+@require_GET
+def group_tokens(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
+    """The tokens of a group by ?measure= and ?completion=, as a fragment; 404 where none were recorded."""
+    chosen = _rollout(run_id, rollout_id)
+    try:
+        tokens = token_view.of_group(chosen, rollouts.alike(rollouts.group(chosen), chosen), request.GET)
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    if tokens is None:
+        raise Http404("no tokens were recorded of this group; record_logprobs asks for them")
+    context = {"run": chosen.attempt.stage_run, "chosen": chosen, "tokens": tokens}
+    return render(request, "runs/_tokens.html", context)
+
+
+@require_GET
+def token_table(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
+    """Every recorded value of a completion's tokens, as a table."""
+    rows = token_view.table(_rollout(run_id, rollout_id))
+    return render(request, "runs/_token_table.html", {"rows": rows})
 
 
 def _rollout(run_id: int, rollout_id: int) -> Rollout:
