@@ -6,7 +6,7 @@ from django.http import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 
 from webapp.health import healthz
-from webapp.pages import charts, checkpoints, flips, launch, live, run, texts, workers
+from webapp.pages import charts, checkpoints, evaluations, flips, launch, live, run, texts, workers
 from webapp.pages.account import saved_views, views as account
 from webapp.pages.comparison import views as comparison
 from webapp.pages.experiment import parts, views as experiment
@@ -113,12 +113,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("experiments/<slug:name>/findings/", comparison.findings, name="findings"),
     path("experiments/<slug:name>/report/", comparison.report, name="report"),
     path("experiments/<slug:name>/report.<str:format>", comparison.report_file, name="report_file"),
-    path("evaluations/<int:evaluation_id>/", comparison.evaluation, name="evaluation"),
+    path("evaluations/<int:evaluation_id>/", evaluations.evaluation, name="evaluation"),
     path(
         "evaluations/<int:evaluation_id>/outcomes.<str:format>",
-        comparison.evaluation_file,
+        evaluations.evaluation_file,
         name="evaluation_file",
     ),
-    path("evaluations/<int:evaluation_id>/samples/", comparison.samples, name="samples"),
+    path("evaluations/<int:evaluation_id>/samples/", evaluations.samples, name="samples"),
     path("texts/<str:kind>/<int:row_id>/<str:field>/", texts.whole_text, name="whole_text"),
 ]

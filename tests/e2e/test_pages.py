@@ -234,3 +234,23 @@ def test_tokens_are_read_by_keyboard_and_coloured_by_what_is_chosen(page: Page, 
     page.locator(".token-completion summary").first.click()
     expect(page.locator(".tokens-table tbody tr")).to_have_count(shown.first.locator("> span").count())
     assert page.evaluate("window.never_reloaded")
+
+
+def test_problems_are_read_beside_their_list(page: Page, address: str) -> None:
+    run = factories.make_run("grpo")
+    evaluation = factories.add_evaluation(run.attempts.get(), [i % 3 > 0 for i in range(60)])
+    page.goto(f"{address}/evaluations/{evaluation.pk}/")
+    page.evaluate("window.never_reloaded = true")
+    read = page.get_by_role("group", name="The problem that is read")
+    expect(read.get_by_role("heading", level=2)).to_have_text("p0000")
+    page.get_by_role("link", name="p0003").click()
+    expect(page).to_have_url(re.compile(r"\?problem=p0003&page=1$"))
+    expect(read.get_by_role("heading", level=2)).to_have_text("p0003")
+    page.keyboard.press("ArrowDown")
+    expect(read.get_by_role("heading", level=2)).to_have_text("p0004")
+    expect(page.locator("#problems [aria-current]")).to_contain_text("p0004")
+    page.set_viewport_size({"width": 390, "height": 700})
+    page.get_by_role("link", name="p0006").click()
+    expect(read.get_by_role("heading", level=2)).to_have_text("p0006")
+    expect(read.get_by_role("heading", level=2)).to_be_in_viewport()
+    assert page.evaluate("window.never_reloaded")
