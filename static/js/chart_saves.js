@@ -1,4 +1,4 @@
-// A chart as a file: SVG as Plotly writes it, PNG drawn from that.
+// A chart as a file: SVG as Plotly writes it, PNG drawn from that, and JSON that plotly.io.read_json makes a Figure of.
 
 import { token } from "./chart_figures.js";
 
@@ -27,9 +27,16 @@ async function png({ text, width, height }) {
   return new Promise((done) => canvas.toBlob(done, "image/png"));
 }
 
-export async function save(form, plot, chart, name) {
+async function written(form, plot, chart) {
+  if (form === "json") {
+    return new Blob([JSON.stringify({ data: plot.data, layout: plot.layout })], { type: "application/json" });
+  }
   const drawn = await svg(plot, chart);
-  const blob = form === "png" ? await png(drawn) : new Blob([drawn.text], { type: "image/svg+xml" });
+  return form === "png" ? png(drawn) : new Blob([drawn.text], { type: "image/svg+xml" });
+}
+
+export async function save(form, plot, chart, name) {
+  const blob = await written(form, plot, chart);
   const link = document.createElement("a");
   link.href = URL.createObjectURL(blob);
   link.download = `${name}-${chart.key.replaceAll(/[:/]/g, "-")}.${form}`;

@@ -2,6 +2,7 @@
 
 import re
 
+import plotly.io
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -76,6 +77,11 @@ def test_the_answer_is_drawn_and_each_point_opens_its_flips(page: Page, address:
             re.compile(r"grpo\s*mean of 2 seeds: \+35\.7 points.*; primary: "),
         ]
     )
+    figure.get_by_text("Save", exact=True).click()
+    with page.expect_download() as download:
+        figure.get_by_role("button", name="Plotly JSON").click()
+    loaded = plotly.io.read_json(download.value.path())
+    assert [trace.name for trace in loaded.data][:1] == ["mul_tokens − baseline"], "a notebook has the figure"
     x, y = figure.locator(".plot").evaluate(
         "plot => { const { xaxis, yaxis } = plot._fullLayout, box = plot.getBoundingClientRect(), [line] = plot.data;"
         " return [box.left + xaxis._offset + xaxis.d2p(line.x[1]), box.top + yaxis._offset + yaxis.d2p(line.y[1])] }"

@@ -38,8 +38,8 @@ def test_the_report_has_its_sections_and_drawings(page: Page, address: str) -> N
     order = ["Setup", "Results", "Prediction and outcome", "What the last stage changed", "Detailed metrics", "Training dynamics", "Findings",
              "Diagnosis", "What is supported, and what is not", "Next steps for this question", "Next steps, in order"]  # fmt: skip
     assert headings == order
-    expect(page.locator(".drawing")).to_have_count(3)
-    expect(page.locator(".drawing polyline")).to_have_count(6)
+    expect(page.locator(".drawing")).to_have_count(4)
+    expect(page.locator(".drawing polyline")).to_have_count(7)
 
 
 def test_the_report_prints_without_the_frame(page: Page, address: str, tmp_path: Path) -> None:

@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
-from statistics import fmean
 
 import numpy as np
 
 from training.stages import kinds_where
 from webapp.charts.kinds import of_metric
-from webapp.comparison.cells import graded_alike
+from webapp.comparison.figures import points
 from webapp.comparison.table import StageTable
 from webapp.experiments.models import Experiment
 from webapp.runs.models import StageRun
+from webapp.statistics.intervals import Interval
 from webapp.telemetry.series import Series, series
 
 WIDTH, HEIGHT = 340, 190
@@ -27,11 +27,28 @@ class ConditionLine:
     name: str
     place: int  # of the condition, which decides colour and dash
     points: tuple[tuple[float, float], ...]  # in units of the picture
+    intervals: tuple[tuple[float, float, float], ...] = ()  # x, and y of both ends
+    breaks: frozenset[int] = frozenset()  # points before which the line begins anew
 
     @property
-    def path(self) -> str:
-        """As SVG takes them."""
-        return " ".join(f"{x:.1f},{y:.1f}" for x, y in self.points)
+    def paths(self) -> list[str]:
+        """The line in the pieces between its breaks, as SVG takes them."""
+        starts = sorted({0, *self.breaks})
+        pieces = [
+            self.points[start:end] for start, end in zip(starts, [*starts[1:], len(self.points)], strict=True)
+        ]
+        return [" ".join(f"{x:.1f},{y:.1f}" for x, y in piece) for piece in pieces if piece]
+
+
+@dataclass(frozen=True)
+class Course:
+    """A condition's numbers before they have a place in a picture."""
+
+    name: str
+    place: int  # of the condition
+    points: Sequence[tuple[float, float]]
+    intervals: Sequence[tuple[float, Interval]] = ()  # x, both ends
+    breaks: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -60,19 +77,46 @@ class Drawing:
 
 
 def by_stage(table: StageTable) -> list[Drawing]:
-    """The metric after every stage, the mean over the finished seeds of one grader; nothing before two stages have a number."""
-    courses: list[tuple[str, int, list[tuple[float, float]]]] = []
-    for position, name in enumerate(table.conditions):
-        points = []
-        for at, row in enumerate(table.rows):
-            cells = [seed.cells[position] for seed in row.seeds if seed.cells[position].complete]
-            if cells and graded_alike(cells):
-                points.append((float(at), fmean(cell.rate for cell in cells)))
-        courses.append((name, table.positions[name], points))
-    if max((len(points) for _, _, points in courses), default=0) < 2:
+    """The answer's figures: the metric after every stage, and how far each condition is from the baseline.
+
+    The same points and intervals as on the page; nothing before two stages have a number.
+    """
+    share = table.metric.kind != "mean"
+    of_stages = _over_stages(f"{table.metric.title} by stage", table, points.reached(table), share=share)
+    apart = _over_stages(
+        f"Δ {table.metric.title[0].lower()}{table.metric.title[1:]} by stage, {table.metric.unit}",
+        table,
+        points.differences(table),
+        share=False,
+    )
+    return [*of_stages, *apart] if of_stages else []
+
+
+def _over_stages(
+    title: str, table: StageTable, found: Sequence[points.ConditionPoints], *, share: bool
+) -> list[Drawing]:
+    courses = [_through_stages(table, one, points.order(table)) for one in found]
+    if max((len({x for x, _ in course.points}) for course in courses), default=0) < 2:
         return []
     stages = [(float(at), row.stage) for at, row in enumerate(table.rows)]
-    return [_drawing(f"{table.metric.title} by stage", courses, stages, share=True, dots=True)]
+    return [_drawing(title, courses, stages, share=share, dots=True)]
+
+
+def _through_stages(table: StageTable, one: points.ConditionPoints, order: Sequence[int | None]) -> Course:
+    """A condition's line, which begins anew where a branch or a missing number is."""
+    through: list[tuple[float, float]] = []
+    breaks: set[int] = set()
+    intervals: dict[int, Interval] = {}
+    for place in order:
+        point = points.NONE if place is None else one.points[place]
+        if place is None or point.y is None:
+            breaks.add(len(through))
+            continue
+        through.append((float(place), point.y))
+        if point.interval is not None:
+            intervals[place] = point.interval
+    ends = [(float(place), interval) for place, interval in intervals.items()]
+    return Course(one.name, table.positions[one.condition], through, ends, frozenset(breaks))
 
 
 def by_step(experiment: Experiment) -> list[Drawing]:
@@ -93,17 +137,17 @@ def by_step(experiment: Experiment) -> list[Drawing]:
                 points = found.get((trained[run.pk], metric))
                 if run.stage.name == stage and points is not None and len(points.steps) > 1:
                     of_condition.setdefault((run.condition.name, run.condition.position), []).append(points)
-            drawable = [(*whose, _course(several)) for whose, several in of_condition.items()]
-            courses = [course for course in drawable if course[2]]  # nothing finite, nothing drawn
+            drawable = [Course(*whose, _means(several)) for whose, several in of_condition.items()]
+            courses = [course for course in drawable if course.points]  # nothing finite, nothing drawn
             if courses:
-                last = max(x for _, _, points in courses for x, _ in points)
+                last = max(x for course in courses for x, _ in course.points)
                 ends = [(0.0, "step 0"), (last, f"{last:,.0f}")]
                 kind = of_metric(metric)
                 drawn.append(_drawing(f"{kind.title}, {stage}", courses, ends, share=kind.percent))
     return drawn
 
 
-def _course(several: Sequence[Series]) -> list[tuple[float, float]]:
+def _means(several: Sequence[Series]) -> list[tuple[float, float]]:
     """Block means of what the seeds have in common, averaged over them."""
     length = min(len(one.steps) for one in several)
     mean = np.mean([one.values[:length] for one in several], axis=0)
@@ -115,27 +159,32 @@ def _course(several: Sequence[Series]) -> list[tuple[float, float]]:
 
 def _drawing(
     title: str,
-    courses: Sequence[tuple[str, int, list[tuple[float, float]]]],
+    courses: Sequence[Course],
     across: Sequence[tuple[float, str]],
     *,
     share: bool,
     dots: bool = False,
 ) -> Drawing:
-    ys = [y for _, _, points in courses for _, y in points]
-    low, high, ticks = _scale(min(0.0, *ys), max(ys))
+    ys = [y for course in courses for _, y in course.points]
+    ys += [end for course in courses for _, interval in course.intervals for end in interval]
+    low, high, ticks = _scale(min(0.0, *ys), max(0.0, *ys))
     furthest = max(x for x, _ in across) or 1.0
 
     def at(x: float, y: float) -> tuple[float, float]:
         right = LEFT + (WIDTH - LEFT - RIGHT) * x / furthest
         return right, TOP + (HEIGHT - TOP - BOTTOM) * (high - y) / (high - low)
 
+    def line(course: Course) -> ConditionLine:
+        ends = [(at(x, low)[0], at(x, low)[1], at(x, high)[1]) for x, (low, high) in course.intervals]
+        return ConditionLine(
+            course.name, course.place, tuple(at(*pair) for pair in course.points), tuple(ends), course.breaks
+        )
+
     many = len(across) > 4  # then names of stages would run into each other: the first and the last
     named = [across[0], across[-1]] if many else across
     return Drawing(
         title,
-        tuple(
-            ConditionLine(name, place, tuple(at(*pair) for pair in points)) for name, place, points in courses
-        ),
+        tuple(map(line, courses)),
         tuple(
             Tick(at(x, low)[0], text, "start" if x == 0 else "end" if x == furthest else "middle")
             for x, text in named

@@ -333,8 +333,8 @@ def test_the_form_says_what_is_reused_and_switches_it_off(
     assert states(Experiment.objects.get(name="smoke-2"))[0] == "ready"
     page = ada.post(url, {"stages.grpo.beta": "0.5", "reuse": "true"}, follow=True).content.decode()
     assert states(Experiment.objects.get(name="smoke-3")) == ["succeeded", "succeeded", "succeeded", "ready"]
-    link = f'<a href="{reverse("run", args=[run.pk])}">smoke-1 / run {run.pk}</a>'
-    assert f"reused from {link}" in " ".join(page.split())
+    note = f'reused<span class="visually-hidden"> from smoke-1 / run {run.pk}</span>'
+    assert f'<a href="{reverse("run", args=[run.pk])}">{note}</a>' in " ".join(page.split())
     assert "clone of smoke-1" in page
 
 

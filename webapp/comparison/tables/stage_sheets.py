@@ -73,6 +73,7 @@ class ConditionSheetLine:
     condition: str
     position: int  # which decides its colour
     last: bool  # of the SheetLine
+    alone: bool  # all conditions share the baseline's run, so that it stands for all
 
     row = property(lambda self: self.line.row)
     seed = property(lambda self: self.line.seed)
@@ -86,7 +87,9 @@ class ConditionSheetLine:
     @property
     def missing(self) -> str:
         """Why it lacks a comparison."""
-        return self.line.missing if self.place else "the baseline"
+        if self.place:
+            return self.line.missing
+        return "the same run in every condition" if self.alone else "the baseline"
 
     @property
     def shown(self) -> Cell | float | None:
@@ -164,7 +167,7 @@ def _views_by_stage(
     in_files, on_page = _comparison(table, partial(_compared, 0), group) if table.others else ([], [])
     return (
         View([STAGE, *rates, *in_files], to_read),
-        View([STAGE, *_seed(table), *rates, *on_page], every, lambda line: line.css),
+        View([STAGE, *_seed(every), *rates, *on_page], every, lambda line: line.css),
     )
 
 
@@ -174,12 +177,15 @@ def _views_by_condition(
     """The same where several are compared: a line a condition, for beside each other they would be wider than any page."""
 
     def each(of: Sequence[SheetLine]) -> list[ConditionSheetLine]:
-        names, last = table.conditions, len(table.conditions) - 1
-        return [
-            ConditionSheetLine(line, place, name, table.positions[name], place == last)
-            for line in of
-            for place, name in enumerate(names)
-        ]
+        found = []
+        for line in of:
+            shared = all(isinstance(_compared(at, line), SameRun) for at in range(len(table.others)))
+            names = table.conditions[:1] if shared else table.conditions
+            found += [
+                ConditionSheetLine(line, place, name, table.positions[name], name == names[-1], shared)
+                for place, name in enumerate(names)
+            ]
+        return found
 
     condition = Column("condition", "text", "Condition", template="results/_condition_name.html")
     shown = rate(
@@ -192,7 +198,7 @@ def _views_by_condition(
     in_files, on_page = _comparison(table, attrgetter("compared"), f"condition − {table.baseline}")
     return (
         View([STAGE, condition, shown, *in_files], each(to_read)),
-        View([STAGE, *_seed(table), condition, shown, *on_page], each(every), lambda line: line.css),
+        View([STAGE, *_seed(every), condition, shown, *on_page], each(every), lambda line: line.css),
     )
 
 
@@ -205,7 +211,12 @@ def _comparison(
     in_files = [
         one for one in columns if not one.hidden_heading and not (table.imported and one.title == GAINED_LOST)
     ]
-    return in_files, [one for one in columns if table.counts_pairs or one.title != GAINED_LOST]
+    on_page = [one for one in columns if table.counts_pairs or one.title != GAINED_LOST]
+    return in_files, [
+        on_page[0],
+        on_page[-1],
+        *on_page[1:-1],
+    ]  # the verdict beside the difference that it is about
 
 
 def _below(table: StageTable, percent: str) -> str:
@@ -215,8 +226,9 @@ def _below(table: StageTable, percent: str) -> str:
     return unit if together else f"{unit} (95 % interval)"
 
 
-def _seed(table: StageTable) -> list[Column]:
-    return [SEED] if table.several_seeds else []
+def _seed(of: Sequence[SheetLine]) -> list[Column]:
+    """A column that says the seed, where lines of single seeds and of means stand below each other."""
+    return [SEED] if any(line.several and line.seed for line in of) else []
 
 
 def detail_sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:

@@ -4,15 +4,23 @@ from typing import Any
 
 from django.urls import reverse
 
+from training.recipes.planned_question import Contrast
 from webapp.comparison.cells import Refusal, SameRun
 from webapp.comparison.table import StageTable
 from webapp.pages import flips
 
+CONTRASTS: dict[Contrast, str] = {
+    "gain": "Planned gain",
+    "interaction": "Planned difference of the gains",
+}
 PLACE = "answer"  # id of the element in which they are drawn
 
 
 def charts(table: StageTable) -> list[dict[str, Any]]:
-    """What each condition reaches after every stage and how far it is from the baseline; empty before anything is evaluated."""
+    """What each condition reaches after every stage, how far it is from the baseline, planned gains and interactions.
+
+    Empty before anything is evaluated.
+    """
     if not any(cell.complete for cell in table.cells()):
         return []
     from webapp.comparison.figures import answer  # plotly, which nothing else of the server needs
@@ -35,6 +43,16 @@ def charts(table: StageTable) -> list[dict[str, Any]]:
                 title,
                 _about_differences(table),
                 answer.for_page(answer.differences(table, links)),
+                percent=False,
+            )
+        )
+    if table.contrasts:
+        figures.append(
+            _chart(
+                "planned",
+                CONTRASTS[table.roles.question.contrast],
+                f"{table.metric.unit}, {_seeds_and_interval(table)}",
+                answer.for_page(answer.contrasts(table, links)),
                 percent=False,
             )
         )
@@ -61,20 +79,20 @@ def _about_rates(table: StageTable) -> str:
 
 
 def _about_differences(table: StageTable) -> str:
-    asked = (
-        ""
-        if not table.contrasts
-        else "; what is planned beside differences stands in the sentences and the table"
-    )
+    return f"{table.metric.unit}, {_seeds_and_interval(table)}"
+
+
+def _seeds_and_interval(table: StageTable) -> str:
     if not table.several_seeds:
-        return f"{table.metric.unit}, with the interval that the verdict goes by{asked}"
-    waits = any(one is not None and one.interim for row in table.rows for one in row.over_seeds)
+        return "with the interval that the verdict goes by"
+    compared = [one for row in table.rows for one in row.over_seeds]
+    compared += [one.over_seeds for one in table.contrasts]
     interval = (
         "with its interval, which is interim while planned seeds are to come"
-        if waits
+        if any(one is not None and one.interim for one in compared)
         else "with the interval that the verdict goes by"
     )
-    return f"{table.metric.unit}, mean over seeds, from three on {interval}; a bar is one seed{asked}"
+    return f"mean over seeds, from three on {interval}; a bar is one seed"
 
 
 class _Links:

@@ -1,4 +1,6 @@
-"""Pages of the results: the comparison of conditions, its exports, the report, an evaluation's problems."""
+"""Pages of the results: the comparison of conditions, its exports, the report."""
+
+from dataclasses import replace
 
 from django.http import (
     Http404,
@@ -45,6 +47,8 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
     try:
         wanted = _choices(request, experiment)
         table = wanted.stage_table()
+        if "seeds" not in request.GET and table.several_seeds and len(table.others) > 1:
+            wanted = replace(wanted, seeds="together")  # a line a seed and condition would be pages long
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
     together = wanted.together and table.several_seeds
