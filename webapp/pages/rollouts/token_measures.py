@@ -11,7 +11,7 @@ Values = Sequence[float | None]
 
 
 @dataclass(frozen=True)
-class Measure:
+class TokenMeasure:
     """What tokens are coloured by: a value a token, in classes that `limits` separate and `words` name."""
 
     title: str
@@ -53,8 +53,8 @@ def _masks(rollout: Rollout) -> Values | None:
     return None if rollout.learnt is None else [float(not counts) for counts in rollout.learnt]
 
 
-def _of_logprobs(title: str, values: Callable[[Rollout], Values | None], meaning: str) -> Measure:
-    return Measure(
+def _of_logprobs(title: str, values: Callable[[Rollout], Values | None], meaning: str) -> TokenMeasure:
+    return TokenMeasure(
         title,
         values,
         limits=tuple(math.log(share) for share in (0.05, 0.2, 0.5, 0.9)),
@@ -64,7 +64,7 @@ def _of_logprobs(title: str, values: Callable[[Rollout], Values | None], meaning
     )
 
 
-MEASURES: Mapping[str, Measure] = {  # ?measure= → it
+MEASURES: Mapping[str, TokenMeasure] = {  # ?measure= → it
     "sampler": _of_logprobs(
         "Sampler’s log-probability",
         lambda rollout: rollout.logprobs,
@@ -75,7 +75,7 @@ MEASURES: Mapping[str, Measure] = {  # ?measure= → it
         lambda rollout: rollout.trainer_logprobs,
         "What the trainer thinks of it on the first pass, with the weights that sampled.",
     ),
-    "difference": Measure(
+    "difference": TokenMeasure(
         "Trainer − sampler",
         _differences,
         limits=(-0.5, -0.1, -0.01, 0.01, 0.1, 0.5),
@@ -87,7 +87,7 @@ MEASURES: Mapping[str, Measure] = {  # ?measure= → it
         "0; bf16 explains some hundredths.",
         zero="middle",
     ),
-    "entropy": Measure(
+    "entropy": TokenMeasure(
         "Entropy",
         lambda rollout: rollout.entropies,
         limits=(0.1, 0.5, 1.0, 2.0),
@@ -96,7 +96,7 @@ MEASURES: Mapping[str, Measure] = {  # ?measure= → it
         meaning="How open it was which token comes here, in nats, by the trainer.",
         zero="bottom",
     ),
-    "advantage": Measure(
+    "advantage": TokenMeasure(
         "Advantage",
         _advantages,
         limits=(-1.5, -0.5, -1e-9, 1e-9, 0.5, 1.5),
@@ -105,7 +105,7 @@ MEASURES: Mapping[str, Measure] = {  # ?measure= → it
         meaning="Which way the loss pushes a token: up where it is positive. It is that of the completion; masked tokens have none.",
         zero="middle",
     ),
-    "mask": Measure(
+    "mask": TokenMeasure(
         "Mask",
         _masks,
         limits=(0.5,),

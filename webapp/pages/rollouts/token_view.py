@@ -8,7 +8,7 @@ from django.http import QueryDict
 from django.utils.safestring import SafeString, mark_safe
 
 from webapp.files.number_text import signed
-from webapp.pages.rollouts.token_measures import MEASURES, Measure, number, percent
+from webapp.pages.rollouts.token_measures import MEASURES, TokenMeasure, number, percent
 from webapp.pages.written_text import written
 from webapp.telemetry.models import Rollout
 
@@ -56,12 +56,12 @@ class TokenView:
     query: str  # that shows it again
 
     @property
-    def measure(self) -> Measure:
+    def measure(self) -> TokenMeasure:
         """What the tokens are coloured by."""
         return MEASURES[self.measure_key]
 
     @property
-    def measures(self) -> list[tuple[str, Measure, bool]]:
+    def measures(self) -> list[tuple[str, TokenMeasure, bool]]:
         """Each measure with whether it was recorded."""
         rollouts = [one.rollout for one in self.completions]
         return [
@@ -99,7 +99,9 @@ class TokenView:
 class TokenChart:
     """Values against position: a line for each completion, in a drawing of `width` (tokens) × CHART_HEIGHT."""
 
-    def __init__(self, measure: Measure, found: Sequence[tuple[ShownCompletion, list[float | None]]]) -> None:
+    def __init__(
+        self, measure: TokenMeasure, found: Sequence[tuple[ShownCompletion, list[float | None]]]
+    ) -> None:
         known = [value for _, values in found for value in values if value is not None]
         low, high = min(known), max(known)
         if measure.zero == "middle":
@@ -156,7 +158,7 @@ def of_group(chosen: Rollout, alike: Sequence[Sequence[Rollout]], query: QueryDi
     return TokenView(key, completions, again.urlencode())
 
 
-def shown_tokens(rollout: Rollout, measure: Measure, most: int = MOST_TOKENS) -> list[ShownToken]:
+def shown_tokens(rollout: Rollout, measure: TokenMeasure, most: int = MOST_TOKENS) -> list[ShownToken]:
     """The first tokens of a completion."""
     pieces = (rollout.pieces or [])[:most]
     unknown = [None] * len(pieces)
