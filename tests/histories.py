@@ -19,6 +19,7 @@ from tests.factories import (
     make_user,
     make_worker,
 )
+from tests.odd_texts import ODD, give_tokens, write_odd_texts
 from tests.pages import Rows
 from training.recipes import recipe as recipes
 from webapp.experiments.models import Experiment
@@ -142,11 +143,17 @@ def make_every_page() -> Rows:
     resumed = make_attempt(running, first_step=40)
     add_metrics(resumed, {"reward": [0.7] * 20, "accuracy": [0.6] * 20}, first_step=41)
     add_rollouts(resumed, step=60, count=16)
+    write_odd_texts(Rollout.objects.filter(attempt=resumed).order_by("index"))
+    give_tokens(Rollout.objects.filter(attempt=resumed))
     while search.index_texts(seconds=5):
         pass
     evaluation = Evaluation.objects.filter(attempt__stage_run__experiment=experiment).last()
     assert evaluation is not None
     add_samples(evaluation, [[i % 3 == 0, i % 2 == 0] for i in range(evaluation.problems)])
+    for problem, text in zip(
+        ("p0000", "p0001"), (ODD["piled marks"] + ODD["override"], ODD["long"]), strict=True
+    ):
+        evaluation.outcomes.filter(problem=problem).update(completion=text, prompt=text)
     smoke = recipes.build(recipes.read("smoke"), [("stages.grpo.temperature", 0.8)])
     launched = launch(recipe=smoke, owner=make_user(), reuse=False)
     Experiment.objects.filter(pk=launched.pk).update(notes=NOTES, notes_by="ada", notes_version=1)

@@ -10,6 +10,7 @@ from webapp.pages import (
     annotations,
     charts,
     checkpoints,
+    evaluations,
     flips,
     launch,
     live,
@@ -17,6 +18,7 @@ from webapp.pages import (
     prompt_map,
     run,
     stepper,
+    texts,
     workers,
 )
 from webapp.pages.account import preferences, saved_views, views as account
@@ -105,6 +107,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/<int:run_id>/rollouts/", rollouts.rollout_list, name="rollouts"),
     path("runs/<int:run_id>/rollouts.<str:format>", rollouts.rollout_file, name="rollout_file"),
     path("runs/<int:run_id>/prompts/", prompt_map.page, name="prompt_map"),
+    path("runs/<int:run_id>/rollouts/<int:rollout_id>/tokens/", group_page.group_tokens, name="group_tokens"),
+    path(
+        "runs/<int:run_id>/rollouts/<int:rollout_id>/tokens/table/",
+        group_page.token_table,
+        name="token_table",
+    ),
     path("runs/<int:run_id>/rollouts/newest/", rollouts.newest_rollouts, name="newest_rollouts"),
     path("runs/<int:run_id>/rollouts/groups/", rollouts.group_rows, name="group_rows"),
     path("runs/<int:run_id>/rollouts/<int:rollout_id>/", group_page.rollout_group, name="rollout_group"),
@@ -140,11 +148,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("experiments/<slug:name>/findings/", comparison.findings, name="findings"),
     path("experiments/<slug:name>/report/", comparison.report, name="report"),
     path("experiments/<slug:name>/report.<str:format>", comparison.report_file, name="report_file"),
-    path("evaluations/<int:evaluation_id>/", comparison.evaluation, name="evaluation"),
+    path("evaluations/<int:evaluation_id>/", evaluations.evaluation, name="evaluation"),
     path(
         "evaluations/<int:evaluation_id>/outcomes.<str:format>",
-        comparison.evaluation_file,
+        evaluations.evaluation_file,
         name="evaluation_file",
     ),
-    path("evaluations/<int:evaluation_id>/samples/", comparison.samples, name="samples"),
+    path("evaluations/<int:evaluation_id>/samples/", evaluations.samples, name="samples"),
+    path("texts/<str:kind>/<int:row_id>/<str:field>/", texts.whole_text, name="whole_text"),
 ]

@@ -7,14 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from training.process.journal import LEFT_OUT, RENAMED, OutcomeRow, Record, RolloutRow
+from training.process.journal import LEFT_OUT, OF_TOKENS, RENAMED, OutcomeRow, Record, RolloutRow
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL and lone surrogates
 ROLLOUT = tuple(
     RolloutRow.__annotations__
 )  # columns of the tables, beside those that say where a row comes from
 OUTCOME = tuple(OutcomeRow.__annotations__)
-ARRAYS = ("pieces", "logprobs")  # columns that hold a list as it is, not as JSON
 
 
 @dataclass
@@ -140,7 +139,7 @@ def _columns(kind: type[Any], row: dict[str, Any]) -> list[Any]:
         value = row[name] if name in row else LEFT_OUT.get(name)
         if type(value) is str:
             value = storable(value)
-        elif name in ARRAYS:
+        elif name in OF_TOKENS:  # held as a list, not as JSON
             value = value and storable_json(value)
         elif isinstance(value, dict | list):
             value = json.dumps(storable_json(value))

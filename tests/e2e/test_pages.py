@@ -7,6 +7,7 @@ from django.db import transaction
 from playwright.sync_api import Page, expect
 
 from tests import factories, histories
+from tests.odd_texts import ODD, give_tokens, write_odd_texts
 from webapp.experiments.models import Experiment
 from webapp.runs import lifecycle
 from webapp.runs.models import Attempt, State
@@ -219,3 +220,83 @@ def test_a_cell_of_the_prompt_map_opens_its_group(page: Page, address: str) -> N
     expect(said).to_contain_text("step 2: 8 of 8 right")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name=re.compile("Group .*, step 2"))).to_be_visible()
+
+
+def test_odd_texts_break_no_page_and_are_copied_as_they_are(page: Page, address: str) -> None:
+    run = factories.make_run("grpo")
+    factories.add_rollouts(run.attempts.get(), count=len(ODD), group_size=len(ODD))
+    write_odd_texts(Rollout.objects.order_by("index"))
+    for path in ("", f"{Rollout.objects.earliest('pk').pk}/"):
+        page.goto(f"{address}/runs/{run.pk}/rollouts/{path}")
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            sizes = page.evaluate("[document.documentElement.scrollWidth, innerWidth]")
+            assert sizes[0] <= sizes[1], f"{path or 'list'} at {width}"
+    override = page.locator(".model-text", has_text="safe")
+    assert override.evaluate(
+        """(text) => {
+          const node = [...text.childNodes].find((one) => one.nodeValue?.includes("txt.exe"));
+          const left = (place) => { const one = document.createRange(); one.setStart(node, place); one.setEnd(node, place + 1);
+            return one.getBoundingClientRect().left; };
+          return left(node.nodeValue.indexOf("txt")) < left(node.nodeValue.indexOf("exe"));
+        }"""
+    ), "an override turns nothing round"
+    copied = page.locator(".model-text", has_text="bell").evaluate(
+        "(text) => { getSelection().selectAllChildren(text); return String(getSelection()); }"
+    )
+    assert "bell\x07 back\x08space\x1b[31mred\x1b[0m line" in copied
+    long = page.locator(".text-place", has_text="long text of many words")
+    expect(long).not_to_contain_text("and its end")
+    long.get_by_role("link", name="Show the whole completion, 100,011 characters").click()
+    expect(long).to_contain_text("and its end")
+
+
+def test_tokens_are_read_by_keyboard_and_coloured_by_what_is_chosen(page: Page, address: str) -> None:
+    run = factories.make_run("grpo")
+    factories.add_rollouts(run.attempts.get())
+    for one in Rollout.objects.all():
+        Rollout.objects.filter(pk=one.pk).update(completion=f"{one.completion} {one.index}")
+    give_tokens(Rollout.objects.all())
+    page.goto(f"{address}/runs/{run.pk}/rollouts/{Rollout.objects.earliest('pk').pk}/")
+    page.evaluate("window.never_reloaded = true")
+    page.get_by_role("radio", name="Entropy").check()
+    expect(page).to_have_url(re.compile(r"\?measure=entropy$"))
+    expect(page.locator(".token-chart figcaption")).to_have_text(re.compile("Entropy against position"))
+    page.get_by_role("radio", name="Entropy").press("ArrowRight")
+    expect(page).to_have_url(re.compile(r"\?measure=advantage$"))
+    shown = page.locator(".tokens")
+    expect(shown).to_have_count(4)
+    page.get_by_role("checkbox", checked=True).first.uncheck()
+    expect(shown).to_have_count(3)
+    expect(page).to_have_url(re.compile("completion=.*completion="))
+    shown.first.focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown"):
+        page.keyboard.press(key)
+    token = shown.nth(1).locator("span[data-shade]").nth(1)
+    expect(token).to_be_focused()
+    expect(page.locator("#token-values")).to_contain_text(token.get_attribute("title") or "no title")
+    expect(page.locator("#token-others")).to_contain_text("here in each completion")
+    assert page.locator(".token-chart .cursor").get_attribute("x1") == "1.5"
+    page.locator(".token-completion summary").first.click()
+    expect(page.locator(".tokens-table tbody tr")).to_have_count(shown.first.locator("> span").count())
+    assert page.evaluate("window.never_reloaded")
+
+
+def test_problems_are_read_beside_their_list(page: Page, address: str) -> None:
+    run = factories.make_run("grpo")
+    evaluation = factories.add_evaluation(run.attempts.get(), [i % 3 > 0 for i in range(60)])
+    page.goto(f"{address}/evaluations/{evaluation.pk}/")
+    page.evaluate("window.never_reloaded = true")
+    read = page.get_by_role("group", name="The problem that is read")
+    expect(read.get_by_role("heading", level=2)).to_have_text("p0000")
+    page.get_by_role("link", name="p0003").click()
+    expect(page).to_have_url(re.compile(r"\?problem=p0003&page=1$"))
+    expect(read.get_by_role("heading", level=2)).to_have_text("p0003")
+    page.keyboard.press("ArrowDown")
+    expect(read.get_by_role("heading", level=2)).to_have_text("p0004")
+    expect(page.locator("#problems [aria-current]")).to_contain_text("p0004")
+    page.set_viewport_size({"width": 390, "height": 700})
+    page.get_by_role("link", name="p0006").click()
+    expect(read.get_by_role("heading", level=2)).to_have_text("p0006")
+    expect(read.get_by_role("heading", level=2)).to_be_in_viewport()
+    assert page.evaluate("window.never_reloaded")

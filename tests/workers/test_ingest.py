@@ -11,7 +11,7 @@ from django.db import connection
 
 from tests.factories import make_attempt, make_experiment, run_of
 from tests.rows import row_of
-from training.process.journal import Journal, OutcomeRow, RolloutRow, read
+from training.process.journal import OF_TOKENS, Journal, OutcomeRow, RolloutRow, read
 from webapp.results.models import Evaluation, Outcome
 from webapp.results.outcome_counts import Accuracy, latest_accuracies
 from webapp.runs.models import Attempt, Checkpoint, StageRun
@@ -316,10 +316,21 @@ def test_chunks_are_stored_uncompressed() -> None:
         assert {name for (name,) in cursor.fetchall()} == {"steps", "times", "values"}
 
 
-def test_tokens_and_what_the_sampler_thought_of_them_arrive(attempt: Attempt, journal: Journal) -> None:
-    rows = [rollout(pieces=[" 5", "\x004"], logprobs=[-0.5, -1.25]), rollout(advantage=None)]
+def test_tokens_and_what_sampler_and_trainer_thought_of_them_arrive(
+    attempt: Attempt, journal: Journal
+) -> None:
+    values = {"logprobs": [-0.5, -1.25], "trainer_logprobs": [-0.5, -1.5], "entropies": [0.1, math.nan]}
+    rows = [
+        rollout(pieces=[" 5", "\x004"], learnt=[True, False], **values),
+        rollout(pieces=["5"], logprobs=[-0.5]),  # as journals of before have it
+        rollout(advantage=None),
+    ]
     journal.append("rollouts", step=1, rows=rows)
     Ingest(attempt.pk).flush()
-    first, second = Rollout.objects.filter(attempt=attempt).order_by("index")
-    assert (first.pieces, first.logprobs) == ([" 5", "4"], [-0.5, -1.25])
-    assert (second.pieces, second.logprobs, second.advantage) == (None, None, None)
+    found = Rollout.objects.filter(attempt=attempt).order_by("index")
+    assert list(found.values_list(*OF_TOKENS)) == [
+        ([" 5", "4"], [-0.5, -1.25], [-0.5, -1.5], [0.1, None], [True, False]),
+        (["5"], [-0.5], None, None, None),
+        (None, None, None, None, None),
+    ]
+    assert found[2].advantage is None

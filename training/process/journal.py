@@ -65,6 +65,12 @@ class RolloutRow(TypedDict):
     hit_limit: bool
     pieces: NotRequired[list[str]]  # the text of each token, where probabilities are recorded
     logprobs: NotRequired[list[float]]  # the sampler's, of each token
+    trainer_logprobs: NotRequired[list[float]]  # the policy's by the trainer, with the weights that sampled
+    entropies: NotRequired[list[float]]  # of what each token was drawn from, by the trainer, in nats
+    learnt: NotRequired[list[bool]]  # whether the loss counts it; left out where each pass decides that
+
+
+OF_TOKENS = ("pieces", "logprobs", "trainer_logprobs", "entropies", "learnt")  # columns with an entry a token
 
 
 class OutcomeRow(TypedDict):

@@ -6,7 +6,7 @@ from typing import get_args, get_type_hints
 
 KIND_OF: Mapping[object, str] = {
     str: "text", list[str]: "texts", int: "integer", float: "number", dict[str, float]: "numbers",
-    list[float]: "figures", bool: "truth",
+    list[float]: "figures", bool: "truth", list[bool]: "truths",
 }  # fmt: skip
 
 

@@ -100,6 +100,7 @@ def arrow_types() -> dict[str, "pa.DataType"]:
         "numbers": pa.map_(pa.string(), pa.float64()),  # by name
         "figures": pa.list_(pa.float64()),
         "truth": pa.bool_(),
+        "truths": pa.list_(pa.bool_()),
         "time": pa.timestamp("us", "UTC"),
     }
 
@@ -138,7 +139,7 @@ def csv_cell(value: Any, kind: str) -> Any:
         return value.isoformat()
     return (
         json.dumps(value, ensure_ascii=False)
-        if kind in ("texts", "numbers", "figures")
+        if kind in ("texts", "numbers", "figures", "truths")
         else not_a_formula(value)
     )
 

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from webapp.charts.prompt_map import BANDS, PromptMap, StepBlock, prompt_map
-from webapp.reports.drawings import Course, Drawing, line_drawing
+from webapp.reports.drawings import ConditionCourse, Drawing, line_drawing
 from webapp.runs.models import StageRun
 
 TALL, ROW = 560, 12  # CSS pixels that a map of few prompts takes, and a row at most
@@ -71,7 +71,11 @@ def _drawn(found: PromptMap, source: StageRun, row: int) -> dict[str, Any]:
 
 def _drawing(found: PromptMap) -> Drawing | None:
     """A line a band; None where no prompt has a course."""
-    courses = [Course(band.name, place, band.points) for place, band in enumerate(found.bands) if band.points]
+    courses = [
+        ConditionCourse(band.name, place, band.points)
+        for place, band in enumerate(found.bands)
+        if band.points
+    ]
     if not courses:
         return None
     ends = [(0.0, "step 0"), (float(found.last_step), f"{found.last_step:,}")]

@@ -46,7 +46,8 @@ from webapp.reports.setup import every_setting, setup, stages
 from webapp.results.published import Publication
 from webapp.runs.models import StageRun, State
 
-STYLES = Path(settings.STATICFILES_DIRS[0]) / "css" / "drawings.css"  # the file needs nothing else beside it
+CSS = Path(settings.STATICFILES_DIRS[0]) / "css"
+STYLES = (CSS / "drawings.css", CSS / "texts.css")  # the file needs nothing else beside it
 
 
 @dataclass(frozen=True)
@@ -70,9 +71,17 @@ def report(experiment: Experiment, format: str = "md", problems: str | None = No
     return markdown(written) if format == "md" else html(written)
 
 
+def styles() -> str:
+    """The style sheets of the file."""
+    return "\n".join(path.read_text() for path in STYLES)
+
+
 def html(written: Report) -> str:
     """As one file that needs nothing else."""
-    return render_to_string("results/report_file.html", {"report": written, "styles": STYLES.read_text()})
+    return render_to_string(
+        "results/report_file.html",
+        {"report": written, "styles": styles()},
+    )
 
 
 def build(experiment: Experiment, problems: str | None = None) -> Report:

@@ -5,6 +5,8 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
+from training.process.journal import OF_TOKENS
+
 
 class Metric(models.Model):
     """A named series of points of one attempt."""
@@ -46,7 +48,7 @@ class RolloutQuerySet(models.QuerySet["Rollout"]):
     def for_lists(self) -> "RolloutQuerySet":
         """With the run that each belongs to, without what only its group's page shows."""
         return self.select_related("attempt__stage_run__condition", "attempt__stage_run__stage").defer(
-            "pieces", "logprobs", "attempt__data", "attempt__examples", "attempt__stage_run__spec"
+            *OF_TOKENS, "attempt__data", "attempt__examples", "attempt__stage_run__spec"
         )
 
 
@@ -79,6 +81,13 @@ class Rollout(models.Model):
     logprobs = ArrayField(
         models.FloatField(), null=True, help_text="the sampler's log-probability of each, in nats"
     )
+    trainer_logprobs = ArrayField(
+        models.FloatField(), null=True, help_text="the trainer's, by the weights that sampled"
+    )
+    entropies = ArrayField(
+        models.FloatField(), null=True, help_text="of what each was drawn from, by the trainer, in nats"
+    )
+    learnt = ArrayField(models.BooleanField(), null=True, help_text="whether the loss counts each")
 
     objects = RolloutQuerySet.as_manager()
 

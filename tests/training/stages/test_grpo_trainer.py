@@ -16,7 +16,7 @@ from training.architecture import model
 from training.engine import stage_helpers
 from training.engine.callback import JournalCallback
 from training.engine.run_context import Run
-from training.process.journal import Journal
+from training.process.journal import OF_TOKENS, Journal
 from training.recipes.recipe import RunSpec
 from training.sampling.decoding import left_padded
 from training.stages.grpo.config import GrpoSettings
@@ -312,27 +312,29 @@ def test_transformers_generate_trains_as_well_and_records_what_trl_does(
     assert clipped > 0
 
 
-def test_tokens_are_recorded_with_what_the_sampler_thought_of_them(
+def test_tokens_are_recorded_with_what_sampler_and_trainer_think_of_them(
     finished: dict[str, Stage], stages: Stages
 ) -> None:
     parent = finished["curriculum"].checkpoints / "final"
     changes = [
-        ("stages.grpo.record_logprobs", 1),
         ("stages.grpo.prompts", 4),
         ("stages.grpo.temperature", 0.5),
+        ("stages.grpo.mask_truncated", True),
     ]
-    made = stages.make("run", "grpo", parent=parent, changes=changes)
+    recorded = ("stages.grpo.record_logprobs", 1)
+    made = stages.make("run", "grpo", parent=parent, changes=[*changes, recorded])
     assert made.run() == 0
     rollouts = made.journal.rollouts()
     assert sorted(rollouts) == [1, 2]
     for rows in rollouts.values():
-        assert [("pieces" in row, "logprobs" in row) for row in rows] == [(True, True)] * 4 + [
-            (False, False)
-        ] * 4
         for row in rows[:4]:
-            assert len(row["pieces"]) == len(row["logprobs"]) == row["tokens"]
+            assert {len(row[name]) for name in OF_TOKENS} == {row["tokens"]}
             assert all(logprob <= 0 for logprob in row["logprobs"])
+            assert row["trainer_logprobs"] == pytest.approx(row["logprobs"], abs=1e-3)
+            assert row["learnt"] == [not row["hit_limit"]] * row["tokens"]
             assert "".join(row["pieces"]).removesuffix("<eos>") == row["completion"]
+        assert not any(name in row for row in rows[4:] for name in OF_TOKENS)
+    assert any(row["hit_limit"] for rows in rollouts.values() for row in rows[:4])
     tokenizer, policy = stage_helpers.load_tokenizer(_opened(made)), model.load(parent)
     scored = 0
     for row in rollouts[1][:4]:  # the policy is still the one that can be loaded
@@ -343,10 +345,36 @@ def test_tokens_are_recorded_with_what_the_sampler_thought_of_them(
         with torch.no_grad():
             logits = policy(input_ids=torch.tensor([prompt + ids])).logits[0, len(prompt) - 1 : -1]
         logits[:, [1, *range(400 - 45, 400)]] = -torch.inf
-        own = (logits / 0.5).log_softmax(-1).gather(1, torch.tensor(ids)[:, None]).squeeze(1)
-        assert row["logprobs"][: len(ids)] == pytest.approx(own.tolist(), abs=1e-3)
+        own = (logits / 0.5).log_softmax(-1)
+        chosen = own.gather(1, torch.tensor(ids)[:, None]).squeeze(1)
+        assert row["logprobs"][: len(ids)] == pytest.approx(chosen.tolist(), abs=1e-3)
+        entropies = -(own.exp() * own.nan_to_num(neginf=0)).sum(-1)
+        assert row["entropies"][: len(ids)] == pytest.approx(entropies.tolist(), abs=1e-3)
         scored += len(ids)
     assert scored >= 8
+
+    plain = stages.make("plain", "grpo", parent=parent, changes=changes)
+    assert plain.run() == 0
+    weights = [(one.checkpoints / "final" / "model.safetensors").read_bytes() for one in (made, plain)]
+    assert weights[0] == weights[1], "what is recorded changes nothing that is learnt"
+
+
+@pytest.mark.parametrize(("share", "recorded"), [(1.0, True), (0.5, False)])
+def test_the_mask_is_recorded_where_no_pass_decides_it(
+    finished: dict[str, Stage], stages: Stages, share: float, recorded: bool
+) -> None:
+    changes = [
+        ("stages.grpo.record_logprobs", 2),
+        ("stages.grpo.prompts", 2),
+        ("stages.grpo.entropy.top_share", share),
+    ]
+    made = stages.make("run", "grpo", parent=finished["curriculum"].checkpoints / "final", changes=changes)
+    assert made.run() == 0
+    (rows,) = made.journal.rollouts().values()
+    assert len(rows) == 8
+    for row in rows:
+        assert len(row["entropies"]) == row["tokens"]
+        assert row.get("learnt") == ([True] * row["tokens"] if recorded else None)
 
 
 def test_pieces_of_a_cut_character_join_to_the_text(finished: dict[str, Stage]) -> None:

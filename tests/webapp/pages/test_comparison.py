@@ -140,20 +140,20 @@ def evaluation():
 
 
 def shown(response):
-    return re.findall(r'<article class="outcome" id="(p\d+)"', response.content.decode())
+    return re.findall(r'<tr data-problem="(p\d+)"', response.content.decode())
 
 
 def test_the_problems_can_be_filtered_and_paged(signed_in, evaluation):
     address = f"/evaluations/{evaluation.pk}/"
     everything = signed_in.get(address)
-    assert len(shown(everything)) == 50
+    assert len(shown(everything)) == 25
     assert "66.7 % (80/120)" in text_of(everything).replace("\u00a0", " ").replace("( ", "(")
-    assert len(shown(signed_in.get(f"{address}?page=3"))) == 20
+    assert len(shown(signed_in.get(f"{address}?page=5"))) == 20
     wrong = signed_in.get(f"{address}?only=wrong")
-    assert shown(wrong) == [f"p{i:04d}" for i in range(0, 120, 3)]
-    assert len(shown(signed_in.get(f"{address}?only=correct&page=2"))) == 30
+    assert shown(wrong) == [f"p{i:04d}" for i in range(0, 75, 3)]
+    assert len(shown(signed_in.get(f"{address}?only=correct&page=4"))) == 5
     assert "No problem here is" in text_of(signed_in.get(f"{address}?only=repeats"))
-    assert len(shown(signed_in.get(f"{address}?only=nonsense&page=x"))) == 50
+    assert len(shown(signed_in.get(f"{address}?only=nonsense&page=x"))) == 25
 
 
 def test_texts_are_shown_as_text(signed_in, evaluation):
@@ -166,19 +166,38 @@ def test_texts_are_shown_as_text(signed_in, evaluation):
     assert "<script>alert" not in page
     assert '<mark class="mul">' in page
     assert "none found (behind “the answer is”)" in text_of(response)
-    assert "(behind the mark ####)" in text_of(response)
+    other = signed_in.get(f"/evaluations/{evaluation.pk}/?problem=p0001")
+    assert "(behind the mark ####)" in text_of(other)
+
+
+def test_a_problem_is_read_beside_the_list_that_holds_it(
+    signed_in, evaluation, django_assert_max_num_queries
+):
+    address = f"/evaluations/{evaluation.pk}/"
+    page = signed_in.get(f"{address}?only=wrong&problem=p0090")
+    assert shown(page)[0] == "p0075" and "p0090" in shown(page)
+    assert re.findall(r'<tr data-problem="(p\d+)" aria-current="true">', page.content.decode()) == ["p0090"]
+    assert '<article class="outcome" id="p0090">' in page.content.decode()
+    assert 'href="?only=wrong&amp;problem=p0093&amp;page=2#problem"' in page.content.decode()
+    one = signed_in.get(f"{address}?problem=p0002&page=1", headers={"HX-Request": "true"})
+    assert shown(one) == [] and '<article class="outcome" id="p0002">' in one.content.decode()
+    assert f'data-address="{address}?problem=p0002&amp;page=1"' in one.content.decode()
+    assert signed_in.get(f"{address}?problem=none").status_code == 404
+    with django_assert_max_num_queries(12):
+        signed_in.get(address)
 
 
 def test_the_samples_of_a_problem_stand_beside_its_greedy_completion(signed_in, evaluation):
     add_samples(evaluation, [[i == 0, True, i == 0] for i in range(120)])
     page = signed_in.get(f"/evaluations/{evaluation.pk}/")
-    assert shown(page) == [f"p{i:04d}" for i in range(50)]  # a problem each, whatever its samples
+    assert shown(page) == [f"p{i:04d}" for i in range(25)]  # a problem each, whatever its samples
     assert "Samples right 3 of 3" in text_of(page)
-    assert "Samples right 1 of 3" in text_of(page)
+    assert "Samples right 1 of 3" in text_of(signed_in.get(f"/evaluations/{evaluation.pk}/?problem=p0001"))
+    assert "3/3" in text_of(page) and "1/3" in text_of(page)
     assert "Samples a problem 3" in text_of(page)
     reached = signed_in.get(f"/evaluations/{evaluation.pk}/?only=only_sampled")
     assert shown(reached)[0] == "p0000"
-    assert len(shown(reached)) == 40
+    assert len(shown(reached)) == 25
     every = signed_in.get(f"/evaluations/{evaluation.pk}/samples/?problem=p0001")
     assert "1 of 3 samples right at temperature 0.8" in text_of(every)
     assert re.findall(r'<article class="outcome" id="([^"]+)"', every.content.decode()) == [
@@ -196,5 +215,5 @@ def test_wrong_steps_behind_right_answers_are_found(signed_in, evaluation):
     address = f"/evaluations/{evaluation.pk}/"
     assert shown(signed_in.get(f"{address}?only=wrong_step")) == ["p0001", "p0003"]
     assert shown(signed_in.get(f"{address}?only=right_with_wrong_step")) == ["p0001"]
-    assert "Steps right 1 of 2" in text_of(signed_in.get(address))
+    assert "Steps right 1 of 2" in text_of(signed_in.get(f"{address}?problem=p0001"))
     assert "right in a sample only" not in text_of(signed_in.get(address))

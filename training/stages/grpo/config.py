@@ -200,8 +200,8 @@ class GrpoSettings(TrainingStageSettings):
     record_logprobs: int = Field(
         0,
         ge=0,
-        description="Groups of each step whose tokens are recorded with the log-probability that the sampler gave them, "
-        "to be looked at; about 20 bytes a token. 0: none",
+        description="Groups of each step whose tokens are recorded, to be looked at, with the log-probabilities that sampler and "
+        "trainer gave them, their entropy and whether they are learnt from; about 45 bytes a token. 0: none",
     )
     vllm_memory: float = Field(
         0.3, gt=0, lt=1, description="Share of the GPU's memory that vLLM reserves; counts where vLLM samples"

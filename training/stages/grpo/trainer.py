@@ -33,10 +33,11 @@ from training.stages.grpo.grader import Grader
 from training.stages.grpo.logprobs import ChosenLogprobs, biased
 from training.stages.grpo.rollout_sampler import Chosen
 from training.stages.grpo.step_sums import StepSums
+from training.stages.grpo.token_records import add_tokens
 from training.text.answers import extract_answer, same_number
 from training.text.repetition import repeats
 from training.text.reserved import text_ids
-from training.text.tokenizer import mul_token_ids, pieces
+from training.text.tokenizer import mul_token_ids
 
 
 def arguments(run: Run, settings: GrpoSettings, sampler: Chosen, never: Sequence[int] = ()) -> dict[str, Any]:
@@ -289,7 +290,7 @@ class GrpoTrainer(Engine, GRPOTrainer):
                 zip(inputs, ids, output["advantages"].tolist(), strict=True)
             )
         ]
-        self._add_logprobs(mine, output["sampling_per_token_logps"])
+        self._add_tokens(mine, output)
         rows = ranks.gathered(mine)
         self.run.journal.append("rollouts", step=self.state.global_step + 1, rows=rows)
         decided = metrics.of_rollouts(rows, self.num_generations) | self._prompts.of(rows)
@@ -330,15 +331,20 @@ class GrpoTrainer(Engine, GRPOTrainer):
             "hit_limit": ids[-1] != self.eos_id,
         }
 
-    def _add_logprobs(self, mine: list[RolloutRow], sampled: Tensor) -> None:
-        """Add tokens and what the sampler thought of them, (rows, tokens), to the step's first groups."""
+    def _add_tokens(self, mine: list[RolloutRow], output: dict[str, Tensor]) -> None:
+        """Add to the step's first groups their tokens, and what sampler and trainer think of each."""
         before = ranks.index() * len(mine)  # a step's rollouts lie in the order of the processes
-        wanted = max(0, self.settings.record_logprobs * self.num_generations - before)
-        for row, ids, logprobs in zip(
-            mine[:wanted], self.grader.ids, sampled[:wanted].tolist(), strict=False
-        ):
-            row["pieces"] = pieces(self.processing_class, ids)
-            row["logprobs"] = [round(logprob, 4) for logprob in logprobs[: len(ids)]]
+        wanted = mine[: max(0, self.settings.record_logprobs * self.num_generations - before)]
+        if not wanted:
+            return
+        score = partial(
+            self._get_per_token_logps_and_entropies,
+            self.accelerator.unwrap_model(self.model),  # other processes may have none to score
+            batch_size=self.args.per_device_train_batch_size,
+            compute_entropy=True,
+        )
+        mask_known = self.settings.entropy.top_share == 1
+        add_tokens(wanted, self.grader.ids, output, score, self.processing_class, mask_known=mask_known)
 
     def engine_state(self) -> dict[str, Any]:
         """Add what training changes beside the policy: a synced reference and the entropy bonus."""

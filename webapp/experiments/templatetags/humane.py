@@ -1,18 +1,12 @@
 """Filters that write figures, times and texts as a person reads them."""
 
-import re
 from datetime import datetime, timedelta
 
 from django import template
 from django.utils import timezone
-from django.utils.html import conditional_escape
-from django.utils.safestring import SafeString, mark_safe
-
-from training.text.repetition import repeated_spans
 
 register = template.Library()
 RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
-MUL_TOKEN = re.compile(r"&lt;MUL_(\d)_(\d)_(\d\d?)&gt;")
 
 
 @register.filter
@@ -106,28 +100,6 @@ def power_of_ten(value: float) -> str:
     """7.47e18 → 7.5 × 10¹⁸."""
     factor, exponent = f"{value:.1e}".split("e")
     return f"{factor} × 10{str(int(exponent)).translate(RAISED)}"
-
-
-@register.filter
-def mul_marked(text: str) -> SafeString:
-    """Text with each mul-token `<MUL_6_9_54>` marked."""
-    escaped = conditional_escape(text)
-    return mark_safe(MUL_TOKEN.sub(r'<mark class="mul">&lt;MUL_\1_\2_\3&gt;</mark>', escaped))  # noqa: S308 - escaped above
-
-
-@register.filter
-def completion_marked(text: str) -> SafeString:
-    """A completion with its mul-tokens marked, and the phrases by which it repeats itself."""
-    pieces, done = [], 0
-    for start, end in repeated_spans(text):
-        pieces += [
-            mul_marked(text[done:start]),
-            '<mark class="repeat">',
-            mul_marked(text[start:end]),
-            "</mark>",
-        ]
-        done = end
-    return mark_safe("".join([*pieces, mul_marked(text[done:])]))  # noqa: S308 - each piece is escaped
 
 
 @register.filter

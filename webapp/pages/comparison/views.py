@@ -1,10 +1,7 @@
-"""Pages of the results: the comparison of conditions, its exports, the report, an evaluation's problems."""
+"""Pages of the results: the comparison of conditions, its exports, the report."""
 
 from dataclasses import replace
-from typing import Any
 
-from django.core.paginator import Paginator
-from django.db.models import Q, QuerySet
 from django.http import (
     Http404,
     HttpRequest,
@@ -14,12 +11,9 @@ from django.http import (
 )
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
-from django.utils.http import urlencode
-from django.utils.text import slugify
 from django.views.decorators.http import require_GET
 from django.views.decorators.vary import vary_on_headers
 
-from webapp.annotations import annotating
 from webapp.comparison import groups
 from webapp.comparison.cells import Refusal, SameRun, SeedsComparison
 from webapp.comparison.corrections import corrections
@@ -34,28 +28,15 @@ from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import planned_question
 from webapp.files.formats import FORMATS
-from webapp.pages import file_responses, stepper
+from webapp.pages import file_responses
 from webapp.pages.comparison import answer
 from webapp.reports import report as reports
 from webapp.reports.experiment_tables import SEEDS, TABLES, TableChoices, build
 from webapp.reports.prediction import predicted
 from webapp.reports.report_formats import REPORT_FORMATS
 from webapp.results import outcome_files
-from webapp.results.models import GREEDY, Evaluation
-from webapp.results.outcome_counts import SAMPLE_CHOICES, STEP_CHOICES, outcome_counts, with_samples
-from webapp.results.published import Publication, PublishedResult
+from webapp.results.published import Publication
 from webapp.runs.models import StageRun
-from webapp.statistics.proportions import wilson
-from webapp.telemetry.rollouts import CHOICES
-
-SHOWN = 50  # problems on a page
-SHARED_LABELS = {
-    "decoding": "Decoding",
-    "max_new_tokens": "Token limit",
-    "grader": "Grader",
-    "samples": "Samples a problem",
-    "temperature": "Temperature",
-}
 
 
 @require_GET
@@ -129,24 +110,6 @@ def comparison_charts(request: HttpRequest, name: str) -> HttpResponse:
 
 
 @require_GET
-def evaluation_file(request: HttpRequest, evaluation_id: int, format: str) -> HttpResponseBase:
-    """The completions of an evaluation, streamed; ?only= as on its page, else every one with its samples."""
-    file_responses.check(format)
-    found = get_object_or_404(Evaluation.objects.select_related(*outcome_files.RELATED), pk=evaluation_id)
-    only = request.GET.get("only", "")
-    choices = CHOICES | STEP_CHOICES | SAMPLE_CHOICES | _annotated(found)
-    if only not in choices:
-        return HttpResponseBadRequest(
-            f"there is no choice {only!r}; take one of {', '.join(filter(None, choices))}\n",
-            content_type="text/plain",
-        )
-    experiment = found.attempt.stage_run.experiment
-    made = outcome_files.rows(experiment, [found], choices[only][1] if only else None)
-    name = f"{experiment.name}-evaluation-{found.pk}{f'-{slugify(only)}' if only else ''}"
-    return file_responses.rows_response(made, format, name)
-
-
-@require_GET
 def outcomes_file(request: HttpRequest, name: str, format: str) -> HttpResponseBase:
     """Every completion that the stage tables are made of, streamed; ?benchmark= for those of one."""
     file_responses.check(format)
@@ -217,101 +180,6 @@ def report_file(request: HttpRequest, name: str, format: str) -> HttpResponse:
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
     return _download(written, REPORT_FORMATS[format].content_type, f"{experiment.name}-report.{format}")
-
-
-@require_GET
-def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
-    """The problems behind an accuracy, with their texts; ?only=correct|wrong|…, ?page=."""
-    related = ("attempt__stage_run__condition", "attempt__stage_run__stage", "attempt__stage_run__experiment")
-    found = get_object_or_404(Evaluation.objects.select_related(*related), pk=evaluation_id)
-    only = request.GET.get("only", "")
-    choices = CHOICES | STEP_CHOICES | (SAMPLE_CHOICES if found.settings.get("samples") else {})
-    choices |= _annotated(found)
-    only = only if only in choices else ""
-    counts = outcome_counts(found.pk, {key: condition for key, (_, condition) in choices.items()})
-    if found.published is not None:
-        return render(request, "results/published.html", _published(found))
-    outcomes = with_samples(found.outcomes.filter(choices[only][1], sample=GREEDY).order_by("problem"))
-    page = Paginator(outcomes, SHOWN).get_page(request.GET.get("page"))
-    context = {
-        "evaluation": found,
-        "run": found.attempt.stage_run,
-        "experiment": found.attempt.stage_run.experiment,
-        "page": page,
-        "annotated": annotating.of_each("outcome", [one.pk for one in page]),
-        "choices": [(key, label, counts[key]) for key, (label, _) in choices.items()],
-        "only": only,
-        "only_query": urlencode({"only": only}),
-        "correct": counts["correct"],
-        "counted": counts[""],
-        "rate": counts["correct"] / counts[""] if counts[""] else None,
-        "only_label": choices[only][0],
-        "shared": {SHARED_LABELS[key]: found.settings[key] for key in SHARED_LABELS if key in found.settings},
-        "interval": wilson(counts["correct"], counts[""]) if counts[""] else None,
-        "gradings": _other_gradings(found),
-        "opened": stepper.opened(found.attempt.stage_run, found.benchmark),
-        "nav": "experiments",
-    }
-    return render(request, "results/evaluation.html", context)
-
-
-def _annotated(found: Evaluation) -> dict[str, tuple[str, Q]]:
-    """What its outcomes were labelled and commented with, as choices of its list."""
-    offered = annotating.choices("outcome", evaluation=found)
-    return {
-        key: (words, Q(pk__in=annotating.those("outcome", key, evaluation=found)))
-        for key, words in offered.items()
-    }
-
-
-def _other_gradings(found: Evaluation) -> QuerySet[Evaluation]:
-    """The same completions as other versions of the grader graded them, the newest first."""
-    same = Evaluation.objects.filter(attempt=found.attempt_id, seq=found.seq).exclude(pk=found.pk)
-    return same.order_by("-grading")
-
-
-@require_GET
-def samples(request: HttpRequest, evaluation_id: int) -> HttpResponse:
-    """Every completion of one problem, ?problem=: the greedy one, then the samples."""
-    related = ("attempt__stage_run__condition", "attempt__stage_run__stage", "attempt__stage_run__experiment")
-    found = get_object_or_404(Evaluation.objects.select_related(*related), pk=evaluation_id)
-    outcomes = list(found.outcomes.filter(problem=request.GET.get("problem", "")).order_by("sample"))
-    if not outcomes:
-        raise Http404("there is no such problem in this evaluation; open it from the list of problems")
-    context = {
-        "evaluation": found,
-        "run": found.attempt.stage_run,
-        "experiment": found.attempt.stage_run.experiment,
-        "problem": outcomes[0].problem,
-        "outcomes": outcomes,
-        "annotated": annotating.of_each("outcome", [one.pk for one in outcomes]),
-        "right": sum(one.correct for one in outcomes if one.sample != GREEDY),
-        "drawn": sum(one.sample != GREEDY for one in outcomes),
-        "nav": "experiments",
-    }
-    return render(request, "results/samples.html", context)
-
-
-def _published(found: Evaluation) -> dict[str, Any]:
-    """Context of the page of an imported evaluation: its numbers, and that there is no more."""
-    assert found.published is not None
-    run = found.attempt.stage_run
-    publication = Publication.model_validate(run.experiment.recipe)
-    (result,) = [
-        result
-        for stage, benchmark, condition, result in publication.results()
-        if (stage, benchmark, condition) == (run.stage.name, found.benchmark, run.condition.name)
-    ]
-    numbers = result.model_dump(exclude={"note"}, exclude_none=True)
-    return {
-        "evaluation": found,
-        "run": run,
-        "experiment": run.experiment,
-        "numbers": {PublishedResult.model_fields[name].description: value for name, value in numbers.items()},
-        "note": result.note,
-        "source": publication.source,
-        "nav": "experiments",
-    }
 
 
 def _choices(request: HttpRequest, experiment: Experiment) -> TableChoices:

@@ -1,13 +1,16 @@
 """One group: its page, and the same beside a list, with the completions as cards."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from webapp.annotations import annotating
 from webapp.charts import bars
+from webapp.pages.rollouts import token_view
+from webapp.pages.rollouts.token_view import TokenView
 from webapp.runs.models import StageRun
 from webapp.telemetry import groups
 from webapp.telemetry.models import Rollout, RolloutGroup
@@ -19,8 +22,13 @@ def rollout_group(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRes
     chosen = rollout(rollout_id, run_id)
     context = pane(chosen)
     group: RolloutGroup = context["group"]
+    try:
+        tokens = _tokens(request, chosen, context["members"])
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
     visits = groups.visits(run_id, group.prompt_key)
     context |= {
+        "tokens": tokens,
         "neighbours": groups.neighbours(run_id, group),
         "visits": visits if len(visits) > 1 else [],
         "visits_shown": groups.VISITS_SHOWN,
@@ -40,6 +48,32 @@ def group_pane(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRespon
 def group_texts(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
     """The completions of a rollout's group, the best first, as a fragment."""
     return render(request, "runs/_completions.html", pane(rollout(rollout_id, run_id)))
+
+
+@require_GET
+def group_tokens(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
+    """The tokens of a group by ?measure= and ?completion=, as a fragment; 404 where none were recorded."""
+    chosen = rollout(rollout_id, run_id)
+    try:
+        tokens = _tokens(request, chosen, groups.members(groups.of_rollout(chosen)))
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    if tokens is None:
+        raise Http404("no tokens were recorded of this group; record_logprobs asks for them")
+    context = {"run": chosen.attempt.stage_run, "chosen": chosen, "tokens": tokens}
+    return render(request, "runs/_tokens.html", context)
+
+
+@require_GET
+def token_table(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResponse:
+    """Every recorded value of a completion's tokens, as a table."""
+    rows = token_view.table(rollout(rollout_id, run_id))
+    return render(request, "runs/_token_table.html", {"rows": rows})
+
+
+def _tokens(request: HttpRequest, chosen: Rollout, members: Sequence[Rollout]) -> TokenView | None:
+    """The token view that the query asks for; raises ValueError for what there is not."""
+    return token_view.of_group(chosen, groups.alike(members, chosen.pk), request.GET)
 
 
 def rollout(rollout_id: int, run_id: int | None = None) -> Rollout:

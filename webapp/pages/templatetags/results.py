@@ -9,9 +9,9 @@ from webapp.comparison.completion_changes import CompletionChange, CompletionPar
 from webapp.comparison.sentences import wording
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.trying import to_try
-from webapp.experiments.templatetags.humane import mul_marked
 from webapp.files import number_text
 from webapp.pages import flips
+from webapp.pages.written_text import written
 from webapp.statistics.intervals import Interval
 
 register = template.Library()
@@ -75,7 +75,7 @@ def changes_marked(change: CompletionChange) -> SafeString:
 
 
 def _part(part: CompletionPart) -> SafeString:
-    text = mul_marked(part.text)
+    text = written(part.text)
     if part.final:
         text = format_html('<span class="final">{}</span>', text)
     if not part.change:

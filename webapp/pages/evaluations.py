@@ -1,0 +1,166 @@
+"""An evaluation's problems beside the one that is read, its samples, and its file."""
+
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, render
+from django.utils.http import urlencode
+from django.utils.text import slugify
+from django.views.decorators.http import require_GET
+from django.views.decorators.vary import vary_on_headers
+
+from webapp.annotations import annotating
+from webapp.pages import file_responses, stepper
+from webapp.results import outcome_files
+from webapp.results.models import GREEDY, Evaluation, Outcome
+from webapp.results.outcome_counts import SAMPLE_CHOICES, STEP_CHOICES, outcome_counts, with_samples
+from webapp.results.published import Publication, PublishedResult
+from webapp.statistics.proportions import wilson
+from webapp.telemetry.rollouts import CHOICES
+
+SHOWN = 25  # problems on a page
+SHARED_LABELS = {
+    "decoding": "Decoding",
+    "max_new_tokens": "Token limit",
+    "grader": "Grader",
+    "samples": "Samples a problem",
+    "temperature": "Temperature",
+}
+
+
+@require_GET
+def evaluation_file(request: HttpRequest, evaluation_id: int, format: str) -> HttpResponseBase:
+    """The completions of an evaluation, streamed; ?only= as on its page, else every one with its samples."""
+    file_responses.check(format)
+    found = get_object_or_404(Evaluation.objects.select_related(*outcome_files.RELATED), pk=evaluation_id)
+    only = request.GET.get("only", "")
+    choices = CHOICES | STEP_CHOICES | SAMPLE_CHOICES | _annotated(found)
+    if only not in choices:
+        return HttpResponseBadRequest(
+            f"there is no choice {only!r}; take one of {', '.join(filter(None, choices))}\n",
+            content_type="text/plain",
+        )
+    experiment = found.attempt.stage_run.experiment
+    made = outcome_files.rows(experiment, [found], choices[only][1] if only else None)
+    name = f"{experiment.name}-evaluation-{found.pk}{f'-{slugify(only)}' if only else ''}"
+    return file_responses.rows_response(made, format, name)
+
+
+@require_GET
+@vary_on_headers("HX-Request")
+def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
+    """The problems behind an accuracy beside the texts of one, ?problem=; ?only=correct|wrong|…, ?page=. For htmx the one alone."""
+    related = ("attempt__stage_run__condition", "attempt__stage_run__stage", "attempt__stage_run__experiment")
+    found = get_object_or_404(Evaluation.objects.select_related(*related), pk=evaluation_id)
+    if found.published is not None:
+        return render(request, "results/published.html", _published(found))
+    wanted = request.GET.get("problem", "")
+    greedy = found.outcomes.filter(sample=GREEDY).order_by("problem")
+    read = with_samples(greedy).filter(problem=wanted).first() if wanted else None
+    if wanted and read is None:
+        raise Http404("there is no such problem in this evaluation; open it from the list of problems")
+    if read is not None and "HX-Request" in request.headers:
+        return render(request, "results/_read_problem.html", _read(found, read))
+    only = request.GET.get("only", "")
+    choices = CHOICES | STEP_CHOICES | (SAMPLE_CHOICES if found.settings.get("samples") else {})
+    choices |= _annotated(found)
+    only = only if only in choices else ""
+    counts = outcome_counts(found.pk, {key: condition for key, (_, condition) in choices.items()})
+    page = _page(greedy.filter(choices[only][1]), wanted, request.GET.get("page"))
+    first = next(iter(page.object_list), None)
+    context = {
+        "evaluation": found,
+        "run": found.attempt.stage_run,
+        "experiment": found.attempt.stage_run.experiment,
+        "page": page,
+        "choices": [(key, label, counts[key]) for key, (label, _) in choices.items()],
+        "only": only,
+        "only_query": urlencode({"only": only}),
+        "correct": counts["correct"],
+        "counted": counts[""],
+        "rate": counts["correct"] / counts[""] if counts[""] else None,
+        "only_label": choices[only][0],
+        "shared": {SHARED_LABELS[key]: found.settings[key] for key in SHARED_LABELS if key in found.settings},
+        "interval": wilson(counts["correct"], counts[""]) if counts[""] else None,
+        "gradings": _other_gradings(found),
+        "nav": "experiments",
+    } | _read(found, read or (first and with_samples(greedy).get(pk=first.pk)))
+    return render(request, "results/evaluation.html", context)
+
+
+def _read(found: Evaluation, read: Outcome | None) -> dict[str, Any]:
+    """The problem that is read, with its annotations and where its way through training stands."""
+    return {
+        "read": read,
+        "annotated": annotating.of_each("outcome", [read.pk] if read else []),
+        "opened": stepper.opened(found.attempt.stage_run, found.benchmark),
+    }
+
+
+def _annotated(found: Evaluation) -> dict[str, tuple[str, Q]]:
+    """What its outcomes were labelled and commented with, as choices of its list."""
+    offered = annotating.choices("outcome", evaluation=found)
+    return {
+        key: (words, Q(pk__in=annotating.those("outcome", key, evaluation=found)))
+        for key, words in offered.items()
+    }
+
+
+def _page(listed: QuerySet[Outcome], wanted: str, number: str | None) -> Page[Outcome]:
+    """The asked page of a list without its texts; where none is asked for, that with the wanted problem."""
+    if wanted and number is None:
+        number = str(listed.filter(problem__lt=wanted).count() // SHOWN + 1)
+    return Paginator(with_samples(listed).defer("prompt", "completion", "labels"), SHOWN).get_page(number)
+
+
+def _other_gradings(found: Evaluation) -> QuerySet[Evaluation]:
+    """The same completions as other versions of the grader graded them, the newest first."""
+    same = Evaluation.objects.filter(attempt=found.attempt_id, seq=found.seq).exclude(pk=found.pk)
+    return same.order_by("-grading")
+
+
+@require_GET
+def samples(request: HttpRequest, evaluation_id: int) -> HttpResponse:
+    """Every completion of one problem, ?problem=: the greedy one, then the samples."""
+    related = ("attempt__stage_run__condition", "attempt__stage_run__stage", "attempt__stage_run__experiment")
+    found = get_object_or_404(Evaluation.objects.select_related(*related), pk=evaluation_id)
+    outcomes = list(found.outcomes.filter(problem=request.GET.get("problem", "")).order_by("sample"))
+    if not outcomes:
+        raise Http404("there is no such problem in this evaluation; open it from the list of problems")
+    context = {
+        "evaluation": found,
+        "run": found.attempt.stage_run,
+        "experiment": found.attempt.stage_run.experiment,
+        "problem": outcomes[0].problem,
+        "outcomes": outcomes,
+        "annotated": annotating.of_each("outcome", [one.pk for one in outcomes]),
+        "right": sum(one.correct for one in outcomes if one.sample != GREEDY),
+        "drawn": sum(one.sample != GREEDY for one in outcomes),
+        "nav": "experiments",
+    }
+    return render(request, "results/samples.html", context)
+
+
+def _published(found: Evaluation) -> dict[str, Any]:
+    """Context of the page of an imported evaluation: its numbers, and that there is no more."""
+    assert found.published is not None
+    run = found.attempt.stage_run
+    publication = Publication.model_validate(run.experiment.recipe)
+    (result,) = [
+        result
+        for stage, benchmark, condition, result in publication.results()
+        if (stage, benchmark, condition) == (run.stage.name, found.benchmark, run.condition.name)
+    ]
+    numbers = result.model_dump(exclude={"note"}, exclude_none=True)
+    return {
+        "evaluation": found,
+        "run": run,
+        "experiment": run.experiment,
+        "numbers": {PublishedResult.model_fields[name].description: value for name, value in numbers.items()},
+        "note": result.note,
+        "source": publication.source,
+        "nav": "experiments",
+    }

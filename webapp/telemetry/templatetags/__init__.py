@@ -1,1 +1,0 @@
-"""Filters of pages with rollouts."""
