@@ -114,7 +114,7 @@ def test_charts_are_drawn_and_have_tables(page: Page, address: str) -> None:
     histories.train(run.attempts.get(), "grpo", steps=12)
     page.goto(f"{address}/runs/{run.pk}/")
     chart = page.locator('[data-chart="reward"]')
-    expect(chart.locator(".scatterlayer path.js-line")).to_have_count(1)
+    expect(chart.locator(".scatterlayer path.js-line")).to_have_count(2)  # smoothed, and as recorded
     chart.get_by_text("Points as a table").click()
     expect(chart.locator("tbody tr")).to_have_count(12)
     assert chart.locator(".plot").get_attribute("aria-label")

@@ -1,4 +1,4 @@
-"""The answer's figures for static/js/charts.js, with the page that a click on each point opens."""
+"""The answer in sentences, and its figures for static/js/charts.js, with the page that a click on each point opens."""
 
 from typing import Any
 
@@ -6,14 +6,29 @@ from django.urls import reverse
 
 from training.recipes.planned_question import Contrast
 from webapp.comparison.cells import Refusal, SameRun
+from webapp.comparison.decisions import decisions
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import StageTable
+from webapp.experiments.planned_question import planned_question
 from webapp.pages import flips
+from webapp.reports.prediction import predicted
 
 CONTRASTS: dict[Contrast, str] = {
     "gain": "Planned gain",
     "interaction": "Planned difference of the gains",
 }
 PLACE = "answer"  # id of the element in which they are drawn
+
+
+def sentences(table: StageTable) -> dict[str, object]:
+    """What an experiment's page says of it: verdict sentences that have numbers, what was asked, predicted and held."""
+    return {
+        "experiment": table.experiment,
+        "question": planned_question(table.experiment),
+        "decisions": decisions(table),
+        "verdict_sentences": [one for one in verdict_sentences(table) if one.numbers],
+        "predicted": predicted(table),
+    }
 
 
 def charts(table: StageTable) -> list[dict[str, Any]]:

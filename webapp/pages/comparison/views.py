@@ -123,16 +123,8 @@ def outcomes_file(request: HttpRequest, name: str, format: str) -> HttpResponseB
 @require_GET
 def experiment_answer(request: HttpRequest, name: str) -> HttpResponse:
     """What the experiment's verdict sentences say so far, with what was asked and predicted, as a fragment."""
-    experiment = get_object_or_404(Experiment, name=name)
-    table = stage_table(experiment)
-    context = {
-        "experiment": experiment,
-        "question": planned_question(experiment),
-        "decisions": decisions(table),
-        "verdict_sentences": [one for one in verdict_sentences(table) if one.numbers],
-        "predicted": predicted(table),
-    }
-    return render(request, "experiments/_answer.html", context)
+    table = stage_table(get_object_or_404(Experiment, name=name))
+    return render(request, "experiments/_answer.html", answer.sentences(table))
 
 
 @require_GET

@@ -8,8 +8,10 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webapp.comparison.alike import dose
+from webapp.comparison.table import stage_table
 from webapp.experiments.models import Experiment, ExperimentEvent
 from webapp.experiments.planned_question import planned_question
+from webapp.pages.comparison import answer
 from webapp.pages.confirmation import confirmation
 from webapp.pages.experiment.organising import organised
 from webapp.pages.experiment.settings_table import SettingsFilter, settings_table
@@ -32,6 +34,7 @@ def experiment(request: HttpRequest, name: str) -> HttpResponse:
     context = (
         _state(found)
         | organised(found, request.user.pk)
+        | answer.sentences(stage_table(found))
         | {
             "settings": yaml.safe_dump(found.recipe, sort_keys=False, allow_unicode=True),
             "versions": code_versions.of_experiment(found),
