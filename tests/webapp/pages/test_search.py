@@ -64,7 +64,7 @@ def test_the_queries_do_not_grow_with_what_there_is(django_assert_max_num_querie
     for number in range(1, 8):
         factories.make_experiment(f"demo-{number}")
     user = factories.make_user().pk
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(9):
         search("demo grpo mul", user)
 
 
