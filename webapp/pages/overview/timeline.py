@@ -42,6 +42,11 @@ class Lane:
     bars: Sequence[Bar]
 
     @property
+    def runs(self) -> bool:
+        """Whether something runs there now; where not all lanes are drawn, these are."""
+        return any(bar.ended_at is None for bar in self.bars)
+
+    @property
     def busy(self) -> float:
         """Share of the time in which something ran."""
         return min(1.0, sum(bar.width for bar in self.bars) / WIDTH)
@@ -102,6 +107,8 @@ def timeline(workers: Iterable[Worker]) -> Timeline:
         for (host, device), lanes in sorted(of_device.items())
         for lane in lanes
     ]
+    if len(every) > LANES:
+        every.sort(key=lambda lane: not lane.runs)
     return Timeline(hours, every[:LANES], max(0, len(every) - LANES))
 
 
