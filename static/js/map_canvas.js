@@ -83,6 +83,6 @@ export function drawn(map, draw) {
     map.dataset.drawn = "yes";
   };
   new ResizeObserver(() => map.clientWidth !== width && again()).observe(map);
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", again);
+  document.addEventListener("theme", again);
   again();
 }

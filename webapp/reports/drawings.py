@@ -44,7 +44,7 @@ class ConditionLine:
 
 
 @dataclass(frozen=True)
-class ConditionCourse:
+class DrawnCourse:
     """A condition's numbers before they have a place in a picture."""
 
     name: str
@@ -117,7 +117,7 @@ def _over_stages(
 
 def _through_stages(
     table: StageTable, one: points.ConditionPoints, order: Sequence[int | None]
-) -> ConditionCourse:
+) -> DrawnCourse:
     """A condition's line, which begins anew where a branch or a missing number is."""
     through: list[tuple[float, float]] = []
     breaks: set[int] = set()
@@ -131,7 +131,7 @@ def _through_stages(
         if point.interval is not None:
             intervals[place] = point.interval
     ends = [(float(place), interval) for place, interval in intervals.items()]
-    return ConditionCourse(one.name, table.positions[one.condition], through, ends, frozenset(breaks))
+    return DrawnCourse(one.name, table.positions[one.condition], through, ends, frozenset(breaks))
 
 
 def by_step(experiment: Experiment) -> list[Drawing]:
@@ -152,7 +152,7 @@ def by_step(experiment: Experiment) -> list[Drawing]:
                 points = found.get((trained[run.pk], metric))
                 if run.stage.name == stage and points is not None and len(points.steps) > 1:
                     of_condition.setdefault((run.condition.name, run.condition.position), []).append(points)
-            drawable = [ConditionCourse(*whose, _means(several)) for whose, several in of_condition.items()]
+            drawable = [DrawnCourse(*whose, _means(several)) for whose, several in of_condition.items()]
             courses = [course for course in drawable if course.points]  # nothing finite, nothing drawn
             if courses:
                 last = max(x for course in courses for x, _ in course.points)
@@ -174,7 +174,7 @@ def _means(several: Sequence[Series]) -> list[tuple[float, float]]:
 
 def line_drawing(
     title: str,
-    courses: Sequence[ConditionCourse],
+    courses: Sequence[DrawnCourse],
     across: Sequence[tuple[float, str]],
     *,
     share: bool,
@@ -190,7 +190,7 @@ def line_drawing(
         right = LEFT + (WIDTH - LEFT - RIGHT) * x / furthest
         return right, TOP + (HEIGHT - TOP - BOTTOM) * (high - y) / (high - low)
 
-    def line(course: ConditionCourse) -> ConditionLine:
+    def line(course: DrawnCourse) -> ConditionLine:
         ends = [(at(x, low)[0], at(x, low)[1], at(x, high)[1]) for x, (low, high) in course.intervals]
         return ConditionLine(
             course.name, course.place, tuple(at(*pair) for pair in course.points), tuple(ends), course.breaks
