@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from webapp.charts.prompt_map import BANDS, PromptMap, StepBlock, prompt_map
-from webapp.reports.drawings import DrawnCourse, Drawing, line_drawing
+from webapp.reports.drawings import Drawing, DrawnCourse, line_drawing
 from webapp.runs.models import StageRun
 
 TALL, ROW = 560, 12  # CSS pixels that a map of few prompts takes, and a row at most
@@ -72,9 +72,7 @@ def _drawn(found: PromptMap, source: StageRun, row: int) -> dict[str, Any]:
 def _drawing(found: PromptMap) -> Drawing | None:
     """A line a band; None where no prompt has a course."""
     courses = [
-        DrawnCourse(band.name, place, band.points)
-        for place, band in enumerate(found.bands)
-        if band.points
+        DrawnCourse(band.name, place, band.points) for place, band in enumerate(found.bands) if band.points
     ]
     if not courses:
         return None
