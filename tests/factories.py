@@ -240,7 +240,10 @@ def add_rollouts(
     attempt: Attempt, *, step: int = 1, count: int = 8, group_size: int = 8, seed: int = 0
 ) -> int:
     """One journal record of rollouts, a prompt a group; returns its seq."""
-    seq, draw = next_seq(attempt), random.Random(f"{attempt.pk} {step} {seed}")
+    run = attempt.stage_run
+    # not by the attempt's id, which other tests decide: what is drawn is the same whenever a test runs
+    draw = random.Random(f"{run.condition.position} {run.seed} {attempt.number} {step} {seed}")
+    seq = next_seq(attempt)
     rows = []
     a = b = 0
     for index in range(count):

@@ -91,13 +91,14 @@ def test_cancel_from_the_page_leaves_nothing_alive_and_what_was_recorded(
     family = processes.family(pid, started)
     assert family
     recorded = _rollouts(stack, run)
-    asked: list[str] = []
-    page.once("dialog", lambda dialog: (asked.append(dialog.message), dialog.dismiss()))
-    page.get_by_role("button", name="Cancel").click()
-    assert "Retry lets it go on from its last checkpoint" in asked[0]
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    asked = page.get_by_role("dialog")
+    expect(asked).to_contain_text("Retry goes on from the newest checkpoint")
+    asked.get_by_role("button", name="Keep running").click()
+    expect(asked).to_be_hidden()
     assert processes.living(family), "no was no"
-    page.once("dialog", lambda dialog: dialog.accept())
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    asked.get_by_role("button", name="Cancel 1 run").click()
     left = psutil.wait_procs(family, timeout=10)[1]
     assert processes.living(set(left)) == set()
     expect(page.locator("dl[data-state]")).to_have_attribute("data-state", "cancelled")

@@ -99,6 +99,7 @@ def test_the_list_of_experiments_is_narrowed_and_kept_in_order(page: Page, addre
     expect(rows).to_have_count(1)
     page.get_by_role("button", name="Undo").click()
     expect(rows).to_have_count(3)
+    expect(page.locator(".htmx-request")).to_have_count(0)
     page.get_by_role("checkbox", name="Choose all shown").check()
     expect(bar).to_contain_text("3 chosen")
     bar.get_by_role("button", name="None").click()

@@ -182,6 +182,8 @@ def test_a_finding_leads_to_its_chart_and_its_rollouts(page: Page, address: str)
     histories.train(attempt, "grpo", steps=60)
     attempt.metrics.filter(name="hit_limit").delete()
     factories.add_metrics(attempt, {"hit_limit": [0.02] * 20 + [0.6] * 40})
+    for one in attempt.rollouts.filter(step=60)[:2]:
+        attempt.rollouts.filter(pk=one.pk).update(hit_limit=True)
     page.goto(f"{address}/experiments/demo-1/")
     expect(page.locator(".live")).to_have_text("live")
     finding = page.locator('#findings .finding[data-kind="hit_limit"]')

@@ -29,7 +29,10 @@ def check_validation(stage: StageSettings, benchmarks: Sequence[BenchmarkSetting
         if name not in BENCHMARKS:
             raise error_at(path, f"there is no benchmark {name!r}{nearest(name, SPLITS)}")
         raise error_at(path, f"{name} has no validation split; take one of {known}")
-    if stage.evaluate_every is not None and validated_by(stage, benchmarks) is None:
+    asks = (
+        bool(benchmarks) or name is not None
+    )  # a stage that runs no benchmark is not evaluated while it trains either
+    if stage.evaluate_every is not None and asks and validated_by(stage, benchmarks) is None:
         raise error_at(
             path, f"is missing: no benchmark of the stage has a validation split; take one of {known}"
         )

@@ -54,7 +54,7 @@ def _files(experiment: Experiment, at: datetime) -> Iterator[tuple[str, bytes]]:
     written = report.build(experiment)
     yield "report.md", report.markdown(written).encode()
     yield "report.html", report.html(written).encode()
-    styles = _printed(report.styles())
+    styles = _printed(report.DRAWN.read_text())
     drawings = (drawing for section in written.sections for drawing in section.drawings)
     for number, drawing in enumerate(drawings, 1):
         drawn = render_to_string("results/drawing_file.svg", {"drawing": drawing, "styles": styles})

@@ -47,7 +47,8 @@ from webapp.results.published import Publication
 from webapp.runs.models import StageRun, State
 
 CSS = Path(settings.STATICFILES_DIRS[0]) / "css"
-STYLES = (CSS / "drawings.css", CSS / "texts.css")  # the file needs nothing else beside it
+DRAWN = CSS / "drawings.css"
+STYLES = (DRAWN, CSS / "texts.css")  # the file needs nothing else beside it
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,8 @@ def test_one_condition_alone_is_set_against_nothing():
 def test_a_stage_that_does_not_run_the_benchmark_decides_nothing():
     with pytest.raises(RecipeError, match=f"primary.stage: {BENCHMARK} is not run after drills"):
         demo(("stages.drills.benchmarks", []), ("primary.stage", "drills"))
-    assert contrasts(demo().primary, demo(("stages.grpo.benchmarks", [])).design) == [("mixed", "mul_tokens")]
+    without = demo(("stages.grpo.benchmarks", []), ("stages.grpo.evaluate_every", None))
+    assert contrasts(demo().primary, without.design) == [("mixed", "mul_tokens")]
 
 
 def test_every_leaf_and_condition_share_the_level():

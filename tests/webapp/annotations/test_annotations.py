@@ -1,6 +1,11 @@
 """Labels and comments: who wrote them, that they are text, and that they are found again."""
 
+import csv
+import io
+from typing import Any
+
 import pytest
+from asgiref.sync import async_to_sync
 from django.test import Client
 
 from tests import factories
@@ -26,7 +31,15 @@ def annotate(client: Client, kind: str, row: int, **asked: object) -> str:
     return answer.content.decode()
 
 
-def test_a_rollout_is_labelled_and_its_list_narrowed_by_it(ada: Client) -> None:
+async def whole(response: Any) -> bytes:
+    return b"".join([part async for part in response.streaming_content])
+
+
+def test_a_rollout_is_labelled_and_its_list_narrowed_by_it(
+    ada: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # a download would give the test's own connection back
+    monkeypatch.setattr("webapp.pages.file_responses.close_old_connections", lambda: None)
     run = factories.make_run("grpo")
     factories.add_rollouts(run.attempts.get(), count=8)
     first, second, *_ = Rollout.objects.order_by("pk")
@@ -38,8 +51,12 @@ def test_a_rollout_is_labelled_and_its_list_narrowed_by_it(ada: Client) -> None:
     page = ada.get(group).content.decode()
     assert "lucky guess" in page and HOSTILE not in page
     listed = ada.get(f"/runs/{run.pk}/rollouts/?marked=label:lucky guess").content.decode()
-    assert listed.count("<article") == 1 and f"/rollouts/{first.pk}/" in listed
-    assert ada.get(f"/runs/{run.pk}/rollouts/?marked=commented").content.decode().count("<article") == 1
+    assert f"/rollouts/{first.pk}/" in listed
+    for marked in ("label:lucky guess", "commented"):
+        file = async_to_sync(whole)(ada.get(f"/runs/{run.pk}/rollouts.csv?marked={marked}"))
+        assert len(list(csv.reader(io.StringIO(file.decode())))) == 2, (
+            "the heading, and the one that is labelled"
+        )
     assert "Select a valid choice" in ada.get(f"/runs/{run.pk}/rollouts/?marked=label:none").content.decode()
     found = ada.get("/search/?q=lucky").content.decode()
     assert "Rollouts of demo-1 labelled lucky guess" in found and "?marked=label%3Alucky%20guess" in found

@@ -335,7 +335,7 @@ def test_the_form_says_what_is_reused_and_switches_it_off(
     assert states(Experiment.objects.get(name="smoke-3")) == ["succeeded", "succeeded", "succeeded", "ready"]
     note = f'reused<span class="visually-hidden"> from smoke-1 / run {run.pk}</span>'
     assert f'<a href="{reverse("run", args=[run.pk])}">{note}</a>' in " ".join(page.split())
-    assert "clone of smoke-1" in page
+    assert "Clone of smoke-1" in page
 
 
 def test_more_seeds_and_forks_come_filled_in(ada: Client, finish: Callable[..., None]) -> None:

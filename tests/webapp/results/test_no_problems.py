@@ -58,7 +58,7 @@ def test_it_reads_no_problems_wherever_an_accuracy_would_stand(
     experiment = evaluated(empty=empty, seeds=seeds)
     nothing = Evaluation.objects.filter(attempt__stage_run__experiment=experiment, problems=0)
     assert "no problems" in text_of(ada, "/")
-    assert text_of(ada, "/experiments/").count("no problems") == len(empty)
+    assert text_of(ada, "/experiments/").count("no problems") >= len(empty)
     assert text_of(ada, "/experiments/demo-1/").count("no problems") == len(empty) * len(seeds)
     comparison = text_of(ada, "/experiments/demo-1/comparison/")
     assert "no problems</a>" in comparison
@@ -148,7 +148,7 @@ def test_every_page_answers_where_no_evaluation_asked_anything(ada: Client) -> N
     shown = Experiment.objects.get(name=found.experiment)
     Outcome.objects.filter(evaluation__attempt__stage_run__experiment=shown).delete()
     Evaluation.objects.filter(attempt__stage_run__experiment=shown).update(problems=0)
-    without = {"samples"}  # a problem's own page, and there is none
+    without = {"samples", "stepper"}  # a problem's own pages, and there is none
     for name, address in (pages.PAGES | pages.MORE).items():
         if name not in without:
             assert ada.get(address(found)).status_code == 200, name

@@ -1,5 +1,6 @@
 """What lists and the worker's second-by-second looks ask: as many queries for many runs as for few, and nothing long."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -15,6 +16,10 @@ from workers.janitor import held_attempts
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
 LONG = ('"runs_stagerun"."spec"', '."recipe"', '."notes"')
+
+
+LIMITS = {"/": 28}  # queries; of the others 20
+KEPT_AFTER = 8  # requests, each of which reads the answers of a few experiments anew
 
 
 @pytest.fixture
@@ -45,13 +50,15 @@ def make(name: str) -> None:
 def test_lists_ask_as_much_for_many_experiments_as_for_few_and_nothing_long(ada: Client, path: str) -> None:
     for number in range(6):
         make(f"demo-{number}")
-    asked(ada, path)  # what is kept from then on
+    for _ in range(KEPT_AFTER):
+        asked(ada, path)  # what is kept from then on
     few = asked(ada, path)
     for number in range(6, 16):
         make(f"demo-{number}")
-    asked(ada, path)
+    for _ in range(KEPT_AFTER):
+        asked(ada, path)
     many = asked(ada, path)
-    assert len(many) == len(few) <= 20, "\n".join(many)
+    assert len(many) == len(few) <= LIMITS.get(path, 20), "\n".join(many)
     assert not [sql for sql in many if any(column in sql for column in LONG)]
 
 
@@ -59,7 +66,9 @@ def test_an_experiments_page_reads_its_settings_and_notes_once_and_no_specs(ada:
     make("demo-1")
     found = asked(ada, "/experiments/demo-1/")
     assert len([sql for sql in found if '."recipe"' in sql]) == 1
-    assert not [sql for sql in found if '"spec"' in sql]
+    assert not [sql for sql in found if re.search(r'"spec"(?! (->|#>))', sql)], (
+        "parts of it are asked for, never the whole"
+    )
 
 
 def test_runs_of_pages_have_their_settings_when_asked() -> None:
