@@ -3,6 +3,8 @@
 import re
 
 import pytest
+from django.db.models import F, Value
+from django.db.models.functions import Concat
 from django.test import Client
 
 from tests import factories
@@ -105,6 +107,10 @@ def baseline(run: StageRun) -> StageRun:
     factories.make_attempt(other)
     for step in range(1, 11):
         factories.add_rollouts(other.attempts.get(), step=step, count=16, seed=1)
+    drawn = Rollout.objects.filter(attempt__stage_run=other)
+    drawn.update(
+        prompt=Concat(Value("Its own: "), F("prompt"))
+    )  # so that no prompt is that of both by chance
     for one in (run, other):
         ask(one, "of both?", 2, 5, 8)
     ask(run, "apart?", 9)
