@@ -173,7 +173,7 @@ def test_pre_training_passes_over_them_in_shards_of_their_own(stages: Stages, tm
             "there is no benchmark 'gsm9k'; did you mean 'gsm8k'?",
         ),
         (
-            [("stages.sft.evaluate_every", 5), ("stages.sft.benchmarks", [])],
+            [("stages.sft.evaluate_every", 5), ("stages.sft.benchmarks", [{"benchmark": "svamp"}])],
             "no benchmark of the stage has a validation split",
         ),
     ],
