@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from training.benchmarks import BENCHMARKS
 from training.did_you_mean import nearest
 from training.recipes import planned_question
-from training.recipes.files import blank_text, names, read, shipped
+from training.recipes.files import names, read, shipped
 from training.recipes.planned_question import Design, PairedTest, PlannedQuestion
 from training.recipes.specs import RunSpec, StageSpec, with_most_problems
 from training.recipes.stage_order import check_order, parents_first, refuse_doubles
@@ -390,7 +390,6 @@ __all__ = [
     "RecipeError",
     "RunSpec",
     "StageSpec",
-    "blank_text",
     "build",
     "names",
     "parse_change",

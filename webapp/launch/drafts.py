@@ -6,7 +6,7 @@ from typing import Any
 
 from django.http import QueryDict
 
-from training.recipes import recipe as recipes
+from training.recipes import files, recipe as recipes
 from training.recipes.recipe import Recipe, RecipeError
 from webapp.experiments.models import Experiment
 from webapp.launch import text as recipe_text
@@ -102,13 +102,13 @@ class OwnDraft(Draft):
     def text(self, form: RecipeForm) -> RecipeText:
         """A form's settings as text; the blank recipe with what it explains."""
         if form.base == self.original.recipe:
-            return RecipeText(recipes.blank_text(), self.original, recipe=form.base)
+            return RecipeText(files.blank_text(), self.original, recipe=form.base)
         return super().text(form)
 
 
 def own_draft() -> OwnDraft:
     """The draft of a person's own text, which begins with the blank recipe."""
-    return OwnDraft("own", dict(recipe_text.read(recipes.blank_text()).data))
+    return OwnDraft("own", dict(recipe_text.read(files.blank_text()).data))
 
 
 def draft_from(experiment: Experiment, stage: str | None, *, more_seeds: bool = False) -> Draft:

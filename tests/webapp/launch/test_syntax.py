@@ -2,7 +2,7 @@
 
 import pytest
 
-from training.recipes import recipe as recipes
+from training.recipes import files, recipe as recipes
 from webapp.launch.text import TextError, read
 
 NAME = "name: mine\n"
@@ -34,6 +34,6 @@ def test_what_is_open_or_out_of_place_is_said(text: str, line: int, says: str) -
 
 
 def test_the_blank_recipe_can_be_launched() -> None:
-    recipe = recipes.build(read(recipes.blank_text()).data)
+    recipe = recipes.build(read(files.blank_text()).data)
     assert [one.name for one in recipe.conditions] == ["baseline", "faster"]
     assert len(recipe.seeds) == 3
