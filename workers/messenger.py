@@ -7,7 +7,7 @@ reads the answers and differences of experiments that no list has shown since th
 import logging
 import threading
 
-from webapp.comparison import kept_answers
+from webapp.comparison.answers import kept_answers
 from webapp.experiments import changed_settings
 from webapp.notifications.outbox import deliver_due
 from workers.janitor import advisory_lock

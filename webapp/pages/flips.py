@@ -11,9 +11,9 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
 from webapp.annotations import annotating
-from webapp.comparison import paths_through_stages
-from webapp.comparison.flips import KINDS, Flips, ProblemMarks, flips
 from webapp.comparison.metrics import METRICS, ComparisonMetric
+from webapp.comparison.problems import paths_through_stages
+from webapp.comparison.problems.flips import KINDS, Flips, ProblemMarks, flips
 from webapp.comparison.table import StageTable, refuse_unknown
 from webapp.comparison.tables import flip_table
 from webapp.experiments.models import Condition, Experiment

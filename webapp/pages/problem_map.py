@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
-from webapp.comparison import paths_through_stages
-from webapp.comparison.problem_map import MOVES, ORDERS, ProblemMap, StageMoves, problem_map
+from webapp.comparison.problems import paths_through_stages
+from webapp.comparison.problems.problem_map import MOVES, ORDERS, ProblemMap, StageMoves, problem_map
 from webapp.comparison.table import refuse_unknown
 from webapp.experiments.models import Experiment
 from webapp.pages.flips import benchmarks

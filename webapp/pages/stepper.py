@@ -10,8 +10,8 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
-from webapp.comparison.completion_changes import completion_change
-from webapp.comparison.problem_map import MOVES, ProblemMap
+from webapp.comparison.problems.completion_changes import completion_change
+from webapp.comparison.problems.problem_map import MOVES, ProblemMap
 from webapp.comparison.table import refuse_unknown
 from webapp.experiments.models import Experiment
 from webapp.pages import flips

@@ -132,7 +132,7 @@ class KeptAnswer(models.Model):
     made_from = models.CharField(
         max_length=64, help_text="digest of the journals' ends, the moves and the code"
     )
-    content = models.TextField(help_text="webapp.comparison.kept_answers.ExperimentAnswer as JSON")
+    content = models.TextField(help_text="webapp.comparison.answers.kept_answers.ExperimentAnswer as JSON")
     delta = models.FloatField(null=True, help_text="of its first contrast, which lists are ordered by")
     reached = models.FloatField(null=True, help_text="the most that a condition reached last: the same")
     read_at = models.DateTimeField(auto_now=True)

@@ -12,7 +12,7 @@ from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experi
 from training.recipes import recipe as recipes
 from webapp.comparison.cells import Comparison, SeedsComparison
 from webapp.comparison.corrections import corrections
-from webapp.comparison.flips import flips
+from webapp.comparison.problems.flips import flips
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import stage_tables

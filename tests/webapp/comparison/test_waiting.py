@@ -6,7 +6,7 @@ from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experi
 from training.benchmarks import BENCHMARKS
 from webapp.comparison.cells import Comparison
 from webapp.comparison.checkpoints import across
-from webapp.comparison.flips import flips
+from webapp.comparison.problems.flips import flips
 from webapp.comparison.table import stage_table
 from webapp.experiments.models import Experiment
 from webapp.results.models import Evaluation

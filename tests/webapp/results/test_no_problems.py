@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests import factories, histories, pages
-from tests.webapp.comparison.test_flips import content
+from tests.webapp.comparison.problems.test_flips import content
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.table import stage_table
 from webapp.experiments.models import Experiment

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from tests import factories
-from tests.webapp.comparison.test_flips import content
+from tests.webapp.comparison.problems.test_flips import content
 from training.process.journal import Journal
 from training.recipes import recipe as recipes
 from webapp.comparison.table import stage_table

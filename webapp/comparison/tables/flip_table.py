@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from webapp.comparison.flips import Flips, ProblemMarks, Side
+from webapp.comparison.problems.flips import Flips, ProblemMarks, Side
 from webapp.files.long_tables import CHUNK, LongTable
 from webapp.runs.origin import origin
 

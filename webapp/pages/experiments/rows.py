@@ -4,8 +4,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.comparison import kept_answers
-from webapp.comparison.planned_answers import ContrastResult, ExperimentAnswer
+from webapp.comparison.answers import kept_answers
+from webapp.comparison.answers.planned_answers import ContrastResult, ExperimentAnswer
 from webapp.experiments import changed_settings
 from webapp.experiments.changed_settings import NamedDifference
 from webapp.experiments.models import Experiment

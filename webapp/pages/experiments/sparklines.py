@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from webapp.comparison.planned_answers import ExperimentAnswer
+from webapp.comparison.answers.planned_answers import ExperimentAnswer
 from webapp.files.number_text import percent
 
 WIDTH, HEIGHT, ROOM = 96, 30, 3  # units of the picture; room for the dots at its edge

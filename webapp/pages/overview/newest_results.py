@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from webapp.comparison import kept_answers
-from webapp.comparison.planned_answers import ContrastResult
+from webapp.comparison.answers import kept_answers
+from webapp.comparison.answers.planned_answers import ContrastResult
 from webapp.experiments.models import Experiment
 from webapp.results.models import AS_IT_RAN, Evaluation
 from webapp.results.outcome_counts import PRIMARY

@@ -5,7 +5,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from webapp.comparison.cells import Comparison
-from webapp.comparison.completion_changes import CompletionChange, CompletionPart
+from webapp.comparison.problems.completion_changes import CompletionChange, CompletionPart
 from webapp.comparison.sentences import wording
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.trying import to_try

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('experiment', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='kept_answer', serialize=False, to='experiments.experiment')),
                 ('made_from', models.CharField(help_text="digest of the journals' ends, the moves and the code", max_length=64)),
-                ('content', models.TextField(help_text='webapp.comparison.kept_answers.ExperimentAnswer as JSON')),
+                ('content', models.TextField(help_text='webapp.comparison.answers.kept_answers.ExperimentAnswer as JSON')),
                 ('delta', models.FloatField(help_text='of its first contrast, which lists are ordered by', null=True)),
                 ('reached', models.FloatField(help_text='the most that a condition reached last: the same', null=True)),
                 ('read_at', models.DateTimeField(auto_now=True)),

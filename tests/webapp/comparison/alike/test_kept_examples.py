@@ -6,7 +6,7 @@ from tests.factories import BENCHMARK, add_evaluation, make_attempt, make_experi
 from training.recipes import recipe as recipes
 from webapp.comparison.cells import Comparison, Refusal
 from webapp.comparison.checkpoints import across
-from webapp.comparison.flips import flips
+from webapp.comparison.problems.flips import flips
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.sentences.warnings import warnings
 from webapp.comparison.table import stage_table

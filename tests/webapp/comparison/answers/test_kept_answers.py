@@ -3,7 +3,7 @@
 import pytest
 
 from tests import factories, histories
-from webapp.comparison import kept_answers
+from webapp.comparison.answers import kept_answers
 from webapp.experiments.models import Experiment
 from webapp.results.models import KeptAnswer
 from webapp.runs.models import State

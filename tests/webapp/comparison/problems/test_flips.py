@@ -19,7 +19,7 @@ from tests.factories import (
     make_user,
     run_of,
 )
-from webapp.comparison.flips import flips
+from webapp.comparison.problems.flips import flips
 from webapp.comparison.table import stage_table
 from webapp.experiments.models import Stage
 from webapp.results.models import Outcome

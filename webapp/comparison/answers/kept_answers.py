@@ -16,7 +16,7 @@ from django.db.models import Aggregate, Exists, Max, OuterRef, Q, Subquery, Sum
 from pydantic import TypeAdapter
 
 from webapp import statistics
-from webapp.comparison.planned_answers import ExperimentAnswer, answer
+from webapp.comparison.answers.planned_answers import ExperimentAnswer, answer
 from webapp.experiments.models import Experiment
 from webapp.results import outcome_counts, samples, token_counts
 from webapp.results.models import Evaluation, KeptAnswer
@@ -30,7 +30,7 @@ AT_ONCE = 20  # experiments that read_some looks for
 @cache
 def _code() -> bytes:
     """A digest of the code that reads answers, so that other code reads anew."""
-    rooms = (Path(__file__).parent, Path(str(statistics.__file__)).parent)
+    rooms = (Path(__file__).parents[1], Path(str(statistics.__file__)).parent)
     files = [
         *(path for room in rooms for path in room.rglob("*.py")),
         *(Path(str(m.__file__)) for m in READ_BY),

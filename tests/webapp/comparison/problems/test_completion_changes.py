@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from webapp.comparison.completion_changes import answer_span, completion_change
+from webapp.comparison.problems.completion_changes import answer_span, completion_change
 
 
 @pytest.mark.parametrize(

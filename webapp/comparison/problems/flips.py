@@ -10,7 +10,7 @@ from training.recipes.planned_question import PairedTest
 from webapp.comparison.alike.kept_examples import Key, examples_of, key_of
 from webapp.comparison.cells import why_not_comparable
 from webapp.comparison.metrics import METRICS, ComparisonMetric
-from webapp.comparison.paths_through_stages import pattern
+from webapp.comparison.problems.paths_through_stages import pattern
 from webapp.comparison.table import refuse_unknown
 from webapp.comparison.waiting import waiting
 from webapp.experiments.models import Condition, Experiment, Stage

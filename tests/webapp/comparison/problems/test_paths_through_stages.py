@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 
-from webapp.comparison.paths_through_stages import PATTERNS, pattern, words
+from webapp.comparison.problems.paths_through_stages import PATTERNS, pattern, words
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from tests.factories import (
     make_user,
     run_of,
 )
-from webapp.comparison.problem_map import natural, problem_map
+from webapp.comparison.problems.problem_map import natural, problem_map
 from webapp.experiments.models import Experiment, Stage
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import State

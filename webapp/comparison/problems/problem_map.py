@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from webapp.comparison.cells import SHARED
-from webapp.comparison.paths_through_stages import pattern
+from webapp.comparison.problems.paths_through_stages import pattern
 from webapp.comparison.table import refuse_unknown
 from webapp.experiments.models import Condition, Experiment, Stage
 from webapp.results.marks import answers

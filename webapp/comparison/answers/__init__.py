@@ -1,0 +1,1 @@
+"""An experiment's planned answers, and the answers kept for the lists."""

@@ -1,0 +1,1 @@
+"""What became of each problem: flips, the problem map, paths through the stages, changed completions."""
