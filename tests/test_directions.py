@@ -25,7 +25,7 @@ PLANTED = {  # contract → a module, and the import in it that breaks the contr
     ),
     "statistics and files know no database": ("webapp/statistics/trends.py", "from django.db import models"),
     "the web side takes of training what needs no torch": (
-        "webapp/launch/power.py",
+        "webapp/launch/sample_size/power.py",
         "from training.sampling import token_choice",
     ),
     "the mulberry command over stack and worker": ("workers/claim.py", "from workers.stack import guard"),

@@ -15,7 +15,7 @@ from training.recipes.files import RECIPES
 from training.recipes.hardware import CONSUMER, HARDWARE, Hardware
 from training.recipes.recipe import DESCRIPTION, FULL, Recipe, StageSpec
 from webapp.experiments.templatetags.humane import duration
-from webapp.launch.kept_speeds import KeptSpeeds
+from webapp.launch.durations.kept_speeds import KeptSpeeds
 from webapp.launch.planning import own_hardware, site
 
 MINUTES = 30 * 60  # seconds of one device: what takes no longer is said to run here in minutes

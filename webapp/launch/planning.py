@@ -17,10 +17,10 @@ from training.recipes.recipe import Recipe, StageSpec, resolve
 from training.settings.work_estimate import Work
 from webapp.experiments.templatetags.humane import duration, size
 from webapp.launch import contamination
-from webapp.launch.experience import MeasuredExperience
-from webapp.launch.measured_contrast import measured_contrast
-from webapp.launch.power import Power, power
+from webapp.launch.durations.experience import MeasuredExperience
 from webapp.launch.reuse import LaunchPlan
+from webapp.launch.sample_size.measured_contrast import measured_contrast
+from webapp.launch.sample_size.power import Power, power
 from webapp.runs.models import OVER, StageRun
 from webapp.runs.querysets import served_queues, willing_workers
 

@@ -7,8 +7,8 @@ from django.http import QueryDict
 from training.recipes.planned_question import contrasts
 from training.recipes.recipe import Recipe, RecipeError
 from training.recipes.sweep import parse_sweep, swept
-from webapp.launch.measured_contrast import measured_contrast
-from webapp.launch.power import power
+from webapp.launch.sample_size.measured_contrast import measured_contrast
+from webapp.launch.sample_size.power import power
 
 Entered = tuple[str, str]  # a setting and its values, as a person wrote them
 

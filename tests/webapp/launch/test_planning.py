@@ -14,8 +14,8 @@ from webapp.experiments.models import Experiment
 from webapp.launch import planning
 from webapp.launch.launch import launch
 from webapp.launch.planning import PlanWishes, propose
-from webapp.launch.power import power
 from webapp.launch.reuse import plan_launch
+from webapp.launch.sample_size.power import power
 from webapp.runs.models import Attempt, StageRun, State, Worker
 from webapp.runs.queues import drain
 

@@ -10,8 +10,8 @@ from training.recipes.recipe import Recipe
 from training.settings.queue_names import DEFAULT
 from webapp.experiments.templatetags.humane import duration, short, size
 from webapp.launch.planning import PlanRow, Proposal, propose
-from webapp.launch.power import Power
 from webapp.launch.reuse import Fork, LaunchPlan, by_older_code, gathered, plan_launch
+from webapp.launch.sample_size.power import Power
 from workers.cli.commands import CommandError, database
 
 HEADER = (

@@ -7,12 +7,12 @@ from django.db.models import Q
 from training.recipes.hardware import Hardware
 from training.recipes.recipe import StageSpec
 from training.settings.shared import BenchmarkSettings
-from webapp.launch.experience import Speeds
+from webapp.launch.durations.experience import Speeds
 from webapp.results.models import Evaluation
 from webapp.runs.models import Attempt, State
 from webapp.telemetry.models import MeasuredSpeeds
 
-VERSION = 1  # one more where webapp.launch.speeds tells a speed another way
+VERSION = 1  # one more where webapp.launch.durations.speeds tells a speed another way
 Shape = tuple[str, int | None, int | None]  # kind of stage, or "benchmark" and its name; n_layer, n_embd
 
 

@@ -10,9 +10,9 @@ from django.test import Client
 from tests import factories
 from training.recipes import recipe as recipes
 from webapp.launch.launch import launch
-from webapp.launch.measured_contrast import MeasuredContrast, measured_contrast
 from webapp.launch.planning import propose
-from webapp.launch.power import power
+from webapp.launch.sample_size.measured_contrast import MeasuredContrast, measured_contrast
+from webapp.launch.sample_size.power import power
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import Attempt, StageRun, State
 from webapp.statistics.new_problems import Components

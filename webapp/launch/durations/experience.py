@@ -8,7 +8,7 @@ from django.db.models import Q
 from training.recipes.hardware import Hardware
 from training.recipes.recipe import Recipe, StageSpec
 from training.settings.shared import BenchmarkSettings
-from webapp.launch import speeds
+from webapp.launch.durations import speeds
 from webapp.results.outcome_counts import latest_accuracies
 from webapp.runs.models import StageRun, State
 

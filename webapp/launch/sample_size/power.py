@@ -9,8 +9,8 @@ from training.recipes.metric_names import AMOUNTS, PASS_AT
 from training.recipes.plan import problems
 from training.recipes.planned_question import NEEDS_START, Contrast, contrasts
 from training.recipes.recipe import Recipe
-from webapp.launch.measured_contrast import MeasuredContrast
-from webapp.launch.power_grid import MOST_SEEDS, PowerGrid
+from webapp.launch.sample_size.measured_contrast import MeasuredContrast
+from webapp.launch.sample_size.power_grid import MOST_SEEDS, PowerGrid
 from webapp.statistics.intervals import Interval
 from webapp.statistics.planned_seeds import LOOK
 from webapp.statistics.power import (

@@ -1,0 +1,1 @@
+"""How long stages take here: speeds measured on this installation, and those kept for the gallery."""
