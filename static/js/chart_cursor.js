@@ -1,6 +1,6 @@
 // One vertical line through all charts of the page, and what each shows there: by pointer or by arrow keys.
 
-import { across, told, valuesOf, written } from "./chart_figures.js";
+import { across, legendTraces, valuesOf, written } from "./chart_figures.js";
 import { rolloutsOf } from "./chart_rollouts.js";
 
 const charts = new Set(); // entries that are drawn
@@ -26,11 +26,11 @@ function show(entry, x) {
   line.style.left = `${plot.offsetLeft + axes.xaxis._offset + at}px`;
   line.style.top = `${plot.offsetTop + axes.yaxis._offset}px`;
   line.style.height = `${axes.yaxis._length}px`;
-  const parts = told(entry.chart).filter((trace) => trace.x.length).map((trace) => {
+  const parts = legendTraces(entry.chart).filter((trace) => trace.x.length).map((trace) => {
     const place = nearest(trace.x, x);
     return `${trace.name} ${written(valuesOf(trace)[place], entry.chart.percent) || "–"}`;
   });
-  const xs = told(entry.chart).find((trace) => trace.x.length)?.x ?? [x];
+  const xs = legendTraces(entry.chart).find((trace) => trace.x.length)?.x ?? [x];
   const shown = xs[nearest(xs, x)].toLocaleString("en", { maximumSignificantDigits: 6 });
   say(entry.element, `${across(entry.chart)} ${shown}: ${parts.join(" · ")}`);
 }
@@ -60,7 +60,7 @@ export function leave() {
 }
 
 function press(entry, event) {
-  const traces = told(entry.chart).filter((one) => one.x.length);
+  const traces = legendTraces(entry.chart).filter((one) => one.x.length);
   const trace = traces.find((one) => one.meta?.own) ?? traces.at(-1);
   const moves = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity };
   if (event.key === "Escape") return leave();

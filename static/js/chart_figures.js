@@ -57,7 +57,7 @@ export function draw(plot, chart, more = {}) {
 
 // The traces that have a name and a value at a point: no edges of bands, no single runs behind a mean. Their order is the legend's.
 const BEHIND = ["band", "single", "raw", "rest", "newest"];
-export const told = (chart) =>
+export const legendTraces = (chart) =>
   chart.figure.data
     .filter((trace) => !BEHIND.includes(trace.meta?.role))
     .sort((a, b) => (a.legendrank ?? 0) - (b.legendrank ?? 0));
@@ -65,7 +65,7 @@ export const valuesOf = (trace) => trace.customdata ?? trace.y;
 
 // The points of a chart as a table, newest first; of stages the first first.
 export function tabulate(chart, place) {
-  const traces = told(chart);
+  const traces = legendTraces(chart);
   const stages = traces.some((trace) => trace.meta?.labels); // in their own order, each number in words that open what its point opens
   const rows = new Map();
   for (const [column, trace] of traces.entries()) {

@@ -1,7 +1,7 @@
 // One chart over the whole page: a dialog, so Escape ends it and the focus goes back to where it was.
 
 import { kept, keep } from "./chart_choices.js";
-import { draw, told } from "./chart_figures.js";
+import { draw, legendTraces } from "./chart_figures.js";
 import * as rollouts from "./chart_rollouts.js";
 
 const dialog = document.getElementById("chart-screen");
@@ -17,13 +17,13 @@ export async function refresh() {
   dialog.querySelector("[data-title]").textContent = chart.title;
   dialog.querySelector("[data-unit]").textContent = chart.unit;
   const plot = dialog.querySelector(".plot");
-  for (const trace of told(chart)) trace.hoverinfo = "all"; // alone, it says its values itself, and whose they are
+  for (const trace of legendTraces(chart)) trace.hoverinfo = "all"; // alone, it says its values itself, and whose they are
   const isNew = !plot.classList.contains("js-plotly-plot");
   await draw(plot, chart, {
     hovermode: "x unified",
     height: Math.max(280, window.innerHeight - 160),
     autosize: true,
-    showlegend: told(chart).length > 1,
+    showlegend: legendTraces(chart).length > 1,
   });
   if (isNew) rollouts.open(plot);
 }

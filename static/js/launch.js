@@ -109,13 +109,13 @@ new MutationObserver(busy).observe(plan, { attributes: true, attributeFilter: ["
 
 // What the plan says must be fixed stands at its field, too; what was fixed no longer does.
 function faults() {
-  for (const one of fields.querySelectorAll(":is(.field, td, th) .error, .error[data-told]")) one.remove();
+  for (const one of fields.querySelectorAll(":is(.field, td, th) .error, .error[data-copied]")) one.remove();
   for (const one of fields.querySelectorAll("[aria-invalid]")) one.removeAttribute("aria-invalid");
   for (const link of plan.querySelectorAll("[data-wrong]")) {
     const place = document.getElementById(`field-${link.dataset.wrong}`);
     if (!place) continue;
     const said = Object.assign(document.createElement("span"), { className: "error", textContent: link.nextElementSibling.textContent });
-    said.dataset.told = "";
+    said.dataset.copied = "";
     const help = document.getElementById(`${place.id}-help`);
     if (help) {
       place.setAttribute("aria-invalid", "true");

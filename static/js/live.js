@@ -27,7 +27,7 @@ function open() {
   if (source || document.hidden) return;
   const url = new URL(address, location.href);
   if (cursor) url.searchParams.set("cursor", cursor);
-  if (document.body.dataset.told) url.searchParams.set("told", document.body.dataset.told);
+  if (document.body.dataset.newest) url.searchParams.set("notifications", document.body.dataset.newest);
   source = new EventSource(url);
   source.onopen = () => show(true);
   source.onerror = () => {
@@ -37,7 +37,7 @@ function open() {
       again = setTimeout(open, 3000);
     }
   };
-  for (const name of ["state", "telemetry", "rollouts", "told"]) source.addEventListener(name, receive);
+  for (const name of ["state", "telemetry", "rollouts", "notifications"]) source.addEventListener(name, receive);
 }
 
 function close() {

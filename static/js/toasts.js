@@ -22,8 +22,8 @@ function toast({ id, kind, title, text }) {
   return made;
 }
 
-document.body.addEventListener("live:told", ({ detail }) => {
-  document.body.dataset.told = detail.seen;
+document.body.addEventListener("live:notifications", ({ detail }) => {
+  document.body.dataset.newest = detail.seen;
   for (const mark of document.querySelectorAll("[data-unread]")) {
     mark.textContent = detail.unread ? ` (${detail.unread})` : "";
   }

@@ -92,7 +92,9 @@ async def test_idle_streams_hold_neither_threads_nor_connections(server: Server)
     ):
 
         async def open_one() -> AsyncIterator[str]:
-            response = await opened.enter_async_context(client.stream("GET", f"{address}/live/?only=told"))
+            response = await opened.enter_async_context(
+                client.stream("GET", f"{address}/live/?only=notifications")
+            )
             assert response.status_code == 200
             return response.aiter_lines()
 

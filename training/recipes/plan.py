@@ -333,9 +333,19 @@ def _cautions(runs: Sequence[RunPlan], known: Experience) -> list[Caution]:
     alike: dict[tuple[object, ...], dict[str, Caution]] = {}
     for run in runs:
         if not run.reused:
-            for caution in run.spec.settings.cautions(known.accuracy(run.spec)):
+            own = run.spec.settings.cautions(known.accuracy(run.spec))
+            for caution in (*own, *never_validated(run.spec)):
                 alike.setdefault(caution.shared, {}).setdefault(run.spec.condition, caution)
     return [_caution(about, conditions) for about in alike.values()]
+
+
+def never_validated(spec: StageSpec) -> list[Caution]:
+    """That a stage is to be evaluated while it trains, and has nothing to be evaluated on."""
+    settings = spec.settings
+    if not isinstance(settings, TrainingStageSettings) or not settings.evaluate_every or spec.validated_by:
+        return []
+    text = f"{settings.name}: nothing is evaluated while it trains, since no benchmark follows it; name one in evaluate_benchmark."
+    return [Caution(text, warns=False)]
 
 
 def _caution(about: Mapping[str, Caution], conditions: Collection[str]) -> Caution:

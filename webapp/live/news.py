@@ -191,8 +191,10 @@ class NotificationNews(News):
         if not new and unread == unread_before:
             return [], (seen, unread)
         seen = max([seen, *(one.pk for one in new)])
-        told = [{"id": one.pk, "kind": one.kind, "title": one.title, "text": one.text} for one in new[::-1]]
-        return [Message("told", {"unread": unread, "seen": seen, "new": told})], (seen, unread)
+        new_ones = [
+            {"id": one.pk, "kind": one.kind, "title": one.title, "text": one.text} for one in new[::-1]
+        ]
+        return [Message("notifications", {"unread": unread, "seen": seen, "new": new_ones})], (seen, unread)
 
 
 def _run_facts(run_id: int) -> tuple[Any, ...]:

@@ -22,7 +22,7 @@ async def stream(request: HttpRequest) -> StreamingHttpResponse | HttpResponseBa
     """Server-sent events of ?run=<id>, ?experiment=<name>, or everything; Last-Event-ID or ?cursor= goes on.
 
     With &rollouts=1 it is about rollouts: how many there are, of the run or of all runs of the experiment.
-    Beside them what the person is told after ?told=<id>; with ?only=told nothing else.
+    Beside them what the person is told after ?notifications=<id>; with ?only=notifications nothing else.
     """
     try:
         cursor = live_news.parse_cursor(request.headers.get("Last-Event-ID") or request.GET.get("cursor", ""))
@@ -40,7 +40,10 @@ def _subject(request: HttpRequest, cursor: live_news.Cursor) -> tuple[live.Page,
         page, news = _page(request, cursor)
         assert request.user.pk is not None  # LoginRequiredMiddleware lets nobody else through
         page.user = request.user.pk
-        return page, [*news, live_news.NotificationNews(request.user.pk, int(request.GET.get("told") or 0))]
+        return page, [
+            *news,
+            live_news.NotificationNews(request.user.pk, int(request.GET.get("notifications") or 0)),
+        ]
     except ValueError:
         raise Http404("runs and notifications go by their numbers") from None
     finally:
@@ -48,7 +51,7 @@ def _subject(request: HttpRequest, cursor: live_news.Cursor) -> tuple[live.Page,
 
 
 def _page(request: HttpRequest, cursor: live_news.Cursor) -> tuple[live.Page, list[live_news.News]]:
-    if request.GET.get("only") == "told":
+    if request.GET.get("only") == "notifications":
         return live.Page(only_notifications=True), []
     if run_id := request.GET.get("run"):
         run = get_object_or_404(StageRun.objects.only("experiment"), pk=int(run_id))

@@ -235,6 +235,16 @@ def test_shaped_rewards_have_gradients_of_something_else() -> None:
     assert all("not from correctness" in one.text for one in found)
 
 
+def test_a_stage_that_has_nothing_to_be_evaluated_on_is_named() -> None:
+    asks = [("stages.grpo.benchmarks", []), ("stages.grpo.evaluate_every", 10)]
+    found = plan(build(read("demo"), asks), hardware=CPU).cautions
+    assert [one.text for one in found if "evaluate_benchmark" in one.text] == [
+        "grpo: nothing is evaluated while it trains, since no benchmark follows it; name one in evaluate_benchmark."
+    ]
+    named = build(read("demo"), [*asks, ("stages.grpo.evaluate_benchmark", "gsm8k")])
+    assert not any("evaluate_benchmark" in one.text for one in plan(named, hardware=CPU).cautions)
+
+
 def test_work_adds_up_and_has_operations() -> None:
     total = Work(learnt=10, scored=3) + Work(generated=4, steps=2)
     assert total == Work(learnt=10, scored=3, generated=4, steps=2)
