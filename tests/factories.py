@@ -219,21 +219,26 @@ def add_metrics(attempt: Attempt, series: Mapping[str, Sequence[float]], *, firs
     first_seq = next_seq(attempt)
     attempt.journal_seq = first_seq + length - 1
     attempt.save(update_fields=["journal_seq"])
+    Metric.objects.bulk_create([Metric(attempt=attempt, name=name) for name in series], ignore_conflicts=True)
+    metrics = {one.name: one for one in attempt.metrics.filter(name__in=series)}
+    now = timezone.now().timestamp()
+    chunks = []
     for name, values in series.items():
-        metric, _ = Metric.objects.get_or_create(attempt=attempt, name=name)
         steps = np.arange(first_step, first_step + len(values), dtype="<i8")
-        times = timezone.now().timestamp() + np.arange(len(values), dtype="<f8")
-        MetricChunk.objects.create(
-            metric=metric,
-            first_seq=first_seq,
-            last_seq=first_seq + len(values) - 1,
-            first_step=int(steps[0]),
-            last_step=int(steps[-1]),
-            points=len(values),
-            steps=steps.tobytes(),
-            times=times.tobytes(),
-            values=np.asarray(values, dtype="<f8").tobytes(),
+        chunks.append(
+            MetricChunk(
+                metric=metrics[name],
+                first_seq=first_seq,
+                last_seq=first_seq + len(values) - 1,
+                first_step=int(steps[0]),
+                last_step=int(steps[-1]),
+                points=len(values),
+                steps=steps.tobytes(),
+                times=(now + np.arange(len(values), dtype="<f8")).tobytes(),
+                values=np.asarray(values, dtype="<f8").tobytes(),
+            )
         )
+    MetricChunk.objects.bulk_create(chunks)
 
 
 def add_rollouts(

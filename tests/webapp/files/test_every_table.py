@@ -11,6 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from xml.etree import ElementTree
 from zipfile import ZipFile
 
@@ -23,7 +24,7 @@ from django.test import Client
 from markdown_it import MarkdownIt
 from pylatexenc.latex2text import LatexNodes2Text, MacroTextSpec, get_default_latex_context_db
 from pylatexenc.latexwalker import LatexWalker, get_default_latex_context_db as walker_db
-from pylatexenc.macrospec import MacroSpec
+from pylatexenc.macrospec import LatexContextDb, MacroSpec
 
 from tests import factories, histories
 from tests.typeset import INSTALLED, typeset
@@ -220,13 +221,19 @@ SYMBOL = MacroTextSpec(
 WORDS = {"textless": "<", "textgreater": ">", "textbar": "|", "textasciitilde": "~", "ldots": "…"}
 
 
-def set_by_latex(source: str) -> str:
-    """What LaTeX would print, by pylatexenc, an independent parser; it refuses what does not balance."""
-    read = walker_db()
+@cache
+def contexts() -> tuple[LatexContextDb, LatexContextDb]:
+    """The macros that are read, and what they print: hundreds, so they are put together once."""
+    read, write = walker_db(), get_default_latex_context_db()
     read.add_context_category("ours", macros=[MacroSpec("symbol", "{")], prepend=True)
-    write = get_default_latex_context_db()
     words = [MacroTextSpec(name, text) for name, text in WORDS.items()]
     write.add_context_category("ours", macros=[SYMBOL, *words], prepend=True)
+    return read, write
+
+
+def set_by_latex(source: str) -> str:
+    """What LaTeX would print, by pylatexenc, an independent parser; it refuses what does not balance."""
+    read, write = contexts()
     nodes, _, _ = LatexWalker(source, latex_context=read, tolerant_parsing=False).get_latex_nodes()
     text = LatexNodes2Text(latex_context=write, math_mode="text", strict_latex_spaces=True).nodelist_to_text(
         nodes
