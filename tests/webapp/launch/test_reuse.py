@@ -359,3 +359,24 @@ def test_more_seeds_and_forks_come_filled_in(ada: Client, finish: Callable[..., 
         f'<a href="{reverse("run", args=[run.reused_from_id])}" title="from {run.reused_note}">' in compared
     )
     assert f"pretrain of baseline, seed 0 from {run.reused_note}" in compared
+
+
+def test_the_same_with_other_seeds_is_put_together_and_trains_nothing(
+    ada: Client, finish: Callable[..., None]
+) -> None:
+    finish(start(("seeds", [0])))
+    finish(start(("seeds", [2]), ("title", "Once more"), ("queue", "night")))
+    start(("seeds", [5]), ("stages.grpo.beta", 0.5))
+    start(("seeds", [0]))
+    page = ada.get(reverse("experiment", args=["smoke-1"])).content.decode()
+    named = page.partition('aria-label="The same with other seeds"')[2].partition("</ul>")[0]
+    assert re.findall(r">(smoke-\d)</a> <span class=\"muted\">(seed [^<]*)<", named) == [
+        ("smoke-2", "seed 2")
+    ]
+    url = re.search(r'href="([^"]*set=seeds=[^"]*)"', named)
+    assert url is not None and url[1].endswith("?set=seeds=[0,2]")
+    form = ada.get(url[1]).content.decode()
+    assert 'name="seeds" type="text" value="0, 2"' in form
+    said = ada.post(f"{url[1].partition('?')[0]}panel/", {"seeds": "0, 2", "reuse": "true"}).content.decode()
+    assert "<strong>16 of 16 runs</strong>" in said
+    assert "other seeds" not in ada.get(reverse("experiment", args=["smoke-3"])).content.decode()
