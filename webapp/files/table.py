@@ -4,6 +4,7 @@ A `Column` describes a column once, for all who read it: programs get its value,
 its text in files and in the report; a page draws it (templates/_table.html, through the tag `table`).
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -145,6 +146,11 @@ class Statement:
     def text(self) -> str:
         """All of it on one line."""
         return " ".join(filter(None, (self.headline, self.numbers, self.limits)))
+
+    @property
+    def caveats(self) -> list[str]:
+        """What it does not say, sentence by sentence."""
+        return [text for text in re.split(r"(?<=[.!?]) (?=[A-Z])", self.limits) if text]
 
 
 @dataclass(frozen=True)
