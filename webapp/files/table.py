@@ -33,6 +33,8 @@ class Column:
     heading: str = ""  # above it on a page; empty: the title and the unit
     subheading: str = ""  # below the heading
     hidden_heading: bool = False  # for screen readers alone
+    heading_template: str = ""  # draws the heading from what the tag `table` is given beside the view
+    card: str = ""  # what a cell is called where a narrow page makes a card of each row
     group: str = ""  # heading over this and its neighbours with the same one
     swatch: int | None = None  # position of the condition whose colour stands in the heading
     css: str = ""  # classes of its cells

@@ -26,6 +26,7 @@ FROM_ZERO = {
     "zerolinecolor": ZERO,
     "zerolinewidth": 1.5,
     "tickformat": "+,.6~g",
+    "labelalias": {"+0": "0"},
 }
 HEIGHT, LEGEND_ROW, LEGEND_COLUMNS = 300, 18, 4  # pixels, pixels, about so many
 

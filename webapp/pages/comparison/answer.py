@@ -8,8 +8,10 @@ from training.recipes.planned_question import Contrast
 from webapp.comparison.cells import Refusal, SameRun
 from webapp.comparison.decisions import decisions
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
+from webapp.comparison.sentences.warnings import floor
 from webapp.comparison.table import StageTable
 from webapp.experiments.planned_question import planned_question
+from webapp.files.number_text import percent_of_level
 from webapp.pages import flips
 from webapp.reports.prediction import predicted
 
@@ -28,6 +30,7 @@ def sentences(table: StageTable) -> dict[str, object]:
         "decisions": decisions(table),
         "verdict_sentences": [one for one in verdict_sentences(table) if one.numbers],
         "predicted": predicted(table),
+        "floor": floor(table),
     }
 
 
@@ -99,15 +102,38 @@ def _about_differences(table: StageTable) -> str:
 
 def _seeds_and_interval(table: StageTable) -> str:
     if not table.several_seeds:
-        return "with the interval that the verdict goes by"
+        return f"with the interval that the verdict goes by{_levels(table)}"
     compared = [one for row in table.rows for one in row.over_seeds]
     compared += [one.over_seeds for one in table.contrasts]
     interval = (
         "with its interval, which is interim while planned seeds are to come"
         if any(one is not None and one.interim for one in compared)
-        else "with the interval that the verdict goes by"
+        else f"with the interval that the verdict goes by{_levels(table)}"
     )
     return f"mean over seeds, from three on {interval}; a bar is one seed"
+
+
+def _levels(table: StageTable) -> str:
+    """At which level the bars after each stage are: ': 95 %'; ': 95 % after grpo, 99 % (corrected) after the others'."""
+    found: dict[float, list[str]] = {}
+    for row in table.rows:
+        compared = (
+            row.over_seeds if table.several_seeds else [one for seed in row.seeds for one in seed.comparisons]
+        )
+        for one in compared:
+            if one is not None and not isinstance(one, Refusal | SameRun):
+                stages = found.setdefault(one.family.level, [])
+                stages += [row.stage] if row.stage not in stages else []
+    if len(found) < 2:
+        return "".join(f": {percent_of_level(level)}" for level in found)
+    ordered = sorted(found)
+    parts = [f"{percent_of_level(ordered[0])} after {', '.join(found[ordered[0]])}"]
+    parts += [f"{percent_of_level(level)} (corrected) after {_stages(found[level])}" for level in ordered[1:]]
+    return f": {', '.join(parts)}"
+
+
+def _stages(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < 3 else "the others"
 
 
 class _Links:

@@ -6,7 +6,8 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from webapp.comparison.cells import Comparison
+from webapp.comparison.cells import Comparison, SeedsComparison
+from webapp.comparison.comparisons import Tested
 from webapp.comparison.problems.completion_changes import CompletionChange, CompletionPart
 from webapp.comparison.sentences import wording
 from webapp.comparison.table import StageTable
@@ -17,6 +18,7 @@ from webapp.files import number_text
 from webapp.pages import flips
 from webapp.pages.written_text import written
 from webapp.statistics.intervals import Interval
+from webapp.statistics.new_problems import FEWEST_SEEDS
 
 NOTES_FOLD = 3  # findings that are only notes fold into a line from so many on
 
@@ -52,6 +54,34 @@ def difference(of: float, table: StageTable) -> str:
 def differences(interval: Interval, table: StageTable) -> str:
     """An interval of a difference in the unit of the table's metric."""
     return wording.difference_interval(interval, table.metric, table.digits)
+
+
+@register.filter
+def unsigned(of: float, table: StageTable) -> str:
+    """A difference without its sign."""
+    return difference(of, table).lstrip("+−")
+
+
+@register.filter
+def side(one: Tested | SeedsComparison, table: StageTable) -> str:
+    """Where a condition that differs is: 'ahead' where more is better, else 'above'; empty where nothing is shown."""
+    if one.verdict.word not in ("differ", "supported", "suggestive") or not one.delta:
+        return ""
+    ahead, behind = ("ahead", "behind") if table.metric.name == "accuracy" else ("above", "below")
+    return ahead if one.delta > 0 else behind
+
+
+@register.filter
+def why_not_for_new_problems(one: Tested | SeedsComparison, table: StageTable) -> str:
+    """Why a comparison has no interval for new problems."""
+    if isinstance(one, SeedsComparison):
+        if one.interim:
+            return "when all seeds are in"
+        if len(one.seeds) < FEWEST_SEEDS:
+            return f"from {FEWEST_SEEDS} seeds on"
+    if isinstance(one, SeedsComparison) or table.clusters:
+        return f"too few {table.clusters or 'problems'} differ"
+    return "–"
 
 
 @register.filter
