@@ -261,6 +261,7 @@ def _figure(
                 "tickvals": list(range(len(names))),
                 "ticktext": list(names),
                 "range": [-0.4, max(len(names) - 1, 0) + 0.4],
+                "autotickangles": [0, -30, -90],  # turned names end at their tick, so that the last one fits
                 "zeroline": False,
             },
             "yaxis": {"nticks": 6, "zeroline": False} | y_axis,
