@@ -9,10 +9,10 @@ from webapp.files.number_text import p_value, percent_of_level
 
 Numbers = tuple[tuple[str, str], ...]  # what each is, and the number; what it is may be empty
 ONLY_THESE = "these problems only"  # beside a verdict that is not shown for new problems
-Compared = Comparison | MeansComparison | UnpairedComparison | SeedsComparison
+Shown = Comparison | MeansComparison | UnpairedComparison | SeedsComparison
 
 
-def number_strip(one: Compared, table: StageTable, reached: Sequence[tuple[str, str]] = ()) -> Numbers:
+def number_strip(one: Shown, table: StageTable, reached: Sequence[tuple[str, str]] = ()) -> Numbers:
     """The difference, its interval and test, what it rests on, its interval for new problems; then what each side `reached`."""
     metric, level = table.metric, percent_of_level(one.family.level)
     found = [("Δ", f"{difference(one.delta, metric, table.digits)} {metric.unit}")]
@@ -33,16 +33,16 @@ def number_strip(one: Compared, table: StageTable, reached: Sequence[tuple[str, 
     return (*found, *reached)
 
 
-def scope(one: Compared) -> str:
+def scope(one: Shown) -> str:
     """A tag for a verdict that holds for the problems that were asked and is not shown for others; else empty."""
     return ONLY_THESE if one.not_for_new_problems else ""
 
 
-def _problems(one: Compared) -> str:
+def _problems(one: Shown) -> str:
     return one.sizes if isinstance(one, UnpairedComparison) else f"{one.problems:,}"
 
 
-def _seeds(one: Compared) -> str:
+def _seeds(one: Shown) -> str:
     if isinstance(one, UnpairedComparison):
         return "1 run a condition"
     if not isinstance(one, SeedsComparison):

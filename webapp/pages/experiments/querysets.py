@@ -66,9 +66,10 @@ class Box:
     @property
     def reached(self) -> str:
         """Its accuracy in words, which opens the run; empty while it runs and where there is none."""
-        if self.accuracy is None or self.accuracy.rate is None or self.run.state == State.RUNNING:
+        if self.accuracy is None or self.accuracy.empty or self.run.state == State.RUNNING:
             return ""
-        return percent(self.accuracy.rate, self.accuracy.digits)
+        rate = self.accuracy.rate
+        return "" if rate is None else percent(rate, self.accuracy.digits)
 
 
 @dataclass(frozen=True)
