@@ -229,7 +229,7 @@ def _comparison(
     columns = comparison(read, table.metric, table.digits, group=group, unpaired=table.imported)
     left_out = {DRAWN, NEW_PROBLEMS, *([GAINED_LOST] if table.imported else [])}
     in_files = [one for one in columns if one.title not in left_out]
-    lacking = set() if table.counts_pairs else {GAINED_LOST}
+    lacking: set[str] = set() if table.counts_pairs else {GAINED_LOST}
     if table.imported or not (table.clusters or table.several_seeds):
         lacking.add(NEW_PROBLEMS)
     on_page = [one for one in columns if one.title not in lacking]

@@ -5,7 +5,8 @@ from typing import Any
 from django.urls import reverse
 
 from training.recipes.planned_question import Contrast
-from webapp.comparison.cells import Refusal, SameRun
+from webapp.comparison.cells import Refusal, SameRun, SeedsComparison
+from webapp.comparison.comparisons import Compared
 from webapp.comparison.decisions import decisions
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.sentences.warnings import floor
@@ -117,9 +118,9 @@ def _levels(table: StageTable) -> str:
     """At which level the bars after each stage are: ': 95 %'; ': 95 % after grpo, 99 % (corrected) after the others'."""
     found: dict[float, list[str]] = {}
     for row in table.rows:
-        compared = (
-            row.over_seeds if table.several_seeds else [one for seed in row.seeds for one in seed.comparisons]
-        )
+        compared: list[Compared | SeedsComparison | None] = [*row.over_seeds]
+        if not table.several_seeds:
+            compared = [one for seed in row.seeds for one in seed.comparisons]
         for one in compared:
             if one is not None and not isinstance(one, Refusal | SameRun):
                 stages = found.setdefault(one.family.level, [])
