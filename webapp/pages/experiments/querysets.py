@@ -9,7 +9,7 @@ from django.db.models import Case, CharField, Count, F, Q, Value, When
 from django.utils import timezone
 
 from webapp.experiments.models import Condition, Experiment, Stage
-from webapp.files.number_text import percent
+from webapp.files.number_text import percent, plain
 from webapp.pages.experiments.estimate import RunProgress, seconds_left
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import PRIMARY, Accuracy, latest_accuracies
@@ -69,7 +69,7 @@ class Box:
         if self.accuracy is None or self.accuracy.empty or self.run.state == State.RUNNING:
             return ""
         rate = self.accuracy.rate
-        return "" if rate is None else percent(rate, self.accuracy.digits)
+        return "" if rate is None else plain(percent(rate, self.accuracy.digits))
 
 
 @dataclass(frozen=True)
