@@ -273,7 +273,7 @@ def comparison(
         figures("interval", interval, of(lambda one: one), heading="Interval",
                 css="interval", card="interval", template="results/_difference_interval.html"),
         figures(NEW_PROBLEMS, str, of(lambda one: one), heading="New problems", css="new-problems",
-                card="for new problems", template="results/_new_problems.html"),
+                card="new problems", template="results/_new_problems.html"),
         figures(DRAWN, str, of(lambda one: one), css="drawn", heading_template="results/_forest_axis.html",
                 template="results/_difference_drawing.html"),
         figures(f"{fisher} (unpaired)" if unpaired else "p", p, of(lambda one: None if one.p is None else one),

@@ -117,7 +117,7 @@ def test_from_five_seeds_on_seeds_and_pairs_are_crossed():
     client = Client()
     client.force_login(make_user())
     page = client.get("/experiments/demo-1/comparison/").content.decode()
-    assert re.search(r'data-label="for new problems">\s*\+', page)
+    assert re.search(r'data-label="new problems">\s*\+', page)
     assert "with 30 operand pairs drawn anew as well as seeds" in page
     assert f"for new operand pairs</span> <b>{difference_interval(expected.interval, table.metric)}" in page
     made.recipe |= {"go_threshold": 0.02, "conditions": [{"name": "baseline"}]}

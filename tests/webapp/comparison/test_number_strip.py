@@ -73,7 +73,7 @@ def test_the_table_says_ahead_has_new_problems_and_marks_what_was_planned() -> N
     client = Client()
     client.force_login(make_user())
     page = client.get("/experiments/demo-1/comparison/").content.decode()
-    assert "<b>ahead</b>" in page and 'data-label="for new problems"' in page
+    assert "<b>ahead</b>" in page and 'data-label="new problems"' in page
     assert "too few operand pairs differ" in page, "after the stage in which nothing differs"
     assert 'class="forest-axis"' in page
     view = stage_sheet(stage_table(made)).page_view

@@ -126,11 +126,17 @@ def _levels(table: StageTable) -> str:
                 stages = found.setdefault(one.family.level, [])
                 stages += [row.stage] if row.stage not in stages else []
     if len(found) < 2:
-        return "".join(f": {percent_of_level(level)}" for level in found)
-    ordered = sorted(found)
-    parts = [f"{percent_of_level(ordered[0])} after {', '.join(found[ordered[0]])}"]
-    parts += [f"{percent_of_level(level)} (corrected) after {_stages(found[level])}" for level in ordered[1:]]
+        return "".join(f": {_level(table, level)}" for level in found)
+    parts = [
+        f"{_level(table, level)} after {_stages(found[level]) if place else ', '.join(found[level])}"
+        for place, level in enumerate(sorted(found))
+    ]
     return f": {', '.join(parts)}"
+
+
+def _level(table: StageTable, level: float) -> str:
+    """'95 %'; '99 % (corrected)' where a family shares its level."""
+    return f"{percent_of_level(level)}{' (corrected)' if level > 1 - table.alpha + 1e-9 else ''}"
 
 
 def _stages(names: list[str]) -> str:
