@@ -30,6 +30,8 @@ from webapp.results.samples import planned_samples
 Found = Compared | SeedsComparison | None  # what stands beside a baseline
 TESTED = (Comparison, MeansComparison, UnpairedComparison, SeedsComparison)
 GAINED_LOST = "gained / lost"  # title of a column that not every table has
+NEW_PROBLEMS = "for new problems"  # of one that only pages have: in files the interval says it
+DRAWN = "Δ drawn"  # of another
 
 
 def _mean(column: str) -> Callable[[Cell], float | None]:
@@ -243,7 +245,7 @@ def comparison(
     group: str = "",
     unpaired: bool = False,
 ) -> Sequence[Column]:
-    """The columns of a comparison, which `read` takes from a row; one only a page has, and GAINED_LOST not every table."""
+    """The columns of a comparison, which `read` takes from a row; two only a page has, and GAINED_LOST not every table."""
 
     def of(get: Callable[[Any], Any], *kinds: type) -> Callable[[Any], Any]:
         return lambda row: get(found) if isinstance(found := read(row), kinds or TESTED) else None
@@ -266,15 +268,20 @@ def comparison(
     delta, fisher = f"Δ {metric.unit}", "Fisher p" if unpaired else ""
     write = partial(difference, metric=metric, digits=digits)
     return (
-        figures(delta, write, of(lambda one: one.delta), heading=delta, css="condition", element="strong",
+        figures(delta, write, of(lambda one: one.delta), heading=delta, css="condition delta", element="strong",
                 term="points" if metric.unit == "points" else ""),
         figures("interval", interval, of(lambda one: one), heading="Interval",
-                template="results/_difference_interval.html"),
-        figures("Δ drawn", str, of(lambda one: one), hidden_heading=True, template="results/_difference_drawing.html"),
+                css="interval", card="interval", template="results/_difference_interval.html"),
+        figures(NEW_PROBLEMS, str, of(lambda one: one), heading="New problems", css="new-problems",
+                card="new problems", template="results/_new_problems.html"),
+        figures(DRAWN, str, of(lambda one: one), css="drawn", heading_template="results/_forest_axis.html",
+                template="results/_difference_drawing.html"),
         figures(f"{fisher} (unpaired)" if unpaired else "p", p, of(lambda one: None if one.p is None else one),
-                heading=fisher, term="p", template="results/_p_value.html"),
-        figures("adjusted p", p_value, of(lambda one: one.adjusted_p), term="adjusted-p"),
-        figures(GAINED_LOST, "{0.counts.gained} / {0.counts.lost}".format, of(lambda one: one, Comparison),
+                heading=fisher, term="p", card="p", template="results/_p_value.html"),
+        figures("adjusted p", p_value, of(lambda one: one.adjusted_p), term="adjusted-p",
+                card="adjusted p"),
+        figures(GAINED_LOST, "{0.counts.gained} / {0.counts.lost}".format, of(lambda one: one, Comparison), card=GAINED_LOST,
                 template="results/_gained_lost.html"),
-        words("verdict", verdict, read, heading="Verdict", term="verdict", template="results/_verdict_or_why_not.html"),
+        words("verdict", verdict, read, heading="Verdict", term="verdict", css="verdict-cell",
+              template="results/_verdict_or_why_not.html"),
     )  # fmt: skip

@@ -26,6 +26,7 @@ class ProblemGroup:
     name: str
     stage: str
     condition: str
+    position: int  # of the condition, which decides its colour
     seed: int
     counts: PairCounts
 
@@ -80,7 +81,7 @@ def groups(table: StageTable) -> list[ProblemGroup]:
     ids = [(first, second) for first, second, _ in found]
     counted = pair_counts_by_label(ids, table.metric.column, table.subset.ids if table.subset else None)
     every = [
-        ProblemGroup(name, one.stage, one.condition, one.seed, counts)
+        ProblemGroup(name, one.stage, one.condition, table.positions[one.condition], one.seed, counts)
         for first, second, one in found
         for name, counts in counted.get((first, second), {}).items()
     ]
@@ -93,6 +94,7 @@ def sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
     several = len(table.others) > 1
     group = Column("group", "text", "Group", value="name")
     stage = Column("stage", "text", "Stage")
+    condition = Column("condition", "text", "Condition" if several else "")
     seed = Column("seed", "integer", "Seed" if table.several_seeds else "")
     problems = Column("problems", "integer", "Problems")
     baseline = Column("baseline_rate", "number", table.baseline, percent)
@@ -103,7 +105,7 @@ def sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
         Column("metric", "text", value=lambda one: table.metric.name),
         stage,
         group,
-        Column("condition", "text", "Condition" if several else ""),
+        condition,
         Column("baseline", "text", value=lambda one: table.baseline),
         seed,
         problems,
@@ -121,14 +123,18 @@ def sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
     share = partial(replace, unit="%", css="condition")
     on_page = [
         group,
-        replace(stage, value=lambda one: f"{one.stage}, {one.condition}" if several else one.stage),
+        stage,
+        *([replace(condition, template="results/_condition_name.html")] if several else []),
         *([replace(seed, left=True)] if table.several_seeds else []),
         replace(problems, write="{:,}".format),
         share(baseline, note="{0.baseline}/{0.problems}".format),
-        share(rate, title="Condition" if several else rate.title, note="{0.other}/{0.problems}".format),
+        share(
+            rate, title=table.metric.title if several else rate.title, note="{0.other}/{0.problems}".format
+        ),
         replace(delta, element="strong", css="condition", term="points"),
         Column("interval", "number", "95 % interval", points_interval),
         Column("counts", "number", "gained / lost", "{0.gained} / {0.lost}".format),
     ]
     found = groups(table)
-    return Sheet("groups", "By group of problems", columns, found, page=View(on_page, found))
+    by_name = sorted(found, key=lambda one: one.name)  # conditions of a group below each other
+    return Sheet("groups", "By group of problems", columns, found, page=View(on_page, by_name))

@@ -64,6 +64,7 @@ class Finding:
     condition: str = ""
     seed: int | None = None
     common: str = ""  # the headline without this run's own figures; empty: it has none
+    named: str = ""  # what it is about, where the same is found of several things: a component of the reward
 
     @property
     def topic(self) -> str:

@@ -59,7 +59,10 @@ class FindingGroup:
     def headline(self) -> str:
         """A single finding's own; what they have in common where they are several."""
         first = self.findings[0]
-        return first.headline if len({one.headline for one in self.findings}) == 1 else first.topic
+        if len({one.headline for one in self.findings}) == 1:
+            return first.headline
+        names = list(dict.fromkeys(one.named for one in self.findings if one.named))
+        return f"{first.topic}: {', '.join(names)}" if names else first.topic
 
     @property
     def places(self) -> list[FindingPlace]:

@@ -4,6 +4,7 @@ A `Column` describes a column once, for all who read it: programs get its value,
 its text in files and in the report; a page draws it (templates/_table.html, through the tag `table`).
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,6 +33,8 @@ class Column:
     heading: str = ""  # above it on a page; empty: the title and the unit
     subheading: str = ""  # below the heading
     hidden_heading: bool = False  # for screen readers alone
+    heading_template: str = ""  # draws the heading from what the tag `table` is given beside the view
+    card: str = ""  # what a cell is called where a narrow page makes a card of each row
     group: str = ""  # heading over this and its neighbours with the same one
     swatch: int | None = None  # position of the condition whose colour stands in the heading
     css: str = ""  # classes of its cells
@@ -145,6 +148,11 @@ class Statement:
     def text(self) -> str:
         """All of it on one line."""
         return " ".join(filter(None, (self.headline, self.numbers, self.limits)))
+
+    @property
+    def caveats(self) -> list[str]:
+        """What it does not say, sentence by sentence."""
+        return [text for text in re.split(r"(?<=[.!?]) (?=[A-Z])", self.limits) if text]
 
 
 @dataclass(frozen=True)

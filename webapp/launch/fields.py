@@ -157,7 +157,7 @@ def groups(
         basics.fields.insert(0, Field("scale", "Size", "choice", recipe.scale, text, list(sizes)))
     yield basics
     asked = _group(recipe, "", "What is asked", keys=ASKED)
-    asked.help = "frozen at launch: stands beside the outcome, and nobody can turn it afterwards"
+    asked.help = "frozen at launch: stands beside the outcome, and cannot be changed afterwards"
     _offer_names(asked, recipe)
     yield asked
     for key, title in (

@@ -101,18 +101,24 @@ def by_stage(table: StageTable) -> list[Drawing]:
         table,
         points.differences(table),
         share=False,
+        signed=True,
     )
     return [*of_stages, *apart] if of_stages else []
 
 
 def _over_stages(
-    title: str, table: StageTable, found: Sequence[points.ConditionPoints], *, share: bool
+    title: str,
+    table: StageTable,
+    found: Sequence[points.ConditionPoints],
+    *,
+    share: bool,
+    signed: bool = False,
 ) -> list[Drawing]:
     courses = [_through_stages(table, one, points.order(table)) for one in found]
     if max((len({x for x, _ in course.points}) for course in courses), default=0) < 2:
         return []
     stages = [(float(at), row.stage) for at, row in enumerate(table.rows)]
-    return [line_drawing(title, courses, stages, share=share, dots=True)]
+    return [line_drawing(title, courses, stages, share=share, dots=True, signed=signed)]
 
 
 def _through_stages(
@@ -179,8 +185,9 @@ def line_drawing(
     *,
     share: bool,
     dots: bool = False,
+    signed: bool = False,
 ) -> Drawing:
-    """Courses over what is written `across`; `share`: the values are proportions."""
+    """Courses over what is written `across`; `share`: the values are proportions; `signed`: differences."""
     ys = [y for course in courses for _, y in course.points]
     ys += [end for course in courses for _, interval in course.intervals for end in interval]
     low, high, ticks = _scale(min(0.0, *ys), max(0.0, *ys))
@@ -206,7 +213,11 @@ def line_drawing(
             for x, text in named
         ),
         tuple(
-            Tick(at(0, y)[1], f"{100 * y:.3g} %" if share else f"{y:.3g}".replace("-", "−")) for y in ticks
+            Tick(
+                at(0, y)[1],
+                f"{100 * y:.3g} %" if share else f"{y:{'+' if signed and y else ''}.3g}".replace("-", "−"),
+            )
+            for y in ticks
         ),
         dots,
     )

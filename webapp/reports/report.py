@@ -35,7 +35,7 @@ from webapp.files.number_text import (
     points,
     points_interval,
 )
-from webapp.files.table import Column, Statement, View, words
+from webapp.files.table import Column, View, words
 from webapp.reports import contamination, dynamics_table, report_diagnosis
 from webapp.reports.conclusion import conclusion
 from webapp.reports.drawings import by_stage, by_step
@@ -123,6 +123,8 @@ def build(experiment: Experiment, problems: str | None = None) -> Report:
             "Status": "imported, counts only: nothing of it ran here" if experiment.imported else status,
             **({"Finished": over} if (over := _finished_on(experiment)) else {}),
             "Question": experiment.question,
+            "Prediction": experiment.prediction,
+            "Outcome": " ".join(one.headline for one in verdict_sentences(table) if one.role == "primary"),
             **({} if experiment.imported else {"Decided by": _decided(experiment)}),
         },
         sections=[one for one in sections if not one.is_empty],
@@ -156,19 +158,15 @@ def notes(experiment: Experiment) -> Section:
 
 def results(table: StageTable) -> Section:
     """The verdict sentences and the stage table."""
-    every: list[Statement] = [*decisions(table), *verdict_sentences(table)]
-    said = [one.text for one in every]
-    said.append(corrections(table))
-    said += warnings(table)
     caption = f"{table.metric.title} on {table.asked}{IMPORTED if table.imported else ''}"
     if table.others:
         caption += f"; Δ is against {table.baseline}"
     return Section(
         "Results",
-        paragraphs=said,
+        answers=[*decisions(table), *verdict_sentences(table)],
+        paragraphs=[corrections(table), *warnings(table)],
         drawings=by_stage(table),
         tables=[(caption, stage_sheet(table).view)],
-        leads=bool(every),
     )
 
 
@@ -311,7 +309,7 @@ def markdown(written: Report) -> str:
     )
     for section in written.sections:
         parts.append(f"## {section.title}")
-        parts += [escaped(text) for text in section.paragraphs]
+        parts += [escaped(text) for text in (*(one.text for one in section.answers), *section.paragraphs)]
         if section.quoted:
             parts.append("\n".join(f"> {line}".rstrip() for line in section.quoted.splitlines()))
         if section.items:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from webapp.experiments.notes import rendered
-from webapp.files.table import View
+from webapp.files.table import Statement, View
 from webapp.reports.drawings import Drawing
 
 
@@ -17,7 +17,7 @@ class ListItem:
 
 @dataclass
 class Section:
-    """A heading with paragraphs, what a person wrote, points, drawings and tables, in this order."""
+    """A heading with answers, paragraphs, what a person wrote, points, drawings and tables, in this order."""
 
     title: str
     paragraphs: list[str] = field(default_factory=list)
@@ -25,7 +25,7 @@ class Section:
     drawings: list[Drawing] = field(default_factory=list)  # of numbers that tables have; not in Markdown
     tables: list[tuple[str, View]] = field(default_factory=list)  # caption, table
     quoted: str = ""  # Markdown that a person wrote
-    leads: bool = False  # its first paragraph is the report's answer
+    answers: list[Statement] = field(default_factory=list)  # what the numbers say, before all else
     folded: bool = False  # an appendix: a page shows its tables when it is opened
 
     @property
@@ -36,4 +36,4 @@ class Section:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing in it that a report has to show."""
-        return not (self.paragraphs or self.items or self.tables or self.quoted)
+        return not (self.answers or self.paragraphs or self.items or self.tables or self.quoted)

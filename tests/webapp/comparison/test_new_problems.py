@@ -1,5 +1,6 @@
 """What a table says of problems that were not asked: over operand pairs, over seeds and problems; on page, in report and files."""
 
+import re
 import string
 from collections.abc import Callable
 
@@ -12,6 +13,7 @@ from webapp.comparison.cells import Comparison, MeansComparison, SeedsComparison
 from webapp.comparison.checkpoints import across
 from webapp.comparison.decisions import decisions
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
+from webapp.comparison.sentences.wording import difference_interval
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import checkpoint_tables, stage_tables
 from webapp.experiments.models import Experiment
@@ -115,7 +117,9 @@ def test_from_five_seeds_on_seeds_and_pairs_are_crossed():
     client = Client()
     client.force_login(make_user())
     page = client.get("/experiments/demo-1/comparison/").content.decode()
-    assert "for new problems<br>+" in page and "with 30 operand pairs drawn anew as well as seeds" in page
+    assert re.search(r'data-label="new problems">\s*\+', page)
+    assert "with 30 operand pairs drawn anew as well as seeds" in page
+    assert f"for new operand pairs</span> <b>{difference_interval(expected.interval, table.metric)}" in page
     made.recipe |= {"go_threshold": 0.02, "conditions": [{"name": "baseline"}]}
     (decision,) = decisions(stage_table(made))
     assert (

@@ -23,8 +23,10 @@ from tests.courses import (
 )
 from training.recipes import recipe as recipes
 from webapp.diagnosis import readings
+from webapp.diagnosis.finding import Finding, Severity
 from webapp.diagnosis.hypotheses import HYPOTHESES
 from webapp.files.number_text import plain
+from webapp.pages.templatetags import results
 from webapp.reports import dynamics_table
 from webapp.reports.report import report
 from webapp.runs.models import StageRun, State
@@ -81,6 +83,32 @@ def test_the_same_finding_in_several_runs_is_one_line(client: Client) -> None:
         == 1
     )
     assert len([one for one in found if f"{one.where}: {plain(one.evidence)}" in text]) == 3
+
+
+def component(name: str, severity: Severity = Severity.INFO) -> Finding:
+    return Finding(
+        kind="component_without_spread",
+        severity=severity,
+        headline=f"The reward’s component {name} never pays",
+        evidence=f"The mean of {name} is 0.",
+        reading="",
+        not_shown="",
+        stage="grpo",
+        condition="baseline",
+        seed=0,
+        common="Components of the reward that never pay",
+        named=name,
+    )
+
+
+def test_components_of_a_reward_are_one_finding_that_names_them_and_notes_fold() -> None:
+    alone, both = readings.grouped([component("a")]), readings.grouped([component("a"), component("b")])
+    assert [one.headline for one in alone] == ["The reward’s component a never pays"]
+    assert [one.headline for one in both] == ["Components of the reward that never pay: a, b"]
+    (warning,) = readings.grouped([component("c", Severity.WARNING)])
+    few, many = [warning, *both], [warning, *alone, *alone, *alone]
+    assert (results.to_read_first(few), results.notes_folded(few)) == (few, [])
+    assert (results.to_read_first(many), results.notes_folded(many)) == ([warning], many[1:])
 
 
 def test_findings_stand_on_the_pages_and_in_the_report(client: Client) -> None:

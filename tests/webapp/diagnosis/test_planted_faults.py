@@ -184,7 +184,8 @@ def test_a_component_that_the_prompt_alone_decides_is_found(scale: str) -> None:
     assert (one.kind, one.severity) == ("component_without_spread", Severity.INFO)
     assert one.headline == "The reward’s component short_prompt differs between prompts alone"
     assert one.evidence == (
-        "In each of the last 24 groups all rollouts have the same of it; between groups it goes from 0.00 to 0.100."
+        "In each of the last 24 groups all rollouts have the same of short_prompt; between groups it goes from "
+        "0.00 to 0.100."
     )
     assert ("It makes all of them smaller" in one.reading) == (scale == "batch")
 

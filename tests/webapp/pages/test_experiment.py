@@ -92,6 +92,19 @@ def test_launching_freezes_the_changed_setting(ada: Client) -> None:
     assert experiment.recipe["stages"][-1]["temperature"] == 0.8
 
 
+def test_the_page_says_first_in_what_its_conditions_differ(ada: Client) -> None:
+    ada.post("/experiments/new/smoke/")
+    page = ada.get("/experiments/smoke-1/").content.decode()
+    assert page.index("Differs in") < page.index("Runs done")
+    assert re.search(r"<code>mul_tokens\.inject</code>: false → <b>true</b>", page)
+
+
+def test_a_run_that_began_is_said_to_have_started(ada: Client) -> None:
+    histories.make_history("demo-1", done=4)
+    log = ada.get("/experiments/demo-1/").content.decode().split('id="events"')[1]
+    assert ">started<" in log and ">running<" not in log
+
+
 def test_a_recipe_is_launched_at_another_size(ada: Client, settings, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     settings.MULBERRY_DATA = tmp_path
     gallery = ada.get("/experiments/new/").content.decode()

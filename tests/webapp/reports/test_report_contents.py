@@ -162,10 +162,11 @@ def test_the_day_of_its_end_stands_in_the_report_once_all_is_finished() -> None:
     assert "**Finished:**" not in report(experiment)
 
 
-def test_the_prediction_stands_once_with_the_numbers_of_the_outcome() -> None:
+def test_the_prediction_stands_at_the_top_and_with_the_numbers_of_the_outcome() -> None:
     experiment = compared([(300, 360)], 600)
     text = report(experiment).replace("\\_", "_")
-    assert text.count(experiment.prediction) == 1
+    assert text.count(experiment.prediction) == 2
+    assert f"**Prediction:** {experiment.prediction}" in text
     (outcome,) = [line for line in text.splitlines() if line.startswith("Outcome of the planned question: ")]
     assert "mul_tokens 60.0 % (360/600), baseline 50.0 % (300/600): +10.0 points" in outcome
 

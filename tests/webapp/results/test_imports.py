@@ -108,7 +108,7 @@ def test_the_reports_three_tables_stand_in_the_report(experiment):
 
 
 def test_the_headline_is_not_distinguishable_and_no_benefit(experiment):
-    headline = verdict_sentences(stage_table(experiment))[-1].headline.replace("\u00a0", " ")
+    headline = verdict_sentences(stage_table(experiment))[0].headline.replace("\u00a0", " ")
     assert headline == (
         "After grpo_20x_shaped, mul_tokens and baseline are not distinguishable at n = 500, unpaired; "
         "about 1,450 problems a condition would be needed to see this difference (80 % power)."
@@ -220,7 +220,7 @@ def test_the_pages_mark_it_and_offer_nothing_that_only_runs_have(signed_in, expe
     page = signed_in.get(f"/experiments/{name}/")
     assert b"data-live" not in page.content
     seen = text_of(page)
-    assert "imported , counts only" in seen and "GRPO 20x Compute Analysis" in seen
+    assert "imported (counts only)" in seen and "GRPO 20x Compute Analysis" in seen
     for offered in ("Retry", "Cancel", "Runs done", "Launched"):
         assert offered not in seen
     for run in StageRun.objects.filter(experiment=experiment):

@@ -26,7 +26,10 @@ FROM_ZERO = {
     "zerolinecolor": ZERO,
     "zerolinewidth": 1.5,
     "tickformat": "+,.6~g",
+    "labelalias": {"+0": "0"},
 }
+HALVES = (*range(20), *range(20, 201, 2))  # of a percent: below 10 % each, then whole ones
+PERCENT = {f"{n / 2:g}%": f"{n / 2:g} %" for n in HALVES}  # with a space, as in texts
 HEIGHT, LEGEND_ROW, LEGEND_COLUMNS = 300, 18, 4  # pixels, pixels, about so many
 
 
@@ -36,7 +39,9 @@ Link = Callable[[str, str, int], str]  # stage, condition, seed → what a click
 def reached(table: StageTable, link: Link | None = None) -> go.Figure:
     """The metric after every stage, a line a condition with the intervals of `points.reached`; each seed is a thin point."""
     share = table.metric.kind != "mean"
-    y_axis = {"tickformat": ".1~%" if share else ",.6~g", "rangemode": "nonnegative"}
+    y_axis: dict[str, Any] = {"tickformat": ",.6~g", "rangemode": "nonnegative"}
+    if share:
+        y_axis |= {"tickformat": ".1~%", "labelalias": PERCENT}
     return _by_stage(table, points.reached(table), y_axis, link)
 
 
@@ -260,6 +265,7 @@ def _figure(
                 "tickvals": list(range(len(names))),
                 "ticktext": list(names),
                 "range": [-0.4, max(len(names) - 1, 0) + 0.4],
+                "autotickangles": [0, -30, -90],  # turned names end at their tick, so that the last one fits
                 "zeroline": False,
             },
             "yaxis": {"nticks": 6, "zeroline": False} | y_axis,

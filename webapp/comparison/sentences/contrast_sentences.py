@@ -5,6 +5,7 @@ from statistics import fmean
 
 from webapp.comparison.cells import Cell, Comparison, MeansComparison, Refusal, SeedsComparison
 from webapp.comparison.contrasts import StageContrast
+from webapp.comparison.sentences.number_strip import number_strip, scope
 from webapp.comparison.sentences.wording import (
     VerdictSentence,
     border,
@@ -65,6 +66,7 @@ def _sentence(table: StageTable, one: StageContrast) -> VerdictSentence:
         one_seed_of_several(table, lost, "checkpoints"),
         None,
         "primary",
+        strip=(("so far", "one seed"), *sentence.strip),
     )
 
 
@@ -79,9 +81,10 @@ def _told(
     table: StageTable, one: StageContrast, found: Found, seeds: Sequence[tuple[Cell, ...]]
 ) -> VerdictSentence:
     metric, over = table.metric, isinstance(found, SeedsComparison)
-    courses = f"{one.condition} {_course(seeds, -2, table)}"
+    reached = [(one.condition, _course(seeds, -2, table))]
     if one.kind == "interaction":
-        courses += f", {table.baseline} {_course(seeds, 0, table)}"
+        reached.append((table.baseline, _course(seeds, 0, table)))
+    courses = ", ".join(f"{name} {course}" for name, course in reached)
     mean = f"Mean over {len(seeds)} seeds: " if over else ""
     what = "difference of the gains" if one.kind == "interaction" else "change"
     numbers = f"{mean}{courses}; {what} {difference(found.delta, metric)} {metric.unit}"
@@ -109,6 +112,8 @@ def _told(
         found.verdict,
         "primary",
         reach(found, table),
+        number_strip(found, table, reached),
+        scope(found),
     )
 
 

@@ -13,6 +13,7 @@ from webapp.comparison.cells import (
     UnpairedComparison,
 )
 from webapp.comparison.sentences.contrast_sentences import contrast_sentences
+from webapp.comparison.sentences.number_strip import number_strip, scope
 from webapp.comparison.sentences.wording import (
     SEEN,
     VerdictSentence,
@@ -39,19 +40,25 @@ from webapp.statistics.proportions import MCNEMAR_NAMES
 
 
 def verdict_sentences(table: StageTable) -> list[VerdictSentence]:
-    """What answers the planned question, then what else was compared after the last stages."""
+    """What answers the planned question, then what else was compared after the last stages.
+
+    Of published numbers, of which nothing was planned here, what came last goes first.
+    """
     places = [
         (row, position)
         for row in table.rows
         for position, name in enumerate(table.others)
         if row.last or table.roles.is_primary(row.stage, name)
     ]
+    order = {row.stage: place for place, row in enumerate(table.rows)}
     said = [
         replace(
             _verdict_sentence(table, row, position),
             role=table.roles.of(row.stage, table.others[position]).role,
         )
-        for row, position in places
+        for row, position in (
+            sorted(places, key=lambda at: -order[at[0].stage]) if table.imported else places
+        )
     ]
     return [*contrast_sentences(table), *sorted(said, key=lambda one: one.role != "primary")]
 
@@ -103,6 +110,7 @@ def _verdict_sentence(table: StageTable, row: StageRow, position: int) -> Verdic
         f"So far, seed {seed.seed}: {sentence.numbers}",
         one_seed_of_several(table, lost, "two checkpoints"),
         None,
+        strip=(("so far", f"seed {seed.seed}"), *sentence.strip),
     )
 
 
@@ -146,7 +154,19 @@ def _one_seed(
     numbers += "."
     limits = f"One seed: this compares two checkpoints, not two conditions.{_missing(comparison)}"
     limits += f" {speaks_for(comparison, table)}{border(comparison)}{seen_note(comparison)}"
-    return VerdictSentence(headline, numbers, limits, comparison.verdict, reach=reach(comparison, table))
+    return VerdictSentence(
+        headline,
+        numbers,
+        limits,
+        comparison.verdict,
+        reach=reach(comparison, table),
+        strip=number_strip(
+            comparison,
+            table,
+            [(one.condition, f"{value(one.rate, metric)} ({one.fraction})") for one in (second, first)],
+        ),
+        scope=scope(comparison),
+    )
 
 
 def _test(table: StageTable, one: Comparison | MeansComparison) -> str:
@@ -191,7 +211,11 @@ def _unpaired(table: StageTable, one: UnpairedComparison) -> VerdictSentence:
     )
     if one.first_problems != one.second_problems:
         limits += " The two were not asked the same number of problems."
-    return VerdictSentence(headline, numbers, limits, one.verdict)
+    reached = [
+        (one.condition, f"{percent(second, 2)} ({one.second}/{one.second_problems})"),
+        (table.baseline, f"{percent(first, 2)} ({one.first}/{one.first_problems})"),
+    ]
+    return VerdictSentence(headline, numbers, limits, one.verdict, strip=number_strip(one, table, reached))
 
 
 def _needed(first: float, second: float, alpha: float) -> str:
@@ -255,8 +279,18 @@ def _over_seeds(
             f"seeds’ own {level} intervals lie within {difference_interval(together.within, metric)}."
         )
     verdict = None if together.interim else together.verdict
+    reached = [
+        (f"mean of {name}", value(second, metric)),
+        (f"mean of {table.baseline}", value(first, metric)),
+    ]
     return VerdictSentence(
-        headline, numbers, _limits_over_seeds(table, together), verdict, reach=reach(together, table)
+        headline,
+        numbers,
+        _limits_over_seeds(table, together),
+        verdict,
+        reach=reach(together, table),
+        strip=number_strip(together, table, reached),
+        scope=scope(together),
     )
 
 

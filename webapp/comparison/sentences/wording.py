@@ -49,6 +49,8 @@ class VerdictSentence(Statement):
     verdict: Verdict | None  # None: not decided yet
     role: Role = "exploratory"
     reach: str = ""  # what problems a positive verdict over seeds holds for, a sentence
+    strip: tuple[tuple[str, str], ...] = ()  # the numbers one by one: what each is, and the number
+    scope: str = ""  # a tag beside the headline where it is not shown for new problems
 
     @property
     def label(self) -> str:

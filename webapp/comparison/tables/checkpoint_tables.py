@@ -6,7 +6,15 @@ from datetime import datetime
 from operator import attrgetter
 
 from webapp.comparison.checkpoints import TEST, Across, Pick
-from webapp.comparison.columns import ComparisonRow, chosen, comparison, rate, to_the_second
+from webapp.comparison.columns import (
+    DRAWN,
+    NEW_PROBLEMS,
+    ComparisonRow,
+    chosen,
+    comparison,
+    rate,
+    to_the_second,
+)
 from webapp.comparison.comparisons import Compared
 from webapp.files.table import Column, Sheet, Table, View
 from webapp.runs.code_versions import Versions, of_experiments
@@ -54,7 +62,11 @@ def page_view(found: Across) -> View:
         rate(
             attrgetter("pick.cell"), found.metric, found.digits, title="Accuracy", heading="% (95 % interval)"
         ),
-        *comparison(attrgetter("compared"), found.metric, found.digits),
+        *(
+            one
+            for one in comparison(attrgetter("compared"), found.metric, found.digits)
+            if one.title != NEW_PROBLEMS
+        ),
     ]
     return View(columns, lines)
 
@@ -68,7 +80,7 @@ def checkpoint_sheet(found: Across, at: datetime | None = None) -> Sheet:
         "Checkpoints",
         chosen(OF_CHECKPOINTS),
         [_record(found, line, versions[line.pick.experiment.pk], moment) for line in shown.rows],
-        View([column for column in shown.columns if not column.hidden_heading], shown.rows),
+        View([column for column in shown.columns if column.title != DRAWN], shown.rows),
         shown,
     )
 

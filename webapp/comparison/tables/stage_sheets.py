@@ -1,6 +1,6 @@
 """The stage table and the detail metrics as sheets: rows for programs, and what people read in files and on the page."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -13,7 +13,9 @@ from webapp.comparison.columns import (
     COLUMNS,
     COUNTED,
     DETAILS,
+    DRAWN,
     GAINED_LOST,
+    NEW_PROBLEMS,
     ComparisonRow,
     Found,
     chosen,
@@ -31,7 +33,9 @@ OF_DETAILS = (
     "accuracy", *(column.name for column in COUNTED), "imported", "exported_at",
 )  # fmt: skip
 STAGE = Column("stage", "text", "Stage", template="results/_stage_name.html")
-SEED = Column("seed", "text", "Seed", value=lambda line: str(line.seed.seed) if line.seed else "mean")
+SEED = Column(
+    "seed", "text", "Seed", value=lambda line: str(line.seed.seed) if line.seed else "mean", card="seed"
+)
 
 
 @dataclass(frozen=True)
@@ -160,14 +164,18 @@ def _views_by_stage(
 ) -> tuple[View, View]:
     """In files and on a page: a line a stage and seed, in which the conditions and what compares them are columns."""
     rates = [
-        rate(partial(_cell, i), table.metric, table.digits, title=name, swatch=table.positions[name], subheading=_below(table, percent))
+        rate(partial(_cell, i), table.metric, table.digits, title=name, swatch=table.positions[name], subheading=_below(table, percent), card=name)
         for i, name in enumerate(table.conditions)
     ]  # fmt: skip
     group = f"{table.others[0]} − {table.baseline}" if table.others else ""
     in_files, on_page = _comparison(table, partial(_compared, 0), group) if table.others else ([], [])
     return (
         View([STAGE, *rates, *in_files], to_read),
-        View([STAGE, *_seed(every), *rates, *on_page], every, lambda line: line.css),
+        View(
+            [STAGE, *_seed(every), *rates, *on_page],
+            every,
+            lambda line: _css(table, line, table.others),
+        ),
     )
 
 
@@ -198,8 +206,19 @@ def _views_by_condition(
     in_files, on_page = _comparison(table, attrgetter("compared"), f"condition − {table.baseline}")
     return (
         View([STAGE, condition, shown, *in_files], each(to_read)),
-        View([STAGE, *_seed(every), condition, shown, *on_page], each(every), lambda line: line.css),
+        View(
+            [STAGE, *_seed(every), condition, shown, *on_page],
+            each(every),
+            lambda line: _css(table, line, [line.condition]),
+        ),
     )
+
+
+def _css(table: StageTable, line: SheetLine | ConditionSheetLine, conditions: Iterable[str]) -> str:
+    """Classes of a line on a page; what the planned question decides by stands out."""
+    decides = line.seed is None or not table.several_seeds
+    planned = decides and any(table.roles.is_primary(line.row.stage, name) for name in conditions)
+    return f"{line.css} planned".strip() if planned else line.css
 
 
 def _comparison(
@@ -208,10 +227,12 @@ def _comparison(
     """The columns of a comparison in files, and on a page."""
     group += ", unpaired" if table.imported else ""
     columns = comparison(read, table.metric, table.digits, group=group, unpaired=table.imported)
-    in_files = [
-        one for one in columns if not one.hidden_heading and not (table.imported and one.title == GAINED_LOST)
-    ]
-    on_page = [one for one in columns if table.counts_pairs or one.title != GAINED_LOST]
+    left_out = {DRAWN, NEW_PROBLEMS, *([GAINED_LOST] if table.imported else [])}
+    in_files = [one for one in columns if one.title not in left_out]
+    lacking: set[str] = set() if table.counts_pairs else {GAINED_LOST}
+    if table.imported or not (table.clusters or table.several_seeds):
+        lacking.add(NEW_PROBLEMS)
+    on_page = [one for one in columns if one.title not in lacking]
     return in_files, [
         on_page[0],
         on_page[-1],

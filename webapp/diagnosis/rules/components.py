@@ -34,7 +34,7 @@ def component_without_spread(records: RunRecords) -> Iterator[Finding]:
             kind="component_without_spread",
             severity=Severity.INFO,
             headline=f"The reward’s component {name} {'never' if never else 'always'} {pays}",
-            evidence=f"Its mean is {'0' if never else figure(value)} in each of {len(values):,} records.",
+            evidence=f"The mean of {name} is {'0' if never else figure(value)} in each of {len(values):,} records.",
             reading=(
                 f"Consistent with completions that {'never have' if never else 'all have'} what it looks for: advantages compare "
                 "within a group, so it adds nothing to them."
@@ -43,6 +43,8 @@ def component_without_spread(records: RunRecords) -> Iterator[Finding]:
             not_shown="Not shown: that it could not have an effect with other prompts, or another policy.",
             links=(records.chart("components"),),
             advice=() if by_design else (_left_out(records, name),),
+            common=f"Components of the reward that {'never' if never else 'always'} {pays.removesuffix('s')}",
+            named=name,
         )
 
 
@@ -65,7 +67,7 @@ def _by_prompt(records: RunRecords, name: str) -> Finding | None:
         severity=Severity.INFO,
         headline=f"The reward’s component {name} differs between prompts alone",
         evidence=(
-            f"In each of the last {len(groups):,} groups all rollouts have the same of it; between groups it goes from "
+            f"In each of the last {len(groups):,} groups all rollouts have the same of {name}; between groups it goes from "
             f"{figure(low)} to {figure(high)}."
         ),
         reading=(
@@ -75,6 +77,8 @@ def _by_prompt(records: RunRecords, name: str) -> Finding | None:
         not_shown="Not shown: that completions of one prompt could not differ in it with other prompts, or another policy.",
         links=(records.chart("components"), *records.texts(None)),
         advice=(_left_out(records, name),),
+        common="Components of the reward that differ between prompts alone",
+        named=name,
     )
 
 

@@ -34,5 +34,5 @@ class PowerGrid:
         return [
             ("problems", *(f"{one:,}" for one in self.problems)),
             *((f"{seeds} seeds", *(f"{self.factor * one:.1f}" for one in row)) for seeds, row in rows),
-            (f"seeds for {self.factor * self.wished:g}", *needed),
+            (f"seeds needed for {self.factor * self.wished:g} {self.unit}", *needed),
         ]

@@ -5,11 +5,14 @@ from typing import Any
 from django.urls import reverse
 
 from training.recipes.planned_question import Contrast
-from webapp.comparison.cells import Refusal, SameRun
+from webapp.comparison.cells import Refusal, SameRun, SeedsComparison
+from webapp.comparison.comparisons import Compared
 from webapp.comparison.decisions import decisions
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
+from webapp.comparison.sentences.warnings import floor
 from webapp.comparison.table import StageTable
 from webapp.experiments.planned_question import planned_question
+from webapp.files.number_text import percent_of_level
 from webapp.pages import flips
 from webapp.reports.prediction import predicted
 
@@ -28,6 +31,7 @@ def sentences(table: StageTable) -> dict[str, object]:
         "decisions": decisions(table),
         "verdict_sentences": [one for one in verdict_sentences(table) if one.numbers],
         "predicted": predicted(table),
+        "floor": floor(table),
     }
 
 
@@ -99,15 +103,44 @@ def _about_differences(table: StageTable) -> str:
 
 def _seeds_and_interval(table: StageTable) -> str:
     if not table.several_seeds:
-        return "with the interval that the verdict goes by"
+        return f"with the interval that the verdict goes by{_levels(table)}"
     compared = [one for row in table.rows for one in row.over_seeds]
     compared += [one.over_seeds for one in table.contrasts]
     interval = (
         "with its interval, which is interim while planned seeds are to come"
         if any(one is not None and one.interim for one in compared)
-        else "with the interval that the verdict goes by"
+        else f"with the interval that the verdict goes by{_levels(table)}"
     )
     return f"mean over seeds, from three on {interval}; a bar is one seed"
+
+
+def _levels(table: StageTable) -> str:
+    """At which level the bars after each stage are: ': 95 %'; ': 95 % after grpo, 99 % (corrected) after the others'."""
+    found: dict[float, list[str]] = {}
+    for row in table.rows:
+        compared: list[Compared | SeedsComparison | None] = [*row.over_seeds]
+        if not table.several_seeds:
+            compared = [one for seed in row.seeds for one in seed.comparisons]
+        for one in compared:
+            if one is not None and not isinstance(one, Refusal | SameRun):
+                stages = found.setdefault(one.family.level, [])
+                stages += [row.stage] if row.stage not in stages else []
+    if len(found) < 2:
+        return "".join(f": {_level(table, level)}" for level in found)
+    parts = [
+        f"{_level(table, level)} after {_stages(found[level]) if place else ', '.join(found[level])}"
+        for place, level in enumerate(sorted(found))
+    ]
+    return f": {', '.join(parts)}"
+
+
+def _level(table: StageTable, level: float) -> str:
+    """'95 %'; '99 % (corrected)' where a family shares its level."""
+    return f"{percent_of_level(level)}{' (corrected)' if level > 1 - table.alpha + 1e-9 else ''}"
+
+
+def _stages(names: list[str]) -> str:
+    return ", ".join(names) if len(names) < 3 else "the others"
 
 
 class _Links:

@@ -20,7 +20,7 @@ from webapp.comparison.corrections import corrections
 from webapp.comparison.decisions import decisions
 from webapp.comparison.pass_curves import MEANINGS, curves
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
-from webapp.comparison.sentences.warnings import warnings
+from webapp.comparison.sentences.warnings import floor, warnings
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import pass_at_k_sheets, stage_tables
 from webapp.comparison.tables.stage_sheets import detail_sheet, stage_sheet
@@ -66,7 +66,8 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
         "stages": stage_sheet(table, together=together).page_view,
         "reach": _reach(table),
         "corrections": corrections(table),
-        "warning": " ".join(warnings(table)),
+        "floor": (low := floor(table)),
+        "warning": " ".join(text for text in warnings(table) if text != low),
         "remarks": Publication.model_validate(experiment.recipe).remarks() if table.imported else [],
         "provenance": stage_tables.provenance(table),
         "groups": groups.sheet(table).page_view,

@@ -8,8 +8,10 @@ from django.views.decorators.http import require_POST
 from django.views.decorators.vary import vary_on_headers
 
 from webapp.experiments import changed_settings, organising
+from webapp.experiments.changed_settings import setting_rows
 from webapp.experiments.models import Experiment, Star
 from webapp.experiments.other_seeds import with_other_seeds
+from webapp.experiments.settings_by_condition import by_condition
 from webapp.pages.experiments import changes
 from webapp.runs.lifecycle import notify
 
@@ -26,6 +28,7 @@ def organised(found: Experiment, person: int | None) -> dict[str, object]:
         "starred": Star.objects.filter(experiment=found, person=person).exists(),
         "differences": differs[:DIFFERENCES_SHOWN],
         "more_differences": max(0, len(differs) - DIFFERENCES_SHOWN),
+        "between_conditions": [row for row in setting_rows(by_condition(found.recipe), {}) if row.differs],
         "offspring": [
             (one, (named := changed_settings.named(one.differences))[:3], max(0, len(named) - 3))
             for one in offspring

@@ -9,6 +9,7 @@ from django.db.models import Case, CharField, Count, F, Q, Value, When
 from django.utils import timezone
 
 from webapp.experiments.models import Condition, Experiment, Stage
+from webapp.files.number_text import percent, plain
 from webapp.pages.experiments.estimate import RunProgress, seconds_left
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import PRIMARY, Accuracy, latest_accuracies
@@ -61,6 +62,14 @@ class Box:
     state: str
     accuracy: Accuracy | None
     seconds: float | None  # it took, or takes so far
+
+    @property
+    def reached(self) -> str:
+        """Its accuracy in words, which opens the run; empty while it runs and where there is none."""
+        if self.accuracy is None or self.accuracy.empty or self.run.state == State.RUNNING:
+            return ""
+        rate = self.accuracy.rate
+        return "" if rate is None else plain(percent(rate, self.accuracy.digits))
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,26 @@
 """How the results pages write differences and completions, and draw one interval."""
 
+from collections.abc import Sequence
+
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from webapp.comparison.cells import Comparison
+from webapp.comparison.cells import Comparison, SeedsComparison
+from webapp.comparison.comparisons import Tested
 from webapp.comparison.problems.completion_changes import CompletionChange, CompletionPart
 from webapp.comparison.sentences import wording
 from webapp.comparison.table import StageTable
+from webapp.diagnosis.finding import Severity
+from webapp.diagnosis.grouping import FindingGroup
 from webapp.diagnosis.trying import to_try
 from webapp.files import number_text
 from webapp.pages import flips
 from webapp.pages.written_text import written
 from webapp.statistics.intervals import Interval
+from webapp.statistics.new_problems import FEWEST_SEEDS
+
+NOTES_FOLD = 3  # findings that are only notes fold into a line from so many on
 
 register = template.Library()
 register.filter("points", number_text.points)
@@ -49,9 +57,50 @@ def differences(interval: Interval, table: StageTable) -> str:
 
 
 @register.filter
+def unsigned(of: float, table: StageTable) -> str:
+    """A difference without its sign."""
+    return difference(of, table).lstrip("+−")
+
+
+@register.filter
+def side(one: Tested | SeedsComparison, table: StageTable) -> str:
+    """Where a condition that differs is: 'ahead' where more is better, else 'above'; empty where nothing is shown."""
+    if one.verdict.word not in ("differ", "supported", "suggestive") or not one.delta:
+        return ""
+    ahead, behind = ("ahead", "behind") if table.metric.name == "accuracy" else ("above", "below")
+    return ahead if one.delta > 0 else behind
+
+
+@register.filter
+def why_not_for_new_problems(one: Tested | SeedsComparison, table: StageTable) -> str:
+    """Why a comparison has no interval for new problems."""
+    if isinstance(one, SeedsComparison):
+        if one.interim:
+            return "when all seeds are in"
+        if len(one.seeds) < FEWEST_SEEDS:
+            return f"from {FEWEST_SEEDS} seeds on"
+    if isinstance(one, SeedsComparison) or table.clusters:
+        return f"too few {table.clusters or 'problems'} differ"
+    return "–"
+
+
+@register.filter
 def share_interval(interval: Interval) -> str:
     """An interval of a proportion in percent: '73.3–80.0'."""
     return f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"
+
+
+@register.filter
+def to_read_first(findings: Sequence[FindingGroup]) -> list[FindingGroup]:
+    """Those that a page shows at once: all but the notes, and these too where they are few."""
+    first = [one for one in findings if one.severity > Severity.INFO]
+    return first if len(findings) - len(first) >= NOTES_FOLD else list(findings)
+
+
+@register.filter
+def notes_folded(findings: Sequence[FindingGroup]) -> list[FindingGroup]:
+    """The others, which are only notes."""
+    return list(findings)[len(to_read_first(findings)) :]
 
 
 @register.inclusion_tag("results/_forest.html")

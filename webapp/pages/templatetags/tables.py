@@ -25,13 +25,13 @@ class Heading(NamedTuple):
 
 
 @register.inclusion_tag("_table.html", takes_context=True)
-def table(context: template.Context, view: View, *, as_text: bool = False, **named: str) -> dict[str, Any]:
+def table(context: template.Context, view: View, *, as_text: bool = False, **named: Any) -> dict[str, Any]:
     """A view as a table in a frame that scrolls; `as_text`: as in a file. `named`: what else _table.html takes."""
     css = [_css(column, place, as_text) for place, column in enumerate(view.columns)]
     lines = [
         (
             "" if as_text else view.css(row),
-            [(of, column.text(row) if as_text else _rendered(context, column, row)) for of, column in zip(css, view.columns, strict=True)],
+            [(of, column.text(row) if as_text else _rendered(context, column, row), column.card) for of, column in zip(css, view.columns, strict=True)],
         )
         for row in view.rows
     ]  # fmt: skip

@@ -82,7 +82,7 @@ def test_the_grid_has_seeds_and_problems_for_the_wished_difference() -> None:
     assert grid.differences[0][-1] > 0.9 * 0.183 * np.sqrt(SPREAD**2 - RESIDUAL / 150) / SPREAD, (
         "but seeds stay"
     )
-    assert grid.lines[-1][:2] == ("seeds for 10", "5"), "9.8 points at 5 seeds"
+    assert grid.lines[-1][:2] == ("seeds needed for 10 points", "5"), "9.8 points at 5 seeds"
     assert power(smoke(("primary.contrast", "equivalence"), ("primary.margin", 0.05))).grid is None  # type: ignore[union-attr]
 
 
@@ -293,5 +293,9 @@ def test_form_and_dry_run_show_the_same(client: Client) -> None:
     lines = "\n".join(plan.lines(proposal))
     for text in (proposal.power.sentences[1], proposal.power.grid.title):
         assert text in page and text in lines
-    assert 'id="power-grid"' in page and "seeds for 4" in page and "seeds for 4" in lines
+    assert (
+        'id="power-grid"' in page
+        and "seeds needed for 4 points" in page
+        and "seeds needed for 4 points" in lines
+    )
     assert plan.as_json(proposal)["power"]["grid"]["problems"] == (150, 300, 600, 1000)

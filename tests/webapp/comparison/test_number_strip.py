@@ -1,0 +1,97 @@
+"""The numbers of a verdict one by one, and what stands beside it: the tag for these problems alone, the floor, the table's marks."""
+
+import numpy as np
+import pytest
+from django.test import Client
+
+from tests.factories import add_evaluation, make_attempt, make_experiment, make_user
+from tests.webapp.comparison.test_new_problems import PROBLEMS, experiment_of
+from webapp.comparison.cells import Comparison
+from webapp.comparison.groups import sheet
+from webapp.comparison.sentences.number_strip import ONLY_THESE
+from webapp.comparison.sentences.verdict_sentences import verdict_sentences
+from webapp.comparison.sentences.warnings import floor, warnings
+from webapp.comparison.table import stage_table
+from webapp.comparison.tables.stage_sheets import stage_sheet
+from webapp.experiments.models import Experiment
+from webapp.files.number_text import plain
+from webapp.runs.models import State
+
+pytestmark = pytest.mark.django_db
+STAGES = (("mixed", "sft"), ("grpo", "grpo"))
+
+
+def few_pairs_gain() -> Experiment:
+    """After the last stage every problem of 6 operand pairs of 30 is gained, and nothing else: they decide it alone."""
+    before = np.arange(PROBLEMS) % 5 == 9
+    gained = np.arange(PROBLEMS) // 5 < 6
+    return experiment_of(
+        {
+            ("baseline", "mixed"): before,
+            ("mul_tokens", "mixed"): before,
+            ("baseline", "grpo"): before,
+            ("mul_tokens", "grpo"): gained,
+        }
+    )
+
+
+def of_rights(rights: dict[str, int], asked: int = 40) -> Experiment:
+    made = make_experiment("demo-1", conditions=tuple(rights), stages=STAGES)
+    for run in made.runs.select_related("condition"):
+        right = rights[run.condition.name]
+        attempt = make_attempt(run, state=State.SUCCEEDED)
+        add_evaluation(
+            attempt, [i < right for i in range(asked)], labels=lambda i: ["odd" if i % 2 else "even"]
+        )
+    return made
+
+
+def test_the_strip_says_difference_interval_p_problems_seeds_and_what_each_reached() -> None:
+    table = stage_table(few_pairs_gain())
+    (sentence,) = verdict_sentences(table)
+    found = table.rows[-1].seeds[0].comparisons[0]
+    assert isinstance(found, Comparison) and found.new_problems is not None
+    strip = {label: plain(number) for label, number in sentence.strip}
+    assert list(strip) == [
+        "Δ",
+        "95 % interval",
+        "p",
+        "n",
+        "",
+        "for new operand pairs",
+        "mul_tokens",
+        "baseline",
+    ]
+    assert (strip["Δ"], strip["n"], strip[""]) == ("+20.0 points", "150", "1 seed")
+    assert (strip["mul_tokens"], strip["baseline"]) == ("20.0 % (30/150)", "0.0 % (0/150)")
+    assert (sentence.scope == ONLY_THESE) == found.not_for_new_problems
+    assert " ".join(sentence.caveats) == sentence.limits and len(sentence.caveats) > 1
+
+
+def test_the_table_says_ahead_has_new_problems_and_marks_what_was_planned() -> None:
+    made = few_pairs_gain()
+    client = Client()
+    client.force_login(make_user())
+    page = client.get("/experiments/demo-1/comparison/").content.decode()
+    assert "<b>ahead</b>" in page and 'data-label="new problems"' in page
+    assert "too few operand pairs differ" in page, "after the stage in which nothing differs"
+    assert 'class="forest-axis"' in page
+    view = stage_sheet(stage_table(made)).page_view
+    assert [view.css(line) for line in view.rows] == ["", "planned"]
+
+
+@pytest.mark.parametrize(("most", "low"), [(2, True), (3, False)])
+def test_a_floor_is_said_before_all_else(most: int, low: bool) -> None:
+    table = stage_table(of_rights({"baseline": 0, "mul_tokens": most}))
+    expected = f"0–{most} of 40 right: at the floor, there is nothing to compare yet."
+    assert floor(table) == (expected if low else "")
+    assert (expected in warnings(table)) == low
+
+
+def test_a_group_has_its_conditions_below_each_other() -> None:
+    table = stage_table(of_rights({"baseline": 8, "mul_tokens": 20, "third": 30}))
+    view = sheet(table).page_view
+    headings = [column.heading_text for column in view.columns]
+    assert headings[:3] == ["Group", "Stage", "Condition"] and "Accuracy, %" in headings
+    named = [(one.name, one.condition) for one in view.rows]
+    assert named == [(name, other) for name in ("even", "odd") for other in ("mul_tokens", "third")]
