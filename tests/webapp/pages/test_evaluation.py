@@ -58,6 +58,14 @@ def test_other_conditions_answers_stand_beside_a_problem(ada: Client, experiment
     assert f'href="/evaluations/{other.pk}/?problem=p0000"' in alone.content.decode()
 
 
+def test_the_queries_do_not_grow_with_conditions_and_problems(
+    ada: Client, experiment: Experiment, django_assert_max_num_queries: Any
+) -> None:
+    evaluations = [answered(experiment, condition, [True] * 30) for condition in CONDITIONS]
+    with django_assert_max_num_queries(16):
+        ada.get(f"/evaluations/{evaluations[0].pk}/")
+
+
 def test_a_run_that_was_taken_over_is_no_other_answer(ada: Client, experiment: Experiment) -> None:
     own = answered(experiment, "mul_tokens", [True])
     same = answered(experiment, "baseline", [True]).attempt.stage_run

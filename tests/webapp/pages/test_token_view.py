@@ -187,5 +187,5 @@ def test_positions_along_the_drawing_are_named(last: int, named: list[int]) -> N
 def test_ticks_stand_at_the_middle_of_their_token(group: list[Rollout]) -> None:
     chart = _view(group[0], "sampler").chart
     assert chart is not None
-    assert [(tick.place, tick.x) for tick in chart.ticks][0] == (1, 0.5)
+    assert (chart.ticks[0].place, chart.ticks[0].x) == (1, 0.5)
     assert all(tick.share == pytest.approx(100 * tick.x / chart.width, abs=0.01) for tick in chart.ticks)
