@@ -19,7 +19,12 @@ TEXTS = (
     "failed",
     "cancelled",
 )
-MARKS = ("line-strong", "accent", *(f"condition-{place}" for place in range(6)))
+MARKS = (
+    "line-strong",
+    "accent",
+    *(f"condition-{place}" for place in range(6)),
+    *(f"part-{place}" for place in range(8)),
+)
 
 
 def tokens() -> dict[str, dict[str, str]]:

@@ -174,6 +174,7 @@ form.addEventListener("input", ({ target }) => {
 
 function say() {
   if (!hold) return;
+  if (newer || renewed) hold.hidden = false; // of a finished run there was nothing to hold still
   if (renewed) hold.textContent = "Show the new attempt";
   else hold.textContent = newer ? `Show ${newer.toLocaleString("en")} newer` : pressed() ? "Paused" : "Pause";
 }

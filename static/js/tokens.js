@@ -1,4 +1,4 @@
-// Tokens of a group: the values of the token under the pointer, or of the one that has the focus, are said below them and
+// Tokens of a group: the values of the token under the pointer, or of the one that has the focus, are said above them and
 // marked in the chart. Arrow keys go from token to token, and to the same place of another completion.
 
 const texts = () => [...document.querySelectorAll("#tokens .tokens")];
@@ -31,7 +31,7 @@ function pointedAt(event) {
 function pointed(event) {
   if (!event.movementX && !event.movementY) return;
   pointedAt(event);
-  const drawing = event.target.closest?.("#tokens .token-chart svg");
+  const drawing = event.target.closest?.("#tokens .token-chart svg[viewBox]");
   if (!drawing) return;
   const { left, width } = drawing.getBoundingClientRect();
   show(Math.min(Math.floor(((event.clientX - left) / width) * drawing.viewBox.baseVal.width), drawing.viewBox.baseVal.width - 1));

@@ -8,9 +8,9 @@ from webapp.charts import bars, curves
 from webapp.charts.charts import Chart, ChartPart, Curve
 from webapp.charts.choices import ChartChoices
 from webapp.charts.curves import Floats
-from webapp.charts.traces import COLOURS, of_run, trace
+from webapp.charts.traces import of_run, trace
 
-COMPONENT_COLOURS = (*(f"--condition-{place}" for place in range(COLOURS)), "--line-strong", "--muted")
+COMPONENT_COLOURS = tuple(f"--part-{place}" for place in range(8))  # no condition's
 DASHES = ("solid", "dash", "dot", "dashdot")  # for parts, and for nothing else
 MOST_AREAS = 3  # thinner ones cannot be told apart
 

@@ -1,5 +1,7 @@
 """An evaluation's problems beside the one that is read, its samples, and its file."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -14,14 +16,23 @@ from django.views.decorators.vary import vary_on_headers
 
 from webapp.annotations import annotating
 from webapp.pages import file_responses, stepper
+from webapp.pages.rollouts.group_page import other_conditions
 from webapp.results import outcome_files
 from webapp.results.models import GREEDY, Evaluation, Outcome
-from webapp.results.outcome_counts import SAMPLE_CHOICES, STEP_CHOICES, outcome_counts, with_samples
+from webapp.results.outcome_counts import (
+    SAMPLE_CHOICES,
+    STEP_CHOICES,
+    latest_accuracies,
+    outcome_counts,
+    with_samples,
+)
 from webapp.results.published import Publication, PublishedResult
+from webapp.runs.models import StageRun
 from webapp.statistics.proportions import wilson
 from webapp.telemetry.rollouts import CHOICES
 
 SHOWN = 25  # problems on a page
+MOST_GROUPS = 12  # of problems, as choices of the list; a benchmark of more has them in the comparison alone
 SHARED_LABELS = {
     "decoding": "Decoding",
     "max_new_tokens": "Token limit",
@@ -31,13 +42,22 @@ SHARED_LABELS = {
 }
 
 
+@dataclass(frozen=True)
+class OtherAnswer:
+    """What the checkpoint of another condition, of the same stage and seed, answered to a problem."""
+
+    run: StageRun
+    evaluation: int
+    outcome: Outcome | None  # None: it was not asked this problem, or not yet
+
+
 @require_GET
 def evaluation_file(request: HttpRequest, evaluation_id: int, format: str) -> HttpResponseBase:
     """The completions of an evaluation, streamed; ?only= as on its page, else every one with its samples."""
     file_responses.check(format)
     found = get_object_or_404(Evaluation.objects.select_related(*outcome_files.RELATED), pk=evaluation_id)
     only = request.GET.get("only", "")
-    choices = CHOICES | STEP_CHOICES | SAMPLE_CHOICES | _annotated(found)
+    choices = CHOICES | STEP_CHOICES | SAMPLE_CHOICES | _groups(found) | _annotated(found)
     if only not in choices:
         return HttpResponseBadRequest(
             f"there is no choice {only!r}; take one of {', '.join(filter(None, choices))}\n",
@@ -63,19 +83,26 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
     if wanted and read is None:
         raise Http404("there is no such problem in this evaluation; open it from the list of problems")
     if read is not None and "HX-Request" in request.headers:
-        return render(request, "results/_read_problem.html", _read(found, read))
+        answers = _answers(_others(found), [read.problem])
+        return render(request, "results/_read_problem.html", _read(found, read, answers))
     only = request.GET.get("only", "")
     choices = CHOICES | STEP_CHOICES | (SAMPLE_CHOICES if found.settings.get("samples") else {})
-    choices |= _annotated(found)
+    choices |= _groups(found) | _annotated(found)
     only = only if only in choices else ""
     counts = outcome_counts(found.pk, {key: condition for key, (_, condition) in choices.items()})
     page = _page(greedy.filter(choices[only][1]), wanted, request.GET.get("page"))
-    first = next(iter(page.object_list), None)
+    listed = list(page.object_list)
+    first = next(iter(listed), None)
+    others = _others(found)
+    shown = [one.problem for one in listed]
+    answers = _answers(others, [*shown, read.problem] if read else shown)
     context = {
         "evaluation": found,
         "run": found.attempt.stage_run,
         "experiment": found.attempt.stage_run.experiment,
         "page": page,
+        "rows": [(one, answers.get(one.problem, ())) for one in listed],
+        "others": [run for run, _ in others],
         "choices": [(key, label, counts[key]) for key, (label, _) in choices.items()],
         "only": only,
         "only_query": urlencode({"only": only}),
@@ -87,17 +114,54 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
         "interval": wilson(counts["correct"], counts[""]) if counts[""] else None,
         "gradings": _other_gradings(found),
         "nav": "experiments",
-    } | _read(found, read or (first and with_samples(greedy).get(pk=first.pk)))
+    } | _read(found, read or (first and with_samples(greedy).get(pk=first.pk)), answers)
     return render(request, "results/evaluation.html", context)
 
 
-def _read(found: Evaluation, read: Outcome | None) -> dict[str, Any]:
-    """The problem that is read, with its annotations and where its way through training stands."""
+def _read(
+    found: Evaluation, read: Outcome | None, answers: Mapping[str, Sequence[OtherAnswer]]
+) -> dict[str, Any]:
+    """The problem that is read, with its annotations, the others' answers and where its way through training stands."""
     return {
         "read": read,
+        "other_answers": answers.get(read.problem, ()) if read else (),
         "annotated": annotating.of_each("outcome", [read.pk] if read else []),
         "opened": stepper.opened(found.attempt.stage_run, found.benchmark),
     }
+
+
+def _others(found: Evaluation) -> list[tuple[StageRun, int]]:
+    """The runs of the other conditions with their evaluations that count; without those that are the same run. Two queries."""
+    own = found.attempt.stage_run
+    origin = own.reused_from_id or own.pk
+    runs = [run for run in other_conditions(own) if (run.reused_from_id or run.pk) != origin]
+    counting = latest_accuracies([run.pk for run in runs], found.benchmark)
+    return [(run, counting[run.pk].evaluation) for run in runs if run.pk in counting]
+
+
+def _answers(others: Iterable[tuple[StageRun, int]], problems: Iterable[str]) -> dict[str, list[OtherAnswer]]:
+    """Problem → what each of the others answered. One query."""
+    others, wanted = list(others), list(problems)
+    read = Outcome.objects.filter(
+        evaluation__in=[evaluation for _, evaluation in others], sample=GREEDY, problem__in=wanted
+    ).only("evaluation", "problem", "correct", "final_answer")
+    known = {(one.evaluation_id, one.problem): one for one in read}
+    return {
+        problem: [
+            OtherAnswer(run, evaluation, known.get((evaluation, problem))) for run, evaluation in others
+        ]
+        for problem in wanted
+    }
+
+
+def _groups(found: Evaluation) -> dict[str, tuple[str, Q]]:
+    """The groups that its problems belong to, as choices of its list. One query."""
+    labelled = found.outcomes.filter(sample=GREEDY).exclude(labels=None).order_by()
+    lists = labelled.values_list("labels", flat=True).distinct()
+    names = sorted({str(one) for labels in lists if isinstance(labels, list) for one in labels})
+    if len(names) > MOST_GROUPS:
+        return {}
+    return {f"group:{name}": (name, Q(labels__contains=[name])) for name in names}
 
 
 def _annotated(found: Evaluation) -> dict[str, tuple[str, Q]]:

@@ -22,6 +22,8 @@ class PromptPair:
     later_step: RolloutGroup | None
     before: RolloutGroup | None  # of mine, another prompt that both have at one step
     after: RolloutGroup | None
+    differing_before: RolloutGroup | None  # the same, of those where another number is right in the other run
+    differing_after: RolloutGroup | None
 
     @property
     def apart(self) -> int:
@@ -32,16 +34,6 @@ class PromptPair:
     def steps_apart(self) -> int:
         """How many, whichever is later."""
         return abs(self.apart)
-
-    @property
-    def solved(self) -> float:
-        """The other's share that is right, less mine."""
-        return 0.0 if self.other is None else self.other.solved - self.mine.solved
-
-    @property
-    def reward(self) -> float:
-        """The other's mean reward, less mine."""
-        return 0.0 if self.other is None else self.other.reward - self.mine.reward
 
 
 def pair(mine: RolloutGroup, run: int, other_run: int) -> PromptPair:
@@ -57,8 +49,8 @@ def pair(mine: RolloutGroup, run: int, other_run: int) -> PromptPair:
         nearest,
         next((visit for visit in reversed(both) if visit.step < mine.step), None),
         next((visit for visit in both if visit.step > mine.step), None),
-        _next_pair(own, theirs, mine, earlier=True),
-        _next_pair(own, theirs, mine, earlier=False),
+        *_next_pairs(own, theirs, mine),
+        *_next_pairs(own, theirs, mine, differing=True),
     )
 
 
@@ -66,16 +58,28 @@ def _visits(found: QuerySet[RolloutGroup], prompt_key: int) -> Sequence[RolloutG
     return list(found.filter(prompt_key=prompt_key).order_by("step", "group")[:VISITS])
 
 
-def _next_pair(
-    own: QuerySet[RolloutGroup], theirs: QuerySet[RolloutGroup], mine: RolloutGroup, *, earlier: bool
-) -> RolloutGroup | None:
-    """The nearest group of the list, before or after, whose prompt both have at its step; None in a long stretch without."""
-    at, pk, order = mine.sampled_at, mine.pk, ("sampled_at", "pk")
-    if earlier:
-        beyond = own.filter(Q(sampled_at__lt=at) | Q(sampled_at=at, pk__lt=pk))
-        order = ("-sampled_at", "-pk")
-    else:
-        beyond = own.filter(Q(sampled_at__gt=at) | Q(sampled_at=at, pk__gt=pk))
-    some = list(beyond.order_by(*order).values_list("pk", flat=True)[:LOOKED_THROUGH])
+def _next_pairs(
+    own: QuerySet[RolloutGroup],
+    theirs: QuerySet[RolloutGroup],
+    mine: RolloutGroup,
+    *,
+    differing: bool = False,
+) -> tuple[RolloutGroup | None, RolloutGroup | None]:
+    """The nearest groups of the list, before and after, whose prompt both have at one step; None in a long stretch without."""
+    at, pk = mine.sampled_at, mine.pk
+    earlier = own.filter(Q(sampled_at__lt=at) | Q(sampled_at=at, pk__lt=pk))
+    later = own.filter(Q(sampled_at__gt=at) | Q(sampled_at=at, pk__gt=pk))
     same = theirs.filter(prompt_key=OuterRef("prompt_key"), step=OuterRef("step"))
-    return RolloutGroup.objects.filter(Exists(same), pk__in=some).order_by(*order).first()
+    if differing:
+        same = same.exclude(correct=OuterRef("correct"))
+    return (
+        _nearest(earlier.order_by("-sampled_at", "-pk"), same),
+        _nearest(later.order_by("sampled_at", "pk"), same),
+    )
+
+
+def _nearest(ordered: QuerySet[RolloutGroup], same: QuerySet[RolloutGroup]) -> RolloutGroup | None:
+    """The first of these that has such a group in the other run."""
+    some = list(ordered.values_list("pk", flat=True)[:LOOKED_THROUGH])
+    found = RolloutGroup.objects.filter(Exists(same), pk__in=some)
+    return found.order_by(*ordered.query.order_by).first()

@@ -156,6 +156,7 @@ def test_components_are_stacked_on_both_sides_of_zero_and_add_up_to_the_reward()
     told = {area["name"]: area["customdata"] for area in lines(drawn(run, "components"), "component")}
     assert told == parts
     assert len({(area["line"]["dash"], area["name"]) for area in areas}) == 3
+    assert all(area["line"]["color"].startswith("--part-") for area in areas), "no condition’s hue"
 
 
 def test_several_metrics_of_a_run_share_a_chart() -> None:

@@ -183,7 +183,7 @@ def test_a_problem_is_read_beside_the_list_that_holds_it(
     assert shown(one) == [] and '<article class="outcome" id="p0002">' in one.content.decode()
     assert f'data-address="{address}?problem=p0002&amp;page=1"' in one.content.decode()
     assert signed_in.get(f"{address}?problem=none").status_code == 404
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(15):
         signed_in.get(address)
 
 

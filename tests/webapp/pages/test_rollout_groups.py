@@ -131,15 +131,29 @@ def test_two_conditions_stand_side_by_side_at_one_step(
     pair = page.context["pair"]
     mine, other = (RolloutGroup.objects.get(first=of_step(one, 5)[0].pk) for one in (run, baseline))
     assert (pair.mine, pair.other, pair.apart) == (mine, other, 0)
-    assert pair.solved == pytest.approx((other.correct - mine.correct) / 8)
-    assert pair.reward == pytest.approx(other.reward - mine.reward)
+    differences = page.context["differences"]  # always condition − baseline
+    assert differences["solved"] == pytest.approx((mine.correct - other.correct) / 8)
+    assert differences["reward"] == pytest.approx(mine.reward - other.reward)
+    assert [side.condition.name for side, *_ in page.context["sides"]] == ["baseline", "mul_tokens"]
     assert (pair.earlier_step.step, pair.later_step.step) == (2, 8)
     assert (pair.before.step, pair.after.step) == (2, 8), "the next groups whose prompt both have"
     text = page.content.decode()
-    assert "nearest visit" not in text and "Swap sides" in text
+    assert "nearest visit" not in text and "mul_tokens − baseline" in text
     assert f"/runs/{baseline.pk}/rollouts/{other.first_id}/" in text
-    back = ada.get(f"/runs/{baseline.pk}/rollouts/{other.first_id}/pair/", {"with": run.pk}).context["pair"]
-    assert back.solved == pytest.approx(-pair.solved)
+    back = ada.get(f"/runs/{baseline.pk}/rollouts/{other.first_id}/pair/", {"with": run.pk}).context
+    assert back["differences"] == differences, "from whichever of both it is opened"
+    assert [side.condition.name for side, *_ in back["sides"]] == ["baseline", "mul_tokens"]
+
+
+def test_the_next_pair_where_both_differ_is_found(ada: Client, run: StageRun, baseline: StageRun) -> None:
+    for one, right in ((run, {2: 3, 5: 3, 8: 4}), (baseline, {2: 1, 5: 3, 8: 4})):
+        for step, correct in right.items():
+            RolloutGroup.objects.filter(first=of_step(one, step)[0].pk).update(correct=correct)
+    page = ada.get(f"/runs/{run.pk}/rollouts/{of_step(run, 5)[0].pk}/pair/")
+    pair = page.context["pair"]
+    assert pair.differing_before.step == 2 and pair.differing_after is None
+    text = page.content.decode()
+    assert "Previous that differs" in text and "Next that differs" not in text
 
 
 def test_where_the_step_is_another_the_nearest_visit_is_said(

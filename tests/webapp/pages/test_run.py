@@ -44,6 +44,16 @@ def test_a_run_without_rollouts_shows_none(ada: Client) -> None:
     assert "Newest rollouts" not in ada.get(f"/runs/{run.pk}/").content.decode()
 
 
+@pytest.mark.parametrize(("state", "hidden"), [(State.RUNNING, False), (State.SUCCEEDED, True)])
+def test_only_what_moves_says_that_it_is_live(ada: Client, state: State, hidden: bool) -> None:
+    run = factories.make_run("grpo", experiment=factories.make_experiment(stages=(("grpo", "grpo"),)))
+    factories.make_attempt(factories.run_of(run.experiment, "baseline", "grpo"), state=state)
+    factories.make_attempt(run, state=state)
+    for path in (f"/runs/{run.pk}/", f"/runs/{run.pk}/rollouts/", f"/experiments/{run.experiment.name}/"):
+        place = " ".join(ada.get(path).content.decode().split()).partition('id="live"')
+        assert ("hidden" in place[0][-60:] + place[2][:10]) is hidden, path
+
+
 @pytest.mark.parametrize("part", ["head", "records", "log", "rollouts/newest"])
 def test_fragments_are_no_pages(ada: Client, part: str) -> None:
     run = factories.make_run("grpo")

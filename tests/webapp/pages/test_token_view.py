@@ -174,3 +174,18 @@ def _view(rollout: Rollout, key: str) -> TokenView:
     found = token_view.of_group(rollout, [[rollout]], QueryDict(f"measure={key}"))
     assert found is not None
     return found
+
+
+@pytest.mark.parametrize(
+    ("last", "named"),
+    [(1, [1]), (4, [1, 2, 3, 4]), (11, [1, 2, 4, 6, 8, 10]), (55, [1, 10, 20, 30, 40, 50])],
+)
+def test_positions_along_the_drawing_are_named(last: int, named: list[int]) -> None:
+    assert token_view.ticks(last) == named
+
+
+def test_ticks_stand_at_the_middle_of_their_token(group: list[Rollout]) -> None:
+    chart = _view(group[0], "sampler").chart
+    assert chart is not None
+    assert (chart.ticks[0].place, chart.ticks[0].x) == (1, 0.5)
+    assert all(tick.share == pytest.approx(100 * tick.x / chart.width, abs=0.01) for tick in chart.ticks)

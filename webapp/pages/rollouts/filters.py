@@ -51,7 +51,7 @@ class RolloutFilter(forms.Form):
         label="Words",
         required=False,
         max_length=200,
-        widget=forms.TextInput(attrs={"placeholder": 'all of these, "a phrase", -without', "type": "search"}),
+        widget=forms.TextInput(attrs={"placeholder": 'words, "a phrase", -not', "type": "search"}),
     )
     solved = forms.ChoiceField(
         label="Solved", required=False, choices=[(name, label) for name, (label, _) in SOLVED.items()]

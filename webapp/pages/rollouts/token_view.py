@@ -15,6 +15,7 @@ from webapp.telemetry.models import Rollout
 SHOWN_AT_FIRST = 4  # completions, until others are chosen
 MOST_TOKENS = 2_000  # of a completion on the page
 CHART_HEIGHT = 100.0  # of the drawing; its width is the most tokens
+MOST_TICKS = 10  # along it
 LINE_END = '<span class="odd" data-sign="↵" title="line end"><i></i></span>\n'
 PART = mark_safe('<span class="odd" data-sign="…" title="part of the next character"><i></i></span>')
 
@@ -96,6 +97,15 @@ class TokenView:
         return TokenChart(self.measure, found) if self.measure.drawn and known else None
 
 
+@dataclass(frozen=True)
+class PlaceTick:
+    """A position that is named below the drawing."""
+
+    place: int  # from 1
+    x: float  # in the drawing
+    share: float  # the same in % of its width
+
+
 class TokenChart:
     """Values against position: a line for each completion, in a drawing of `width` (tokens) × CHART_HEIGHT."""
 
@@ -115,6 +125,10 @@ class TokenChart:
         self.top, self.bottom = number(high), number(low)
         self.zero = round(CHART_HEIGHT * high / self.span, 1)
         self.lines = [(one, self._strokes(values)) for one, values in found]
+        self.ticks = [
+            PlaceTick(place, place - 0.5, round(100 * (place - 0.5) / self.width, 2))
+            for place in ticks(self.width)
+        ]
 
     def _strokes(self, values: Sequence[float | None]) -> list[str]:
         """The points of each stretch of known values, as SVG has them."""
@@ -126,6 +140,13 @@ class TokenChart:
             y = round(CHART_HEIGHT * (self.high - value) / self.span, 1)
             strokes[-1].append(f"{place + 0.5},{y}")
         return [" ".join(stroke * 2 if len(stroke) == 1 else stroke) for stroke in strokes if stroke]
+
+
+def ticks(last: int) -> list[int]:
+    """Positions from 1 to the last one that are named: all of few, else 1 and the multiples of a round number."""
+    steps = (factor * 10**power for power in range(9) for factor in (1, 2, 5))
+    step = next(one for one in steps if last // one <= MOST_TICKS)
+    return list(dict.fromkeys([1, *range(step, last + 1, step)]))
 
 
 def of_group(chosen: Rollout, alike: Sequence[Sequence[Rollout]], query: QueryDict) -> TokenView | None:
