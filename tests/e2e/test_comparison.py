@@ -83,7 +83,7 @@ CELLS = """map => {
   }
   const at = (x, y) => of[pen.getImageData(x * scale, y * scale, 1, 1).data.join()]
   const lefts = [0, 56, 124, 180] // two blocks of two columns
-  return lefts.map((left) => Array.from({ length: 56 }, (_, row) => at(left + 2, row * 11 + 5)).join(""))
+  return lefts.map((left) => Array.from({ length: 56 }, (_, row) => at(left + 2, row * 6 + 3)).join(""))
 }"""  # each cell's letter by its colour at the edge, where what is lost has a bar
 
 
@@ -93,7 +93,7 @@ def test_the_problem_map_is_drawn_and_opens_a_problem(page: Page, address: str) 
     page.get_by_role("link", name="Problem map").click()
     page.get_by_label("Order of the problems").select_option("as the benchmark has them")
     expect(page).to_have_url(re.compile("order=benchmark"))
-    map = page.get_by_role("group", name="A row a problem, a column a stage")
+    map = page.get_by_role("group", name="One row per problem, one column per stage")
     expect(map).to_have_attribute("data-drawn", "yes")
     expected = []
     for condition in ("baseline", "mul_tokens"):

@@ -18,7 +18,8 @@ from tests.factories import (
     make_user,
     run_of,
 )
-from webapp.comparison.problems.problem_map import natural, problem_map
+from webapp.comparison.problems.map_rows import map_rows
+from webapp.comparison.problems.problem_map import ProblemMap, natural, problem_map
 from webapp.experiments.models import Experiment, Stage
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import State
@@ -106,6 +107,52 @@ def test_problems_of_one_history_lie_together(right):
     assert set(solved) == {0, 1, 2, 3, 4}
 
 
+def answered(experiment: Experiment, letters: dict[str, str]) -> ProblemMap:
+    """The map of what the baseline's checkpoints of seed 0 say after each stage: a letter a problem, r where it is right."""
+    for stage, said in letters.items():
+        of = Evaluation.objects.get(attempt__stage_run=run_of(experiment, "baseline", stage, 0))
+        for place, letter in enumerate(said):
+            of.outcomes.filter(problem=f"p{place:04d}").update(correct=letter == "r")
+    return problem_map(experiment, conditions=["baseline"], seeds=["0"])
+
+
+def test_problems_that_never_change_fold_into_bands(right, signed_in):
+    wrong, gained, lost = "w" * 40, "wwwwr" * 2, "rrrrr" * 2
+    letters = {"pretrain": wrong + gained + lost, "sft": wrong + lost + lost, "grpo": wrong + lost + lost}
+    found = answered(Experiment.objects.get(), letters)
+    rows = map_rows(found)
+    assert (rows.folded, rows.unchanged) == (True, 52)
+    assert [(row.count, row.says) for row in rows.rows] == [
+        (40, "40 wrong everywhere"), *[(1, "")] * 8, (12, "12 right everywhere"),
+    ]  # fmt: skip
+    assert [(one.row, one.rows, one.says) for one in rows.labels(5)] == [
+        (0, 1, "40 wrong everywhere"), (1, 8, "8 problems"), (9, 1, "12 right everywhere"),
+    ]  # fmt: skip
+    each = map_rows(found, "each")
+    assert (each.folded, len(each.rows)) == (False, PROBLEMS)
+    assert [one.says for one in each.labels(9)] == ["40 wrong everywhere", "12 right everywhere"]
+    query = "conditions=baseline&seeds=0"
+    data = drawn(signed_in, query)
+    assert data["heights"] == [24, *[6] * 8, 24]
+    assert data["blocks"][0]["columns"] == ["w" * 9 + "r", "w" + "g" * 8 + "r", "w" + "r" * 9]
+    page = signed_in.get(f"{MAP}?{query}").content.decode()
+    assert "unchanged=each" in page
+    assert "Draw one row for each of the 52 that never change" in page
+    assert "Fold the 52 that never change" in signed_in.get(f"{MAP}?{query}&unchanged=each").content.decode()
+    assert len(drawn(signed_in, f"{query}&unchanged=each")["problems"]) == PROBLEMS
+
+
+def test_few_that_never_change_fold_only_when_asked(right):
+    found = problem_map(Experiment.objects.get(), conditions=["baseline"], seeds=["0"])
+    never = [one for one in found.problems if len(set("".join(found.history(one)))) == 1]
+    assert 0 < len(never) < PROBLEMS / 2
+    assert not map_rows(found).folded
+    folded = map_rows(found, "folded")
+    assert folded.bands == 2
+    assert sum(row.count for row in folded.rows) == PROBLEMS
+    assert {found.problems[row.place] for row in folded.rows[1:-1]} == {*found.problems} - {*never}
+
+
 def test_the_benchmark_counts_its_problems_in_tens():
     assert sorted(["a-10", "a-9", "b", "a-1x"], key=natural) == ["a-1x", "a-9", "a-10", "b"]
 
@@ -145,6 +192,7 @@ def test_a_map_takes_few_queries_and_no_text(right, signed_in, django_assert_max
     ("query", "reason"),
     [
         ("order=sideways", "there is no order"),
+        ("unchanged=some", "there is no way to draw what never changes"),
         ("conditions=nobody", "there is no condition"),
         ("seeds=7", "there is no seed"),
         ("seeds=x", "there is no seed"),
