@@ -218,6 +218,7 @@ def test_an_experiment_without_outcomes_says_so(signed_in):
     [
         ("problem=p9999", 404, "was asked a problem 'p9999'"),
         ("problem=%3Cb%3E%2F..%00", 404, "a problem '<b>/..'"),
+        ("problem=p0003&change=some", 400, "there is no change 'some'"),
         ("problem=p0003&seed=9", 400, "there is no seed '9'"),
         ("problem=p0003&stage=nowhere", 400, "there is no stage 'nowhere'"),
         ("problem=p0003&flips=first%3Dnobody", 400, "there is no condition 'nobody'"),
@@ -232,15 +233,49 @@ def test_a_problem_that_there_is_not_gets_words(right, signed_in, query, status,
 
 def test_the_stepper_goes_through_the_list_that_it_was_opened_from(right, signed_in):
     page = signed_in.get(f"{STEPPER}?problem=p0009&order=benchmark").content.decode()
-    assert "10 of 60 in the order of the" in page
+    assert "10 of 60</span>" in page
+    assert "in the order of the" in page
     assert re.search(r'rel="next"[^>]*problem=p0010', page)
     pairs = zip(right["baseline", 0, "grpo"], right["mul_tokens", 0, "grpo"], strict=True)
     gained = [f"p{i:04d}" for i, (a, b) in enumerate(pairs) if b and not a]
     query = urlencode({"problem": gained[1], "flips": "only=gained&seed=0"})
     page = signed_in.get(f"{STEPPER}?{query}").content.decode()
-    assert f"2 of {len(gained)} in the order of the" in page
+    assert f"2 of {len(gained)}</span>" in page
     assert re.search(rf'rel="next"[^>]*problem={gained[2]}', page)
     assert "/flips/?only=gained&amp;seed=0#problems" in page
+
+
+def test_the_stepper_begins_at_what_the_last_stage_changed_and_is_narrowed(right, signed_in):
+    moved = {"gained": (False, True), "lost": (True, False)}
+    of = {
+        kind: {
+            f"p{i:04d}"
+            for condition in ("baseline", "mul_tokens")
+            for i in range(PROBLEMS)
+            if (right[condition, 0, "sft"][i], right[condition, 0, "grpo"][i]) == pair
+        }
+        for kind, pair in moved.items()
+    }
+    of = {"changed": of["gained"] | of["lost"], **of}
+    for kind, problems in of.items():
+        page = signed_in.get(f"{STEPPER}{'' if kind == 'changed' else f'?change={kind}'}").content.decode()
+        first = re.search(r"<h1[^>]*>\s*(p\d+)", page)
+        assert first and first[1] in problems
+        assert f"1 of {len(problems)}</span>" in page
+        assert re.search(rf'aria-current="true">{kind}\s', page)
+        following = re.search(r'rel="next" data-keeps href="([^"]*)"', page)
+        assert following and f"change={kind}" in following[1]
+    everything = signed_in.get(f"{STEPPER}?change=&seed=1").content.decode()
+    assert f"1 of {PROBLEMS}</span>" in everything
+
+
+def test_the_stepper_begins_with_the_first_problem_where_nothing_changed(signed_in):
+    experiment = make_experiment(stages=(("pretrain", "sft"), ("grpo", "sft")))
+    for run in experiment.runs.all():
+        add_evaluation(make_attempt(run, state=State.SUCCEEDED), [True, False])
+    page = signed_in.get(STEPPER).content.decode()
+    assert "1 of 2</span>" in page
+    assert "changed by grpo 0" in page
 
 
 def test_the_stepper_shows_every_mark_and_what_changed(right, signed_in):
@@ -257,6 +292,9 @@ def test_the_stepper_shows_every_mark_and_what_changed(right, signed_in):
     assert "<del>3</del><ins>5</ins> and &lt;b&gt; 4\n#### <del>7</del>" in page
     assert '<ins><span class="final">9</span></ins>' in page
     assert "The same as after the stage before" in page
+    answers = re.findall(r'<span class="answer"><bdi[^>]*>([^<]*)</bdi></span>', page)
+    assert len(answers) == 12
+    assert answers[6:9] == ["7", "7", "9"], "of the baseline with seed 1"
     signs = re.findall(
         r'data-stage="(\w+)".*?<span class="visually-hidden">(right|wrong)</span>', page, re.DOTALL
     )
