@@ -179,11 +179,12 @@ def line_drawing(
     *,
     share: bool,
     dots: bool = False,
+    top: float = 0.0,
 ) -> Drawing:
-    """Courses over what is written `across`; `share`: the values are proportions."""
+    """Courses over what is written `across`; `share`: the values are proportions; `top`: the scale goes at least as high."""
     ys = [y for course in courses for _, y in course.points]
     ys += [end for course in courses for _, interval in course.intervals for end in interval]
-    low, high, ticks = _scale(min(0.0, *ys), max(0.0, *ys))
+    low, high, ticks = _scale(min(0.0, *ys), max(top, *ys))
     furthest = max(x for x, _ in across) or 1.0
 
     def at(x: float, y: float) -> tuple[float, float]:
