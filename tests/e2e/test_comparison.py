@@ -60,6 +60,7 @@ def test_the_stage_table_opens_exactly_its_flips_and_they_are_narrowed(page: Pag
     expect(page.locator(".flip")).to_have_count(20)
     expect(page.locator(".flip h3").first).to_have_text("p0001")
     page.get_by_role("link", name="Show others, too, than solved at first, then lost in mul_tokens").click()
+    page.get_by_role("heading", name="Paths through the stages").click()
     page.get_by_role("link", name="8 first right after grpo in baseline").click()
     expect(page.locator(".flip")).to_have_count(8)
     expect(page.get_by_text("Download 8 rows")).to_be_visible()

@@ -20,8 +20,9 @@ TALL = 660  # CSS pixels that a map of few problems takes; one of more has a pix
 ROW = 6  # and no row is taller
 BAND = 24  # but one that stands for several problems, so that it can be labelled
 LABEL = 16  # pixels of rows that are alike before they are labelled
-BESIDE = 4  # blocks up to which the counts stand beside the map
+BESIDE = 480  # pixels of the table of counts up to which it stands beside the map
 LETTER, AROUND = 7, 8  # pixels of a letter of a stage's name, and around it
+COLUMN = 48  # pixels around a condition's name at the head of a table
 FLAT_NARROW, FLAT = 300, 560  # pixels that a phone and a desktop have for such names
 
 
@@ -90,11 +91,17 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         "rows": rows,
         "height": row * (len(rows.rows) - rows.bands) + BAND * rows.bands,
         "heads": _heads(found),
-        "beside": len(found.blocks) <= BESIDE,
+        "beside": _width_of_counts(found) <= BESIDE,
         "drawn": _drawn(rows, choices, row),
         "nav": "experiments",
     }
     return render(request, "results/problem_map.html", context)
+
+
+def _width_of_counts(found: ProblemMap) -> int:
+    """About how many pixels the table of what each stage moved takes: its stages, and a column a block."""
+    longest = max((len(stage.name) for stage in found.stages), default=0)
+    return LETTER * longest + sum(LETTER * len(block.condition.name) + COLUMN for block in found.blocks)
 
 
 def _heads(found: ProblemMap) -> str:

@@ -52,7 +52,11 @@ def _section(run: StageRun) -> dict[str, Any]:
     }
     if found is None:
         return context
-    context |= {"bars": _bars(found), "drawing": _drawing(found) if found.banded else None}
+    context |= {
+        "bars": _bars(found),
+        "quarters": _quarters(found),
+        "drawing": _drawing(found) if found.banded else None,
+    }
     if found.few:
         return context
     row = max(2, min(ROW, TALL // max(1, len(found.rows))))
@@ -107,6 +111,24 @@ def _bars(found: PromptMap) -> list[dict[str, Any]]:
         for place, block in enumerate(found.blocks)
         if block.groups
     ]
+
+
+def _quarters(found: PromptMap) -> list[tuple[StepBlock, list[float]]]:
+    """The first and the last quarter of the steps (or all, where they are one), and what share of their groups none, some and all solve."""
+    blocks = [one for one in found.blocks if one.groups]
+    many = max(1, len(blocks) // 4)
+    ends = [blocks[:many], blocks[-many:]] if len(blocks) > 1 else [blocks]
+    summed = [
+        StepBlock(
+            end[0].first,
+            end[-1].last,
+            sum(one.none for one in end),
+            sum(one.some for one in end),
+            sum(one.all for one in end),
+        )
+        for end in ends
+    ]
+    return [(one, [count / one.groups for count in (one.none, one.some, one.all)]) for one in summed]
 
 
 def _parts(block: StepBlock) -> list[tuple[str, float, float]]:

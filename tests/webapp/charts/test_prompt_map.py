@@ -161,6 +161,9 @@ def test_few_that_recur_are_said_in_one_sentence_once(attempt):
     assert "<canvas" not in page
     assert "By difficulty" not in page
     assert page.count('class="solved-plot"') == 2
+    first = "".join(f"<td>{share}</td>" for share in ("22.0 %", "58.5 %", "19.5 %"))
+    assert page.count(f'<th scope="row">1</th> {first}') == 2, "9, 24 and 8 of 41"
+    assert '<th scope="row">2</th> <td>0.0 %</td><td>0.0 %</td><td>100.0 %</td>' in page
     sampled(attempt, 3, {"User: 4?": 4, "User: 2?": 1})
     assert not mapped(attempt).few
 
