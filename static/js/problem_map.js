@@ -12,7 +12,7 @@ const GAP = 12; // between blocks
 const AROUND = 8; // a stage's name
 const SWATCH = 20; // with what is around it
 const LABELLED = 640; // from here on labels of rows stand beside the map, else on it
-const LABELS = 136; // their width
+const LABELS = 176; // their width
 
 const data = JSON.parse(document.getElementById("map-data").textContent);
 const map = document.getElementById("map");
