@@ -15,6 +15,8 @@ const kept = JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
 sessionStorage.removeItem(KEPT);
 if (kept?.path === location.pathname) {
   const fields = [...document.querySelectorAll("form[data-at-once] [name]")].filter((one) => one.name === kept.name);
-  fields.find((one) => kept.value === null || one.value === kept.value)?.focus({ preventScroll: true });
+  const field = fields.find((one) => kept.value === null || one.value === kept.value);
+  field?.closest("details")?.setAttribute("open", "");
+  field?.focus({ preventScroll: true });
   scrollTo({ top: kept.y, behavior: "instant" });
 }

@@ -23,7 +23,7 @@ export function colours(keys, name) {
   return Object.fromEntries([...keys].map((key) => [key.dataset[name], getComputedStyle(key).backgroundColor]));
 }
 
-// `shape()` says rows, columns, row (its height), left(column), wide (a column's width); say(cursor) and open(cursor) are the map's own.
+// `shape()` says rows, columns, top(row), left(column), wide (a column's width); say(cursor) and open(cursor) are the map's own.
 // Returns what puts the marks in their places again after drawing.
 export function withCursor(map, shape, say, open) {
   const canvas = map.querySelector("canvas");
@@ -34,8 +34,8 @@ export function withCursor(map, shape, say, open) {
   function mark() {
     rowMark.hidden = cellMark.hidden = cursor === null;
     if (cursor === null) return;
-    const { row, left, wide } = shape();
-    const place = { top: `${cursor.row * row}px`, height: `${row}px` };
+    const { top, left, wide } = shape();
+    const place = { top: `${top(cursor.row)}px`, height: `${top(cursor.row + 1) - top(cursor.row)}px` };
     Object.assign(rowMark.style, place, { width: canvas.style.width });
     Object.assign(cellMark.style, place, { left: `${left(cursor.column)}px`, width: `${wide}px` });
   }
@@ -49,11 +49,12 @@ export function withCursor(map, shape, say, open) {
   }
 
   function under(event) {
-    const { row, columns, left } = shape();
+    const { rows, columns, top, left } = shape();
     const box = canvas.getBoundingClientRect();
-    let column = 0;
+    let [row, column] = [0, 0];
+    while (row + 1 < rows && top(row + 1) <= event.clientY - box.top) row += 1;
     while (column + 1 < columns && left(column + 1) <= event.clientX - box.left) column += 1;
-    return [Math.floor((event.clientY - box.top) / row), column];
+    return [row, column];
   }
 
   canvas.addEventListener("pointermove", (event) => move(...under(event)));

@@ -15,8 +15,9 @@ function start(map) {
   const cells = new Map(data.cells.map((cell) => [`${cell[0]} ${cell[1]}`, cell]));
   let wide = WIDEST;
 
+  const top = (row) => row * data.row;
   const left = (column) => column * wide;
-  const shape = () => ({ rows: data.prompts.length, columns: data.columns.length, row: data.row, left, wide });
+  const shape = () => ({ rows: data.prompts.length, columns: data.columns.length, top, left, wide });
   const under = ({ row, column }) => cells.get(`${row} ${column}`);
 
   function draw(width) {
@@ -26,7 +27,7 @@ function start(map) {
     const gap = wide > 4 ? 1 : 0;
     for (const [row, column, right, rollouts] of data.cells) {
       pen.fillStyle = of[shade(right, rollouts)];
-      pen.fillRect(left(column), row * data.row, wide - gap, data.row > 4 ? data.row - 1 : data.row);
+      pen.fillRect(left(column), top(row), wide - gap, data.row > 4 ? data.row - 1 : data.row);
     }
     mark();
   }

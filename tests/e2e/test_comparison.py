@@ -40,7 +40,10 @@ def test_the_stage_table_opens_exactly_its_flips_and_they_are_narrowed(page: Pag
     row.get_by_role("link", name="24 gained").click()
     expect(page.get_by_role("heading", name="Flips", exact=True)).to_be_visible()
     expect(page.locator(".flip")).to_have_count(24)
-    expect(page.locator(".facts").first).to_contain_text("+35.7 points")
+    expect(page.locator(".facts").first).to_contain_text("mul_tokens − baseline +35.7 points")
+    expect(page.get_by_role("link", name="24 only mul_tokens right")).to_have_attribute(
+        "aria-current", "true"
+    )
     first = page.locator(".flip").first
     expect(first.locator("h3")).to_have_text("p0008")
     expect(first.locator(".texts > div")).to_have_count(2)
@@ -52,13 +55,16 @@ def test_the_stage_table_opens_exactly_its_flips_and_they_are_narrowed(page: Pag
     )
     page.get_by_role("link", name="all 56").click()
     expect(page.locator(".flip")).to_have_count(25)
+    page.get_by_role("heading", name="Paths through the stages").click()
     page.get_by_role("link", name="20 solved at first, then lost in mul_tokens").click()
     expect(page.locator(".flip")).to_have_count(20)
     expect(page.locator(".flip h3").first).to_have_text("p0001")
     page.get_by_role("link", name="Show others, too, than solved at first, then lost in mul_tokens").click()
+    page.get_by_role("heading", name="Paths through the stages").click()
     page.get_by_role("link", name="8 first right after grpo in baseline").click()
     expect(page.locator(".flip")).to_have_count(8)
     expect(page.get_by_text("Download 8 rows")).to_be_visible()
+    page.get_by_role("heading", name="Compare another pair").click()
     page.get_by_label("Condition").first.select_option("mul_tokens")
     expect(page).to_have_url(re.compile("first=mul_tokens"))  # at once
     expect(page.get_by_label("Condition").first).to_be_focused()
@@ -78,7 +84,7 @@ CELLS = """map => {
   }
   const at = (x, y) => of[pen.getImageData(x * scale, y * scale, 1, 1).data.join()]
   const lefts = [0, 56, 124, 180] // two blocks of two columns
-  return lefts.map((left) => Array.from({ length: 56 }, (_, row) => at(left + 2, row * 11 + 5)).join(""))
+  return lefts.map((left) => Array.from({ length: 56 }, (_, row) => at(left + 2, row * 6 + 3)).join(""))
 }"""  # each cell's letter by its colour at the edge, where what is lost has a bar
 
 
@@ -88,7 +94,7 @@ def test_the_problem_map_is_drawn_and_opens_a_problem(page: Page, address: str) 
     page.get_by_role("link", name="Problem map").click()
     page.get_by_label("Order of the problems").select_option("as the benchmark has them")
     expect(page).to_have_url(re.compile("order=benchmark"))
-    map = page.get_by_role("group", name="A row a problem, a column a stage")
+    map = page.get_by_role("group", name="One row per problem, one column per stage")
     expect(map).to_have_attribute("data-drawn", "yes")
     expected = []
     for condition in ("baseline", "mul_tokens"):

@@ -21,6 +21,7 @@ COLUMNS = 240  # steps are put together until there are no more
 BLOCKS = 24  # points of a line over training
 PARTS = 4  # of training, in the table
 BANDS = ("never solved", "solved by less than half", "solved by half or more", "always solved")
+FEW = 20  # prompts, one of which at least has to recur, or there is no course to draw
 PROMPT = 160  # characters of a prompt that are shown
 
 Floats = NDArray[np.float64]
@@ -85,6 +86,16 @@ class PromptMap:
     bands: tuple[BandCourse, ...]  # of prompts that recur
     blocks: tuple[StepBlock, ...]
     cut: bool  # there are more groups than were read
+
+    @property
+    def few(self) -> bool:
+        """Whether so few prompts recur that their courses say nothing of the run."""
+        return self.recurring * FEW < self.prompts
+
+    @property
+    def banded(self) -> bool:
+        """Whether enough prompts have a difficulty that is known besides their groups, or recur."""
+        return not self.few or self.by_parent * FEW >= self.prompts
 
 
 def prompt_map(run: StageRun) -> PromptMap | None:

@@ -42,9 +42,13 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
     texts = found.texts(shown) if chosen else {}
     words = paths_through_stages.words(_solved(found.metric))
     labels = kind_labels(found.metric)
+    named = side_names(found)
     context = {
         "experiment": experiment,
         "flips": found,
+        "named": named,
+        "difference": " − ".join(reversed(named)),
+        "pair_rows": _pair_rows(found, named),
         "page": shown,
         "annotated": annotating.of_each("outcome", [one.pk for pair in texts.values() for one in pair]),
         "marks": _marks(found).items(),
@@ -111,6 +115,30 @@ def kind_labels(metric: ComparisonMetric) -> dict[str, str]:
     return {"gained": "gained", "lost": "lost", "both": f"both {metric.positive}", "neither": neither}
 
 
+def side_names(found: Flips) -> tuple[str, str]:
+    """What tells the two checkpoints apart: their conditions, or their stages, or both."""
+    first, second = found.first, found.second
+    if first.stage == second.stage and first.condition != second.condition:
+        return first.condition.name, second.condition.name
+    if first.condition == second.condition:
+        return first.stage.name, second.stage.name
+    return (
+        f"{first.condition.name} after {first.stage.name}",
+        f"{second.condition.name} after {second.stage.name}",
+    )
+
+
+def _pair_rows(found: Flips, named: tuple[str, str]) -> list[tuple[str, list[tuple[str, int, str]]]]:
+    """The 2 × 2 of the pair: a row each for what the first says, its cells with their kind, number and words."""
+    yes, counts = found.metric.positive, found.counts
+    no = "wrong" if found.metric.name == "accuracy" else f"not {yes}"
+    neither = kind_labels(found.metric)["neither"]
+    return [
+        (yes, [("both", counts.both, f"both {yes}"), ("lost", counts.lost, f"only {named[0]} {yes}")]),
+        (no, [("gained", counts.gained, f"only {named[1]} {yes}"), ("neither", counts.neither, neither)]),
+    ]
+
+
 def _solved(metric: ComparisonMetric) -> str:
     return "solved" if metric.name == "accuracy" else metric.positive
 
@@ -142,7 +170,9 @@ def _chosen(asked: QueryDict, found: Flips) -> list[ProblemMarks]:
         refuse_unknown("stage", since, [stage.name for stage in found.experiment.stages.all()])
     names = [way.condition.name for way in found.ways]
     way = names.index(of) if of in names else None  # not: as when another condition has just been chosen
-    chosen = found.chosen(only, pattern, way, since)
+    chosen = sorted(
+        found.chosen(only, pattern, way, since), key=lambda one: KINDS.index(one.kind)
+    )  # flips first
     if not marked:
         return chosen
     refuse_unknown("label", marked, _marks(found))

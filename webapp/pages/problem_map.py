@@ -10,13 +10,20 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_GET
 
 from webapp.comparison.problems import paths_through_stages
+from webapp.comparison.problems.map_rows import UNCHANGED, MapRows, map_rows
 from webapp.comparison.problems.problem_map import MOVES, ORDERS, ProblemMap, StageMoves, problem_map
 from webapp.comparison.table import refuse_unknown
 from webapp.experiments.models import Experiment
 from webapp.pages.flips import benchmarks
 
 TALL = 660  # CSS pixels that a map of few problems takes; one of more has a pixel a problem
-ROW = 12  # and no row is taller
+ROW = 6  # and no row is taller
+BAND = 24  # but one that stands for several problems, so that it can be labelled
+LABEL = 16  # pixels of rows that are alike before they are labelled
+BESIDE = 480  # pixels of the table of counts up to which it stands beside the map
+LETTER, AROUND = 7, 8  # pixels of a letter of a stage's name, and around it
+COLUMN = 48  # pixels around a condition's name at the head of a table
+FLAT_NARROW, FLAT = 300, 560  # pixels that a phone and a desktop have for such names
 
 
 @dataclass(frozen=True)
@@ -27,17 +34,20 @@ class MapChoices:
     order: str = "pattern"
     conditions: tuple[str, ...] = ()  # none: all
     seeds: tuple[str, ...] = ()
+    unchanged: str = ""  # one of UNCHANGED; '': as fits
 
     @classmethod
     def read(cls, asked: QueryDict) -> "MapChoices":
         """From an address."""
         conditions, seeds = (tuple(dict.fromkeys(asked.getlist(name))) for name in ("conditions", "seeds"))
-        return cls(asked.get("benchmark", ""), asked.get("order") or "pattern", conditions, seeds)
+        order, unchanged = asked.get("order") or "pattern", asked.get("unchanged", "")
+        return cls(asked.get("benchmark", ""), order, conditions, seeds, unchanged)
 
     def map(self, experiment: Experiment) -> ProblemMap:
         """Raises ValueError for a choice that there is not."""
         if self.benchmark:
             refuse_unknown("benchmark", self.benchmark, benchmarks(experiment))
+        refuse_unknown("way to draw what never changes", self.unchanged or UNCHANGED[0], UNCHANGED)
         return problem_map(
             experiment,
             benchmark=self.benchmark,
@@ -50,21 +60,22 @@ class MapChoices:
     def query(self) -> str:
         """As an address says it; what is not chosen is left out."""
         order = "" if self.order == "pattern" else self.order
-        named = {"benchmark": self.benchmark, "order": order}
+        named = {"benchmark": self.benchmark, "order": order, "unchanged": self.unchanged}
         listed = {"conditions": self.conditions, "seeds": self.seeds}
         return urlencode({name: value for name, value in {**named, **listed}.items() if value}, doseq=True)
 
 
 @require_GET
 def page(request: HttpRequest, name: str) -> HttpResponse:
-    """The map and its counts; ?benchmark=, ?order=, ?conditions= and ?seeds=, each as often as wanted."""
+    """The map and its counts; ?benchmark=, ?order=, ?unchanged=, ?conditions= and ?seeds=, these two as often as wanted."""
     experiment = get_object_or_404(Experiment, name=name)
     choices = MapChoices.read(request.GET)
     try:
         found = choices.map(experiment)
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
-    row = max(1, min(ROW, TALL // max(1, len(found.problems))))
+    rows = map_rows(found, choices.unchanged)
+    row = max(1, min(ROW, TALL // max(1, len(rows.rows))))
     context = {
         "experiment": experiment,
         "map": found,
@@ -77,30 +88,50 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         "stages": _stages(found),
         "patterns": _patterns(found),
         "line": [found.stages[place].name for place in found.line],
-        "row": row,
-        "height": row * len(found.problems),
-        "drawn": _drawn(found, choices, row),
+        "rows": rows,
+        "height": row * (len(rows.rows) - rows.bands) + BAND * rows.bands,
+        "heads": _heads(found),
+        "beside": _width_of_counts(found) <= BESIDE,
+        "drawn": _drawn(rows, choices, row),
         "nav": "experiments",
     }
     return render(request, "results/problem_map.html", context)
 
 
-def _drawn(found: ProblemMap, choices: MapChoices, row: int) -> dict[str, Any]:
-    """What static/js/problem_map.js draws: a letter a problem, stage and block."""
+def _width_of_counts(found: ProblemMap) -> int:
+    """About how many pixels the table of what each stage moved takes: its stages, and a column a block."""
+    longest = max((len(stage.name) for stage in found.stages), default=0)
+    return LETTER * longest + sum(LETTER * len(block.condition.name) + COLUMN for block in found.blocks)
+
+
+def _heads(found: ProblemMap) -> str:
+    """Classes of the heads, so that they have their height before names are written: how much the names of stages need."""
+    longest = max((len(stage.name) for stage in found.stages), default=0)
+    needed = len(found.blocks) * len(found.stages) * (LETTER * longest + AROUND)
+    flat = "flat flat-narrow" if needed <= FLAT_NARROW else "flat" if needed <= FLAT else "upright"
+    return flat if len({block.seed for block in found.blocks}) > 1 else f"{flat} seedless"
+
+
+def _drawn(rows: MapRows, choices: MapChoices, row: int) -> dict[str, Any]:
+    """What static/js/problem_map.js draws: a letter a row, stage and block."""
+    found = rows.found
+    problems = [found.problems[one.place] for one in rows.rows]
     opened = reverse("stepper", args=[found.experiment.name])
     return {
         "open": f"{opened}?{choices.query}",
-        "row": row,
+        "heights": [BAND if one.says else row for one in rows.rows],
+        "says": {at: one.says for at, one in enumerate(rows.rows) if one.says},
+        "labels": rows.labels(-(-LABEL // row)),
         "moves": MOVES,
-        "problems": found.problems,
-        "solved": [found.solved(problem) for problem in found.problems],
+        "problems": problems,
+        "solved": [found.solved(problem) for problem in problems],
         "stages": [stage.name for stage in found.stages],
         "blocks": [
             {
                 "condition": block.condition.name,
                 "place": block.condition.position,
                 "seed": block.seed,
-                "columns": columns,
+                "columns": ["".join(column[one.place] for one in rows.rows) for column in columns],
             }
             for block, columns in zip(found.blocks, found.columns, strict=True)
         ],

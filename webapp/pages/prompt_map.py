@@ -1,5 +1,6 @@
 """The page of the prompt × step map: the solve rate of each prompt through a run that samples, the conditions one below the other."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -25,9 +26,12 @@ def page(request: HttpRequest, run_id: int) -> HttpResponse:
     runs = related.filter(experiment=run.experiment, stage=run.stage, seed=run.seed).order_by(
         "condition__position"
     )
+    sections = [_section(one) for one in runs]
     context = {
         "run": run,
-        "sections": [_section(one) for one in runs],
+        "sections": sections,
+        "few": _few(sections),
+        "drawn_some": any(one["map"] and not one["map"].few for one in sections),
         "bands": BANDS,
         "nav": "experiments",
     }
@@ -48,14 +52,31 @@ def _section(run: StageRun) -> dict[str, Any]:
     }
     if found is None:
         return context
+    context |= {
+        "bars": _bars(found),
+        "quarters": _quarters(found),
+        "drawing": _drawing(found) if found.banded else None,
+    }
+    if found.few:
+        return context
     row = max(2, min(ROW, TALL // max(1, len(found.rows))))
     return context | {
         "height": row * len(found.rows),
         "script": f"prompts-{run.pk}",
         "drawn": _drawn(found, source, row),
-        "drawing": _drawing(found),
-        "bars": _bars(found),
     }
+
+
+def _few(sections: Sequence[dict[str, Any]]) -> list[tuple[int, int, list[str]]]:
+    """Of maps without a course to draw: how many prompts recur, of how many, and in which conditions; none named where it is all."""
+    named = dict[tuple[int, int], list[str]]()
+    for one in sections:
+        if one["map"] is not None and one["map"].few:
+            named.setdefault((one["map"].recurring, one["map"].prompts), []).append(one["run"].condition.name)
+    return [
+        (recurring, prompts, [] if len(names) == len(sections) else names)
+        for (recurring, prompts), names in named.items()
+    ]
 
 
 def _drawn(found: PromptMap, source: StageRun, row: int) -> dict[str, Any]:
@@ -78,7 +99,7 @@ def _drawing(found: PromptMap) -> Drawing | None:
         return None
     ends = [(0.0, "step 0"), (float(found.last_step), f"{found.last_step:,}")]
     return line_drawing(
-        "Mean solve rate of prompts by their difficulty", courses, ends, share=True, dots=True
+        "Mean solve rate of prompts by their difficulty", courses, ends, share=True, dots=True, top=1.0
     )
 
 
@@ -90,6 +111,24 @@ def _bars(found: PromptMap) -> list[dict[str, Any]]:
         for place, block in enumerate(found.blocks)
         if block.groups
     ]
+
+
+def _quarters(found: PromptMap) -> list[tuple[StepBlock, list[float]]]:
+    """The first and the last quarter of the steps (or all, where they are one), and what share of their groups none, some and all solve."""
+    blocks = [one for one in found.blocks if one.groups]
+    many = max(1, len(blocks) // 4)
+    ends = [blocks[:many], blocks[-many:]] if len(blocks) > 1 else [blocks]
+    summed = [
+        StepBlock(
+            end[0].first,
+            end[-1].last,
+            sum(one.none for one in end),
+            sum(one.some for one in end),
+            sum(one.all for one in end),
+        )
+        for end in ends
+    ]
+    return [(one, [count / one.groups for count in (one.none, one.some, one.all)]) for one in summed]
 
 
 def _parts(block: StepBlock) -> list[tuple[str, float, float]]:

@@ -19,6 +19,12 @@ from webapp.pages.problem_map import MapChoices
 from webapp.results.models import GREEDY, Outcome
 from webapp.runs.models import StageRun
 
+CHANGES = {
+    "changed": "gl",
+    "gained": "g",
+    "lost": "l",
+}  # what a problem did at the last stage: letters of MOVES
+
 
 @dataclass(frozen=True)
 class ProblemList:
@@ -48,26 +54,31 @@ class ProblemList:
 
 @require_GET
 def page(request: HttpRequest, name: str) -> HttpResponse:
-    """?problem= (else the first), ?seed=, ?stage= (else the last), and the choices of the map, or ?flips=: the query of a list of flips."""
+    """?problem= (else the first that the last stage changed), ?change= (one of CHANGES), ?seed=, ?stage= (else the last), and the choices
+    of the map, or ?flips=: the query of a list of flips.
+    """
     experiment = get_object_or_404(Experiment, name=name)
     asked, choices = request.GET, MapChoices.read(request.GET)
     try:
         found = choices.map(experiment)
-        problems = _problems(asked, experiment, found)
+        seeds = list(dict.fromkeys(str(block.seed) for block in found.blocks))
+        seed = asked.get("seed") or next(iter(seeds), "")
+        refuse_unknown("seed", seed, seeds)
+        changes = _changes(found, seed)
+        change = _change(asked, changes)
+        problems = _problems(asked, experiment, found, changes.get(change))
         if not found.stages or not problems:
             raise Http404(f"no checkpoint of {name} has answered a problem of {found.benchmark} here")
         problem = asked.get("problem") or problems[0]
         if not any(problem in ways for ways in found.ways):
             raise Http404(f"no checkpoint of {name} was asked a problem {problem!r} of {found.benchmark}")
-        seeds = list(dict.fromkeys(str(block.seed) for block in found.blocks))
         stages = [stage.name for stage in found.stages]
-        seed, stage = asked.get("seed") or seeds[0], asked.get("stage") or stages[-1]
-        refuse_unknown("seed", seed, seeds)
+        stage = asked.get("stage") or stages[-1]
         refuse_unknown("stage", stage, stages)
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
-    texts = _texts(found, problem, seed)
-    some = next(iter(texts.values()), None)
+    texts = _texts(found, problem)
+    read = [texts[one] for one in _evaluations(found, seed) if one in texts]
     context = {
         "experiment": experiment,
         "map": found,
@@ -77,9 +88,13 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         "seeds": seeds,
         "stage": stage,
         "place": stages.index(stage),
-        "shown": some,
-        "prompts_differ": len({one.prompt for one in texts.values()}) > 1,
-        "track": _track(found, problem, seed),
+        "change": change,
+        "changes": [(kind, len(chosen)) for kind, chosen in changes.items()],
+        "last_stage": stages[-1],
+        "from_flips": "flips" in asked,
+        "shown": read[0] if read else None,
+        "prompts_differ": len({one.prompt for one in read}) > 1,
+        "track": _track(found, problem, seed, texts),
         "steps": _steps(found, problem, seed, texts),
         "nav": "experiments",
     }
@@ -92,10 +107,38 @@ def opened(run: StageRun, benchmark: str) -> str:
     return f"{reverse('stepper', args=[run.experiment.name])}?{urlencode(query)}"
 
 
-def _problems(asked: QueryDict, experiment: Experiment, found: ProblemMap) -> Sequence[str]:
+def _changes(found: ProblemMap, seed: str) -> dict[str, list[str]]:
+    """For each of CHANGES the problems that the last stage moved so in a block of the seed, in the order of the map."""
+    last = [
+        columns[-1]
+        for block, columns in zip(found.blocks, found.columns, strict=True)
+        if str(block.seed) == seed and columns
+    ]
+    return {
+        change: [
+            problem
+            for place, problem in enumerate(found.problems)
+            if any(column[place] in letters for column in last)
+        ]
+        for change, letters in CHANGES.items()
+    }
+
+
+def _change(asked: QueryDict, changes: Mapping[str, Sequence[str]]) -> str:
+    """The one of CHANGES that the list is narrowed to, '' for none; without a problem in the address that of what changed."""
+    change = asked.get("change")
+    if change is None:
+        return "changed" if changes["changed"] and not ("problem" in asked or "flips" in asked) else ""
+    refuse_unknown("change", change or "changed", CHANGES)
+    return change
+
+
+def _problems(
+    asked: QueryDict, experiment: Experiment, found: ProblemMap, changed: Sequence[str] | None
+) -> Sequence[str]:
     """The problems of the list that this one was opened from."""
     if "flips" not in asked:
-        return found.problems
+        return changed or found.problems
     _, chosen = flips.listed(QueryDict(asked.get("flips", "")), experiment)
     return [one.id for one in chosen] or found.problems
 
@@ -111,23 +154,30 @@ def _list(
     return ProblemList("problem map", address, problems, place)
 
 
-def _texts(found: ProblemMap, problem: str, seed: str) -> dict[int, Outcome]:
-    """The greedy outcomes of the problem in the seed's evaluations, by evaluation. One query."""
+def _evaluations(found: ProblemMap, seed: str) -> list[int]:
+    """Those of a seed."""
     of_seed = [block for block in found.blocks if str(block.seed) == seed]
-    wanted = [one for block in of_seed for one in block.evaluations if one is not None]
+    return [one for block in of_seed for one in block.evaluations if one is not None]
+
+
+def _texts(found: ProblemMap, problem: str) -> dict[int, Outcome]:
+    """The greedy outcomes of the problem in all evaluations of the map, by evaluation. One query."""
+    wanted = [one for block in found.blocks for one in block.evaluations if one is not None]
     read = Outcome.objects.filter(evaluation__in=wanted, sample=GREEDY, problem=problem)
     return {one.evaluation_id: one for one in read}
 
 
-def _track(found: ProblemMap, problem: str, seed: str) -> list[dict[str, Any]]:
-    """A row a block: its mark after each stage, and whether its seed is the one that is read."""
+def _track(found: ProblemMap, problem: str, seed: str, texts: Mapping[int, Outcome]) -> list[dict[str, Any]]:
+    """A row a block: its mark and its outcome after each stage, and whether its seed is the one that is read."""
+    names = [stage.name for stage in found.stages]
     return [
         {
             "block": block,
             "read": str(block.seed) == seed,
-            "marks": list(
-                zip((stage.name for stage in found.stages), found.marks(place, problem), strict=True)
-            ),
+            "marks": [
+                (name, mark, texts.get(one or 0))
+                for name, mark, one in zip(names, found.marks(place, problem), block.evaluations, strict=True)
+            ],
         }
         for place, block in enumerate(found.blocks)
     ]

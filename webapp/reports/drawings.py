@@ -186,11 +186,15 @@ def line_drawing(
     share: bool,
     dots: bool = False,
     signed: bool = False,
+    top: float = 0.0,
 ) -> Drawing:
-    """Courses over what is written `across`; `share`: the values are proportions; `signed`: differences."""
+    """Courses over what is written `across`.
+
+    `share`: the values are proportions; `signed`: differences; `top`: the scale goes at least as high.
+    """
     ys = [y for course in courses for _, y in course.points]
     ys += [end for course in courses for _, interval in course.intervals for end in interval]
-    low, high, ticks = _scale(min(0.0, *ys), max(0.0, *ys))
+    low, high, ticks = _scale(min(0.0, *ys), max(top, *ys))
     furthest = max(x for x, _ in across) or 1.0
 
     def at(x: float, y: float) -> tuple[float, float]:

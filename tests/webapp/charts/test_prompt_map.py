@@ -130,7 +130,9 @@ def test_the_page_shows_each_condition_and_says_where_nothing_recurs(attempt, dj
     with django_assert_max_num_queries(30):
         page = client.get(f"/runs/{attempt.stage_run_id}/prompts/").content.decode()
     assert "6 groups of 3" in page
-    assert "Each prompt came up once" in page
+    assert re.search(r"mul_tokens: none of\s+\d prompts? was asked more than once", page)
+    assert page.count("By difficulty") == 1, "only where there are courses"
+    assert page.count('class="solved-plot"') == 2
     assert "<bags>" not in page
     data = re.search(
         rf'<script id="prompts-{attempt.stage_run_id}" type="application/json">(.*?)</script>', page
@@ -140,6 +142,41 @@ def test_the_page_shows_each_condition_and_says_where_nothing_recurs(attempt, dj
     answer = client.get(f"/runs/{attempt.stage_run.parent_id}/prompts/")
     assert answer.status_code == 404
     assert "samples no rollouts" in answer.content.decode()
+
+
+def test_few_that_recur_are_said_in_one_sentence_once(attempt):
+    client = Client()
+    client.force_login(make_user())
+    runs = (attempt, make_attempt(run_of(attempt.stage_run.experiment, "mul_tokens", "grpo"), first_step=0))
+    for one in runs:
+        Rollout.objects.filter(attempt=one).delete()
+        sampled(one, 1, {f"User: {number}?": number % 5 for number in range(41)})
+        sampled(one, 2, {"User: 3?": 4})
+        assert mapped(one).few
+    page = " ".join(client.get(f"/runs/{attempt.stage_run_id}/prompts/").content.decode().split())
+    assert (
+        page.count("1 of 41 prompts was asked more than once, so there is no course of a prompt to draw.")
+        == 1
+    )
+    assert "<canvas" not in page
+    assert "By difficulty" not in page
+    assert page.count('class="solved-plot"') == 2
+    first = "".join(f"<td>{share}</td>" for share in ("22.0 %", "58.5 %", "19.5 %"))
+    assert page.count(f'<th scope="row">1</th> {first}') == 2, "9, 24 and 8 of 41"
+    assert '<th scope="row">2</th> <td>0.0 %</td><td>0.0 %</td><td>100.0 %</td>' in page
+    sampled(attempt, 3, {"User: 4?": 4, "User: 2?": 1})
+    assert not mapped(attempt).few
+
+
+def test_prompts_that_the_parent_was_asked_have_bands_without_a_second_visit(attempt):
+    run = attempt.stage_run
+    Rollout.objects.filter(attempt=attempt).delete()
+    sampled(attempt, 1, {f"User: {number}?": number % 5 for number in range(30)})
+    evaluation = add_evaluation(make_attempt(run.parent, state=State.SUCCEEDED), [True, False])
+    Outcome.objects.filter(evaluation=evaluation, problem="p0000").update(prompt="User: 1?")
+    Outcome.objects.filter(evaluation=evaluation, problem="p0001").update(prompt="User: 2?")
+    found = mapped(attempt)
+    assert (found.few, found.banded) == (True, True)
 
 
 def test_a_run_without_rollouts_has_no_map():

@@ -71,6 +71,31 @@ def test_the_counts_are_the_stage_tables(experiment):
     assert (found.counts.gained, found.counts.lost, found.counts.both) == (6, 12, 3)
 
 
+def test_the_page_begins_with_the_two_by_two_whose_cells_narrow_the_list(experiment, signed_in):
+    page = unescape(content(signed_in.get(f"{URL}/?only=lost")).decode())
+    table = page.split('class="numbers pair-table"')[1].split("</table>")[0]
+    cells = re.findall(
+        r'<a href="([^"]*)" (aria-current="true")?><strong>(\d+)</strong>\s*<span>([^<]*)</span>', table
+    )
+    assert [(current, count, words) for _, current, count, words in cells] == [
+        ("", "3", "both right"),
+        ('aria-current="true"', "12", "only baseline right"),
+        ("", "6", "only mul_tokens right"),
+        ("", "39", "both wrong"),
+    ]
+    assert cells[2][0] == "?only=gained#problems"
+    assert "<dt>mul_tokens − baseline</dt>" in page
+    assert (
+        page.index("pair-table") < page.index("Compare another pair") < page.index("Paths through the stages")
+    )
+    assert page.index("baseline after grpo") < page.index("mul_tokens after grpo"), "in the order of the form"
+    for query, difference in (
+        ("first=baseline&first_stage=first&second=baseline&second_stage=grpo", "grpo − first"),
+        ("first_stage=first&second_stage=grpo", "mul_tokens after grpo − baseline after first"),
+    ):
+        assert f"<dt>{difference}</dt>" in content(signed_in.get(f"{URL}/?{query}")).decode()
+
+
 def test_two_stages_of_one_condition(experiment):
     found = flips(experiment, first=("baseline", "first"), second=("baseline", "grpo"))
     assert (found.counts.gained, found.counts.lost, found.counts.both) == (0, 15, 15)
@@ -110,7 +135,7 @@ def test_problems_first_right_after_a_stage(experiment, signed_in):
     assert "Download all 60 rows" in page
     assert 'only=gained#problems"' in unescape(page)
     file = content(signed_in.get(f"{URL}.csv?pattern=kept&since=grpo&of=mul_tokens")).decode()
-    assert [one["problem"] for one in csv.DictReader(io.StringIO(file))] == [one.id for one in kept]
+    assert sorted(one["problem"] for one in csv.DictReader(io.StringIO(file))) == [one.id for one in kept]
 
 
 def test_the_way_leaves_out_other_branches(experiment):
@@ -198,7 +223,10 @@ def test_files_have_the_whole_list(experiment, signed_in):
     assert lines[0]["first_completion"] == '\'=HYPERLINK("x")'
     objects = [json.loads(line) for line in content(signed_in.get(f"{URL}.jsonl")).decode().splitlines()]
     assert len(objects) == 60
-    four = objects[4]
+    assert [one["flip"] for one in objects] == ["gained"] * 6 + ["lost"] * 12 + ["both"] * 3 + [
+        "neither"
+    ] * 39
+    (four,) = [one for one in objects if one["problem"] == "p0004"]
     assert (four["first_yes"], four["second_yes"], four["first_completion"]) == (
         True,
         False,

@@ -18,7 +18,8 @@ from tests.factories import (
     make_user,
     run_of,
 )
-from webapp.comparison.problems.problem_map import natural, problem_map
+from webapp.comparison.problems.map_rows import map_rows
+from webapp.comparison.problems.problem_map import ProblemMap, natural, problem_map
 from webapp.experiments.models import Experiment, Stage
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import State
@@ -106,6 +107,52 @@ def test_problems_of_one_history_lie_together(right):
     assert set(solved) == {0, 1, 2, 3, 4}
 
 
+def answered(experiment: Experiment, letters: dict[str, str]) -> ProblemMap:
+    """The map of what the baseline's checkpoints of seed 0 say after each stage: a letter a problem, r where it is right."""
+    for stage, said in letters.items():
+        of = Evaluation.objects.get(attempt__stage_run=run_of(experiment, "baseline", stage, 0))
+        for place, letter in enumerate(said):
+            of.outcomes.filter(problem=f"p{place:04d}").update(correct=letter == "r")
+    return problem_map(experiment, conditions=["baseline"], seeds=["0"])
+
+
+def test_problems_that_never_change_fold_into_bands(right, signed_in):
+    wrong, gained, lost = "w" * 40, "wwwwr" * 2, "rrrrr" * 2
+    letters = {"pretrain": wrong + gained + lost, "sft": wrong + lost + lost, "grpo": wrong + lost + lost}
+    found = answered(Experiment.objects.get(), letters)
+    rows = map_rows(found)
+    assert (rows.folded, rows.unchanged) == (True, 52)
+    assert [(row.count, row.says) for row in rows.rows] == [
+        (40, "40 wrong everywhere"), *[(1, "")] * 8, (12, "12 right everywhere"),
+    ]  # fmt: skip
+    assert [(one.row, one.rows, one.says) for one in rows.labels(5)] == [
+        (0, 1, "40 wrong everywhere"), (1, 8, "8 problems"), (9, 1, "12 right everywhere"),
+    ]  # fmt: skip
+    each = map_rows(found, "each")
+    assert (each.folded, len(each.rows)) == (False, PROBLEMS)
+    assert [one.says for one in each.labels(9)] == ["40 wrong everywhere", "12 right everywhere"]
+    query = "conditions=baseline&seeds=0"
+    data = drawn(signed_in, query)
+    assert data["heights"] == [24, *[6] * 8, 24]
+    assert data["blocks"][0]["columns"] == ["w" * 9 + "r", "w" + "g" * 8 + "r", "w" + "r" * 9]
+    page = signed_in.get(f"{MAP}?{query}").content.decode()
+    assert "unchanged=each" in page
+    assert "Draw one row for each of the 52 that never change" in page
+    assert "Fold the 52 that never change" in signed_in.get(f"{MAP}?{query}&unchanged=each").content.decode()
+    assert len(drawn(signed_in, f"{query}&unchanged=each")["problems"]) == PROBLEMS
+
+
+def test_few_that_never_change_fold_only_when_asked(right):
+    found = problem_map(Experiment.objects.get(), conditions=["baseline"], seeds=["0"])
+    never = [one for one in found.problems if len(set("".join(found.history(one)))) == 1]
+    assert 0 < len(never) < PROBLEMS / 2
+    assert not map_rows(found).folded
+    folded = map_rows(found, "folded")
+    assert folded.bands == 2
+    assert sum(row.count for row in folded.rows) == PROBLEMS
+    assert {found.problems[row.place] for row in folded.rows[1:-1]} == {*found.problems} - {*never}
+
+
 def test_the_benchmark_counts_its_problems_in_tens():
     assert sorted(["a-10", "a-9", "b", "a-1x"], key=natural) == ["a-1x", "a-9", "a-10", "b"]
 
@@ -145,6 +192,7 @@ def test_a_map_takes_few_queries_and_no_text(right, signed_in, django_assert_max
     ("query", "reason"),
     [
         ("order=sideways", "there is no order"),
+        ("unchanged=some", "there is no way to draw what never changes"),
         ("conditions=nobody", "there is no condition"),
         ("seeds=7", "there is no seed"),
         ("seeds=x", "there is no seed"),
@@ -170,6 +218,7 @@ def test_an_experiment_without_outcomes_says_so(signed_in):
     [
         ("problem=p9999", 404, "was asked a problem 'p9999'"),
         ("problem=%3Cb%3E%2F..%00", 404, "a problem '<b>/..'"),
+        ("problem=p0003&change=some", 400, "there is no change 'some'"),
         ("problem=p0003&seed=9", 400, "there is no seed '9'"),
         ("problem=p0003&stage=nowhere", 400, "there is no stage 'nowhere'"),
         ("problem=p0003&flips=first%3Dnobody", 400, "there is no condition 'nobody'"),
@@ -184,15 +233,49 @@ def test_a_problem_that_there_is_not_gets_words(right, signed_in, query, status,
 
 def test_the_stepper_goes_through_the_list_that_it_was_opened_from(right, signed_in):
     page = signed_in.get(f"{STEPPER}?problem=p0009&order=benchmark").content.decode()
-    assert "10 of 60 in the order of the" in page
+    assert "10 of 60</span>" in page
+    assert "in the order of the" in page
     assert re.search(r'rel="next"[^>]*problem=p0010', page)
     pairs = zip(right["baseline", 0, "grpo"], right["mul_tokens", 0, "grpo"], strict=True)
     gained = [f"p{i:04d}" for i, (a, b) in enumerate(pairs) if b and not a]
     query = urlencode({"problem": gained[1], "flips": "only=gained&seed=0"})
     page = signed_in.get(f"{STEPPER}?{query}").content.decode()
-    assert f"2 of {len(gained)} in the order of the" in page
+    assert f"2 of {len(gained)}</span>" in page
     assert re.search(rf'rel="next"[^>]*problem={gained[2]}', page)
     assert "/flips/?only=gained&amp;seed=0#problems" in page
+
+
+def test_the_stepper_begins_at_what_the_last_stage_changed_and_is_narrowed(right, signed_in):
+    moved = {"gained": (False, True), "lost": (True, False)}
+    of = {
+        kind: {
+            f"p{i:04d}"
+            for condition in ("baseline", "mul_tokens")
+            for i in range(PROBLEMS)
+            if (right[condition, 0, "sft"][i], right[condition, 0, "grpo"][i]) == pair
+        }
+        for kind, pair in moved.items()
+    }
+    of = {"changed": of["gained"] | of["lost"], **of}
+    for kind, problems in of.items():
+        page = signed_in.get(f"{STEPPER}{'' if kind == 'changed' else f'?change={kind}'}").content.decode()
+        first = re.search(r"<h1[^>]*>\s*(p\d+)", page)
+        assert first and first[1] in problems
+        assert f"1 of {len(problems)}</span>" in page
+        assert re.search(rf'aria-current="true">{kind}\s', page)
+        following = re.search(r'rel="next" data-keeps href="([^"]*)"', page)
+        assert following and f"change={kind}" in following[1]
+    everything = signed_in.get(f"{STEPPER}?change=&seed=1").content.decode()
+    assert f"1 of {PROBLEMS}</span>" in everything
+
+
+def test_the_stepper_begins_with_the_first_problem_where_nothing_changed(signed_in):
+    experiment = make_experiment(stages=(("pretrain", "sft"), ("grpo", "sft")))
+    for run in experiment.runs.all():
+        add_evaluation(make_attempt(run, state=State.SUCCEEDED), [True, False])
+    page = signed_in.get(STEPPER).content.decode()
+    assert "1 of 2</span>" in page
+    assert "changed by grpo 0" in page
 
 
 def test_the_stepper_shows_every_mark_and_what_changed(right, signed_in):
@@ -209,6 +292,9 @@ def test_the_stepper_shows_every_mark_and_what_changed(right, signed_in):
     assert "<del>3</del><ins>5</ins> and &lt;b&gt; 4\n#### <del>7</del>" in page
     assert '<ins><span class="final">9</span></ins>' in page
     assert "The same as after the stage before" in page
+    answers = re.findall(r'<span class="track-answer"><bdi[^>]*>([^<]*)</bdi></span>', page)
+    assert len(answers) == 12
+    assert answers[6:9] == ["7", "7", "9"], "of the baseline with seed 1"
     signs = re.findall(
         r'data-stage="(\w+)".*?<span class="visually-hidden">(right|wrong)</span>', page, re.DOTALL
     )
