@@ -1,5 +1,6 @@
 """The page of one run and its fragments."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from django.utils import timezone
 from tests import factories, histories
 from training.process.journal import PREPARING
 from webapp.runs.models import StageRun, State
+from webapp.telemetry.models import Rollout, RolloutGroup
 
 pytestmark = pytest.mark.django_db
 
@@ -25,9 +27,9 @@ def test_a_grpo_page_has_charts_rollouts_log_and_attempts(ada: Client) -> None:
     histories.train(attempt, "grpo", steps=5)
     page = ada.get(f"/runs/{run.pk}/").content.decode()
     assert f'data-source="/runs/{run.pk}/charts.json"' in page
-    assert page.count('class="rollout"') == 60, "the newest of the 80 that there are"
+    assert page.count('<tr id="group-') == 6, "the newest of the 10 groups that there are"
+    assert '<span id="group-count">10</span>' in page and '<span id="rollout-count">80</span>' in page
     assert "saved a checkpoint at step 5" in page
-    assert '<mark class="mul">&lt;MUL_' in page
     attempt.refresh_from_db()
     assert f"{{&quot;{attempt.pk}&quot;:{attempt.journal_seq}}}" in page, "the stream goes on from here"
 
@@ -42,6 +44,21 @@ def test_the_charts_come_as_json(ada: Client) -> None:
 def test_a_run_without_rollouts_shows_none(ada: Client) -> None:
     run = factories.make_run("pretrain")
     assert "Newest rollouts" not in ada.get(f"/runs/{run.pk}/").content.decode()
+
+
+def test_of_the_newest_step_groups_with_mixed_rewards_come_first(ada: Client) -> None:
+    run = factories.make_run("grpo")
+    attempt = run.attempts.get()
+    for step in (1, 2):
+        factories.add_rollouts(attempt, step=step, count=64)
+    every = RolloutGroup.objects.order_by("-sampled_at", "-pk")
+    alike = [one.group for one in every.filter(step=2)[:3]]
+    Rollout.objects.filter(step=2, group__in=alike).update(reward=1.0, correct=True)
+    page = ada.get(f"/runs/{run.pk}/rollouts/newest/").content.decode()
+    mixed, even = every.filter(step=2).exclude(group__in=alike), every.filter(step=2, group__in=alike)
+    assert re.findall(r'<tr id="group-(\d+)"', page) == [str(one.pk) for one in [*mixed, *even]][:6]
+    assert f'href="/runs/{run.pk}/rollouts/{mixed[0].first_id}/"' in page
+    assert f'href="/runs/{run.pk}/rollouts/"' in page, "the way to all of them"
 
 
 @pytest.mark.parametrize("part", ["head", "records", "log", "rollouts/newest"])
