@@ -7,6 +7,7 @@ from django.db import transaction
 from playwright.sync_api import Page, expect
 
 from tests import factories, histories
+from tests.e2e.charting import show_points
 from tests.odd_texts import ODD, give_tokens, write_odd_texts
 from webapp.experiments.models import Experiment
 from webapp.runs import lifecycle
@@ -99,7 +100,7 @@ def test_charts_are_drawn_and_have_tables(page: Page, address: str) -> None:
     page.goto(f"{address}/runs/{run.pk}/")
     chart = page.locator('[data-chart="reward"]')
     expect(chart.locator(".scatterlayer path.js-line")).to_have_count(2)  # smoothed, and as recorded
-    chart.get_by_text("Points as a table").click()
+    show_points(chart)
     expect(chart.locator("tbody tr")).to_have_count(12)
     assert chart.locator(".plot").get_attribute("aria-label")
 

@@ -34,6 +34,39 @@ def test_a_grpo_page_has_charts_rollouts_log_and_attempts(ada: Client) -> None:
     assert f"{{&quot;{attempt.pk}&quot;:{attempt.journal_seq}}}" in page, "the stream goes on from here"
 
 
+def test_a_run_says_its_main_settings_as_the_form_names_them(ada: Client) -> None:
+    run = factories.make_run("grpo")
+    settings = {
+        "optimizer": {"learning_rate": 5e-5, "schedule": "linear"},
+        "batch_size": 64,
+        "gradient_accumulation": 2,
+        "prompts": 12_800,
+        "group_size": 8,
+        "iterations": 1,
+        "beta": 0.02,
+        "max_new_tokens": 28,
+        "rewards": [{"reward": "correct", "weight": 1.0}, {"reward": "shows_steps", "weight": 0.1}],
+    }
+    StageRun.objects.filter(pk=run.pk).update(spec={"settings": settings}, planned_steps=800)
+    page = ada.get(f"/runs/{run.pk}/").content.decode()
+    shown = page[page.index('class="run-settings"') : page.index('class="on-page"')]
+    assert dict(re.findall(r"<div><dt>([^<]+)</dt><dd>([^<]+)</dd></div>", shown)) == {
+        "Learning rate": "5e−05",
+        "Schedule": "linear",
+        "Batch size": "64",
+        "Gradient accumulation": "2",
+        "Prompts": "12,800",
+        "Group size": "8",
+        "KL coefficient β": "0.02",
+        "Max. new tokens": "28",
+        "Optimizer steps": "800",
+        "Prompts a step": "16",
+        "Reward weights": "correct 1, shows_steps 0.1",
+    }
+    for part in ("dynamics", "log-heading", "checkpoints"):
+        assert f'<a href="#{part}">' in page and f'id="{part}"' in page
+
+
 def test_the_charts_come_as_json(ada: Client) -> None:
     run = factories.make_run("grpo")
     histories.train(run.attempts.get(), "grpo", steps=5)
