@@ -61,7 +61,9 @@ def _at(settings: Any, path: str) -> str | int | float | None:
 def _prompts_of_a_step(settings: Mapping[str, Any]) -> float | None:
     """How many groups an optimizer step takes."""
     rollouts, size = settings.get("batch_size"), settings.get("group_size")
-    return rollouts * settings.get("gradient_accumulation", 1) / size if rollouts and size else None
+    if not rollouts or not size:
+        return None
+    return float(rollouts * settings.get("gradient_accumulation", 1) / size)
 
 
 def _rewards(settings: Mapping[str, Any]) -> str:
