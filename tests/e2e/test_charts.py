@@ -179,12 +179,13 @@ def test_a_chart_s_menu_is_reached_by_keys_and_its_number_says_what_it_is(page: 
     expect(figure.locator(".latest")).to_have_attribute(
         "title", re.compile("of this run: mul_tokens, seed 1$")
     )
-    page.get_by_label("Reward: more").focus()
+    more = figure.get_by_label("Reward: more")
+    more.focus()
     page.keyboard.press("Enter")
     expect(figure.get_by_role("button", name="PNG")).to_be_visible()
     page.keyboard.press("Escape")
     expect(figure.get_by_role("button", name="PNG")).to_be_hidden()
-    expect(page.get_by_label("Reward: more")).to_be_focused()
+    expect(more).to_be_focused()
 
 
 def test_all_metrics_are_grouped_searched_and_drawn_when_opened(page: Page, address: str) -> None:
