@@ -37,16 +37,22 @@ export function frame(chart) {
   part(".plot").setAttribute("aria-label", described(chart));
   const entry = { chart, element, seen: false, stale: true, drawn: false, between: null };
   const [menu, table, points] = [part(".chart-menu"), part("[data-table]"), part("[data-points]")];
+  const close = () => {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  };
   menu.querySelector("summary").setAttribute("aria-label", `${chart.title}: more`);
   table.addEventListener("click", () => {
     points.hidden = !points.hidden;
     table.setAttribute("aria-expanded", String(!points.hidden));
     if (!points.hidden && entry.chart.figure) tabulate(entry.chart, points);
-    menu.open = false;
-    menu.querySelector("summary").focus();
+    close();
   });
   for (const button of element.querySelectorAll("[data-save]")) {
-    button.addEventListener("click", () => save(button.dataset.save, part(".plot"), entry.chart, box.dataset.name));
+    button.addEventListener("click", () => {
+      save(button.dataset.save, part(".plot"), entry.chart, box.dataset.name);
+      close();
+    });
   }
   const [wide, file] = [part("[data-screen]"), part("[data-csv]")];
   wide.setAttribute("aria-label", `${chart.title}: full screen`);

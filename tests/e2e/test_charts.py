@@ -132,13 +132,13 @@ def test_full_screen_is_in_the_address_and_gives_the_focus_back(page: Page, addr
 def test_a_chart_is_saved_as_png_svg_and_csv(page: Page, address: str, run: StageRun, tmp_path: Path) -> None:
     page.goto(f"{address}?smooth=0.5&runs=own")
     expect(lines(page, "reward").first).to_be_attached()
-    open_menu(chart(page, "reward"))
     saved = {}
     for role, name, format in (
         ("button", "PNG", "png"),
         ("button", "SVG", "svg"),
         ("link", "CSV, every point", "csv"),
     ):
+        open_menu(chart(page, "reward"))
         with page.expect_download() as waiting:
             chart(page, "reward").get_by_role(role, name=name).click()  # type: ignore[arg-type]
         assert waiting.value.suggested_filename == f"demo-1-run-{run.pk}-reward.{format}"

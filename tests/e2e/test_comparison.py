@@ -138,6 +138,7 @@ def test_the_answer_is_drawn_and_each_point_opens_its_flips(page: Page, address:
         figure.get_by_role("button", name="Plotly JSON").click()
     loaded = plotly.io.read_json(download.value.path())
     assert [trace.name for trace in loaded.data][:1] == ["mul_tokens − baseline"], "a notebook has the figure"
+    figure.locator(".plot").scroll_into_view_if_needed()
     x, y = figure.locator(".plot").evaluate(
         "plot => { const { xaxis, yaxis } = plot._fullLayout, box = plot.getBoundingClientRect(), [line] = plot.data;"
         " return [box.left + xaxis._offset + xaxis.d2p(line.x[1]), box.top + yaxis._offset + yaxis.d2p(line.y[1])] }"
