@@ -1,7 +1,7 @@
 // The frame of each chart: those that the page came with, and new ones; what its buttons and folds do.
 
 import { chosen } from "./chart_choices.js";
-import { described, tabulate } from "./chart_figures.js";
+import { described, tabulate, written } from "./chart_figures.js";
 import { follow as followPlace } from "./chart_places.js";
 import { save } from "./chart_saves.js";
 import * as screen from "./chart_screen.js";
@@ -36,9 +36,23 @@ export function frame(chart) {
   part("[data-points]").setAttribute("aria-label", `${chart.title}: points`);
   part(".plot").setAttribute("aria-label", described(chart));
   const entry = { chart, element, seen: false, stale: true, drawn: false, between: null };
-  part(".table").addEventListener("toggle", (event) => event.target.open && entry.chart.figure && tabulate(entry.chart, part("[data-points]")));
+  const [menu, table, points] = [part(".chart-menu"), part("[data-table]"), part("[data-points]")];
+  const close = () => {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  };
+  menu.querySelector("summary").setAttribute("aria-label", `${chart.title}: more`);
+  table.addEventListener("click", () => {
+    points.hidden = !points.hidden;
+    table.setAttribute("aria-expanded", String(!points.hidden));
+    if (!points.hidden && entry.chart.figure) tabulate(entry.chart, points);
+    close();
+  });
   for (const button of element.querySelectorAll("[data-save]")) {
-    button.addEventListener("click", () => save(button.dataset.save, part(".plot"), entry.chart, box.dataset.name));
+    button.addEventListener("click", () => {
+      save(button.dataset.save, part(".plot"), entry.chart, box.dataset.name);
+      close();
+    });
   }
   const [wide, file] = [part("[data-screen]"), part("[data-csv]")];
   wide.setAttribute("aria-label", `${chart.title}: full screen`);
@@ -56,6 +70,12 @@ export function frame(chart) {
     filter();
   }
   return entry;
+}
+
+// The number at the right of a chart's head, and the unit, which of memory goes by its size.
+export function sayLatest({ chart, element }) {
+  element.querySelector("[data-latest]").textContent = written(chart.latest, chart.percent);
+  element.querySelector("[data-unit]").textContent = chart.unit;
 }
 
 function folded(chart) {

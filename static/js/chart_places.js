@@ -4,7 +4,7 @@
 const overview = document.querySelector("[data-main]");
 const rest = document.querySelector("[data-rest]");
 const zeros = document.querySelector("[data-zeros]");
-const OVERVIEW = 4; // as many as webapp/charts/page.py puts there
+const OVERVIEW = Number(overview?.dataset.main); // as many as webapp/charts/page.py puts there
 const COOKIE = "chart_order";
 const PIN = "*";
 

@@ -3,8 +3,8 @@
 import { chosen, connect as connectChoices, keep } from "./chart_choices.js";
 import { follow } from "./chart_cursor.js";
 import { drawAll, drawing, drawSoon } from "./chart_drawing.js";
-import { draw, tabulate, written } from "./chart_figures.js";
-import { byKey, filter, frame, openGroups, there } from "./chart_frames.js";
+import { draw, tabulate } from "./chart_figures.js";
+import { byKey, filter, frame, openGroups, sayLatest, there } from "./chart_frames.js";
 import { arrange } from "./chart_places.js";
 import * as rollouts from "./chart_rollouts.js";
 import * as screen from "./chart_screen.js";
@@ -90,7 +90,7 @@ function take(charts) {
     entry.chart = { ...chart, figure: chart.figure ?? figure };
     if (!chart.figure) continue;
     entry.stale = false;
-    entry.element.querySelector("[data-latest]").textContent = written(chart.latest, chart.percent);
+    sayLatest(entry);
     const text = JSON.stringify(chart.figure);
     if (entry.drawn && entry.text === text) continue; // nothing new to see
     entry.text = text;
@@ -135,7 +135,8 @@ function show(entry) {
     if (byKey) plot.on("plotly_relayout", (change) => zoom(entry, change));
   }
   entry.rest?.();
-  if (entry.element.querySelector(".table").open) tabulate(entry.chart, entry.element.querySelector("[data-points]"));
+  const points = entry.element.querySelector("[data-points]");
+  if (!points.hidden) tabulate(entry.chart, points);
   sayBusy();
 }
 

@@ -1,7 +1,7 @@
-// Menus of the bar and of downloads close when something else is clicked, when a file is chosen, and by Escape, which
+// Menus of the bar, of downloads and of charts close when something else is clicked, when a file is chosen, and by Escape, which
 // gives the focus back.
 
-const OPEN = "details:is(.menu, .downloads)[open]";
+const OPEN = "details:is(.menu, .downloads, .chart-menu)[open]";
 
 document.addEventListener("click", ({ target }) => {
   for (const menu of document.querySelectorAll(OPEN)) {

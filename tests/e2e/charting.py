@@ -1,4 +1,6 @@
-"""What browser tests of a run's charts share: the run, and where its charts are."""
+"""What browser tests of charts share: the run, where its charts are, and the menu of each."""
+
+import re
 
 from playwright.sync_api import Locator, Page
 
@@ -25,6 +27,17 @@ def make_run() -> StageRun:
 
 def chart(page: Page, key: str) -> Locator:
     return page.locator(f'.chart[data-chart="{key}"]')
+
+
+def open_menu(figure: Locator) -> None:
+    """The menu of a chart, where its table, files and place are."""
+    figure.get_by_label(re.compile(": more$")).click()
+
+
+def show_points(figure: Locator) -> None:
+    """The points of a chart as a table."""
+    open_menu(figure)
+    figure.get_by_role("button", name="Points as a table").click()
 
 
 def lines(page: Page, key: str) -> Locator:

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.e2e import charting
-from tests.e2e.charting import chart, lines
+from tests.e2e.charting import chart, lines, open_menu, show_points
 from webapp.runs.models import StageRun
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
@@ -62,17 +62,17 @@ def test_a_person_s_order_is_kept(page: Page, address: str) -> None:
     page.goto(address)
     expect(page.locator("#charts")).to_have_attribute("aria-busy", "false")
     before = stands()
-    chart(page, "entropy").get_by_text("Place", exact=True).click()
+    open_menu(chart(page, "entropy"))
     pin = page.get_by_role("button", name="Pin Entropy")
     pin.click()
     expect(page.get_by_role("status").filter(has_text="Entropy is chart 1 of")).to_be_attached()
     expect(pin).to_be_focused()
-    chart(page, "reward").get_by_text("Place", exact=True).click()
+    open_menu(chart(page, "reward"))
     page.get_by_role("button", name="Reward: earlier").click()
     wanted = ["entropy", "reward", "accuracy", *before[2:]]
     wanted.pop(wanted.index("entropy", 1))
     assert stands() == wanted
-    expect(page.locator("[data-main] .chart")).to_have_count(4)
+    expect(page.locator("[data-main] .chart")).to_have_count(3)
     page.reload()
     expect(page.locator("#charts")).to_have_attribute("aria-busy", "false")
     expect(chart(page, "entropy")).to_have_attribute("data-pinned", "")
@@ -93,7 +93,7 @@ def test_a_point_opens_the_rollouts_of_its_step(page: Page, address: str, run: S
     expect(page.get_by_label("From step")).to_have_value("50")
     page.go_back()
     expect(lines(page, "reward")).to_have_count(11)
-    chart(page, "reward").get_by_text("Points as a table").click()
+    show_points(chart(page, "reward"))
     newest = chart(page, "reward").locator(".table tbody tr").first
     expect(newest.get_by_role("link")).to_have_attribute("href", opened(60))
     chart(page, "reward").locator(".plot").focus()

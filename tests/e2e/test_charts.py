@@ -1,6 +1,7 @@
 """The charts of a run's page in a real browser: every choice is in the address, the pointer is on all charts, files open."""
 
 import csv
+import re
 import struct
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
@@ -12,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests import factories
 from tests.e2e import charting
-from tests.e2e.charting import chart, lines
+from tests.e2e.charting import chart, lines, open_menu, show_points
 from webapp.runs import lifecycle
 from webapp.runs.models import StageRun
 
@@ -131,13 +132,13 @@ def test_full_screen_is_in_the_address_and_gives_the_focus_back(page: Page, addr
 def test_a_chart_is_saved_as_png_svg_and_csv(page: Page, address: str, run: StageRun, tmp_path: Path) -> None:
     page.goto(f"{address}?smooth=0.5&runs=own")
     expect(lines(page, "reward").first).to_be_attached()
-    chart(page, "reward").get_by_text("Save", exact=True).click()
     saved = {}
     for role, name, format in (
         ("button", "PNG", "png"),
         ("button", "SVG", "svg"),
         ("link", "CSV, every point", "csv"),
     ):
+        open_menu(chart(page, "reward"))
         with page.expect_download() as waiting:
             chart(page, "reward").get_by_role(role, name=name).click()  # type: ignore[arg-type]
         assert waiting.value.suggested_filename == f"demo-1-run-{run.pk}-reward.{format}"
@@ -162,11 +163,29 @@ def test_the_points_are_a_table_too_and_the_chart_stays(page: Page, address: str
     page.goto(address)
     expect(lines(page, "reward").first).to_be_attached()
     drawn = lines(page, "reward").count()
-    chart(page, "reward").get_by_text("Points as a table").click()
-    rows = chart(page, "reward").locator(".table tbody tr")
+    show_points(chart(page, "reward"))
+    rows = chart(page, "reward").get_by_role("group", name="Reward: points").locator("tbody tr")
     expect(rows).not_to_have_count(0)
     assert rows.count() >= 60
     assert lines(page, "reward").count() == drawn
+    show_points(chart(page, "reward"))
+    expect(rows).to_have_count(0)
+
+
+def test_a_chart_s_menu_is_reached_by_keys_and_its_number_says_what_it_is(page: Page, address: str) -> None:
+    page.goto(address)
+    figure = chart(page, "reward")
+    expect(figure.locator(".latest")).to_have_text("last 0.7")
+    expect(figure.locator(".latest")).to_have_attribute(
+        "title", re.compile("of this run: mul_tokens, seed 1$")
+    )
+    more = figure.get_by_label("Reward: more")
+    more.focus()
+    page.keyboard.press("Enter")
+    expect(figure.get_by_role("button", name="PNG")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(figure.get_by_role("button", name="PNG")).to_be_hidden()
+    expect(more).to_be_focused()
 
 
 def test_all_metrics_are_grouped_searched_and_drawn_when_opened(page: Page, address: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests import factories
+from tests.e2e.charting import open_menu, show_points
 from webapp.experiments.models import Experiment
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import State
@@ -131,18 +132,19 @@ def test_the_answer_is_drawn_and_each_point_opens_its_flips(page: Page, address:
     page.goto(f"{address}/experiments/demo-2/comparison/")
     figure = page.locator('#answer .chart[data-chart="difference"]')
     expect(figure.locator(".js-plotly-plot")).to_be_visible()
-    figure.get_by_text("Points as a table").click()
+    show_points(figure)
     expect(figure.locator("tbody tr")).to_have_text(
         [
             re.compile(r"mixed\s*mean of 2 seeds: \+14\.3 points"),
             re.compile(r"grpo\s*mean of 2 seeds: \+35\.7 points.*; primary: "),
         ]
     )
-    figure.get_by_text("Save", exact=True).click()
+    open_menu(figure)
     with page.expect_download() as download:
         figure.get_by_role("button", name="Plotly JSON").click()
     loaded = plotly.io.read_json(download.value.path())
     assert [trace.name for trace in loaded.data][:1] == ["mul_tokens − baseline"], "a notebook has the figure"
+    figure.locator(".plot").scroll_into_view_if_needed()
     x, y = figure.locator(".plot").evaluate(
         "plot => { const { xaxis, yaxis } = plot._fullLayout, box = plot.getBoundingClientRect(), [line] = plot.data;"
         " return [box.left + xaxis._offset + xaxis.d2p(line.x[1]), box.top + yaxis._offset + yaxis.d2p(line.y[1])] }"

@@ -50,7 +50,7 @@ MANY = (  # charts, cards, rows and fields are made by one template each: axe lo
     ".field:nth-of-type(n+9)",
 )
 # Folded parts are opened, but for menus and what lies over the page: those would cover what axe looks at.
-OPEN = """() => document.querySelectorAll("main details:not(.downloads, .menu, .save, [hidden])")
+OPEN = """() => document.querySelectorAll("main details:not(.downloads, .menu, .chart-menu, [hidden])")
   .forEach((one) => { one.open = true })"""
 # A function: a bare expression would be evaluated again in the page, where its policy forbids that.
 FITS = "() => document.documentElement.scrollWidth <= document.documentElement.clientWidth"

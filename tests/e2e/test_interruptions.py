@@ -103,7 +103,7 @@ def test_cancel_from_the_page_leaves_nothing_alive_and_what_was_recorded(
     assert processes.living(set(left)) == set()
     expect(page.locator("dl[data-state]")).to_have_attribute("data-state", "cancelled")
     assert _rollouts(stack, run) >= recorded > 0
-    expect(page.locator("#rollouts article").first).to_be_visible()
+    expect(page.locator("#rollouts tbody tr").first).to_be_visible()
     stack.mulberry("cancel", name)
 
 

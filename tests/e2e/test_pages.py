@@ -7,6 +7,7 @@ from django.db import transaction
 from playwright.sync_api import Page, expect
 
 from tests import factories, histories
+from tests.e2e.charting import show_points
 from tests.odd_texts import ODD, give_tokens, write_odd_texts
 from webapp.experiments.models import Experiment
 from webapp.runs import lifecycle
@@ -26,41 +27,25 @@ def record(attempt: Attempt, step: int, count: int = 4) -> None:
         )
 
 
-def test_rollouts_arrive_without_a_reload_and_once(page: Page, address: str) -> None:
+def test_groups_arrive_without_a_reload_and_once(page: Page, address: str) -> None:
     run = factories.make_run("grpo")
     attempt = run.attempts.get()
     histories.train(attempt, "grpo", steps=3)
     page.goto(f"{address}/runs/{run.pk}/")
     expect(page.locator(".live")).to_have_text("live")
     page.evaluate("window.never_reloaded = true")
-    expect(page.locator(".rollout")).to_have_count(48)
+    rows = page.locator("#rollouts tbody tr")
+    expect(rows).to_have_count(6)
     record(attempt, step=4)
     expect(page.locator("#rollout-count")).to_have_text("52")
     record(attempt, step=5)
     record(attempt, step=6)
     expect(page.locator("#rollout-count")).to_have_text("60")
-    expect(page.locator(".rollout")).to_have_count(
-        60
-    )  # what came in during a look is counted before it is shown
-    ids = page.locator(".rollout").evaluate_all("all => all.map((one) => one.id)")
-    assert len(ids) == len(set(ids)) == 60
-    assert page.locator(".rollout .where").first.inner_text().split()[:2] == ["step", "6"]
+    expect(rows).to_have_count(6)
+    expect(rows.first.locator(".step")).to_have_text("6")
+    ids = rows.evaluate_all("all => all.map((one) => one.id)")
+    assert len(ids) == len(set(ids)) == 6
     assert page.evaluate("window.never_reloaded")
-
-
-def test_held_rollouts_wait_for_the_reader(page: Page, address: str) -> None:
-    run = factories.make_run("grpo")
-    attempt = run.attempts.get()
-    record(attempt, step=1)
-    page.goto(f"{address}/runs/{run.pk}/")
-    expect(page.locator(".live")).to_have_text("live")
-    page.get_by_role("button", name="Pause").click()
-    record(attempt, step=2)
-    show = page.get_by_role("button", name="Show 4 newer")
-    expect(show).to_be_visible()
-    expect(page.locator(".rollout")).to_have_count(4)
-    show.click()
-    expect(page.locator(".rollout")).to_have_count(8)
 
 
 def test_a_list_of_groups_is_narrowed_read_and_grows_where_it_stands(page: Page, address: str) -> None:
@@ -115,7 +100,7 @@ def test_charts_are_drawn_and_have_tables(page: Page, address: str) -> None:
     page.goto(f"{address}/runs/{run.pk}/")
     chart = page.locator('[data-chart="reward"]')
     expect(chart.locator(".scatterlayer path.js-line")).to_have_count(2)  # smoothed, and as recorded
-    chart.get_by_text("Points as a table").click()
+    show_points(chart)
     expect(chart.locator("tbody tr")).to_have_count(12)
     assert chart.locator(".plot").get_attribute("aria-label")
 

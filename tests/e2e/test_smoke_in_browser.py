@@ -100,7 +100,7 @@ def _growing_rollouts(page: Page) -> list[int]:
             timeout=60_000,
         )
         counts.append(int(re.sub(r"\D", "", page.locator("#rollout-count").inner_text())))
-    assert page.locator("#rollouts article").count() > 0
+    assert page.locator("#rollouts tbody tr").count() > 0
     expect(page.locator("#charts .js-plotly-plot").first).to_be_attached()
     assert page.evaluate("window.never_reloaded")
     return counts

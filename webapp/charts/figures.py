@@ -12,6 +12,7 @@ from webapp.charts.charts import Chart, ConditionCurves, Curve
 from webapp.charts.choices import ChartChoices
 from webapp.charts.curves import Band
 from webapp.charts.part_traces import part_traces
+from webapp.charts.sizes import in_fitting_unit
 from webapp.charts.traces import colour, newest, of_run, quiet, trace
 
 BEHIND = 250  # points of what lies behind
@@ -28,6 +29,7 @@ LOOKS = {  # width and opacity of a line
 
 def as_json(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
     """What charts.js reads of a chart that it draws."""
+    chart = in_fitting_unit(chart)
     return chart.kind.as_json() | {"latest": chart.latest, "figure": figure(chart, choices)}
 
 

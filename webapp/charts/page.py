@@ -11,7 +11,8 @@ from webapp.charts.kinds import ANY, kinds
 from webapp.runs.models import StageRun
 
 FIRST = 2  # charts of the first request: what is drawn soonest should wait for little
-OVERVIEW = 4  # charts above the newest rollouts; static/js/chart_places.js keeps as many there
+OVERVIEW = 3  # charts above the newest rollouts, one row on a wide screen; static/js/chart_places.js keeps as many there
+OVERVIEW_ALONE = 6  # where no rollouts follow
 NAMES = (
     "x",
     "runs",
@@ -34,6 +35,7 @@ def context(run: StageRun, query: Mapping[str, str], cookie: str) -> dict[str, o
     found = kinds(run.pk)
     main = [one for one in placed(run, found, choices, cookie) if one.kind.main]
     drawn = [one for one in main if not one.zero]
+    overview = OVERVIEW if run.stage.settings_class.records_rollouts else OVERVIEW_ALONE
     first = [one.kind.key for one in drawn][:FIRST]
     chosen = {name: query[name] for name in NAMES if query.get(name)}
     xs = available(run, any(kind.key == ANY + TOKENS for kind in found))
@@ -44,10 +46,11 @@ def context(run: StageRun, query: Mapping[str, str], cookie: str) -> dict[str, o
         "chart_runs": chart_choices.RUNS.items(),
         "usual_smoothing": chart_choices.SMOOTHING,
         "first_charts": urlencode(chosen | {"keys": ",".join(first)}),
-        "overview_charts": drawn[:OVERVIEW],
+        "overview_charts": drawn[:overview],
+        "overview": overview,
         "chart_groups": [
             (group, list(of))
-            for group, of in groupby(drawn[OVERVIEW:], lambda one: "pinned" if one.pinned else one.kind.group)
+            for group, of in groupby(drawn[overview:], lambda one: "pinned" if one.pinned else one.kind.group)
         ],
         "zero_charts": [one for one in main if one.zero],
         "more_there": any(not kind.main and not kind.group for kind in found),

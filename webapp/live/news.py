@@ -7,19 +7,15 @@ attempt's `journal_seq`, so "after the cursor, up to journal_seq" has neither ho
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from django.db.models import QuerySet
-from django.template.loader import render_to_string
-
 from webapp.live.shared_reads import SHARED_READS
 from webapp.notifications.models import Notification
 from webapp.runs.models import Attempt, Event, StageRun
-from webapp.telemetry import rollouts, series
-from webapp.telemetry.models import Rollout
+from webapp.telemetry import series
 
 Cursor = dict[int, int]
 
@@ -89,7 +85,7 @@ class Seen(NamedTuple):
 
 
 class RolloutNews(News):
-    """That rollouts came in, of one run or of several, since a list last looked: how many there are, not which."""
+    """That rollouts came in, of one run or of several, since a list last looked: how many there are; a page asks which."""
 
     def __init__(self, run_ids: Iterable[int], cursor: Cursor) -> None:
         self.run_ids = tuple(run_ids)
@@ -107,39 +103,31 @@ class RolloutNews(News):
             total = None  # a new attempt replaces what an earlier one sampled
         if new := {attempt: seq for attempt, seq in seqs.items() if seq > cursor.get(attempt, 0)}:
             messages.append(Message("telemetry", {}))
-            found, total = self._rollouts_up_to(new, cursor, total)
+            total = self._rollouts_up_to(new, cursor, total)
             cursor |= new
-            messages.append(Message("rollouts", {"total": total, **self.shown(found)}, cursor))
+            messages.append(Message("rollouts", {"total": total}, cursor))
         return messages, Seen(frozenset(cursor.items()), facts, total)
 
     def facts(self) -> tuple[Any, ...]:
         """What else the page shows, to see whether it changed."""
         return ()
 
-    def shown(self, new: Mapping[int, QuerySet[Rollout]]) -> dict[str, Any]:
-        """What the page shows of the new rollouts of each attempt: a list asks for its rows itself."""
-        return {}
-
-    def _rollouts_up_to(
-        self, seqs: Cursor, cursor: Cursor, total: int | None
-    ) -> tuple[dict[int, QuerySet[Rollout]], int]:
-        """Attempt → its new rollouts, unordered; and how many there are in all."""
+    def _rollouts_up_to(self, seqs: Cursor, cursor: Cursor, total: int | None) -> int:
+        """How many there are in all; `total`: before those that are new, None where they were not counted."""
         every = series.rollouts_by_attempt(self.run_ids)
-        new = {
+        if total is None:
+            upto = seqs | {attempt: cursor.get(attempt, 0) for attempt in every.keys() - seqs.keys()}
+            return sum(rows.filter(seq__lte=upto[attempt]).count() for attempt, rows in every.items())
+        new = {  # a long list is counted once, not at every read
             attempt: rows.filter(seq__gt=cursor.get(attempt, 0), seq__lte=seqs[attempt])
             for attempt, rows in every.items()
             if attempt in seqs
         }
-        if total is None:
-            upto = seqs | {attempt: cursor.get(attempt, 0) for attempt in every.keys() - seqs.keys()}
-            total = sum(rows.filter(seq__lte=upto[attempt]).count() for attempt, rows in every.items())
-        else:  # a long list is counted once, not at every read
-            total += sum(rows.count() for rows in new.values())
-        return new, total
+        return total + sum(rows.count() for rows in new.values())
 
 
 class RunNews(RolloutNews):
-    """What is new on a run's page, its newest rollouts with it."""
+    """What is new on a run's page."""
 
     def __init__(self, run_id: int, cursor: Cursor) -> None:
         super().__init__([run_id], cursor)
@@ -148,14 +136,6 @@ class RunNews(RolloutNews):
     def facts(self) -> tuple[Any, ...]:
         """What the head of the page shows."""
         return _run_facts(self.run_id)
-
-    def shown(self, new: Mapping[int, QuerySet[Rollout]]) -> dict[str, Any]:
-        """The new rollouts as HTML, newest first, at most as many as the page shows."""
-        found = rollouts.newest_of(new)
-        return {
-            "html": render_to_string("runs/_rollouts.html", {"rollouts": found}),
-            "shown": rollouts.SHOWN,
-        }
 
 
 class ListNews(News):

@@ -10,12 +10,13 @@ from webapp.charts import arrangement, page
 from webapp.diagnosis import readings
 from webapp.live.news import encode_cursor
 from webapp.pages.confirmation import confirmation
+from webapp.pages.rollouts import newest_groups
+from webapp.pages.run_settings import main_settings
 from webapp.reports import dynamics_table
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import latest_accuracies
 from webapp.runs import cancelling, environments, querysets, services
 from webapp.runs.models import Attempt, Checkpoint, Event, StageRun, State
-from webapp.telemetry import rollouts
 from webapp.telemetry.models import LogLine
 
 LINES_SHOWN = 200
@@ -34,12 +35,10 @@ def run(request: HttpRequest, run_id: int) -> HttpResponse:
         context |= {"published": Evaluation.objects.filter(attempt__stage_run=found).order_by("seq")}
     else:
         context |= page.context(found, request.GET, request.COOKIES.get(arrangement.COOKIE, ""))
+        context["main_settings"] = main_settings(found)
+        context["has_dynamics"] = found.stage.settings_class.has_dynamics
     if not found.experiment.imported and found.stage.settings_class.records_rollouts:
-        context |= {
-            "rollouts": rollouts.newest([found.pk]),
-            "rollout_count": rollouts.counted(found.pk).count(),
-            "has_rollouts": True,
-        }
+        context |= newest_groups.context(found) | {"has_rollouts": True}
     return render(request, "runs/run.html", context)
 
 

@@ -52,7 +52,13 @@ def _interval(one: RunTrend) -> str | None:
 COURSE = (
     Column("", "number", "Start", value=lambda one: _level(one.row.trend.start, one.row)),
     Column("", "number", "End", value=lambda one: _level(one.row.trend.end, one.row)),
-    Column("", "number", f"Slope per {SLOPE_STEPS} steps", value=_slope),
+    Column(
+        "",
+        "number",
+        f"Slope per {SLOPE_STEPS} steps",
+        value=_slope,
+        subheading="of the line through the points",
+    ),
     Column("", "number", "95 % interval", value=_interval),
     Column("", "text", "Trend", value="row.trend_text", css="trend"),
 )

@@ -5,8 +5,6 @@ from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchVectorField
 from django.db import models
 
-from training.process.journal import OF_TOKENS
-
 
 class Metric(models.Model):
     """A named series of points of one attempt."""
@@ -40,16 +38,6 @@ class MetricChunk(models.Model):
 
     def __str__(self) -> str:
         return f"{self.metric_id} {self.first_step}–{self.last_step}"
-
-
-class RolloutQuerySet(models.QuerySet["Rollout"]):
-    """What pages ask of rollouts."""
-
-    def for_lists(self) -> "RolloutQuerySet":
-        """With the run that each belongs to, without what only its group's page shows."""
-        return self.select_related("attempt__stage_run__condition", "attempt__stage_run__stage").defer(
-            *OF_TOKENS, "attempt__data", "attempt__examples", "attempt__stage_run__spec"
-        )
 
 
 class Rollout(models.Model):
@@ -89,8 +77,6 @@ class Rollout(models.Model):
     )
     learnt = ArrayField(models.BooleanField(), null=True, help_text="whether the loss counts each")
 
-    objects = RolloutQuerySet.as_manager()
-
     class Meta:
         constraints = [
             # what lists are filtered by lies in the index, so that a rare kind among a million is found without the texts
@@ -104,11 +90,6 @@ class Rollout(models.Model):
 
     def __str__(self) -> str:
         return f"{self.attempt_id}:{self.seq}.{self.index}"
-
-    @property
-    def place(self) -> str:
-        """Where it stands in a list, as a text that sorts: later ones are larger."""
-        return f"{self.sampled_at:%Y%m%d%H%M%S%f}.{self.attempt_id:012d}.{self.seq:012d}.{self.index:08d}"
 
 
 class RolloutGroupQuerySet(models.QuerySet["RolloutGroup"]):

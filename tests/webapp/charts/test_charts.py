@@ -72,6 +72,19 @@ def test_a_chart_holds_what_was_recorded() -> None:
     assert own["line"]["color"] == "--condition-1", "mul_tokens stands second"
 
 
+@pytest.mark.parametrize(
+    ("recorded", "unit", "shown"), [([0.5, 0.75], "MiB", [512.0, 768.0]), ([0.5, 1.25], "GiB", [0.5, 1.25])]
+)
+def test_memory_is_drawn_in_the_unit_that_fits_it(
+    recorded: list[float], unit: str, shown: list[float]
+) -> None:
+    run = factories.make_run("pretrain")
+    factories.add_metrics(run.attempts.get(), {"system/process_memory": recorded})
+    chart = drawn(run, "process_memory", "smooth=0")
+    (own,) = lines(chart, "own")
+    assert (chart["unit"], own["y"], chart["latest"]) == (unit, shown, shown[-1])
+
+
 def test_with_one_seed_the_other_condition_lies_behind() -> None:
     experiment = factories.make_experiment()
     for condition in ("baseline", "mul_tokens"):

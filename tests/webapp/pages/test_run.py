@@ -1,5 +1,6 @@
 """The page of one run and its fragments."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,6 +10,7 @@ from django.utils import timezone
 from tests import factories, histories
 from training.process.journal import PREPARING
 from webapp.runs.models import StageRun, State
+from webapp.telemetry.models import Rollout, RolloutGroup
 
 pytestmark = pytest.mark.django_db
 
@@ -25,11 +27,44 @@ def test_a_grpo_page_has_charts_rollouts_log_and_attempts(ada: Client) -> None:
     histories.train(attempt, "grpo", steps=5)
     page = ada.get(f"/runs/{run.pk}/").content.decode()
     assert f'data-source="/runs/{run.pk}/charts.json"' in page
-    assert page.count('class="rollout"') == 60, "the newest of the 80 that there are"
+    assert page.count('<tr id="group-') == 6, "the newest of the 10 groups that there are"
+    assert '<span id="group-count">10</span>' in page and '<span id="rollout-count">80</span>' in page
     assert "saved a checkpoint at step 5" in page
-    assert '<mark class="mul">&lt;MUL_' in page
     attempt.refresh_from_db()
     assert f"{{&quot;{attempt.pk}&quot;:{attempt.journal_seq}}}" in page, "the stream goes on from here"
+
+
+def test_a_run_says_its_main_settings_as_the_form_names_them(ada: Client) -> None:
+    run = factories.make_run("grpo")
+    settings = {
+        "optimizer": {"learning_rate": 5e-5, "schedule": "linear"},
+        "batch_size": 64,
+        "gradient_accumulation": 2,
+        "prompts": 12_800,
+        "group_size": 8,
+        "iterations": 1,
+        "beta": 0.02,
+        "max_new_tokens": 28,
+        "rewards": [{"reward": "correct", "weight": 1.0}, {"reward": "shows_steps", "weight": 0.1}],
+    }
+    StageRun.objects.filter(pk=run.pk).update(spec={"settings": settings}, planned_steps=800)
+    page = ada.get(f"/runs/{run.pk}/").content.decode()
+    shown = page[page.index('class="run-settings"') : page.index('class="on-page"')]
+    assert dict(re.findall(r"<div><dt>([^<]+)</dt><dd>([^<]+)</dd></div>", shown)) == {
+        "Learning rate": "5e−05",
+        "Schedule": "linear",
+        "Batch size": "64",
+        "Gradient accumulation": "2",
+        "Prompts": "12,800",
+        "Group size": "8",
+        "KL coefficient β": "0.02",
+        "Max. new tokens": "28",
+        "Optimizer steps": "800",
+        "Prompts a step": "16",
+        "Reward weights": "correct 1, shows_steps 0.1",
+    }
+    for part in ("dynamics", "log-heading", "checkpoints"):
+        assert f'<a href="#{part}">' in page and f'id="{part}"' in page
 
 
 def test_the_charts_come_as_json(ada: Client) -> None:
@@ -52,6 +87,21 @@ def test_only_what_moves_says_that_it_is_live(ada: Client, state: State, hidden:
     for path in (f"/runs/{run.pk}/", f"/runs/{run.pk}/rollouts/", f"/experiments/{run.experiment.name}/"):
         place = " ".join(ada.get(path).content.decode().split()).partition('id="live"')
         assert ("hidden" in place[0][-60:] + place[2][:10]) is hidden, path
+
+
+def test_of_the_newest_step_groups_with_mixed_rewards_come_first(ada: Client) -> None:
+    run = factories.make_run("grpo")
+    attempt = run.attempts.get()
+    for step in (1, 2):
+        factories.add_rollouts(attempt, step=step, count=64)
+    every = RolloutGroup.objects.order_by("-sampled_at", "-pk")
+    alike = [one.group for one in every.filter(step=2)[:3]]
+    Rollout.objects.filter(step=2, group__in=alike).update(reward=1.0, correct=True)
+    page = ada.get(f"/runs/{run.pk}/rollouts/newest/").content.decode()
+    mixed, even = every.filter(step=2).exclude(group__in=alike), every.filter(step=2, group__in=alike)
+    assert re.findall(r'<tr id="group-(\d+)"', page) == [str(one.pk) for one in [*mixed, *even]][:6]
+    assert f'href="/runs/{run.pk}/rollouts/{mixed[0].first_id}/"' in page
+    assert f'href="/runs/{run.pk}/rollouts/"' in page, "the way to all of them"
 
 
 @pytest.mark.parametrize("part", ["head", "records", "log", "rollouts/newest"])

@@ -7,7 +7,7 @@ from django.db import connection
 
 from tests import factories
 from webapp.runs.models import Attempt
-from webapp.telemetry import rollouts, search
+from webapp.telemetry import search, series
 from webapp.telemetry.models import Rollout, RolloutText, TextIndex
 
 pytestmark = pytest.mark.django_db
@@ -31,7 +31,7 @@ def write(attempt: Attempt, *completions: str, step: int = 1) -> list[int]:
 def found(attempt: Attempt, words: str) -> set[int]:
     wanted = search.query(words)
     assert wanted is not None
-    every = rollouts.counted(attempt.stage_run_id)
+    every = series.rollouts([attempt.stage_run_id])
     return set(search.with_words(every, wanted).values_list("pk", flat=True))
 
 
@@ -142,7 +142,7 @@ def test_words_are_found_alike_however_many_rollouts_have_them(
     monkeypatch.setattr(search, "FEW", few)
     words = search.query("apples")
     assert words is not None
-    every = rollouts.counted(attempt.stage_run_id)
+    every = series.rollouts([attempt.stage_run_id])
     wrong = every.filter(correct=False)
     found = search.with_words_each({attempt.pk: wrong}, words)
     assert set(found[attempt.pk]) == set(search.with_words(wrong, words)) != set()

@@ -6,7 +6,7 @@ from django.test import Client
 from tests import factories
 from webapp.results.models import Outcome
 from webapp.runs.models import State
-from webapp.telemetry import rollouts, series
+from webapp.telemetry import series
 from webapp.telemetry.models import Rollout
 from workers.cli import synthetic
 
@@ -25,7 +25,7 @@ def test_a_seeded_experiment_has_what_was_asked_for(client: Client) -> None:
     others = len(runs) - rolling
     assert len(found) == rolling * len(synthetic.METRICS) + others * len(synthetic.TRAINING)
     assert Outcome.objects.count() == len(runs) * synthetic.PROBLEMS
-    grpo = next(run for run in runs if rollouts.counted(run.pk).exists())
+    grpo = next(run for run in runs if series.rollouts([run.pk]).exists())
     client.force_login(ada)
     for path in ("/", f"/experiments/{made.name}/", f"/experiments/{made.name}/comparison/"):
         assert client.get(path).status_code == 200

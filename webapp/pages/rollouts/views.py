@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET
 from webapp.charts import bars
 from webapp.live import news
 from webapp.pages import file_responses
-from webapp.pages.rollouts import group_page, scopes
+from webapp.pages.rollouts import group_page, newest_groups, scopes
 from webapp.pages.rollouts.filters import RolloutFilter
 from webapp.pages.rollouts.prompt_lines import prompt_lines
 from webapp.pages.rollouts.scopes import Scope
@@ -34,9 +34,9 @@ HEADINGS = (  # of columns that a list is sorted by: css, heading, what it is, o
 
 @require_GET
 def newest_rollouts(request: HttpRequest, run_id: int) -> HttpResponse:
-    """The newest rollouts of a run, as a fragment."""
+    """The newest groups of a run, as a fragment."""
     run = scopes.of_run(run_id).runs[0]
-    return render(request, "runs/_rollouts.html", {"rollouts": rollouts.newest([run.pk])})
+    return render(request, "runs/_newest_groups.html", newest_groups.context(run))
 
 
 @require_GET
