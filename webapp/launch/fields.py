@@ -28,22 +28,17 @@ FIXED = ("kind", "source")  # another kind of stage or source is another recipe
 REGISTRIES = {"benchmark": BENCHMARKS, "reward": REWARDS, "evaluate_benchmark": SPLITS}  # names that exist
 BASICS = ("title", "seeds", "name", "queue")
 ASKED = ("question", "prediction", "primary", "alpha", "test", "go_threshold", "expected_accuracy")
-SELDOM = (
-    "go_threshold",
-    "expected_accuracy",
-    "primary.margin",
-    "primary.interim",
-)  # folded, as most questions leave them out
+# Of the question, what most leave out: it is folded.
+SELDOM = ("go_threshold", "expected_accuracy", "primary.margin", "primary.interim")
 CALLED = {"primary.seeds": "Seeds that decide"}  # beside the seeds that run
+# Settings whose label says all that their description says.
 PLAIN = (
     "title",
     "question",
     "prediction",
     "alpha",
-    "primary.benchmark",
-    "primary.metric",
-    "primary.contrast",
-)  # labels say all
+    *(f"primary.{key}" for key in ("benchmark", "metric", "contrast")),
+)
 
 
 @dataclass

@@ -154,9 +154,10 @@ class Power:
         seen = self.seen_by(seeds, self.problems)
         if seen <= self.checkpoints:
             return ""
+        what, _ = WHAT[self.contrast]
         return (
-            f"One seed shows a difference of {self._text(self.checkpoints)}, {seeds} seeds one of {self._text(seen)}: with one seed "
-            "the interval holds for these two checkpoints alone, with several it covers other seeds, too."
+            f"One seed shows {what} of {self._text(self.checkpoints)}, {seeds} seeds one of {self._text(seen)}: with one seed "
+            "the interval holds for these checkpoints alone, with several it covers other seeds, too."
         )
 
     def _needed_seeds(self, problems: int) -> int | None:

@@ -93,7 +93,7 @@ def test_why_few_seeds_show_less_than_one_is_said_on_the_spot() -> None:
         f"One seed shows a difference of {100 * found.checkpoints:.1f} points, 3 seeds one of "
         in found.more_by_seeds
     )
-    assert "with one seed the interval holds for these two checkpoints alone" in found.more_by_seeds
+    assert "with one seed the interval holds for these checkpoints alone" in found.more_by_seeds
     equivalence = power(smoke(("primary.contrast", "equivalence"), ("primary.margin", 0.05)))
     assert equivalence is not None and equivalence.more_by_seeds == "", "it has no such grid"
 
