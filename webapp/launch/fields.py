@@ -327,7 +327,10 @@ def _field(path: str, key: str, info: FieldInfo, value: Any) -> Field:
         meanings = cast("dict[str, str]", info.json_schema_extra["options"])
         choices = [(option, f"{option}: {meanings[option]}") for option, _ in choices]
     if kind == "choice" and optional:
-        choices = [("", "none"), *choices]  # else a browser would post the first one
+        choices = [
+            ("", "empty"),
+            *choices,
+        ]  # as descriptions call it; without it a browser would post the first one
     return Field(path, label(key), kind, shown(value, kind), info.description or "", choices, optional)
 
 
