@@ -8,7 +8,7 @@ function filter() {
   const shown = recipes.filter((recipe) => !recipe.hidden).length;
   document.getElementById("shown").textContent = `${shown} of ${recipes.length} recipes`;
   for (const group of document.querySelectorAll("#gallery > section")) {
-    group.hidden = group.querySelectorAll(".gallery > li:not([hidden])").length === 0 && words.length > 0;
+    group.hidden = group.querySelector(".gallery > li:not([hidden])") === null;
   }
   document.getElementById("none").hidden = shown > 0;
   history.replaceState(null, "", box.value ? `?q=${encodeURIComponent(box.value)}` : location.pathname);

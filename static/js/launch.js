@@ -97,7 +97,16 @@ plan.addEventListener("htmx:after:swap", () => {
     document.getElementById(one.dataset.place)?.replaceChildren(...[...one.children].map((child) => child.cloneNode(true)));
   }
   faults();
+  named();
 });
+
+// Where nothing new would be trained, launching is not what the page suggests.
+function named() {
+  const again = document.getElementById("nothing-new") !== null;
+  const launch = document.getElementById("launch");
+  launch.classList.toggle("button-primary", !again);
+  launch.textContent = again ? "Launch anyway" : "Launch";
+}
 
 // From the first letter until the plan is that of what the page holds, it is dimmed and busy.
 function busy() {
@@ -116,6 +125,7 @@ function faults() {
     if (!place) continue;
     const said = Object.assign(document.createElement("span"), { className: "error", textContent: link.nextElementSibling.textContent });
     said.dataset.copied = "";
+    for (let one = place.closest("details"); one; one = one.parentElement.closest("details")) one.open = true;
     const help = document.getElementById(`${place.id}-help`);
     if (help) {
       place.setAttribute("aria-invalid", "true");

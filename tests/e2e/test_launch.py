@@ -37,12 +37,12 @@ def test_a_newcomer_launches_hypothesis_d_at_tiny_size_in_two_clicks(page: Page,
 
 def test_the_gallery_is_filtered_while_words_are_typed(page: Page, address: str) -> None:
     page.goto(f"{address}/experiments/new/")
-    page.get_by_label("Filter").fill("scratchpad grpo")
+    page.get_by_label("Filter recipes").fill("scratchpad grpo")
     expect(page.locator(".gallery > li:visible")).to_have_count(1)
     expect(page.locator("#shown")).to_have_text("1 of 18 recipes")
     page.reload()
     expect(page.locator(".gallery > li:visible")).to_have_count(1)
-    page.get_by_label("Filter").fill("")
+    page.get_by_label("Filter recipes").fill("")
     expect(page.locator(".gallery > li:visible")).to_have_count(18)
 
 
@@ -138,10 +138,34 @@ def test_the_tree_of_stages_opens_their_settings(page: Page, address: str) -> No
     places = [branches.nth(i).locator(".node").first.bounding_box() for i in (0, 1)]
     assert places[0] and places[1]
     assert places[0]["x"] == places[1]["x"] and places[0]["y"] < places[1]["y"]
-    node = page.locator(".tree").get_by_role("link", name="grpo_second")
+    node = page.locator(".tree summary", has=page.get_by_role("heading", name="grpo_second", exact=True))
     node.focus()
     page.keyboard.press("Enter")
-    expect(field(page, "stages.grpo_second.prompts")).to_be_in_viewport()
+    expect(field(page, "stages.grpo_second.prompts")).to_be_visible()
+    page.goto(f"{address}/experiments/smoke-1/clone/#field-stages.grpo")
+    expect(field(page, "stages.grpo.prompts")).to_be_visible()
+
+
+def test_what_must_be_fixed_in_a_fold_opens_it(page: Page, address: str) -> None:
+    page.goto(address + SMOKE)
+    settled(page)
+    expect(field(page, "primary.margin")).to_be_hidden()
+    page.get_by_label("Contrast").select_option("equivalence")
+    expect(field(page, "primary.margin")).to_be_visible()
+    expect(field(page, "primary.margin")).to_have_attribute("aria-invalid", "true")
+
+
+def test_on_a_phone_nothing_lies_under_the_launch_bar(page: Page, address: str) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(address + SMOKE)
+    settled(page)
+    bar = page.get_by_role("button", name="Launch")
+    for path in ("title", "seeds", "question", "prediction", "primary.condition"):
+        field(page, path).focus()
+        place, top = field(page, path).bounding_box(), bar.bounding_box()
+        assert place and top and place["y"] + place["height"] <= top["y"], path
+    row = page.locator(".conditions tbody tr").first.bounding_box()
+    assert row and row["x"] + row["width"] <= 390, "conditions are below each other"
 
 
 def test_enter_in_a_field_launches_nothing(page: Page, address: str) -> None:

@@ -26,8 +26,19 @@ Kind = Literal["int", "float", "text", "prose", "bool", "choice", "list", "yaml"
 PROSE = ("question", "prediction", "instructions")
 FIXED = ("kind", "source")  # another kind of stage or source is another recipe
 REGISTRIES = {"benchmark": BENCHMARKS, "reward": REWARDS, "evaluate_benchmark": SPLITS}  # names that exist
-BASICS = ("name", "title", "seeds", "queue")
+BASICS = ("title", "seeds", "name", "queue")
 ASKED = ("question", "prediction", "primary", "alpha", "test", "go_threshold", "expected_accuracy")
+# Of the question, what most leave out: it is folded.
+SELDOM = ("go_threshold", "expected_accuracy", "primary.margin", "primary.interim")
+CALLED = {"primary.seeds": "Seeds that decide"}  # beside the seeds that run
+# Settings whose label says all that their description says.
+PLAIN = (
+    "title",
+    "question",
+    "prediction",
+    "alpha",
+    *(f"primary.{key}" for key in ("benchmark", "metric", "contrast")),
+)
 
 
 @dataclass
@@ -155,19 +166,23 @@ def groups(
         if own := described.get(recipe.scale):
             text = f"{recipe.scale} is {own}. {text}"
         basics.fields.insert(0, Field("scale", "Size", "choice", recipe.scale, text, list(sizes)))
+    _drop_plain_hints(basics)
     yield basics
-    asked = _group(recipe, "", "What is asked", keys=ASKED)
-    asked.help = "frozen at launch: stands beside the outcome, and cannot be changed afterwards"
-    _offer_names(asked, recipe)
-    yield asked
+    yield _named(recipe, "conditions", "Conditions")
+    yield _stages(recipe)
+    yield _asked(recipe)
     for key, title in (
-        ("conditions", "Conditions"),
         ("mul_tokens", "Mul-tokens"),
         ("text", "Text"),
         ("model", "Model"),
+        ("tokenizer", "Tokenizer"),
+        ("benchmarks", "Benchmarks"),
     ):
         yield _named(recipe, key, title)
-    yield _named(recipe, "tokenizer", "Tokenizer")
+
+
+def _stages(recipe: Recipe) -> FieldGroup:
+    """A folded group for each stage."""
     stages = _named(recipe, "stages", "Stages")
     for settings, group in zip(recipe.stages, stages.groups, strict=True):
         group.folded, group.help = True, digest(settings)
@@ -175,8 +190,31 @@ def groups(
             if one.path.endswith(".after"):
                 names = [s.name for s in recipe.stages if s is not settings]
                 one.kind, one.choices = "choice", [("", "nothing"), *((name, name) for name in names)]
-    yield stages
-    yield _named(recipe, "benchmarks", "Benchmarks")
+    return stages
+
+
+def _asked(recipe: Recipe) -> FieldGroup:
+    """The question and how it is decided; what most questions leave out is folded, unless something is set there."""
+    asked = _group(recipe, "", "What is asked", keys=ASKED)
+    asked.help = "frozen at launch: it is shown beside the outcome and cannot be changed afterwards"
+    _offer_names(asked, recipe)
+    for one in asked.every_field():
+        one.label = CALLED.get(one.path, one.label)
+    _drop_plain_hints(asked)
+    more = FieldGroup("decision", "More about the decision", folded=True)
+    more.help = "go threshold, expected accuracy, equivalence margin, interim look"
+    for group in asked.every_group():
+        more.fields += [one for one in group.fields if one.path in SELDOM]
+        group.fields = [one for one in group.fields if one.path not in SELDOM]
+    more.opened = any(one.value for one in more.fields)
+    asked.groups.append(more)
+    return asked
+
+
+def _drop_plain_hints(group: FieldGroup) -> None:
+    for one in group.every_field():
+        if one.path in PLAIN:
+            one.help = ""
 
 
 def _offer_names(asked: FieldGroup, recipe: Recipe) -> None:
@@ -288,6 +326,11 @@ def _field(path: str, key: str, info: FieldInfo, value: Any) -> Field:
     if isinstance(info.json_schema_extra, dict) and "options" in info.json_schema_extra:
         meanings = cast("dict[str, str]", info.json_schema_extra["options"])
         choices = [(option, f"{option}: {meanings[option]}") for option, _ in choices]
+    if kind == "choice" and optional:
+        choices = [
+            ("", "empty"),
+            *choices,
+        ]  # as descriptions call it; without it a browser would post the first one
     return Field(path, label(key), kind, shown(value, kind), info.description or "", choices, optional)
 
 

@@ -14,11 +14,15 @@ from training.recipes.availability import missing_data, wanted
 from training.recipes.files import RECIPES
 from training.recipes.hardware import CONSUMER, HARDWARE, Hardware
 from training.recipes.recipe import DESCRIPTION, FULL, Recipe, StageSpec
+from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import duration
 from webapp.launch.durations.kept_speeds import KeptSpeeds
 from webapp.launch.planning import own_hardware, site
 
 MINUTES = 30 * 60  # seconds of one device: what takes no longer is said to run here in minutes
+DAY = 24 * 3600  # seconds of a CPU: what takes longer is said to need a GPU
+COLUMNS = ("tiny", "laptop", FULL)  # sizes that many recipes have
+RECENT = 3  # experiments to begin from
 PURPOSES = (  # what a recipe is for, by how its name begins; None: whatever else there is
     ("Hypotheses: what may raise accuracy next", ("hypothesis_",)),
     ("The report's road: fine-tuning, curriculum, GRPO", ("phase",)),
@@ -69,6 +73,16 @@ class Size:
         """Whether it can be launched here at once, and is over soon."""
         return not self.missing and self.cost.seconds <= MINUTES
 
+    @property
+    def needs_gpu(self) -> bool:
+        """Whether it would take a CPU more than a day."""
+        return not self.cost.on_gpu and self.cost.seconds > DAY
+
+    @property
+    def gpu_seconds(self) -> float:
+        """What it takes on that GPU."""
+        return 3600 * self.cost.gpu_hours
+
 
 @dataclass(frozen=True)
 class GalleryRecipe:
@@ -81,6 +95,17 @@ class GalleryRecipe:
     def full(self) -> Size:
         """As written."""
         return self.sizes[0]
+
+    @property
+    def columns(self) -> list[Size | None]:
+        """The sizes that many recipes have, in a fixed order; None where it has no such size."""
+        by_name = {size.name: size for size in self.sizes}
+        return [by_name.get(name) for name in COLUMNS]
+
+    @property
+    def others(self) -> list[Size]:
+        """The sizes that this recipe has on its own."""
+        return [size for size in self.sizes if size.name not in COLUMNS]
 
     @property
     def lacking(self) -> list[tuple[str, str]]:
@@ -137,7 +162,6 @@ class GalleryGroup:
 
     title: str
     choices: Sequence[GalleryRecipe]
-    small: Sequence[tuple[GalleryRecipe, Size]] = ()  # sizes of recipes of other groups that run in minutes
 
 
 def choices() -> list[GalleryRecipe]:
@@ -147,17 +171,27 @@ def choices() -> list[GalleryRecipe]:
 
 
 def groups(found: Iterable[GalleryRecipe]) -> list[GalleryGroup]:
-    """The recipes by purpose: first those that run here in minutes as they are written, with the small sizes of the others."""
+    """The recipes by purpose, in the order of their names; first those that run here in minutes as they are written.
+
+    Hypotheses stay together, from A to E.
+    """
     left = list(found)
-    soon = sorted((one for one in left if one.full.runs_in_minutes), key=_of_a_purpose)
+    together = PURPOSES[0][1] or ()
+    soon = [one for one in left if one.full.runs_in_minutes and not one.recipe.name.startswith(together)]
+    soon.sort(key=_of_a_purpose)
     left = [one for one in left if one not in soon]
-    small = [(one, size) for one in left for size in one.sizes if size.runs_in_minutes]
-    made = [GalleryGroup("Runs here in minutes", soon, small)]
+    made = [GalleryGroup("Runs here in minutes", soon)]
     for title, begins in PURPOSES:
         own = [one for one in left if begins is None or one.recipe.name.startswith(begins)]
         left = [one for one in left if one not in own]
-        made.append(GalleryGroup(title, own))
-    return [group for group in made if group.choices or group.small]
+        made.append(GalleryGroup(title, sorted(own, key=lambda one: one.recipe.name)))
+    return [group for group in made if group.choices]
+
+
+def recent() -> list[Experiment]:
+    """The newest experiments that a new one can begin from, newest first."""
+    found = Experiment.objects.filter(imported=False, archived_at=None).order_by("-created_at", "-pk")
+    return list(found.only("name", "title")[:RECENT])
 
 
 # Recipe and device → what its costs were told from (the recipe, and all speeds that were known), and the costs of its sizes.

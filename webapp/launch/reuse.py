@@ -43,6 +43,18 @@ class LaunchPlan:
         """The runs that are not computed, each with the benchmarks that are left to run on what it takes over."""
         return {place: offer.missing for place, offer in self.offers.items()} | dict.fromkeys(self.twins, ())
 
+    @property
+    def already_in(self) -> list[Experiment]:
+        """The experiments that have computed every run and every evaluation of this, by name; none where anything is new."""
+        if not self.specs or any(self.offers.get(place) is None for place in map(key, self.specs)):
+            return []
+        if any(offer.missing for offer in self.offers.values()):
+            return []
+        found = {
+            offer.source.run.experiment.name: offer.source.run.experiment for offer in self.offers.values()
+        }
+        return [found[name] for name in sorted(found)]
+
     def sharing(self, baseline: str) -> set[tuple[str, str]]:
         """The (stage, condition) that have the baseline's run, in every seed."""
         seeds: dict[tuple[str, str], list[bool]] = {}

@@ -39,11 +39,11 @@ Edited = RecipeForm | RecipeText
 
 @require_GET
 def new_experiment(request: HttpRequest) -> HttpResponse:
-    """A person's own text, and the shipped recipes to choose from; ?q= shows those that hold all its words."""
+    """The newest experiments, a person's own text and the shipped recipes to begin from; ?q= shows those that hold all its words."""
     query, every = request.GET.get("q", "")[:200], gallery.choices()
     found = [choice for choice in every if choice.holds(query)]
     context = {"choices": every, "found": found, "shown": len(found), "q": query, "nav": "new"}
-    context |= {"groups": gallery.groups(every)}
+    context |= {"groups": gallery.groups(every), "recent": gallery.recent()}
     context |= {"hardware": own_hardware(site()), "gpu": HARDWARE[CONSUMER]}
     return render(request, "experiments/new.html", context)
 
@@ -137,6 +137,8 @@ def _fields(request: HttpRequest, draft: Draft) -> HttpResponse:
     context = _shown(form) | {"draft": draft}
     answer = render(request, "experiments/_fields.html", context)
     kept = {"scale": form.base.scale} if form.base.scale in draft.original.scales else {}
+    if isinstance(draft, OwnDraft):
+        kept["as"] = "form"  # it is opened as text
     answer["X-Address"] = f"?{urlencode(kept)}" if kept else request.path.removesuffix("fields/")
     return answer
 
@@ -184,8 +186,15 @@ def _edited(request: HttpRequest, draft: Draft) -> Edited:
 
 
 def _requested_view(request: HttpRequest, form: Edited, draft: Draft) -> Edited:
-    """The form as text or the text as form, as the address has it; what must be fixed first stays what it is."""
-    as_text = request.GET.get("as") == "yaml"
+    """The form as text or the text as form, as the address has it; what must be fixed first stays what it is.
+
+    A person's own recipe is opened as text, and stays what was posted, unless the address says otherwise.
+    """
+    wanted = request.GET.get("as", "")
+    if isinstance(draft, OwnDraft) and not wanted:
+        as_text = form.as_text or request.method != "POST"
+    else:
+        as_text = wanted == "yaml"
     if as_text == form.as_text or form.problems:
         return form
     return draft.text(form) if isinstance(form, RecipeForm) else draft.view(form.base)
@@ -193,9 +202,11 @@ def _requested_view(request: HttpRequest, form: Edited, draft: Draft) -> Edited:
 
 def _shown(form: Edited) -> dict[str, object]:
     """What the page shows of the settings themselves."""
-    context: dict[str, object] = {"form": form, "recipe": form.base, "roots": tree(form.base)}
+    context: dict[str, object] = {"form": form, "recipe": form.base}
     if isinstance(form, RecipeForm):
         conditions.mark(form)
+        stages = next(group for group in form.groups if group.path == "stages")
+        context["roots"] = tree(form.base, stages.groups)
         context["table"] = conditions.table(form)
     return context
 
@@ -213,6 +224,7 @@ def _plan_of(request: HttpRequest, draft: Draft, form: Edited) -> dict[str, obje
         "reuse": reuse,
         "offers": None,
         "outdated": None,
+        "already_in": [],
     }
     recipe: Recipe | None = form.recipe if posted else form.base
     if recipe is None or form.problems:
@@ -225,6 +237,7 @@ def _plan_of(request: HttpRequest, draft: Draft, form: Edited) -> dict[str, obje
         context["proposal"] = wishes.proposal(recipe, launch_plan)
         if launch_plan:
             context["offers"] = gathered(lines(launch_plan))
+            context["already_in"] = launch_plan.already_in
             context["outdated"] = gathered(by_older_code(launch_plan) if reuse else [])
     except RecipeError as error:
         form.refuse(error.problems)

@@ -60,6 +60,16 @@ def test_what_is_shown_can_be_posted_unchanged(name: str) -> None:
     assert RecipeForm(recipes.read(name), posted(every)).recipe == form.base
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_browser_can_post_every_choice_as_it_is(name: str) -> None:
+    wrong = [
+        one.path
+        for one in RecipeForm(recipes.read(name)).fields()
+        if one.kind == "choice" and one.value not in dict(one.choices)
+    ]
+    assert not wrong, "a select posts its first option where none is selected"
+
+
 def test_changes_are_applied() -> None:
     form = filled(
         {

@@ -1,12 +1,14 @@
 """The gallery and the launch page by their addresses: sizes, links that fill the form in, text, one panel."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.template.loader import render_to_string
 from django.test import Client
 from django.urls import reverse
 
@@ -62,8 +64,35 @@ def test_a_cost_follows_what_was_measured() -> None:
 
 def test_the_gallery_asks_the_database_little(ada: Client, django_assert_max_num_queries: Any) -> None:
     ada.get("/experiments/new/")
-    with django_assert_max_num_queries(10):
+    with django_assert_max_num_queries(11):
         ada.get("/experiments/new/")
+    for _ in range(5):
+        launch(recipe=recipes.build(recipes.read("smoke")), owner=factories.make_user())
+    with django_assert_max_num_queries(11):
+        ada.get("/experiments/new/")
+
+
+def test_the_gallery_offers_the_newest_experiments(ada: Client) -> None:
+    assert "Clone a recent experiment" not in ada.get("/experiments/new/").content.decode()
+    made = [
+        launch(recipe=recipes.build(recipes.read("smoke")), owner=factories.make_user()) for _ in range(5)
+    ]
+    Experiment.objects.filter(pk=made[-1].pk).update(archived_at=made[-1].created_at)
+    page = ada.get("/experiments/new/").content.decode()
+    assert re.findall(r'aria-label="Clone (smoke-\d)"', page) == ["smoke-4", "smoke-3", "smoke-2"]
+
+
+def test_what_a_cpu_would_take_days_for_needs_a_gpu() -> None:
+    every = {choice.recipe.name: choice for choice in gallery.choices()}
+    phase = every["phase6_grpo_20x"]
+    assert [size and size.name for size in phase.columns] == ["tiny", None, "full"]
+    assert [size.name for size in phase.others] == ["1x", "from_published"]
+    full = phase.full
+    assert not replace(full, cost=replace(full.cost, on_gpu=True, seconds=1e7)).needs_gpu
+    long = replace(full, missing=(), cost=replace(full.cost, on_gpu=False, seconds=1e7, gpu_hours=2.0))
+    assert long.needs_gpu and long.gpu_seconds == 7200
+    text = render_to_string("experiments/_size.html", {"size": long, "name": "phase6_grpo_20x"})
+    assert "needs a GPU, 2 h 0 min" in text and "115 d" not in text
 
 
 def test_the_gallery_is_filtered_by_its_address(ada: Client) -> None:
@@ -205,6 +234,42 @@ def test_one_panel_holds_the_plan_and_what_is_reused(ada: Client) -> None:
     assert "Three are the least that can support a claim" in page
 
 
+def test_a_launch_of_nothing_new_is_not_what_the_page_suggests(ada: Client, tmp_path: Path) -> None:
+    made = launch(recipe=recipes.build(recipes.read("smoke")), owner=factories.make_user())
+    page = ada.get(SMOKE).content.decode()
+    assert "Nothing new would be trained" not in page
+    assert re.search(r'class="button button-primary" type="submit"\s+id="launch">Launch</button>', page)
+    for run in made.runs.order_by("stage__position", "pk"):
+        run.refresh_from_db()
+        factories.finish(run, tmp_path)
+    page = ada.get(SMOKE).content.decode()
+    said = " ".join(page.split('id="nothing-new">')[1].split("</p>")[0].split())
+    assert said.startswith("Nothing new would be trained: every run is the same as in <a href=")
+    assert said.count('<a href="/experiments/smoke-1/">smoke-1</a>') == 2
+    assert re.search(r'class="button" type="submit"\s+id="launch">Launch anyway</button>', page)
+    assert "Nothing new" not in ada.post(f"{SMOKE}panel/", {"seeds": "0, 1"}).content.decode()
+    assert "Nothing new" not in ada.post(f"{SMOKE}panel/", {"reuse": "false"}).content.decode()
+
+
+def test_the_form_begins_with_conditions_and_stages(ada: Client) -> None:
+    page = ada.get(SMOKE).content.decode()
+    titles = re.findall(r"<h2>([^<]+)</h2>", page)
+    assert titles[:4] == ["Basics", "Conditions", "Stages", "What is asked"]
+    assert page.count('id="field-stages.grpo"') == 1 and page.count(">grpo</h3>") == 1, "shown once"
+    assert page.count(">Seeds</label>") == 1 and ">Seeds that decide</label>" in page
+    assert '<p class="help">What the experiment asks</p>' not in page
+
+
+@pytest.mark.parametrize(
+    ("query", "opens"),
+    [("", False), ("?set=go_threshold=0.05", True), ("?set=primary.contrast=equivalence", True)],
+)
+def test_more_about_the_decision_unfolds_by_itself(ada: Client, query: str, opens: bool) -> None:
+    page = ada.get(f"{SMOKE}{query}").content.decode()
+    fold = re.search(r'<details class="[^"]*" id="field-decision" (open)?', page)
+    assert fold is not None and (fold[1] == "open") == opens
+
+
 def test_stages_form_a_tree() -> None:
     (root,) = tree(two_variants())
     curriculum = root.followers[0].followers[0]
@@ -246,11 +311,11 @@ def test_recipes_stand_by_purpose_and_those_of_minutes_first() -> None:
     soon = groups[0]
     assert soon.title == "Runs here in minutes"
     assert {"smoke", "demo"} <= {one.recipe.name for one in soon.choices}
-    assert ("hypothesis_e_memory", "tiny") in {(one.recipe.name, size.name) for one, size in soon.small}
     assert sorted(one.recipe.name for group in groups for one in group.choices) == recipes.names(), (
         "each once"
     )
-    assert all(one.recipe.name.startswith("hypothesis_") for one in groups[1].choices)
+    hypotheses = [one.recipe.name for one in groups[1].choices]
+    assert hypotheses == sorted(name for name in recipes.names() if name.startswith("hypothesis_")), "A to E"
 
 
 def test_a_size_says_what_it_is_for(ada: Client) -> None:
@@ -274,6 +339,12 @@ def test_own_text_is_opened_with_its_errors_by_line_and_launched(ada: Client) ->
     ).content.decode()
     assert "beta: 0.125" in page
     assert "changed from" not in page, "it is compared with nothing"
+    opened = ada.get("/experiments/new/own/").content.decode()
+    assert 'id="yaml"' in opened and 'type="file"' in opened, "it opens as text"
+    as_form = ada.get("/experiments/new/own/?as=form").content.decode()
+    assert 'id="yaml"' not in as_form and 'type="file"' not in as_form
+    review = ada.post("/experiments/new/own/", {"working": text, "review": "1"}).content.decode()
+    assert 'id="yaml"' not in review, "what was posted as a form stays one"
     form = ada.post("/experiments/new/own/?as=form", {"do": "switch", "yaml": text}).content.decode()
     assert 'name="stages.grpo.beta" type="text" value="0.125"' in form
     answer = ada.post("/experiments/new/own/", {"working": text, "stages.grpo.beta": "0.25"})
@@ -290,7 +361,9 @@ def test_own_text_keeps_its_sizes(ada: Client) -> None:
     ).content.decode()
     assert '<option value="small"' in page
     working = write(recipes.build(data), sizes=True)
-    page = ada.post("/experiments/new/own/fields/", {"working": working, "scale": "small"}).content.decode()
+    answer = ada.post("/experiments/new/own/fields/", {"working": working, "scale": "small"})
+    assert answer["X-Address"] == "?as=form"
+    page = answer.content.decode()
     assert 'name="stages.pretrain.steps" type="text" value="7"' in page
 
 

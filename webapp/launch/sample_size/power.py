@@ -145,6 +145,21 @@ class Power:
             self.measured is not None and self.measured.components is not None,
         )
 
+    @property
+    def more_by_seeds(self) -> str:
+        """Why the fewest seeds of the grid show less than one checkpoint of each condition; empty where they do not."""
+        if self.grid is None:
+            return ""
+        seeds = self.grid.seeds[0]
+        seen = self.seen_by(seeds, self.problems)
+        if seen <= self.checkpoints:
+            return ""
+        what, _ = WHAT[self.contrast]
+        return (
+            f"One seed shows {what} of {self._text(self.checkpoints)}, {seeds} seeds one of {self._text(seen)}: with one seed "
+            "the interval holds for these checkpoints alone, with several it covers other seeds, too."
+        )
+
     def _needed_seeds(self, problems: int) -> int | None:
         spread = self.measured.spread(problems) if self.measured else None
         if spread is None:

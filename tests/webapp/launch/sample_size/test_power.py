@@ -86,6 +86,18 @@ def test_the_grid_has_seeds_and_problems_for_the_wished_difference() -> None:
     assert power(smoke(("primary.contrast", "equivalence"), ("primary.margin", 0.05))).grid is None  # type: ignore[union-attr]
 
 
+def test_why_few_seeds_show_less_than_one_is_said_on_the_spot() -> None:
+    found = power(smoke(seeds=1), discordant=DISCORDANT)
+    assert found is not None
+    assert (
+        f"One seed shows a difference of {100 * found.checkpoints:.1f} points, 3 seeds one of "
+        in found.more_by_seeds
+    )
+    assert "with one seed the interval holds for these checkpoints alone" in found.more_by_seeds
+    equivalence = power(smoke(("primary.contrast", "equivalence"), ("primary.margin", 0.05)))
+    assert equivalence is not None and equivalence.more_by_seeds == "", "it has no such grid"
+
+
 @pytest.mark.parametrize("measured", [SMOKE_2, None])
 def test_equivalence_over_seeds_is_planned_by_the_two_one_sided_tests(
     measured: MeasuredContrast | None,
