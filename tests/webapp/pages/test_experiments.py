@@ -150,6 +150,22 @@ def test_the_list_is_ordered_by_its_headers(ada: Client) -> None:
     assert "1 min 0 s" in page
 
 
+def test_an_answer_has_its_interval_and_what_it_is_limited_to(ada: Client) -> None:
+    histories.make_history("demo-1", done=6)
+    for path in ("/", "/experiments/"):
+        page = ada.get(path).content.decode()
+        assert re.search(r"small muted[^>]*>[+−]?[0-9.]+ to [+−]?[0-9.]+<", page), path
+        assert re.search(r"n = \d", page) and '<span class="scope">1 seed</span>' in page, path
+
+
+def test_the_list_is_grouped_by_recipe_where_that_is_asked_for(ada: Client) -> None:
+    for number, recipe in enumerate(("smoke", "demo", "smoke")):
+        factories.make_experiment(f"{recipe}-{number}", stages=[], recipe_name=recipe)
+    grouped = ada.get("/experiments/?sort=recipe").content.decode()
+    assert re.findall(r'scope="rowgroup"[^>]*>(\w+)<', grouped) == ["demo", "smoke"]
+    assert 'scope="rowgroup"' not in ada.get("/experiments/").content.decode()
+
+
 def test_a_fork_names_its_parent_and_the_parent_its_forks(ada: Client) -> None:
     parent = factories.make_experiment("demo-1", stages=[])
     differences = [["stages.grpo.beta", "0.1", "0.04"]]

@@ -14,7 +14,7 @@ from webapp.pages.experiments.sparklines import Sparkline, sparkline
 from webapp.runs.models import State
 
 READING = 0.08  # seconds that a request spends on what is not kept; then the page asks again
-CONTRASTS_SHOWN = 2
+CONTRASTS_SHOWN = 1  # so that a row is two lines high
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,8 @@ class ExperimentRow:
 
     @property
     def contrasts(self) -> tuple[ContrastResult, ...]:
-        """The first contrasts of the planned question; one where none has a number yet."""
-        every = self.answer.contrasts if self.answer else ()
-        return every[: CONTRASTS_SHOWN if any(one.delta for one in every) else 1]
+        """The first contrasts of the planned question."""
+        return self.answer.contrasts[:CONTRASTS_SHOWN] if self.answer else ()
 
     @property
     def more_contrasts(self) -> int:
