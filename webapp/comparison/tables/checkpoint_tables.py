@@ -6,7 +6,7 @@ from datetime import datetime
 from operator import attrgetter
 
 from webapp.comparison.checkpoints import TEST, Across, Pick
-from webapp.comparison.columns import ComparisonRow, chosen, comparison, rate, to_the_second
+from webapp.comparison.columns import TESTED, ComparisonRow, chosen, comparison, rate, to_the_second
 from webapp.comparison.comparisons import Compared
 from webapp.files.table import Column, Sheet, Table, View
 from webapp.runs.code_versions import Versions, of_experiments
@@ -27,6 +27,7 @@ class CheckpointLine:
     pick: Pick
     compared: Compared | None
     missing: str  # why it has none
+    place: int  # among the checkpoints, which decides its colour
 
 
 def checkpoints(found: Across, at: datetime | None = None) -> Table:
@@ -46,8 +47,8 @@ def checkpoints(found: Across, at: datetime | None = None) -> Table:
 def page_view(found: Across) -> View:
     """What the page shows: the checkpoints, those after the first with their comparison."""
     lines = [
-        CheckpointLine(pick, one, _missing(found, pick))
-        for pick, one in zip(found.picks, found.comparisons, strict=True)
+        CheckpointLine(pick, one, _missing(found, pick), place)
+        for place, (pick, one) in enumerate(zip(found.picks, found.comparisons, strict=True))
     ]
     columns = [
         Column("", "text", "Checkpoint", value="pick.name", template="results/_checkpoint_name.html"),
@@ -56,7 +57,7 @@ def page_view(found: Across) -> View:
         ),
         *comparison(attrgetter("compared"), found.metric, found.digits),
     ]
-    return View(columns, lines)
+    return View(columns, lines, spans=lambda line: not isinstance(line.compared, TESTED))
 
 
 def checkpoint_sheet(found: Across, at: datetime | None = None) -> Sheet:
@@ -111,6 +112,7 @@ def differences_sheet(found: Across) -> Sheet:
             heading=pick.experiment.name,
             subheading=f"{pick.run.condition.name} after {pick.run.stage.name}",
             element="code",
+            swatch=place,
         )
         for place, pick in enumerate(found.picks)
     ]
