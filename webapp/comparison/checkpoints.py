@@ -125,18 +125,21 @@ def across(chosen: Sequence[tuple[str, str]], benchmark: str = "", problems: str
     found = tuple(sorted({name for those in asked.values() for name in those}))
     if chosen and not benchmark:
         primary = experiments[chosen[0][0]].primary_metric
-        benchmark = next((one for one in (primary, *found) if _meet(chosen, every, asked, one)), primary)
+        named = [experiments[name] for name, _ in chosen]
+        benchmark = next(
+            (one for one in (primary, *found) if _meet(named, every.values(), asked, one)), primary
+        )
     if chosen and benchmark not in (*found, *(one.primary_metric for one in experiments.values())):
         raise ValueError(f"no experiment here has been evaluated on {benchmark!r}{nearest(benchmark, found)}")
     runs: list[StageRun] = []
     for name, wanted in chosen:
         options = [run for run in every.values() if run.experiment.name == name and run.evaluated]
-        named = [run for run in options if str(run.pk) == wanted]
+        wished = [run for run in options if str(run.pk) == wanted]
         others = [run for run in options if run not in runs]
         if not options:
             raise ValueError(f"no checkpoint of {name} has been evaluated yet; choose another experiment")
         alike = [run for run in others if runs and _alike(runs[0], run, asked, benchmark)]
-        runs.append((named or alike or others or options)[0])
+        runs.append((wished or alike or others or options)[0])
     tallies = latest_tallies([run.pk for run in runs], benchmark)
     subset = problem_subset(problems, benchmark, tallies.values()) if problems and runs else None
     tallies = restricted(tallies, subset) if subset else tallies
@@ -215,15 +218,19 @@ def _alike(
 
 
 def _meet(
-    chosen: Sequence[tuple[str, str]],
-    runs: Mapping[int, StageRun],
+    experiments: Sequence[Experiment],
+    runs: Iterable[StageRun],
     asked: Mapping[int, Mapping[str, set[object]]],
     benchmark: str,
 ) -> bool:
-    """Whether a checkpoint of each chosen experiment was asked what one of the first was."""
-    of = [[run for run in runs.values() if run.experiment.name == name] for name, _ in chosen]
+    """Whether a checkpoint of each experiment was asked what one of the first was."""
+    of: dict[int, set[object]] = {one.pk: set() for one in experiments}
+    for run in runs:
+        of[run.experiment_id] |= asked[run.pk].get(benchmark, set())
+    first = experiments[0]
     return all(
-        any(_alike(one, other, asked, benchmark) for one in of[0] for other in others) for others in of
+        of[first.pk] and of[one.pk] if first.imported or one.imported else of[first.pk] & of[one.pk]
+        for one in experiments
     )
 
 

@@ -13,8 +13,6 @@ from webapp.experiments.models import Experiment
 from webapp.results.outcome_counts import NO_PROBLEMS
 from webapp.statistics.verdicts import Verdict
 
-THESE_ALONE, ONE_SEED = "these problems only", "1 seed"  # what limits a verdict
-
 
 @dataclass(frozen=True)
 class ContrastResult:
@@ -30,7 +28,8 @@ class ContrastResult:
     number: float | None = None  # the difference in its unit
     interval: str = ""  # both ends in its unit; empty where there is none
     problems: str = ""  # that were asked: '600', of published counts perhaps '1,319 and 500'
-    scope: tuple[str, ...] = ()  # what the verdict is limited to
+    these_alone: bool = False  # what it shows is not shown for new problems
+    one_seed: bool = False  # it compares two checkpoints, not two conditions
 
     @property
     def said(self) -> str:
@@ -136,14 +135,22 @@ def _shown(
     if table.metric.kind == "mean":
         delta += f" {table.metric.unit}"
     ends = difference_interval(found.interval, table.metric) if found.interval else ""
-    scope = [THESE_ALONE] if found.not_for_new_problems else []
     if isinstance(found, SeedsComparison):
         note = waiting_for(found) if found.interim else ""
         return ContrastResult(
-            *named, delta, found.verdict, note, number, ends, f"{found.problems:,}", tuple(scope)
+            *named,
+            delta,
+            found.verdict,
+            note,
+            number,
+            ends,
+            f"{found.problems:,}",
+            found.not_for_new_problems,
         )
     problems = found.sizes if isinstance(found, UnpairedComparison) else f"{found.problems:,}"
     if table.several_seeds:
         alone = f"seed {found.seed} alone so far"
         return ContrastResult(*named, delta, None, alone, number, ends, problems)
-    return ContrastResult(*named, delta, found.verdict, "", number, ends, problems, (*scope, ONE_SEED))
+    return ContrastResult(
+        *named, delta, found.verdict, "", number, ends, problems, found.not_for_new_problems, one_seed=True
+    )

@@ -70,7 +70,7 @@ COLUMNS = (
     ListColumn("experiment", "Experiment", "name", "-name"),
     ListColumn("state", "State"),
     ListColumn("answer", "Answer", "-delta", "delta"),
-    ListColumn("accuracy", "After each stage", "-reached", "reached"),
+    ListColumn("accuracy", "After each stage, %", "-reached", "reached"),
     ListColumn("started", "Started", "", "oldest"),
     ListColumn("device", "Device time", "-device", "device", number=True),
     ListColumn("disk", "Disk", "-disk", "disk", number=True),

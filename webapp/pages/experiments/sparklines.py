@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from webapp.comparison.answers.planned_answers import ExperimentAnswer
 from webapp.files.number_text import percent
 
-WIDTH, HEIGHT, ROOM = 84, 34, 3  # units of the picture; room for the dots at its edge
+WIDTH, HEIGHT, ROOM = 72, 34, 3  # units of the picture; room for the dots at its edge
 
 
 @dataclass(frozen=True)

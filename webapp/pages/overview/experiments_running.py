@@ -42,7 +42,7 @@ class RunningExperiment:
         return round(100 * sum(querysets.share_done(box) for box in boxes) / len(boxes)) if boxes else 0
 
 
-def running_experiments(running: Sequence[RunUnderWay]) -> list[RunningExperiment]:
+def running_experiments(running: Sequence[RunUnderWay] = ()) -> list[RunningExperiment]:
     """Those with a run under way, the oldest first; `running`: these runs. Seven queries at most, one where nothing runs."""
     under_way = StageRun.objects.filter(state=State.RUNNING).values("experiment")
     found = list(Experiment.objects.filter(pk__in=under_way).order_by("pk").defer("recipe", "notes")[:SHOWN])
