@@ -137,6 +137,7 @@ NO_PAGES = {  # name → what it is instead
     "retry_run": "a POST",
     "set_theme": "a POST",
     "hide_first_steps": "a POST",
+    "notification_read": "a POST",
     "first_step": "a redirect to what it is about",
     "save_view": "a POST",
     "change_view": "a POST",

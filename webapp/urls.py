@@ -66,6 +66,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("notifications/secret/", notifications.new_webhook_secret, name="webhook_secret"),
     path("notifications/try/", notifications.try_webhook, name="try_webhook"),
     path("notifications/<int:notification_id>/", notifications.open_, name="notification"),
+    path("notifications/<int:notification_id>/read/", notifications.read_one, name="notification_read"),
     path("experiments/", experiments.experiments, name="experiments"),
     path("experiments.<str:format>", experiments.experiments_file, name="experiments_file"),
     path("experiments/organise/", experiments.organise, name="organise"),

@@ -48,7 +48,7 @@ def test_the_overview_says_what_happens_and_moves_by_itself(page: Page, address:
     factories.make_attempt(run, state=State.RUNNING)
     StageRun.objects.filter(pk=run.pk).update(progress_done=30, progress_total=150, progress_unit="steps")
     lifecycle.notify(experiment=experiment.pk, run=run.pk, state="running")
-    row = page.locator(".running tbody tr")
+    row = page.get_by_role("list", name="Runs under way in smoke-1").get_by_role("listitem")
     expect(row).to_contain_text("30/150 steps")
     expect(row).to_contain_text("cpu:0")
     tile = page.get_by_role("article").filter(has_text="smoke-1")

@@ -38,6 +38,9 @@ class Pick:
     run: StageRun
     options: tuple[StageRun, ...]
     cell: Cell
+    other_problems: frozenset[int] = (
+        frozenset()
+    )  # of the options, runs that were asked other problems than the first pick
 
     @property
     def name(self) -> str:
@@ -107,7 +110,7 @@ class Across:
 def across(chosen: Sequence[tuple[str, str]], benchmark: str = "", problems: str = "") -> Across:
     """Compare the chosen (experiment's name, stage run's id) with the first; an id that does not fit is chosen anew.
 
-    `benchmark` empty: the first experiment's primary one; `problems` restricts what ran here to a subset
+    `benchmark` empty: the first experiment's primary one, or one on which the others were asked the same problems; `problems` restricts what ran here to a subset
     (results/problem_subset.py), published counts stay what they are. Raises ValueError for what there is not.
     """
     if len(chosen) > MOST:
@@ -118,20 +121,25 @@ def across(chosen: Sequence[tuple[str, str]], benchmark: str = "", problems: str
         known = Experiment.objects.values_list("name", flat=True)[:200]
         raise ValueError(f"there is no experiment {name!r}{nearest(name, known)}")
     every = {run.pk: run for run in _runs(experiments)}
-    evaluated = Evaluation.objects.filter(attempt__stage_run__in=every).order_by("benchmark")
-    found = tuple(evaluated.values_list("benchmark", flat=True).distinct())
+    asked = _asked(every)
+    found = tuple(sorted({name for those in asked.values() for name in those}))
     if chosen and not benchmark:
-        benchmark = experiments[chosen[0][0]].primary_metric
+        primary = experiments[chosen[0][0]].primary_metric
+        named = [experiments[name] for name, _ in chosen]
+        benchmark = next(
+            (one for one in (primary, *found) if _meet(named, every.values(), asked, one)), primary
+        )
     if chosen and benchmark not in (*found, *(one.primary_metric for one in experiments.values())):
         raise ValueError(f"no experiment here has been evaluated on {benchmark!r}{nearest(benchmark, found)}")
     runs: list[StageRun] = []
     for name, wanted in chosen:
         options = [run for run in every.values() if run.experiment.name == name and run.evaluated]
-        named = [run for run in options if str(run.pk) == wanted]
+        wished = [run for run in options if str(run.pk) == wanted]
         others = [run for run in options if run not in runs]
         if not options:
             raise ValueError(f"no checkpoint of {name} has been evaluated yet; choose another experiment")
-        runs.append((named or others or options)[0])
+        alike = [run for run in others if runs and _alike(runs[0], run, asked, benchmark)]
+        runs.append((wished or alike or others or options)[0])
     tallies = latest_tallies([run.pk for run in runs], benchmark)
     subset = problem_subset(problems, benchmark, tallies.values()) if problems and runs else None
     tallies = restricted(tallies, subset) if subset else tallies
@@ -151,6 +159,11 @@ def across(chosen: Sequence[tuple[str, str]], benchmark: str = "", problems: str
                 tallies.get(run.pk),
                 run.reused_note,
                 run.reused_from_id,
+            ),
+            frozenset(
+                one.pk
+                for one in every.values()
+                if one.experiment_id == run.experiment_id and not _alike(runs[0], one, asked, benchmark)
             ),
         )
         for i, run in enumerate(runs)
@@ -183,6 +196,42 @@ def _runs(experiments: Mapping[str, Experiment]) -> list[Any]:
     order = ("experiment", "-stage__position", "condition__position", "seed")
     found = StageRun.objects.filter(experiment__in=experiments.values()).annotate(evaluated=has_one)
     return list(found.select_related("experiment", "stage", "condition").order_by(*order))
+
+
+def _asked(runs: Mapping[int, StageRun]) -> dict[int, dict[str, set[object]]]:
+    """Run → benchmark → the problems that it was asked: their number and their hash. One query."""
+    found: dict[int, dict[str, set[object]]] = {pk: {} for pk in runs}
+    evaluated = Evaluation.objects.filter(attempt__stage_run__in=runs)
+    fields = ("attempt__stage_run", "benchmark", "problems", "settings__problems_sha256")
+    for run, benchmark, *problems in evaluated.values_list(*fields):
+        found[run].setdefault(benchmark, set()).add(tuple(problems))
+    return found
+
+
+def _alike(
+    first: StageRun, second: StageRun, asked: Mapping[int, Mapping[str, set[object]]], benchmark: str
+) -> bool:
+    """Whether both were asked the same problems; published counts need not be of the same."""
+    one, other = (asked[run.pk].get(benchmark, set()) for run in (first, second))
+    published = first.experiment.imported or second.experiment.imported
+    return bool(one and other) if published else bool(one & other)
+
+
+def _meet(
+    experiments: Sequence[Experiment],
+    runs: Iterable[StageRun],
+    asked: Mapping[int, Mapping[str, set[object]]],
+    benchmark: str,
+) -> bool:
+    """Whether a checkpoint of each experiment was asked what one of the first was."""
+    of: dict[int, set[object]] = {one.pk: set() for one in experiments}
+    for run in runs:
+        of[run.experiment_id] |= asked[run.pk].get(benchmark, set())
+    first = experiments[0]
+    return all(
+        of[first.pk] and of[one.pk] if first.imported or one.imported else of[first.pk] & of[one.pk]
+        for one in experiments
+    )
 
 
 def _not_alike(

@@ -77,6 +77,7 @@ class View:
     columns: Sequence[Column]
     rows: Sequence[Any]
     css: Callable[[Any], str] = lambda row: ""  # classes of a row on a page
+    spans: Callable[[Any], bool] = lambda row: False  # on a page its last cell takes the empty ones before it
 
     @property
     def grid(self) -> Grid:

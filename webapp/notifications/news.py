@@ -16,6 +16,7 @@ from django.db.models import Max, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
+from webapp.comparison.answers import kept_answers
 from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
 from webapp.notifications.models import Delivery, Mark, Notification, Wishes
@@ -23,6 +24,7 @@ from webapp.runs.lifecycle import notify
 from webapp.runs.models import OVER, Event, StageRun, State
 
 SETTLED = timedelta(minutes=5)  # the longest that a transaction with a move is taken to be open
+RESULTS_TOLD = 3  # differences in the news of an end
 Kind = Notification.Kind
 log = logging.getLogger("mulberry.notifications")
 
@@ -105,9 +107,22 @@ def _end(experiment: Experiment, key: str) -> NotifiableEvent:
         experiment,
         None,
         f"{experiment.name} {'is done' if done else 'ended'}",
-        f"Runs: {counted}.",
+        " ".join([f"Runs: {counted}.", *_results(experiment)]),
         reverse("experiment", args=[experiment.name]),
     )
+
+
+def _results(experiment: Experiment) -> Iterator[str]:
+    """Its planned differences, a sentence each."""
+    try:
+        found = kept_answers.answers([experiment])[0][experiment.pk].contrasts
+    except DatabaseError:
+        raise
+    except Exception:  # what cannot be compared must not keep everybody's news back
+        log.exception("the answer of %s cannot be read; its end is told without it", experiment.name)
+        return
+    for one in [one for one in found if one.said][:RESULTS_TOLD]:
+        yield f"{one.said}{f', {one.verdict.word}' if one.verdict else ''}."
 
 
 def _criticals(experiment: Experiment, key: str) -> Iterator[NotifiableEvent]:

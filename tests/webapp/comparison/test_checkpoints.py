@@ -15,7 +15,7 @@ from tests.factories import (
 )
 from webapp.comparison.cells import Comparison, Refusal, UnpairedComparison
 from webapp.comparison.checkpoints import across
-from webapp.results.models import Outcome
+from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import State
 from webapp.statistics.proportions import mcnemar_midp, tango
 
@@ -141,6 +141,40 @@ def test_only_settings_that_differ_are_listed_the_whole_line_up():
     assert found == {"model.layers": ("4", "6"), "mixed.optimizer.learning_rate": ("–", "0.001")}
     found = {one.name: one.values for one in across([("a-1", ""), ("c-1", "")]).differences}
     assert found == {"stage grpo": ("grpo", "–")}
+
+
+def test_a_part_of_a_list_of_settings_is_one_difference():
+    for name, phrasing in (("a-1", "mixed"), ("b-1", "plain")):
+        evaluated(name, 20, settings=None, text={"parts": [{"source": "drills", "phrasing": phrasing}]})
+    found = {one.name: one.values for one in across([("a-1", ""), ("b-1", "")]).differences}
+    assert found == {"text.parts.0.phrasing": ("mixed", "plain")}
+
+
+def test_what_can_be_compared_is_offered_first(signed_in):
+    evaluated("a-1", 20)
+    other = evaluated("b-1", 20, settings=EVALUATION_SETTINGS | {"problems_sha256": "1" * 64})
+    shared = run_of(other, "baseline", "mixed")
+    Evaluation.objects.filter(attempt__stage_run=shared).update(settings=EVALUATION_SETTINGS)
+    found = across([("a-1", ""), ("b-1", "")])
+    assert found.picks[1].run == shared
+    assert found.picks[1].other_problems == set(other.runs.exclude(pk=shared.pk).values_list("pk", flat=True))
+    assert "(other problems)" in signed_in.get("/compare/?experiment1=a-1&experiment2=b-1").content.decode()
+    Evaluation.objects.filter(attempt__stage_run=shared).update(benchmark="arithmetic_probes")
+    add_evaluation(
+        run_of(found.picks[0].experiment, "baseline", "grpo").attempts.get(),
+        [True] * 60,
+        benchmark="arithmetic_probes",
+    )
+    assert across([("a-1", ""), ("b-1", "")]).benchmark == "arithmetic_probes"
+
+
+def test_each_checkpoint_has_its_colour_and_a_reason_takes_the_empty_cells(signed_in):
+    evaluated("a-1", 20)
+    evaluated("b-1", 40, settings=EVALUATION_SETTINGS | {"grader": "other/2"})
+    page = signed_in.get("/compare/?experiment1=a-1&experiment2=b-1").content.decode()
+    first, second = re.findall(r"<tr>.*?</tr>", page, re.S)[1:3]
+    assert 'data-condition="0"' in first and 'data-condition="1"' in second
+    assert re.search(r'<td colspan="7".*not compared.*the grader differs', second, re.S)
 
 
 def test_bad_choices_are_explained(signed_in):

@@ -42,6 +42,18 @@ def test_a_failure_and_the_end_are_told_once(experiment: Experiment) -> None:
     assert (ended.title, ended.text) == ("demo-1 ended", "Runs: 1 failed.")
 
 
+def test_the_end_tells_what_came_out() -> None:
+    experiment = factories.make_experiment("demo-1", stages=[("pretrain", "pretrain")])
+    for run in experiment.runs.order_by("condition__position"):
+        attempt = factories.make_attempt(run, state=State.RUNNING)
+        factories.add_evaluation(attempt, [i < 10 + 30 * run.condition.position for i in range(100)])
+        assert lifecycle.move(run.pk, State.RUNNING, State.SUCCEEDED)
+    assert news.tell() == 1
+    text = Notification.objects.get().text
+    assert text.startswith("Runs: 2 succeeded. mul_tokens − baseline after pretrain: +30.0 points (")
+    assert text.endswith("), differ.")
+
+
 def test_a_second_end_is_told_again(experiment: Experiment) -> None:
     run = experiment.runs.get()
     end(run, State.FAILED)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from webapp.pages.experiments.estimate import RunProgress, seconds_left
+from webapp.pages.experiments.estimate import RunProgress, lengths_left, seconds_left
 
 
 def work(run: int, stage: str, **changes: object) -> RunProgress:
@@ -16,6 +16,12 @@ def test_nothing_is_known_before_a_run_has_started() -> None:
 
 def test_a_running_run_is_judged_by_its_progress() -> None:
     assert seconds_left([work(1, "a", running=True, seconds=30, share=0.25)]) == pytest.approx(90)
+
+
+def test_a_first_run_that_makes_its_data_is_not_judged() -> None:
+    making = work(2, "a", running=True, preparing=True, seconds=5, share=0.0)
+    assert seconds_left([work(1, "b", over=True, seconds=50), making]) is None
+    assert lengths_left([work(1, "a", over=True, seconds=50), making]) == {2: pytest.approx(45)}
 
 
 def test_a_finished_run_of_the_same_stage_tells_the_length() -> None:

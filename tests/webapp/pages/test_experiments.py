@@ -150,6 +150,48 @@ def test_the_list_is_ordered_by_its_headers(ada: Client) -> None:
     assert "1 min 0 s" in page
 
 
+def test_an_answer_has_its_interval_and_what_it_is_limited_to(ada: Client) -> None:
+    histories.make_history("demo-1", done=6)
+    for path in ("/", "/experiments/"):
+        page = ada.get(path).content.decode()
+        assert re.search(r">[+−]?[0-9.]+ to [+−]?[0-9.]+,", page), path
+        assert re.search(r"n = \d", page) and "1 seed" in page, path
+
+
+def test_the_list_is_grouped_by_recipe_where_that_is_asked_for(ada: Client) -> None:
+    for number, recipe in enumerate(("smoke", "demo", "smoke")):
+        factories.make_experiment(f"{recipe}-{number}", stages=[], recipe_name=recipe)
+    grouped = ada.get("/experiments/?sort=recipe").content.decode()
+    assert re.findall(r'scope="rowgroup"[^>]*>\s*(\w+)\s*<', grouped) == ["demo", "smoke"]
+    assert 'scope="rowgroup"' not in ada.get("/experiments/").content.decode()
+
+
+def test_experiments_that_differ_in_their_seed_alone_are_taken_together(ada: Client) -> None:
+    def make(name: str, seed: int, gained: int, width: int = 64) -> None:
+        recipe = {"conditions": [{"name": "baseline"}], "seeds": [seed], "model": {"width": width}}
+        experiment = factories.make_experiment(
+            name, stages=[("pretrain", "pretrain")], seeds=[seed], recipe=recipe
+        )
+        for run in experiment.runs.all():
+            right = 10 + gained * run.condition.position
+            factories.add_evaluation(
+                factories.make_attempt(run, state=State.SUCCEEDED), [i < right for i in range(100)]
+            )
+
+    make("demo-1", 0, 10)
+    make("demo-2", 1, 20)
+    make("demo-3", 2, 30)
+    make("demo-4", 3, 60, width=128)
+    make("demo-5", 2, 30)
+    while "Reading the answers" in ada.get("/experiments/?sort=recipe").content.decode():
+        pass  # once; then they are kept
+    page = " ".join(ada.get("/experiments/?sort=recipe").content.decode().split())
+    assert "demo-1, demo-2, demo-5 (seeds 0, 1, 2) together, mul_tokens − baseline after pretrain:" in page
+    assert page.count("together, ") == 1
+    assert "<b>+20.0</b> points" in page and "(−4.8 to +44.8)" in page, "t with 2 degrees of freedom: 4.303"
+    assert "together, " not in ada.get("/experiments/").content.decode()
+
+
 def test_a_fork_names_its_parent_and_the_parent_its_forks(ada: Client) -> None:
     parent = factories.make_experiment("demo-1", stages=[])
     differences = [["stages.grpo.beta", "0.1", "0.04"]]

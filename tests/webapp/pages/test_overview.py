@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 
 from tests import factories, histories
+from training.process.journal import PREPARING
 from webapp.notifications.models import Notification
 from webapp.pages.overview.rows import overview
 from webapp.runs.models import StageRun, State, Worker
@@ -57,15 +58,42 @@ def test_an_unread_critical_finding_needs_the_attention_of_whom_it_was_told() ->
     assert concerns() == [("critical", "Reward without correctness")]
 
 
-def test_the_time_left_goes_by_this_attempt_alone() -> None:
+def test_a_run_and_its_experiment_have_one_estimate_and_none_while_data_are_made() -> None:
     run = factories.make_run("grpo")
-    run.attempts.update(started_at=timezone.now() - timedelta(seconds=100), first_step=50)
+    StageRun.objects.exclude(pk=run.pk).update(state=State.CANCELLED)
+    run.attempts.update(started_at=timezone.now() - timedelta(seconds=100))
     StageRun.objects.filter(pk=run.pk).update(progress_done=100, progress_total=150, progress_unit="steps")
-    [one] = overview(factories.make_user().pk).running
-    assert one.seconds_left == pytest.approx(100, abs=5)
-    StageRun.objects.filter(pk=run.pk).update(progress_done=50)
-    [one] = overview(factories.make_user().pk).running
-    assert one.seconds_left is None
+    user = factories.make_user().pk
+    [tile] = overview(user).under_way
+    [one] = tile.runs
+    assert one.seconds_left == pytest.approx(50, abs=5)
+    assert one.seconds_left == pytest.approx(tile.grid.seconds_left, abs=1)
+    StageRun.objects.filter(pk=run.pk).update(progress_phase=PREPARING, progress_unit="examples")
+    [tile] = overview(user).under_way
+    assert (tile.runs[0].seconds_left, tile.grid.seconds_left) == (None, None)
+
+
+def test_a_critical_finding_is_dismissed_by_whom_it_was_told(client: Client) -> None:
+    user = factories.make_user("ada")
+    told = Notification.objects.create(
+        user=user, key="a", kind="critical", title="Mode collapse", path="/",
+        experiment=factories.make_experiment("demo-1", stages=[]),
+    )  # fmt: skip
+    client.force_login(factories.make_user("bob"))
+    assert client.post(f"/notifications/{told.pk}/read/").status_code == 404
+    client.force_login(user)
+    assert "Dismiss: Mode collapse" in client.get("/").content.decode()
+    assert client.post(f"/notifications/{told.pk}/read/").headers["Location"] == "/"
+    assert "Mode collapse" not in client.get("/").content.decode()
+
+
+def test_what_waits_says_for_what(client: Client) -> None:
+    run = factories.make_run("grpo")
+    StageRun.objects.filter(state=State.READY).update(state=State.WAITING)
+    assert StageRun.objects.exclude(pk=run.pk).filter(state=State.WAITING).exists()
+    client.force_login(factories.make_user())
+    page = " ".join(client.get("/").content.decode().split())
+    assert "for an earlier stage; no slot is free." in page
 
 
 def test_slots_are_those_of_workers_that_answer() -> None:

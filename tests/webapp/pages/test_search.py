@@ -3,8 +3,9 @@
 import pytest
 from django.test import Client
 
-from tests import factories
+from tests import factories, histories
 from webapp.accounts import saved
+from webapp.comparison.answers import kept_answers
 from webapp.pages.search.hits import Hit, search
 from webapp.runs.models import StageRun
 
@@ -29,7 +30,7 @@ def test_a_run_is_found_by_experiment_stage_condition_and_seed() -> None:
 
 def test_a_run_is_found_by_its_number() -> None:
     run = factories.run_of(factories.make_experiment("demo-1"), "baseline", "grpo")
-    for text in (str(run.pk), f"run {run.pk}", f"#{run.pk}"):
+    for text in (str(run.pk), f"run {run.pk}", f"#{run.pk}", f"demo-1 run {run.pk}"):
         assert "demo-1 / grpo, baseline, seed 0" in titles(text), text
     assert titles("9" * 30) == []
 
@@ -38,10 +39,25 @@ def test_pages_of_an_experiment_are_found_by_their_names() -> None:
     factories.make_experiment("demo-1")
     assert next(hit.url for hit in found("report demo-1")) == "/experiments/demo-1/report/"
     assert next(hit.url for hit in found("demo-1 comparison")) == "/experiments/demo-1/comparison/"
-    assert "Report of demo-1" in titles("demo-1")
+    factories.make_experiment("demo-10")
+    assert [(hit.title, hit.inside) for hit in found("demo-1") if hit.group == "Experiments"] == [
+        ("demo-10", False), *((f"{kind} of demo-10", True) for kind in ("Comparison", "Report", "Problem map")), ("demo-1", False),
+    ]  # fmt: skip
     factories.make_experiment("report_in_miniature-1")
     factories.make_experiment("demo-2")
     assert titles("report", "Experiments")[:2] == ["Report of report_in_miniature-1", "report_in_miniature-1"]
+
+
+def test_an_experiment_is_found_with_its_state_and_its_answer(client: Client) -> None:
+    experiment = histories.make_history("demo-1", done=6)
+    assert (found("demo-1")[0].state, found("demo-1")[0].result) == ("succeeded", "")
+    [difference] = kept_answers.answers([experiment])[0][experiment.pk].contrasts
+    hit = found("demo-1")[0]
+    assert difference.verdict is not None
+    assert (hit.result, hit.verdict) == (difference.said, difference.verdict.word)
+    client.force_login(factories.make_user())
+    page = client.get("/search/?q=demo-1").content.decode()
+    assert difference.said in page and 'class="inside"' in page
 
 
 def test_recipes_pages_views_and_actions_are_found() -> None:
@@ -64,7 +80,7 @@ def test_the_queries_do_not_grow_with_what_there_is(django_assert_max_num_querie
     for number in range(1, 8):
         factories.make_experiment(f"demo-{number}")
     user = factories.make_user().pk
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(11):
         search("demo grpo mul", user)
 
 

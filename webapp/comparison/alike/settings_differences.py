@@ -54,8 +54,10 @@ def between(lines: Sequence[Mapping[str, Mapping[str, str]]]) -> tuple[SettingDi
 
 
 def _flat(settings: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
-    """Each setting by its dotted path, as a recipe writes it."""
+    """Each setting by its dotted path, as a recipe writes it; in a list of parts a part goes by its place."""
     for name, value in settings.items():
+        if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+            value = {str(place): one for place, one in enumerate(value)}
         if isinstance(value, dict):
             yield from _flat(value, f"{before}{name}.")
         else:

@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass
 
-from webapp.comparison.cells import Refusal, SameRun, SeedsComparison
+from webapp.comparison.cells import Refusal, SameRun, SeedsComparison, UnpairedComparison
 from webapp.comparison.comparisons import Compared
 from webapp.comparison.contrasts import StageContrast
-from webapp.comparison.sentences.wording import difference, waiting_for
+from webapp.comparison.figures import points
+from webapp.comparison.sentences.wording import difference, difference_interval, waiting_for
 from webapp.comparison.stage_rows import StageRow, finished_mean
 from webapp.comparison.table import StageTable, stage_table
 from webapp.experiments.models import Experiment
@@ -25,6 +26,19 @@ class ContrastResult:
     verdict: Verdict | None
     note: str  # why there is no difference, or what it lacks
     number: float | None = None  # the difference in its unit
+    interval: str = ""  # both ends in its unit; empty where there is none
+    problems: str = ""  # that were asked: '600', of published counts perhaps '1,319 and 500'
+    these_alone: bool = False  # what it shows is not shown for new problems
+    one_seed: bool = False  # it compares two checkpoints, not two conditions
+
+    @property
+    def said(self) -> str:
+        """The difference in one line; empty while there is none."""
+        if not self.delta:
+            return ""
+        unit = "" if " " in self.delta else " points"
+        ends = f" ({self.interval})" if self.interval else ""
+        return f"{self.condition} {self.against} after {self.stage}: {self.delta}{unit}{ends}"
 
 
 @dataclass(frozen=True)
@@ -45,6 +59,9 @@ class ExperimentAnswer:
     share: bool  # whether the courses are shares, written in percent
     stages: tuple[str, ...]
     courses: tuple[ConditionCourse, ...]  # in the order of the conditions at launch
+    order: tuple[
+        int | None, ...
+    ] = ()  # the stages as a line goes through them, broken (None) between branches
 
     @property
     def reached(self) -> float | None:
@@ -68,13 +85,17 @@ def answer(experiment: Experiment) -> ExperimentAnswer:
             )
             for place, name in sorted(enumerate(table.conditions), key=lambda one: table.positions[one[1]])
         ),
+        order=tuple(points.order(table)),
     )
 
 
 def _places(table: StageTable) -> list[tuple[StageRow, int]]:
-    """The planned differences where the question names a stage or a condition; else those after the last stages, too."""
+    """The planned differences where the question names a stage or a condition; else those after the last stages, too.
+
+    The latest stage comes first.
+    """
     asked = table.roles
-    every = [(row, place) for row in table.rows for place in range(len(table.others))]
+    every = [(row, place) for row in reversed(table.rows) for place in range(len(table.others))]
     planned = [(row, place) for row, place in every if asked.is_primary(row.stage, table.others[place])]
     if planned and (asked.question.stage or asked.question.condition):
         return planned
@@ -113,8 +134,23 @@ def _shown(
     delta, number = difference(found.delta, table.metric), found.delta * table.metric.factor
     if table.metric.kind == "mean":
         delta += f" {table.metric.unit}"
+    ends = difference_interval(found.interval, table.metric) if found.interval else ""
     if isinstance(found, SeedsComparison):
         note = waiting_for(found) if found.interim else ""
-        return ContrastResult(*named, delta, found.verdict, note, number)
-    alone = f"seed {found.seed} alone so far" if table.several_seeds else ""
-    return ContrastResult(*named, delta, None if alone else found.verdict, alone, number)
+        return ContrastResult(
+            *named,
+            delta,
+            found.verdict,
+            note,
+            number,
+            ends,
+            f"{found.problems:,}",
+            found.not_for_new_problems,
+        )
+    problems = found.sizes if isinstance(found, UnpairedComparison) else f"{found.problems:,}"
+    if table.several_seeds:
+        alone = f"seed {found.seed} alone so far"
+        return ContrastResult(*named, delta, None, alone, number, ends, problems)
+    return ContrastResult(
+        *named, delta, found.verdict, "", number, ends, problems, found.not_for_new_problems, one_seed=True
+    )

@@ -9,6 +9,7 @@ from webapp.comparison.checkpoints import TEST, Across, Pick
 from webapp.comparison.columns import (
     DRAWN,
     NEW_PROBLEMS,
+    TESTED,
     ComparisonRow,
     chosen,
     comparison,
@@ -35,6 +36,7 @@ class CheckpointLine:
     pick: Pick
     compared: Compared | None
     missing: str  # why it has none
+    place: int  # among the checkpoints, which decides its colour
 
 
 def checkpoints(found: Across, at: datetime | None = None) -> Table:
@@ -54,8 +56,8 @@ def checkpoints(found: Across, at: datetime | None = None) -> Table:
 def page_view(found: Across) -> View:
     """What the page shows: the checkpoints, those after the first with their comparison."""
     lines = [
-        CheckpointLine(pick, one, _missing(found, pick))
-        for pick, one in zip(found.picks, found.comparisons, strict=True)
+        CheckpointLine(pick, one, _missing(found, pick), place)
+        for place, (pick, one) in enumerate(zip(found.picks, found.comparisons, strict=True))
     ]
     columns = [
         Column("", "text", "Checkpoint", value="pick.name", template="results/_checkpoint_name.html"),
@@ -68,7 +70,7 @@ def page_view(found: Across) -> View:
             if one.title != NEW_PROBLEMS
         ),
     ]
-    return View(columns, lines)
+    return View(columns, lines, spans=lambda line: not isinstance(line.compared, TESTED))
 
 
 def checkpoint_sheet(found: Across, at: datetime | None = None) -> Sheet:
@@ -123,6 +125,7 @@ def differences_sheet(found: Across) -> Sheet:
             heading=pick.experiment.name,
             subheading=f"{pick.run.condition.name} after {pick.run.stage.name}",
             element="code",
+            swatch=place,
         )
         for place, pick in enumerate(found.picks)
     ]

@@ -16,15 +16,15 @@ class RunProgress:
     share: float  # of it done, 0 to 1
     over: bool
     running: bool
+    preparing: bool = False  # makes its data: its progress says nothing of what comes after
 
 
 def seconds_left(work: Sequence[RunProgress]) -> float | None:
     """Seconds until the last run ends, were the same number of runs to go on at once; None: nothing to go by.
 
-    A run's length comes from finished runs of the same stage, else from its own progress, else from the seconds
-    a step took in the others. Runs wait for their parents, so the longest chain is the least it can take.
+    Runs wait for their parents, so the longest chain is the least it can take.
     """
-    left = {w.run: length for w in work if not w.over and (length := _left(w, work)) is not None}
+    left = lengths_left(work)
     unfinished = [w for w in work if not w.over]
     if not unfinished or len(left) < len(unfinished):
         return None
@@ -33,10 +33,21 @@ def seconds_left(work: Sequence[RunProgress]) -> float | None:
     return max(sum(left.values()) / at_once, *chains)
 
 
+def lengths_left(work: Sequence[RunProgress]) -> dict[int, float]:
+    """The seconds that each unfinished run still takes once it goes on; without those of which that is not known.
+
+    A run's length comes from finished runs of the same stage, else from its own progress, else from the seconds a step
+    took in the others. A first run of its stage that still makes its data has none.
+    """
+    return {w.run: length for w in work if not w.over and (length := _left(w, work)) is not None}
+
+
 def _left(one: RunProgress, work: Sequence[RunProgress]) -> float | None:
     done = [w.seconds for w in work if w.stage == one.stage and w.over and w.seconds > 0]
     if done:
         return max(sum(done) / len(done) - one.seconds, 0.0)
+    if one.preparing:
+        return None
     if one.running and one.share > 0.02:
         return one.seconds * (1 - one.share) / one.share
     timed = [w for w in work if w.steps and w.seconds > 0 and (w.over or w.share > 0.02)]

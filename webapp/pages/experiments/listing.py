@@ -40,7 +40,7 @@ SORTS: Mapping[str, tuple[str, tuple[str | OrderBy, ...]]] = {
     "oldest": ("oldest first", ("created_at", "pk")),
     "name": ("by name", ("name",)),
     "-name": ("by name, from Z", ("-name",)),
-    "recipe": ("by recipe", ("recipe_name", *NEWEST)),
+    "recipe": ("grouped by recipe", ("recipe_name", *NEWEST)),
     "owner": ("by person", ("owner__username", *NEWEST)),
     "-owner": ("by person, from Z", ("-owner__username", *NEWEST)),
     "-delta": ("largest difference first", (_DELTA[0], *NEWEST)),
@@ -70,7 +70,7 @@ COLUMNS = (
     ListColumn("experiment", "Experiment", "name", "-name"),
     ListColumn("state", "State"),
     ListColumn("answer", "Answer", "-delta", "delta"),
-    ListColumn("accuracy", "After each stage", "-reached", "reached"),
+    ListColumn("accuracy", "After each stage, %", "-reached", "reached"),
     ListColumn("started", "Started", "", "oldest"),
     ListColumn("device", "Device time", "-device", "device", number=True),
     ListColumn("disk", "Disk", "-disk", "disk", number=True),
@@ -122,6 +122,11 @@ class ListFilter(forms.Form):
     def active(self) -> bool:
         """Whether anything is left out; the order leaves nothing out."""
         return any(self.data.get(name) for name in self.fields if name != "sort")
+
+    @property
+    def grouped(self) -> bool:
+        """Whether a heading stands above the experiments of each recipe."""
+        return self.chosen.get("sort") == "recipe"
 
     @property
     def chosen(self) -> dict[str, str]:

@@ -1,16 +1,17 @@
 """Experiments as pages show them: the list with its sums, and one experiment's grid of stages and conditions."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Case, CharField, Count, F, Q, Value, When
 from django.utils import timezone
 
 from webapp.experiments.models import Condition, Experiment, Stage
 from webapp.files.number_text import percent, plain
-from webapp.pages.experiments.estimate import RunProgress, seconds_left
+from webapp.pages.experiments.estimate import RunProgress, lengths_left, seconds_left
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import PRIMARY, Accuracy, latest_accuracies
 from webapp.runs import querysets as runs
@@ -89,6 +90,7 @@ class RunGrid:
     boxes: list[Box]
     seconds_left: float | None
     seeds: Sequence[int] = field(default_factory=list)
+    lengths_left: Mapping[int, float] = field(default_factory=dict)  # run → its own seconds, where known
 
     @property
     def states(self) -> Counter[str]:
@@ -225,8 +227,7 @@ def grid(experiment: Experiment) -> RunGrid:
     rows = [
         RunGridRow(stage, [cells[stage.pk, c.pk] for c in conditions]) for stage in experiment.stages.all()
     ]
-    left = seconds_left([_work(box) for box in boxes])
-    return RunGrid(conditions, rows, boxes, left, experiment.seeds)
+    return RunGrid(conditions, rows, boxes, **_time_left(boxes), seeds=experiment.seeds)
 
 
 def boxes_of(experiments: Sequence[Experiment]) -> dict[int, RunGrid]:
@@ -234,14 +235,18 @@ def boxes_of(experiments: Sequence[Experiment]) -> dict[int, RunGrid]:
     boxes: dict[int, list[Box]] = {one.pk: [] for one in experiments}
     for run in runs.for_pages().filter(experiment__in=experiments):
         boxes[run.experiment_id].append(Box(run, runs.shown_state(run), None, runs.seconds_taken(run)))
-    return {
-        pk: RunGrid([], [], every, seconds_left([_work(box) for box in every])) for pk, every in boxes.items()
-    }
+    return {pk: RunGrid([], [], every, **_time_left(every)) for pk, every in boxes.items()}
 
 
 def share_done(box: Box) -> float:
     """How much of a run is done, 0 to 1."""
     return 1.0 if box.run.state in OVER else _work(box).share
+
+
+def _time_left(boxes: Sequence[Box]) -> dict[str, Any]:
+    """Of the whole grid and of each run, from the same figures."""
+    work = [_work(box) for box in boxes]
+    return {"seconds_left": seconds_left(work), "lengths_left": lengths_left(work)}
 
 
 def _work(box: Box) -> RunProgress:
@@ -260,4 +265,5 @@ def _work(box: Box) -> RunProgress:
         share=share,
         over=run.state in OVER or run.reused_from_id is not None,  # at most benchmarks are left of it
         running=run.state == State.RUNNING,
+        preparing=run.state == State.RUNNING and run.preparing,
     )

@@ -10,11 +10,12 @@ from webapp.experiments import changed_settings
 from webapp.experiments.changed_settings import NamedDifference
 from webapp.experiments.models import Experiment
 from webapp.pages.experiments import querysets, usage
+from webapp.pages.experiments.seeds_together import SeedsTogether, seeds_together
 from webapp.pages.experiments.sparklines import Sparkline, sparkline
 from webapp.runs.models import State
 
 READING = 0.08  # seconds that a request spends on what is not kept; then the page asks again
-CONTRASTS_SHOWN = 2
+CONTRASTS_SHOWN = 1  # so that a row is two lines high
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class ExperimentRow:
     drawn: Sparkline | None
     device_seconds: float | None
     disk_bytes: int | None
+    together: Sequence[SeedsTogether] = ()  # of its recipe, in the first row of it
 
     @property
     def experiment(self) -> Experiment:
@@ -37,9 +39,8 @@ class ExperimentRow:
 
     @property
     def contrasts(self) -> tuple[ContrastResult, ...]:
-        """The first contrasts of the planned question; one where none has a number yet."""
-        every = self.answer.contrasts if self.answer else ()
-        return every[: CONTRASTS_SHOWN if any(one.delta for one in every) else 1]
+        """The first contrasts of the planned question."""
+        return self.answer.contrasts[:CONTRASTS_SHOWN] if self.answer else ()
 
     @property
     def more_contrasts(self) -> int:
@@ -52,8 +53,11 @@ class ExperimentRow:
         return self.summary.states[State.FAILED]
 
 
-def rows(experiments: Sequence[Experiment]) -> tuple[list[ExperimentRow], int]:
-    """A row each, and of how many the answer is still to be read. Takes ListFilter.narrowed(). Seven queries, if all is kept."""
+def rows(experiments: Sequence[Experiment], *, grouped: bool = False) -> tuple[list[ExperimentRow], int]:
+    """A row each, and of how many the answer is still to be read. Takes ListFilter.narrowed(). Seven queries, if all is kept.
+
+    `grouped`: recipe by recipe, each with what its experiments of one seed say together; one query more.
+    """
     ids = [one.pk for one in experiments]
     ends = time.monotonic() + READING
     answers, unread = kept_answers.answers(experiments, seconds=READING)
@@ -61,7 +65,8 @@ def rows(experiments: Sequence[Experiment]) -> tuple[list[ExperimentRow], int]:
         unread, changed_settings.keep_missing(experiments, seconds=max(0.0, ends - time.monotonic()))
     )
     took, lies = usage.device_seconds(ids), usage.disk_bytes(ids)
-    found = []
+    together = seeds_together(experiments, answers) if grouped else []
+    found: list[ExperimentRow] = []
     for summary in querysets.summaries(experiments):
         one = summary.experiment
         answer, differs = answers.get(one.pk), changed_settings.named(one.differences)
@@ -75,6 +80,12 @@ def rows(experiments: Sequence[Experiment]) -> tuple[list[ExperimentRow], int]:
                 drawn=sparkline(answer) if answer else None,
                 device_seconds=took.get(one.pk),
                 disk_bytes=lies.get(one.pk),
+                together=[
+                    group
+                    for group in together
+                    if group.recipe == one.recipe_name
+                    and (not found or found[-1].experiment.recipe_name != one.recipe_name)
+                ],
             )
         )
     return found, unread

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from webapp.comparison.answers.planned_answers import ExperimentAnswer
 from webapp.files.number_text import percent
 
-WIDTH, HEIGHT, ROOM = 96, 30, 3  # units of the picture; room for the dots at its edge
+WIDTH, HEIGHT, ROOM = 72, 34, 3  # units of the picture; room for the dots at its edge
 
 
 @dataclass(frozen=True)
@@ -13,8 +13,8 @@ class SparkCourse:
     """A condition's course."""
 
     position: int  # of the condition, which decides the colour
-    path: str  # points as SVG takes them
-    end: tuple[float, float]  # where its newest value lies
+    paths: tuple[str, ...]  # a branch of stages each: its points as SVG takes them
+    ends: tuple[tuple[float, float], ...]  # where the newest value of each branch lies
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,32 @@ def sparkline(answer: ExperimentAnswer) -> Sparkline | None:
         known = [(stage, value) for stage, value in enumerate(course.values) if value is not None]
         if not known:
             continue
-        points = [at(stage, value) for stage, value in known]
+        of_stage = dict(known)
+        branches = [
+            [at(stage, of_stage[stage]) for stage in branch if stage in of_stage]
+            for branch in _branches(answer)
+        ]
         lines.append(
-            SparkCourse(course.position, " ".join(f"{x:.1f},{y:.1f}" for x, y in points), points[-1])
+            SparkCourse(
+                course.position,
+                tuple(" ".join(f"{x:.1f},{y:.1f}" for x, y in one) for one in branches if len(one) > 1),
+                tuple(one[-1] for one in branches if one),
+            )
         )
         said.append(f"{course.condition} {', '.join(_written(answer, value) for _, value in known)}")
     stages = f"{answer.metric} after {', '.join(answer.stages)}"
     return Sparkline(tuple(lines), f"{stages}: {'; '.join(said)}")
+
+
+def _branches(answer: ExperimentAnswer) -> list[list[int]]:
+    """The stages as lines go through them: two that start from one stage are two lines."""
+    branches: list[list[int]] = [[]]
+    for stage in answer.order or range(len(answer.stages)):
+        if stage is None:
+            branches.append([])
+        else:
+            branches[-1].append(stage)
+    return branches
 
 
 def _written(answer: ExperimentAnswer, value: float) -> str:

@@ -62,7 +62,7 @@ def organise(request: HttpRequest) -> HttpResponse:
 def _list(request: HttpRequest, asked: QueryDict) -> dict[str, object]:
     wanted = ListFilter(asked, request.user.pk)
     page = Paginator(wanted.narrowed(), ON_A_PAGE).get_page(asked.get("page"))
-    found, unread = rows(list(page.object_list))
+    found, unread = rows(list(page.object_list), grouped=wanted.grouped)
     address = wanted.address(**({"page": str(page.number)} if page.number > 1 else {}))
     query = urlencode(wanted.chosen)
     hidden = request.COOKIES.get(HIDDEN_COLUMNS, "").split("-")

@@ -31,6 +31,14 @@ def open_(request: HttpRequest, notification_id: int) -> HttpResponse:
 
 
 @require_POST
+def read_one(request: HttpRequest, notification_id: int) -> HttpResponse:
+    """It counts as read, so that the overview shows it no more."""
+    found = get_object_or_404(Notification, pk=notification_id, user=_user(request))
+    Notification.objects.filter(pk=found.pk, read_at=None).update(read_at=Now())
+    return redirect("overview")
+
+
+@require_POST
 def read_all(request: HttpRequest) -> HttpResponse:
     """Nothing is unread any more."""
     Notification.objects.filter(user=_user(request), read_at=None).update(read_at=Now())

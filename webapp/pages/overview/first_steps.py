@@ -27,20 +27,31 @@ class FirstStep:
     done: bool
 
 
-def first_steps(user_id: int) -> Sequence[FirstStep]:
-    """The steps with what is done of them; none where the person has put them aside, or others have worked here. Two queries."""
+@dataclass(frozen=True)
+class FirstSteps:
+    """The steps of a person; none where they were put aside, or others have worked here."""
+
+    steps: Sequence[FirstStep] = ()
+    launched: bool = True  # something was launched here: the steps are a reminder and take one line
+
+    def __bool__(self) -> bool:
+        return bool(self.steps)
+
+
+def first_steps(user_id: int) -> FirstSteps:
+    """The steps with what is done of them. Two queries."""
     names = list(
         Experiment.objects.filter(imported=False).order_by("-pk").values_list("name", "recipe_name")[:FEW]
     )
     own = [name for name, recipe in names if recipe != DEMO]
     if len(names) == FEW and len(own) > 1:
-        return ()
+        return FirstSteps()
     known = Preferences.objects.filter(user=user_id).first() or Preferences(user_id=user_id)
     if known.steps_hidden_at is not None:
-        return ()
+        return FirstSteps()
     demo = any(recipe == DEMO for _, recipe in names)
     read = reverse("first_step", args=["demo"]) if demo else reverse("new_from_recipe", args=[DEMO])
-    return (
+    steps = (
         FirstStep(
             "Read the demo" if demo else "Launch the demo",
             "Two conditions after six stages: the verdict, the interval, and the problems behind each number."
@@ -64,6 +75,7 @@ def first_steps(user_id: int) -> Sequence[FirstStep]:
             known.compared_at is not None,
         ),
     )
+    return FirstSteps(steps, launched=bool(names))
 
 
 def take(step: str, user_id: int) -> str | None:

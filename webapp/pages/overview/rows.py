@@ -15,7 +15,7 @@ from django.utils import timezone
 from webapp.experiments.models import Experiment
 from webapp.experiments.templatetags.humane import ago, size
 from webapp.notifications.models import Notification
-from webapp.pages.overview.experiments_running import RunningExperiment, running_experiments
+from webapp.pages.overview.experiments_running import RunningExperiment, RunUnderWay, running_experiments
 from webapp.pages.overview.newest_results import LastResult, last_results
 from webapp.pages.overview.timeline import Timeline, timeline
 from webapp.runs import querysets as runs
@@ -37,17 +37,7 @@ class Concern:
     what: str
     detail: str
     url: str = ""
-
-
-@dataclass(frozen=True)
-class Running:
-    """A run that is under way."""
-
-    run: StageRun
-    state: str
-    device: str
-    host: str
-    seconds_left: float | None
+    notification: int | None = None  # that it is of, and that may be put aside
 
 
 @dataclass(frozen=True)
@@ -81,7 +71,6 @@ class Overview:
     empty: bool  # nothing was ever launched
     concerns: Sequence[Concern]
     under_way: Sequence[RunningExperiment]
-    running: Sequence[Running]
     running_count: int
     next_up: Sequence[StageRun]
     ready_count: int
@@ -94,6 +83,11 @@ class Overview:
     def ready_later(self) -> int:
         """Ready runs that come after those that are next up."""
         return max(0, self.ready_count - len(self.next_up))
+
+    @property
+    def runs_elsewhere(self) -> int:
+        """Runs under way in experiments that have no tile."""
+        return max(0, self.running_count - sum(len(one.runs) + one.more_runs for one in self.under_way))
 
     @property
     def slots(self) -> int:
@@ -128,8 +122,7 @@ def overview(user_id: int) -> Overview:
     return Overview(
         empty=not results and not Experiment.objects.exists(),
         concerns=sorted(concerns, key=lambda one: one.severity != "critical"),
-        under_way=running_experiments(),
-        running=running,
+        under_way=running_experiments(running),
         running_count=counts["running"],
         next_up=_next_up(),
         ready_count=counts["ready"],
@@ -140,37 +133,21 @@ def overview(user_id: int) -> Overview:
     )
 
 
-def _running() -> list[Running]:
+def _running() -> list[RunUnderWay]:
     found = runs.for_pages().filter(state=State.RUNNING).order_by("started_at", "pk")[:RUNNING_SHOWN]
     held = Attempt.objects.filter(
         stage_run__in=[run.pk for run in found], number=F("stage_run__attempt_number")
     ).defer("data", "examples")
     attempts = {attempt.stage_run_id: attempt for attempt in held}
     return [
-        Running(
+        RunUnderWay(
             run,
             runs.shown_state(run),
             attempts[run.pk].device if run.pk in attempts else "",
             attempts[run.pk].hostname if run.pk in attempts else "",
-            _seconds_left(run, attempts.get(run.pk)),
         )
         for run in found
     ]
-
-
-def _seconds_left(run: StageRun, attempt: Attempt | None) -> float | None:
-    """From this attempt's own speed, as far as its phase goes; None before there is one."""
-    if attempt is None or not run.progress_total or runs.is_cancelling(run):
-        return None
-    resumed = attempt.first_step or 0 if run.progress_unit == "steps" else 0
-    done = run.progress_done - resumed
-    if done <= 0:
-        return None
-    return (
-        (timezone.now() - attempt.started_at).total_seconds()
-        * (run.progress_total - run.progress_done)
-        / done
-    )
 
 
 def _next_up() -> list[StageRun]:
@@ -245,7 +222,7 @@ def _critical(user_id: int) -> Iterator[Concern]:
     """Critical findings that the person was told of and has not read."""
     told = Notification.objects.filter(user=user_id, kind=Notification.Kind.CRITICAL, read_at=None)
     for one in told.order_by("-pk")[:FAILED_SHOWN]:
-        yield Concern("critical", one.title, one.text, one.path)
+        yield Concern("critical", one.title, one.text, one.path, one.pk)
 
 
 def _failed() -> Iterator[Concern]:
@@ -269,7 +246,7 @@ def _failed() -> Iterator[Concern]:
         )
 
 
-def _unreachable(running: Sequence[Running]) -> Iterator[Concern]:
+def _unreachable(running: Sequence[RunUnderWay]) -> Iterator[Concern]:
     for one in running:
         if one.state == "unreachable":
             yield Concern(

@@ -1,18 +1,21 @@
 """Search over everything that has a page: experiments, runs, recipes, saved views, pages, and things to do."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from urllib.parse import quote
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.urls import NoReverseMatch, reverse
 
 from training.recipes import recipe as recipes
 from webapp.accounts import saved
 from webapp.annotations import annotating
+from webapp.comparison.answers import kept_answers
 from webapp.experiments.finding import TAG_WORDS
 from webapp.experiments.models import Experiment
+from webapp.pages.experiments import querysets
 from webapp.runs.models import StageRun, in_words
 
 WORDS = 8
@@ -32,6 +35,10 @@ class Hit:
     title: str
     detail: str
     url: str
+    state: str = ""  # of an experiment
+    result: str = ""  # of an experiment: its first difference
+    verdict: str = ""  # of that, in a word
+    inside: bool = False  # a page of the experiment before it
 
 
 @dataclass(frozen=True)
@@ -69,16 +76,10 @@ def search(text: str, user_id: int | None) -> list[Hit]:
     hits = [
         *(hit for one in experiments[:3] for hit in _pages_of(one, kinds)),
         *_numbered(words),
-        *(
-            Hit("Experiments", one.name, one.title, reverse("experiment", args=[one.name]))
-            for one in experiments
-        ),
+        *_of_experiments(experiments, with_pages=bool(named) and not kinds),
     ]
     if named:
-        hits += [
-            *(_pages_of(experiments[0], OF_EXPERIMENT) if experiments and not kinds else ()),
-            *_runs(named),
-        ]
+        hits += [hit for hit in _runs(named) if hit not in hits]
     return [
         *_of_group("Do", words),
         *hits,
@@ -104,18 +105,50 @@ def _experiments(words: Sequence[str]) -> list[Experiment]:
     for word in words:
         wanted &= Q(name__icontains=word) | Q(title__icontains=word) | Q(tag_words__icontains=word)
     found = Experiment.objects.alias(tag_words=TAG_WORDS).filter(wanted, archived_at=None)
-    found = found.only("name", "title", "recipe_name")
+    found = found.only("name", "title", "recipe_name", "imported")
     return list(found[:EXPERIMENTS_SHOWN])
 
 
-def _pages_of(experiment: Experiment, kinds: Sequence[tuple[str, str]]) -> Iterator[Hit]:
+def _of_experiments(experiments: Sequence[Experiment], *, with_pages: bool) -> Iterator[Hit]:
+    """Each with its state and what is kept of its answer; `with_pages`: and the pages of the first. Two queries."""
+    states: dict[int, Counter[str]] = defaultdict(Counter)
+    runs = StageRun.objects.filter(experiment__in=experiments).order_by()
+    for pk, state, count in runs.values_list("experiment", "state").annotate(Count("pk")):
+        states[pk][state] = count
+    known = kept_answers.answers(experiments, seconds=0)[
+        0
+    ]  # reads none anew: it is asked while somebody types
+    for place, one in enumerate(experiments):
+        first = (
+            next((found for found in known[one.pk].contrasts if found.said), None)
+            if one.pk in known
+            else None
+        )
+        yield Hit(
+            "Experiments",
+            one.name,
+            one.title,
+            reverse("experiment", args=[one.name]),
+            state="imported" if one.imported else querysets.overall(states[one.pk]),
+            result=first.said if first else "",
+            verdict=first.verdict.word if first and first.verdict else "",
+        )
+        if with_pages and not place:
+            yield from _pages_of(one, OF_EXPERIMENT, inside=True)
+
+
+def _pages_of(
+    experiment: Experiment, kinds: Sequence[tuple[str, str]], *, inside: bool = False
+) -> Iterator[Hit]:
     for title, route in kinds:
-        yield Hit("Experiments", f"{title} of {experiment.name}", "", reverse(route, args=[experiment.name]))
+        address = reverse(route, args=[experiment.name])
+        yield Hit("Experiments", f"{title} of {experiment.name}", "", address, inside=inside)
 
 
 def _numbered(words: Sequence[str]) -> Iterator[Hit]:
-    """A run by its number: "12", "run 12"."""
-    numbers = [word.removeprefix("#") for word in words if word != "run"]
+    """A run by its number: "12", "run 12", "demo-1 run 12"."""
+    after = next((list(words[at + 1 : at + 2]) for at, word in enumerate(words) if word == "run"), [])
+    numbers = [word.removeprefix("#") for word in after or words]
     if len(numbers) == 1 and numbers[0].isdecimal() and len(numbers[0]) < 19:
         for run in _with_names().filter(pk=int(numbers[0])):
             yield _of_run(run)

@@ -5,6 +5,7 @@ import pytest
 from tests import factories, histories
 from webapp.comparison.answers import kept_answers
 from webapp.experiments.models import Experiment
+from webapp.pages.experiments.sparklines import sparkline
 from webapp.results.models import KeptAnswer
 from webapp.runs.models import State
 
@@ -30,6 +31,9 @@ def test_what_is_kept_is_what_is_read_and_news_replace_it(django_assert_num_quer
     )
     after = answer(experiment)
     assert [(one.delta, one.number) for one in after.contrasts] == [("+30.0", pytest.approx(30))]
+    [one] = after.contrasts
+    assert one.said == f"mul_tokens − baseline after pretrain: +30.0 points ({one.interval})"
+    assert (one.problems, one.one_seed) == ("100", True)
     row = KeptAnswer.objects.get()
     assert (row.delta, row.reached) == (pytest.approx(30), 0.4)
 
@@ -45,6 +49,24 @@ def test_a_reading_without_time_gives_what_was_kept() -> None:
     assert kept_answers.answers(experiments, seconds=0) == (known, 2)
     kept_answers.read_some(seconds=60)
     assert KeptAnswer.objects.count() == 2
+
+
+def test_the_latest_of_the_last_stages_comes_first_and_branches_are_drawn_apart() -> None:
+    experiment = factories.make_experiment(
+        "fork-1", stages=[("sft", "sft"), ("short", "grpo"), ("long", "grpo")]
+    )
+    experiment.stages.filter(name="long").update(after=experiment.stages.get(name="sft"))
+    for run in experiment.runs.order_by("stage__position"):
+        right = 10 * run.stage.position + 5 * run.condition.position + 1
+        factories.add_evaluation(
+            factories.make_attempt(run, state=State.SUCCEEDED), [i < right for i in range(60)]
+        )
+    found = answer(experiment)
+    assert [one.stage for one in found.contrasts] == ["long", "short"]
+    assert found.order == (0, 1, None, 0, 2)
+    drawn = sparkline(found)
+    assert drawn is not None
+    assert [(len(line.paths), len(line.ends)) for line in drawn.lines] == [(2, 2), (2, 2)]
 
 
 def test_an_experiment_without_stages_or_conditions_to_compare_has_an_answer() -> None:
