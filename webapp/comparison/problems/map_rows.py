@@ -16,7 +16,7 @@ class MapRow(NamedTuple):
     """A row of the map."""
 
     place: int  # of its problem among the map's; of a band's first one
-    count: int  # problems that it stands for
+    problems: int  # that it stands for
     says: str  # of a band: '39 wrong everywhere'; '' of a problem
 
 

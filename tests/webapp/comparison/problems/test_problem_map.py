@@ -122,7 +122,7 @@ def test_problems_that_never_change_fold_into_bands(right, signed_in):
     found = answered(Experiment.objects.get(), letters)
     rows = map_rows(found)
     assert (rows.folded, rows.unchanged) == (True, 52)
-    assert [(row.count, row.says) for row in rows.rows] == [
+    assert [(row.problems, row.says) for row in rows.rows] == [
         (40, "40 wrong everywhere"), *[(1, "")] * 8, (12, "12 right everywhere"),
     ]  # fmt: skip
     assert [(one.row, one.rows, one.says) for one in rows.labels(5)] == [
@@ -149,7 +149,7 @@ def test_few_that_never_change_fold_only_when_asked(right):
     assert not map_rows(found).folded
     folded = map_rows(found, "folded")
     assert folded.bands == 2
-    assert sum(row.count for row in folded.rows) == PROBLEMS
+    assert sum(row.problems for row in folded.rows) == PROBLEMS
     assert {found.problems[row.place] for row in folded.rows[1:-1]} == {*found.problems} - {*never}
 
 
