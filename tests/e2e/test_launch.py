@@ -150,7 +150,7 @@ def test_what_must_be_fixed_in_a_fold_opens_it(page: Page, address: str) -> None
     page.goto(address + SMOKE)
     settled(page)
     expect(field(page, "primary.margin")).to_be_hidden()
-    page.get_by_label("Contrast").select_option("equivalence")
+    page.get_by_label("Contrast", exact=True).select_option("equivalence")
     expect(field(page, "primary.margin")).to_be_visible()
     expect(field(page, "primary.margin")).to_have_attribute("aria-invalid", "true")
 
