@@ -32,6 +32,7 @@ TESTED = (Comparison, MeansComparison, UnpairedComparison, SeedsComparison)
 GAINED_LOST = "gained / lost"  # title of a column that not every table has
 NEW_PROBLEMS = "for new problems"  # of one that only pages have: in files the interval says it
 DRAWN = "Δ drawn"  # of another
+ADJUSTED_P = "adjusted p"  # of one that the stage table's page has below p
 
 
 def _mean(column: str) -> Callable[[Cell], float | None]:
@@ -278,8 +279,8 @@ def comparison(
                 template="results/_difference_drawing.html"),
         figures(f"{fisher} (unpaired)" if unpaired else "p", p, of(lambda one: None if one.p is None else one),
                 heading=fisher, term="p", card="p", template="results/_p_value.html"),
-        figures("adjusted p", p_value, of(lambda one: one.adjusted_p), term="adjusted-p",
-                card="adjusted p"),
+        figures(ADJUSTED_P, p_value, of(lambda one: one.adjusted_p), term="adjusted-p",
+                card=ADJUSTED_P),
         figures(GAINED_LOST, "{0.counts.gained} / {0.counts.lost}".format, of(lambda one: one, Comparison), card=GAINED_LOST,
                 template="results/_gained_lost.html"),
         words("verdict", verdict, read, heading="Verdict", term="verdict", css="verdict-cell",

@@ -10,6 +10,7 @@ from typing import Any
 from training.recipes.planned_question import Contrast
 from webapp.comparison.cells import Cell, SameRun
 from webapp.comparison.columns import (
+    ADJUSTED_P,
     COLUMNS,
     COUNTED,
     DETAILS,
@@ -229,7 +230,7 @@ def _comparison(
     columns = comparison(read, table.metric, table.digits, group=group, unpaired=table.imported)
     left_out = {DRAWN, NEW_PROBLEMS, *([GAINED_LOST] if table.imported else [])}
     in_files = [one for one in columns if one.title not in left_out]
-    lacking: set[str] = set() if table.counts_pairs else {GAINED_LOST}
+    lacking = {ADJUSTED_P} if table.counts_pairs else {ADJUSTED_P, GAINED_LOST}
     if table.imported or not (table.clusters or table.several_seeds):
         lacking.add(NEW_PROBLEMS)
     on_page = [one for one in columns if one.title not in lacking]

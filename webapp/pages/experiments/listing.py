@@ -93,7 +93,7 @@ class ListFilter(forms.Form):
         label="Search",
         required=False,
         max_length=200,
-        widget=forms.TextInput(attrs={"type": "search", "placeholder": "title, condition, tag, setting …"}),
+        widget=forms.TextInput(attrs={"type": "search", "placeholder": "title, tag, setting …"}),
     )
     state = forms.ChoiceField(label="State", required=False, choices=[("", "any"), *STATES])
     recipe = forms.ChoiceField(label="Recipe", required=False)
