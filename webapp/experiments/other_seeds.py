@@ -1,20 +1,19 @@
-"""Experiments that are the same but for their seeds: one more experiment can put them together and train nothing."""
+"""Experiments that are the same but for their seeds: their results can be taken together, and one more trains nothing."""
 
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import F, Func, JSONField
+from django.core.cache import cache
 
 from webapp.experiments.models import Experiment
+from webapp.experiments.settings_by_condition import by_condition
 
-APART = (
-    "name",
-    "title",
-    "question",
-    "prediction",
-    "queue",
-    "seeds",
-)  # what may differ, beside `primary.seeds`
-MOST = 20  # experiments that are named
+# What says who computes it and with which chance is left out; all else must be the same.
+APART = frozenset({"seeds", "record_logprobs", "queue"})
+MOST = 20  # newest experiments of a recipe that are looked at
 
 
 @dataclass(frozen=True)
@@ -26,26 +25,41 @@ class OtherSeeds:
 
 
 def with_other_seeds(found: Experiment) -> OtherSeeds | None:
-    """None where there is no such experiment with a seed that `found` does not have. One query; none for imported ones."""
+    """None where no such experiment has a seed that `found` does not have. One query, two where one is new."""
     if found.imported:
         return None
-    own = {key: value for key, value in found.recipe.items() if key not in APART}
-    own["primary"] = {key: value for key, value in (own.get("primary") or {}).items() if key != "seeds"}
-    named = ", ".join(f"'{key}'" for key in APART)
-    rest = Func(
-        F("recipe"),
-        template=f"((%(expressions)s - ARRAY[{named}]) #- '{{primary,seeds}}')",
-        output_field=JSONField(),
-    )
-    others = (
-        Experiment.objects.filter(recipe_name=found.recipe_name, imported=False, archived_at=None)
-        .exclude(pk=found.pk)
-        .annotate(rest=rest)
-        .filter(rest=own)
-        .order_by("pk")
-        .values_list("name", "seeds")
-    )
-    more = [(name, seeds) for name, seeds in others[:MOST] if set(seeds) - set(found.seeds)]
+    alike = Experiment.objects.filter(recipe_name=found.recipe_name, imported=False, archived_at=None)
+    others = [
+        one
+        for one in alike.exclude(pk=found.pk).order_by("-pk").only("name", "seeds", "created_at")[:MOST]
+        if set(one.seeds) - set(found.seeds)
+    ]
+    if not others:
+        return None
+    settings = settings_apart([found, *others])
+    own = settings[found.pk]
+    more = [(one.name, one.seeds) for one in others[::-1] if own and settings[one.pk] == own]
     if not more:
         return None
     return OtherSeeds(more, sorted({*found.seeds, *(seed for _, seeds in more for seed in seeds)}))
+
+
+def settings_apart(experiments: Iterable[Experiment]) -> dict[int, str]:
+    """A digest of the settings of each that the others must have, too; empty where they are not recorded. Kept: they never change."""
+    keys = {f"settings-apart:{one.pk}:{one.created_at.timestamp()}": one.pk for one in experiments}
+    kept: dict[str, str] = cache.get_many(keys)
+    missing = {pk: key for key, pk in keys.items() if key not in kept}
+    if missing:
+        recipes = Experiment.objects.filter(pk__in=missing).order_by().values_list("pk", "recipe")
+        new = {missing[pk]: _apart(recipe) for pk, recipe in recipes}
+        cache.set_many(new)
+        kept |= new
+    return {keys[key]: text for key, text in kept.items()}
+
+
+def _apart(recipe: Mapping[str, Any]) -> str:
+    found = {
+        condition: {path: value for path, value in settings.items() if not APART & set(path.split("."))}
+        for condition, settings in by_condition(recipe).items()
+    }
+    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest() if found else ""

@@ -1,19 +1,14 @@
 """What experiments say together that differ in their seed alone: exploratory, for nobody planned to take them together."""
 
-import json
 from collections import defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from webapp.comparison.answers.planned_answers import ContrastResult, ExperimentAnswer
 from webapp.experiments.models import Experiment
-from webapp.experiments.settings_by_condition import by_condition
+from webapp.experiments.other_seeds import settings_apart
 from webapp.files.number_text import p_is, points, points_interval
 from webapp.statistics.seeds import over_seeds
-
-# What says who computes it and with which chance is left out; all else must be the same.
-SEEDS_ALONE = frozenset({"seeds", "record_logprobs", "queue"})
 
 
 @dataclass(frozen=True)
@@ -41,10 +36,10 @@ def seeds_together(
         for one in experiments
         if len(one.seeds) == 1 and not one.imported and one.pk in answers and _usable(answers[one.pk])
     }
-    recipes = dict(Experiment.objects.filter(pk__in=first).order_by().values_list("pk", "recipe"))
+    apart = settings_apart([one for one in experiments if one.pk in first])
     groups: dict[Hashable, dict[int, Experiment]] = defaultdict(dict)
     for one in experiments:
-        if one.pk in first and (settings := _settings(recipes[one.pk])):
+        if one.pk in first and (settings := apart[one.pk]):
             found = first[one.pk]
             key = one.recipe_name, settings, found.stage, found.condition, found.against, found.problems
             kept = groups[key].setdefault(one.seeds[0], one)
@@ -64,16 +59,6 @@ def _usable(answer: ExperimentAnswer) -> bool:
         and answer.contrasts[0].one_seed
         and answer.contrasts[0].number is not None
     )
-
-
-def _settings(recipe: Mapping[str, Any]) -> str:
-    """Everything that two experiments must have in common, as text; empty where it is not recorded."""
-    found = by_condition(recipe)
-    kept = {
-        condition: {path: value for path, value in settings.items() if not SEEDS_ALONE & set(path.split("."))}
-        for condition, settings in found.items()
-    }
-    return json.dumps(kept, sort_keys=True) if kept else ""
 
 
 def _together(experiments: Sequence[Experiment], first: Mapping[int, ContrastResult]) -> SeedsTogether:
