@@ -2,12 +2,12 @@
 
 import asyncio
 import threading
+from collections.abc import Sequence
 
 import pytest
 from asgiref.sync import SyncToAsync, ThreadSensitiveContext, sync_to_async
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.template import loader
 
 from tests import factories
 from webapp.live import news
@@ -99,20 +99,21 @@ async def test_a_read_gives_its_connection_back() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_pages_of_one_run_have_their_rollouts_read_and_written_once(
+async def test_pages_of_one_run_have_their_rollouts_counted_once(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = await sync_to_async(factories.make_run)("grpo")
     attempt = await sync_to_async(run.attempts.get)()
     await sync_to_async(factories.add_rollouts)(attempt, count=4)
-    shared, reading, written = SharedReads(1), Reading(), []
+    shared, reading, counted = SharedReads(1), Reading(), []
     monkeypatch.setattr(news, "SHARED_READS", shared)
+    rollouts_by_attempt = news.series.rollouts_by_attempt
 
-    def write(*arguments: object) -> str:
-        written.append(arguments)
-        return loader.render_to_string(*arguments)
+    def count(run_ids: Sequence[int]) -> object:
+        counted.append(run_ids)
+        return rollouts_by_attempt(run_ids)
 
-    monkeypatch.setattr(news, "render_to_string", write)
+    monkeypatch.setattr(news.series, "rollouts_by_attempt", count)
     busy = asyncio.create_task(shared.read("busy", reading))
     await begun(reading)
     pages = [asyncio.create_task(RunNews(run.pk, {}).read_shared()) for _ in range(20)]
@@ -121,7 +122,7 @@ async def test_pages_of_one_run_have_their_rollouts_read_and_written_once(
     reading.go_on.set()
     await busy
     found = await asyncio.gather(*pages)
-    assert len(written) == 1
+    assert len(counted) == 1
     assert len({id(messages[-1].encoded) for messages in found}) == 1, "all of them send the same bytes"
     assert [message.event for message in await other] == ["state"], "a page that knows more shares nothing"
 

@@ -5,7 +5,8 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from django import template
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 
 from webapp.files.number_text import UNBROKEN
 from webapp.files.table import Column, View
@@ -32,6 +33,16 @@ class TableCell(NamedTuple):
     card: str = ""  # what it is called on a phone, where a row is a card
     columns: int = 1
 
+    @property
+    def attributes(self) -> SafeString:
+        """Those that are not empty, each with a space before it."""
+        every = {
+            "colspan": self.columns if self.columns > 1 else "",
+            "class": self.css,
+            "data-label": self.card,
+        }
+        return format_html_join("", ' {}="{}"', ((name, value) for name, value in every.items() if value))
+
 
 @register.inclusion_tag("_table.html", takes_context=True)
 def table(context: template.Context, view: View, *, as_text: bool = False, **named: Any) -> dict[str, Any]:
@@ -42,7 +53,11 @@ def table(context: template.Context, view: View, *, as_text: bool = False, **nam
         wide = 1 if as_text or not view.spans(row) else _empty_before_the_last(view.columns, row) + 1
         shown = [*list(zip(css, view.columns, strict=True))[:-wide], (css[-1], view.columns[-1])]
         cells = [
-            TableCell(of, column.text(row) if as_text else _rendered(context, column, row), column.card)
+            TableCell(
+                of,
+                column.text(row) if as_text else _rendered(context, column, row),
+                "" if as_text else column.card,
+            )
             for of, column in shown
         ]
         cells[-1] = cells[-1]._replace(columns=wide)

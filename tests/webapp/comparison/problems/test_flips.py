@@ -75,7 +75,7 @@ def test_the_page_begins_with_the_two_by_two_whose_cells_narrow_the_list(experim
     page = unescape(content(signed_in.get(f"{URL}/?only=lost")).decode())
     table = page.split('class="numbers pair-table"')[1].split("</table>")[0]
     cells = re.findall(
-        r'<a href="([^"]*)" (aria-current="true")?><strong>(\d+)</strong>\s*<span>([^<]*)</span>', table
+        r'<a href="([^"]*)"\s+(aria-current="true")?><strong>(\d+)</strong>\s*<span>([^<]*)</span>', table
     )
     assert [(current, count, words) for _, current, count, words in cells] == [
         ("", "3", "both right"),
@@ -252,7 +252,8 @@ def test_gained_and_lost_open_their_problems(experiment, signed_in):
             "/experiments/demo-1/comparison/?metric=hit_limit_rate&baseline=mul_tokens"
         ).content.decode()
     )
-    links = re.findall(r'href="([^"]*/flips/[^"]*only=[^"]*)"', page)
+    table = page.partition('id="stage-table"')[2].partition("</table>")[0]
+    links = re.findall(r'href="([^"]*/flips/[^"]*only=[^"]*)"', table)
     assert len(links) == 6
     assert "first=mul_tokens&first_stage=grpo&second=baseline&second_stage=grpo&only=lost" in links[-1]
     assert "metric=hit_limit_rate" in links[-1]

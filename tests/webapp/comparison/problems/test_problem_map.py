@@ -292,7 +292,7 @@ def test_the_stepper_shows_every_mark_and_what_changed(right, signed_in):
     assert "<del>3</del><ins>5</ins> and &lt;b&gt; 4\n#### <del>7</del>" in page
     assert '<ins><span class="final">9</span></ins>' in page
     assert "The same as after the stage before" in page
-    answers = re.findall(r'<span class="track-answer"><bdi[^>]*>([^<]*)</bdi></span>', page)
+    answers = re.findall(r'<span\s+class="track-answer"><bdi[^>]*>([^<]*)</bdi></span>', page)
     assert len(answers) == 12
     assert answers[6:9] == ["7", "7", "9"], "of the baseline with seed 1"
     signs = re.findall(
