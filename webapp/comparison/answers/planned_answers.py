@@ -10,8 +10,11 @@ from webapp.comparison.sentences.wording import difference, difference_interval,
 from webapp.comparison.stage_rows import StageRow, finished_mean
 from webapp.comparison.table import StageTable, stage_table
 from webapp.experiments.models import Experiment
+from webapp.files.number_text import percent_of_level
 from webapp.results.outcome_counts import NO_PROBLEMS
 from webapp.statistics.verdicts import Verdict
+
+USUAL = 0.95  # level of an interval that is written without it
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,9 @@ class ContrastResult:
     verdict: Verdict | None
     note: str  # why there is no difference, or what it lacks
     number: float | None = None  # the difference in its unit
-    interval: str = ""  # both ends in its unit; empty where there is none
+    interval: str = (
+        ""  # both ends in its unit, with its level where that is not USUAL; empty where there is none
+    )
     problems: str = ""  # that were asked: '600', of published counts perhaps '1,319 and 500'
     these_alone: bool = False  # what it shows is not shown for new problems
     one_seed: bool = False  # it compares two checkpoints, not two conditions
@@ -37,7 +42,7 @@ class ContrastResult:
         if not self.delta:
             return ""
         unit = "" if " " in self.delta else " points"
-        ends = f" ({self.interval})" if self.interval else ""
+        ends = f", {self.interval}" if self.interval else ""
         return f"{self.condition} {self.against} after {self.stage}: {self.delta}{unit}{ends}"
 
 
@@ -135,6 +140,8 @@ def _shown(
     if table.metric.kind == "mean":
         delta += f" {table.metric.unit}"
     ends = difference_interval(found.interval, table.metric) if found.interval else ""
+    if ends and found.family.level != USUAL:  # several comparisons share the level, or another α was planned
+        ends += f" ({percent_of_level(found.family.level)})"
     if isinstance(found, SeedsComparison):
         note = waiting_for(found) if found.interim else ""
         return ContrastResult(
