@@ -32,7 +32,7 @@ def test_what_is_kept_is_what_is_read_and_news_replace_it(django_assert_num_quer
     after = answer(experiment)
     assert [(one.delta, one.number) for one in after.contrasts] == [("+30.0", pytest.approx(30))]
     [one] = after.contrasts
-    assert one.said == f"mul_tokens − baseline after pretrain: +30.0 points ({one.interval})"
+    assert one.said == f"mul_tokens − baseline after pretrain: +30.0 points, {one.interval}"
     assert (one.problems, one.one_seed) == ("100", True)
     row = KeptAnswer.objects.get()
     assert (row.delta, row.reached) == (pytest.approx(30), 0.4)
