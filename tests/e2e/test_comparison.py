@@ -110,7 +110,8 @@ def test_the_problem_map_is_drawn_and_opens_a_problem(page: Page, address: str) 
     expect(page.locator("#map-at")).to_have_text(
         "p0001 · baseline after grpo: right · right in the end in 1 of 2"
     )
-    page.keyboard.press("Enter")
+    with page.expect_navigation():  # keys are read once the page has loaded
+        page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="p0001", level=1)).to_be_visible()
     expect(page.get_by_role("heading", name="After grpo")).to_be_visible()
     page.keyboard.press("ArrowLeft")

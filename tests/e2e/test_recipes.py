@@ -94,7 +94,10 @@ def check_report(text: str, experiment: str, recipe: Recipe) -> None:
     check_dynamics(sections["Training dynamics"], conditions, recipe)
 
     prediction = sections["Prediction and outcome"]
-    assert f"Predicted at launch: {recipe.prediction}" in prediction and recipe.prediction not in head
+    assert (
+        f"Predicted at launch: {recipe.prediction}" in prediction
+        and f"Prediction:** {recipe.prediction}" in head
+    )
     assert re.search(
         r"Outcome of the planned question: .*grpo.*; difference of the gains .* points", prediction
     )

@@ -143,6 +143,7 @@ def test_the_same_finding_stands_once_and_leads_to_each_run(page: Page, address:
     expect(finding.locator(".what")).to_contain_text("grpo, mul_tokens, seeds 0, 1, from step")
     severities = page.locator(".finding").evaluate_all("all => all.map((one) => one.dataset.severity)")
     assert severities == sorted(severities, key=["critical", "warning", "info"].index)
+    finding.locator("summary strong").click()
     finding.get_by_role("link", name="grpo, mul_tokens, seed 1", exact=True).first.click()
     run = StageRun.objects.get(stage__kind="grpo", condition__name="mul_tokens", seed=1)
     page.wait_for_url(f"**/runs/{run.pk}/")
