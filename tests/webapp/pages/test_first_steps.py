@@ -32,7 +32,11 @@ def test_each_step_is_checked_when_it_is_taken(ada: Client) -> None:
         "nothing to compare yet"
     )
     assert done(ada) == 1
-    factories.make_experiment("smoke-1")
+    attempt = factories.make_attempt(
+        factories.run_of(factories.make_experiment("smoke-1"), "baseline", "pretrain")
+    )
+    factories.add_evaluation(attempt, [True, False])
+    factories.make_experiment("smoke-2")  # newer, and without an answer
     assert done(ada) == 2
     assert ada.get("/first-steps/comparison/").headers["Location"] == "/experiments/smoke-1/comparison/"
     assert done(ada) == 3

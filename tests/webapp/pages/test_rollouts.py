@@ -7,6 +7,7 @@ from html import unescape
 from urllib.parse import urlencode
 
 import pytest
+from django.db.models import F
 from django.http import QueryDict
 from django.test import Client
 
@@ -143,6 +144,9 @@ def test_prompts_that_became_right_later_are_found(ada: Client, run: StageRun) -
     assert [one.step for one in shown(ada, path, became_right="on")] == [5]
     assert shown(ada, path, became_right="on", from_step=6) == []
     assert "No group fits so far" in ada.get(path, {"became_right": "on", "from_step": 6}).content.decode()
+    StageRun.objects.filter(pk=run.pk).update(finished_at=F("created_at"))
+    none = ada.get(path, {"became_right": "on", "from_step": 6}).content.decode()
+    assert "only a prompt that is asked at several steps can become right later" in none
     other = factories.make_attempt(factories.run_of(run.experiment, "baseline", "grpo"))
     factories.add_rollouts(other, step=9)
     Rollout.objects.filter(attempt=other).update(prompt="again?", correct=True)

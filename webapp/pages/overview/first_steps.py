@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils import timezone
 
 from webapp.accounts.models import Preferences
 from webapp.experiments.models import Experiment
+from webapp.results.models import Evaluation
 
 DEMO, SMALL = "demo", "smoke"  # recipes
 FEW = 4  # experiments from which on an installation is not new any more
@@ -80,7 +82,10 @@ def first_steps(user_id: int) -> FirstSteps:
 
 def take(step: str, user_id: int) -> str | None:
     """Note that a person takes a step, and say where it leads; None where there is nothing to open. `step` is in OPENED."""
-    every = Experiment.objects.filter(imported=False).order_by("-pk")
+    evaluated = Exists(Evaluation.objects.filter(attempt__stage_run__experiment=OuterRef("pk")))
+    every = Experiment.objects.filter(imported=False).order_by(
+        evaluated.desc(), "-pk"
+    )  # what has an answer first
     found = (every.filter(recipe_name=DEMO) if step == "demo" else every.exclude(recipe_name=DEMO)).first()
     if found is None:
         return None
