@@ -50,8 +50,8 @@ def test_the_end_tells_what_came_out() -> None:
         assert lifecycle.move(run.pk, State.RUNNING, State.SUCCEEDED)
     assert news.tell() == 1
     text = Notification.objects.get().text
-    assert text.startswith("Runs: 2 succeeded. mul_tokens − baseline after pretrain: +30.0 points (")
-    assert text.endswith("), differ.")
+    assert text.startswith("Runs: 2 succeeded. mul_tokens − baseline after pretrain: +30.0 points, ")
+    assert text.endswith(", differ.")
 
 
 def test_a_second_end_is_told_again(experiment: Experiment) -> None:
