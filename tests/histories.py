@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from django.contrib.auth.models import User
 
+from tests.doses import kept_examples
 from tests.factories import (
     add_checkpoint,
     add_evaluation,
@@ -13,7 +14,6 @@ from tests.factories import (
     add_metrics,
     add_rollouts,
     add_samples,
-    kept_examples,
     make_attempt,
     make_experiment,
     make_user,

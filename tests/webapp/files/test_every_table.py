@@ -27,6 +27,7 @@ from pylatexenc.latexwalker import LatexWalker, get_default_latex_context_db as 
 from pylatexenc.macrospec import LatexContextDb, MacroSpec
 
 from tests import factories, histories
+from tests.doses import kept_examples
 from tests.typeset import INSTALLED, typeset
 from tests.webapp.reports.test_experiment_tables import HOSTILE
 from webapp.comparison.checkpoints import MOST, across
@@ -58,7 +59,7 @@ def recorded(*others: str, name: str = "demo-1", seeds: Sequence[int] = (0, 1)) 
         run.spec["benchmarks"] = [{"benchmark": factories.BENCHMARK, "problems": 6, "samples": 2}]
         run.identity = f"{run.pk:064x}"
         run.save()
-        examples = factories.kept_examples(mul_tokens=run.condition.position)
+        examples = kept_examples(mul_tokens=run.condition.position)
         attempt = factories.make_attempt(run, state=State.SUCCEEDED, examples=examples)
         if run.stage.kind == "grpo":
             histories.train(attempt, "grpo", steps=40, seed=run.seed)
