@@ -40,9 +40,15 @@ test-services: $(TESTS)  ## run what is about database and broker on the Postgre
 	$(BIN)/pytest -m services
 
 check: $(TESTS)  ## lint (Python, templates, JavaScript, CSS), types, directions of imports, migrations, deployment settings
+	@$(MAKE) --no-print-directory -j2 lint types
+
+.PHONY: lint types
+types: $(TESTS)
+	$(BIN)/mypy
+
+lint: $(TESTS)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/djlint --lint --quiet templates
 	$(BIN)/biome lint --error-on-warnings static

@@ -7,11 +7,14 @@ Whole training runs and experiments part of the way: tests/histories.py.
 import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from django.contrib.auth.models import User
+from django.db import connection
+from django.db.models import Model
 from django.utils import timezone
 
 from tests.rows import copy, row_of
@@ -69,42 +72,56 @@ def make_experiment(
         "owner": owner or make_user(),
     }
     experiment = Experiment.objects.create(name=name, **(values | fields))
-    made = [
-        Condition.objects.create(
+    made = Condition.objects.bulk_create(
+        Condition(
             experiment=experiment,
             name=condition,
             position=i,
             overrides={"mul_tokens.inject": True} if condition == "mul_tokens" else {},
         )
         for i, condition in enumerate(conditions)
+    )
+    steps = [
+        Stage(pk=pk, experiment=experiment, name=stage, kind=kind, position=i)
+        for i, (pk, (stage, kind)) in enumerate(zip(_new_ids(Stage, len(stages)), stages, strict=True))
     ]
-    steps: list[Stage] = []
-    for i, (stage, kind) in enumerate(stages):
-        steps.append(
-            Stage.objects.create(
-                experiment=experiment, name=stage, kind=kind, position=i, after=steps[-1] if steps else None
+    for before, after in pairwise(steps):
+        after.after = before
+    Stage.objects.bulk_create(steps)
+    ids = iter(_new_ids(StageRun, len(made) * len(seeds) * len(steps)))
+    runs: list[StageRun] = []
+    for condition, seed in product(made, seeds):
+        for stage in steps:
+            parent = None if stage.after is None else runs[-1]
+            run = StageRun(
+                pk=next(ids),
+                experiment=experiment,
+                condition=condition,
+                stage=stage,
+                seed=seed,
+                parent=parent,
+                spec={
+                    "condition": condition.name,
+                    "stage": stage.name,
+                    "seed": seed,
+                    "benchmarks": [{"benchmark": BENCHMARK, "problems": 600}],
+                },
+                state=State.WAITING if parent else State.READY,
+                ready_at=None if parent else timezone.now(),
             )
-        )
-    for condition in made:
-        for seed in seeds:
-            parent = None
-            for stage in steps:
-                parent = StageRun.objects.create(
-                    experiment=experiment,
-                    condition=condition,
-                    stage=stage,
-                    seed=seed,
-                    parent=parent,
-                    spec={
-                        "condition": condition.name,
-                        "stage": stage.name,
-                        "seed": seed,
-                        "benchmarks": [{"benchmark": BENCHMARK, "problems": 600}],
-                    },
-                    state=State.WAITING if parent else State.READY,
-                    ready_at=None if parent else timezone.now(),
-                )
+            runs.append(run)
+    StageRun.objects.bulk_create(runs)
     return experiment
+
+
+def _new_ids(model: type[Model], count: int) -> list[int]:
+    """Ids from a table's sequence, so that rows that name each other are stored by one statement."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            [model._meta.db_table, count],
+        )
+        return [one for (one,) in cursor.fetchall()]
 
 
 def run_of(experiment: Experiment, condition: str, stage: str, seed: int = 0) -> StageRun:
@@ -184,18 +201,17 @@ def make_run(
     return run
 
 
-def next_seq(attempt: Attempt) -> int:
-    attempt.journal_seq += 1
+def next_seq(attempt: Attempt, records: int = 1) -> int:
+    """The number of the first of so many more journal records."""
+    attempt.journal_seq += records
     attempt.save(update_fields=["journal_seq"])
-    return attempt.journal_seq
+    return attempt.journal_seq - records + 1
 
 
 def add_metrics(attempt: Attempt, series: Mapping[str, Sequence[float]], *, first_step: int = 1) -> None:
     """One chunk per metric, one point per step; all metrics share the journal's records."""
     length = max(len(values) for values in series.values())
-    first_seq = next_seq(attempt)
-    attempt.journal_seq = first_seq + length - 1
-    attempt.save(update_fields=["journal_seq"])
+    first_seq = next_seq(attempt, length)
     Metric.objects.bulk_create([Metric(attempt=attempt, name=name) for name in series], ignore_conflicts=True)
     metrics = {one.name: one for one in attempt.metrics.filter(name__in=series)}
     now = timezone.now().timestamp()
@@ -277,7 +293,7 @@ def add_evaluation(
     """
     evaluation = Evaluation.objects.create(
         attempt=attempt,
-        seq=next_seq(attempt),
+        seq=next_seq(attempt, records=2),  # where it begins and where it ends
         key=f"{benchmark}@{step}",
         benchmark=benchmark,
         step=step,
@@ -285,7 +301,6 @@ def add_evaluation(
         settings=dict(settings or EVALUATION_SETTINGS),
         at=timezone.now(),
     )
-    next_seq(attempt)
     rows = [
         row_of(
             OutcomeRow,

@@ -1,6 +1,7 @@
 """Power: the difference that problems and seeds can detect, and how many of them a wished difference takes."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import ceil, sqrt
 
 import numpy as np
@@ -120,10 +121,18 @@ def detectable_by_seeds(
     Seeds that differ by themselves, as they do, need more. The discordant share is taken to be as large as the
     difference where it is smaller.
     """
-    from scipy import optimize, special
-
     if seeds < 2:
         raise ValueError("a comparison over seeds needs 2 seeds or more; add seeds to the recipe")
+    effect = _effect_over_seeds(seeds, alpha, power)
+    found = effect * sqrt(discordant / (problems + effect**2))
+    return found if found <= discordant else effect**2 / (problems + effect**2)
+
+
+@lru_cache(maxsize=1000)  # a page asks for each problem count again, and takes some milliseconds each time
+def _effect_over_seeds(seeds: int, alpha: float, power: float) -> float:
+    """The effect that the two-sided t test sees, in standard deviations of a seed's difference."""
+    from scipy import optimize, special
+
     freedom = seeds - 1
     reach = t_quantile(1 - alpha / 2, freedom)
 
@@ -137,9 +146,7 @@ def detectable_by_seeds(
     enough = reach + 1.0
     while missed(enough) > 0:
         enough *= 2
-    effect = float(optimize.brentq(missed, 0.0, enough)) / sqrt(seeds)  # in standard deviations of a seed
-    found = effect * sqrt(discordant / (problems + effect**2))
-    return found if found <= discordant else effect**2 / (problems + effect**2)
+    return float(optimize.brentq(missed, 0.0, enough)) / sqrt(seeds)
 
 
 def needed_seeds(
