@@ -55,21 +55,28 @@ def tables(experiment: Experiment, baseline: str | None = None) -> list[StageTab
 def sheet(found: Sequence[StageTable], exported_at: datetime | None = None) -> Sheet:
     """For programs the rows of the stage tables after the last stages, for people a line a benchmark, stage and condition."""
     at, first, every = to_the_second(exported_at), found[0], [line for one in found for line in _lines(one)]
-    several = len(first.others) > 1
-    name = "Condition" if several else first.others[0] if first.others else ""
-    benchmark = Column("benchmark", "text", "Benchmark", template="results/_benchmark_name.html")
-    stage = Column("stage", "text", "Stage")
-    condition = Column("condition", "text", "Condition", template="results/_condition_name.html")
     unit = "mean, %" if first.several_seeds else "% (95 % interval)"
+
+    def named(whose: str, condition: str) -> Column:
+        swatch = first.positions[condition]
+        return rate(
+            _shown(whose), first.metric, 1, title=condition, subheading=unit, swatch=swatch, card=condition
+        )
+
+    others = [
+        Column("condition", "text", "Condition", template="results/_condition_name.html"),
+        rate(_shown("other"), first.metric, 1, title=first.metric.title, subheading=unit),
+    ]
+    compared = [one for one in comparison(_compared, first.metric, 1) if one.title not in LEFT_OUT]
     columns = [
-        benchmark,
-        stage,
-        rate(_shown("baseline"), first.metric, 1, title=first.baseline, swatch=first.positions[first.baseline], subheading=unit),
-        *([condition] if several else []),
-        rate(_shown("other"), first.metric, 1, title=name if not several else first.metric.title, subheading=unit,
-             **({} if several or not first.others else {"swatch": first.positions[name]})),
-        *(one for one in comparison(_compared, first.metric, 1) if one.title not in LEFT_OUT),
-    ]  # fmt: skip
+        Column("benchmark", "text", "Benchmark", template="results/_benchmark_name.html"),
+        Column("stage", "text", "Stage", card="after"),
+        named("baseline", first.baseline),
+        *([named("other", first.others[0])] if len(first.others) == 1 else others),
+        compared[0],
+        compared[-1],  # the verdict beside the difference that it is about
+        *compared[1:-1],
+    ]
     last = {(one.benchmark, row.stage) for one in found for row in one.rows if row.last}
     rows = [row for one in found for row in records(one, at) if (row.benchmark, row.stage) in last]
     return Sheet("benchmarks", "Every benchmark", COLUMNS, rows, View(columns, every))
