@@ -167,6 +167,7 @@ NO_PAGES = {  # name → what it is instead
     "whole_text": "a fragment",
     "samples": "in MORE",
     "experiment_answer": "a fragment",
+    "benchmarks": "a fragment",
     "experiment_charts": "a file",
     "experiment_state": "a fragment",
     "findings": "a fragment",

@@ -134,6 +134,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("compare/", checkpoints.page, name="compare"),
     path("compare.<str:format>", checkpoints.file, name="compare_file"),
     path("experiments/<slug:name>/comparison/", comparison.comparison, name="comparison"),
+    path("experiments/<slug:name>/benchmarks/", comparison.benchmarks, name="benchmarks"),
     path("experiments/<slug:name>/table.<str:format>", comparison.table_file, name="table_file"),
     path(
         "experiments/<slug:name>/tables/<str:what>.<str:format>", comparison.table_file, name="any_table_file"

@@ -15,6 +15,7 @@ from training.benchmarks import BENCHMARKS
 from training.recipes.hardware import HARDWARE, Hardware
 from training.recipes.identity import Key, key
 from training.recipes.recipe import Recipe, RecipeError, StageSpec, resolve
+from training.recipes.same_conditions import same_conditions
 from training.settings.shared import BenchmarkSettings, TrainingStageSettings
 from training.settings.work_estimate import Caution, Work
 
@@ -222,7 +223,7 @@ def plan(
         raise RecipeError(
             [("", "its sizes are too large to count with; lower lengths, batches or the model")]
         )
-    return Plan(recipe, hardware, runs, _cautions(runs, known))
+    return Plan(recipe, hardware, runs, [*same_conditions(specs), *_cautions(runs, known)])
 
 
 def evaluation_work(benchmarks: Sequence[BenchmarkSettings]) -> Work:

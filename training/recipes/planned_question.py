@@ -27,7 +27,8 @@ class PlannedQuestion(Settings):
     benchmark: str = Field(..., description="Benchmark whose problems decide")
     metric: str = Field("accuracy", description="Metric that decides; pass_at_4 with as many samples")
     stage: str | None = Field(
-        None, description="Stage after which it is decided. Empty: the last one, or each last one"
+        None,
+        description="Stage after which it is decided. Empty: the last stage, each of them where stages branch",
     )
     contrast: Contrast = Field(
         "difference",

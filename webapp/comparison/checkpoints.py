@@ -139,7 +139,7 @@ def across(chosen: Sequence[tuple[str, str]], benchmark: str = "", problems: str
         if not options:
             raise ValueError(f"no checkpoint of {name} has been evaluated yet; choose another experiment")
         alike = [run for run in others if runs and _alike(runs[0], run, asked, benchmark)]
-        runs.append((wished or alike or others or options)[0])
+        runs.append((wished or _nearest_first(runs, alike) or others or options)[0])
     tallies = latest_tallies([run.pk for run in runs], benchmark)
     subset = problem_subset(problems, benchmark, tallies.values()) if problems and runs else None
     tallies = restricted(tallies, subset) if subset else tallies
@@ -215,6 +215,20 @@ def _alike(
     one, other = (asked[run.pk].get(benchmark, set()) for run in (first, second))
     published = first.experiment.imported or second.experiment.imported
     return bool(one and other) if published else bool(one & other)
+
+
+def _nearest_first(chosen: Sequence[StageRun], runs: Sequence[StageRun]) -> list[StageRun]:
+    """Those of the first one's stage before others, of these those of its seed, of these those of its condition."""
+
+    def distance(run: StageRun) -> tuple[bool, bool, bool]:
+        first = chosen[0]
+        return (
+            run.stage.name != first.stage.name,
+            run.seed != first.seed,
+            run.condition.name != first.condition.name,
+        )
+
+    return sorted(runs, key=distance)
 
 
 def _meet(

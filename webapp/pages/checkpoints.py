@@ -1,5 +1,7 @@
 """The page that compares checkpoints of any experiments."""
 
+from urllib.parse import urlencode
+
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import render
@@ -7,6 +9,7 @@ from django.views.decorators.http import require_GET
 
 from webapp.comparison.cells import Comparison, UnpairedComparison
 from webapp.comparison.checkpoints import MOST, Across, across
+from webapp.comparison.suggested_checkpoints import suggested
 from webapp.comparison.tables import checkpoint_tables
 from webapp.experiments.models import Experiment
 from webapp.files.formats import FORMATS
@@ -34,6 +37,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "names": list(offered.values_list("name", flat=True)),
         "reach": max((abs(end) for one in compared for end in one.interval), default=0.0),
         "most": MOST,
+        "suggested": [] if found.picks else [(one, urlencode(one.chosen)) for one in suggested()],
         "query": request.GET.urlencode(),
         "nav": "compare",
     }
@@ -60,4 +64,9 @@ def _across(request: HttpRequest) -> Across:
         for place in range(1, MOST + 1)
         if (name := request.GET.get(f"experiment{place}", ""))
     ]
-    return across(chosen, request.GET.get("benchmark", ""), request.GET.get("problems", "").strip())
+    restricted = request.GET.get("benchmark", ""), request.GET.get("problems", "").strip()
+    found = across(chosen, *restricted)
+    alone = len(found.picks) == 1 and "experiment2" not in request.GET
+    if alone and len(found.picks[0].options) > 1:  # a link names one experiment: its own nearest is beside it
+        found = across([*chosen, (found.picks[0].experiment.name, "")], *restricted)
+    return found

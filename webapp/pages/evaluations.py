@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
@@ -57,7 +57,7 @@ def evaluation_file(request: HttpRequest, evaluation_id: int, format: str) -> Ht
     file_responses.check(format)
     found = get_object_or_404(Evaluation.objects.select_related(*outcome_files.RELATED), pk=evaluation_id)
     only = request.GET.get("only", "")
-    choices = CHOICES | STEP_CHOICES | SAMPLE_CHOICES | _groups(found) | _annotated(found)
+    choices = CHOICES | STEP_CHOICES | SAMPLE_CHOICES | _more_choices(found, _others(found))
     if only not in choices:
         return HttpResponseBadRequest(
             f"there is no choice {only!r}; take one of {', '.join(filter(None, choices))}\n",
@@ -87,13 +87,13 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
         return render(request, "results/_read_problem.html", _read(found, read, answers))
     only = request.GET.get("only", "")
     choices = CHOICES | STEP_CHOICES | (SAMPLE_CHOICES if found.settings.get("samples") else {})
-    choices |= _groups(found) | _annotated(found)
+    others = _others(found)
+    choices |= _more_choices(found, others)
     only = only if only in choices else ""
     counts = outcome_counts(found.pk, {key: condition for key, (_, condition) in choices.items()})
     page = _page(greedy.filter(choices[only][1]), wanted, request.GET.get("page"))
     listed = list(page.object_list)
     first = next(iter(listed), None)
-    others = _others(found)
     shown = [one.problem for one in listed]
     answers = _answers(others, [*shown, read.problem] if read else shown)
     context = {
@@ -151,6 +151,25 @@ def _answers(others: Iterable[tuple[StageRun, int]], problems: Iterable[str]) ->
             OtherAnswer(run, evaluation, known.get((evaluation, problem))) for run, evaluation in others
         ]
         for problem in wanted
+    }
+
+
+def _more_choices(found: Evaluation, others: Iterable[tuple[StageRun, int]]) -> dict[str, tuple[str, Q]]:
+    """The choices of its list that not every evaluation has."""
+    return _differing(others) | _groups(found) | _annotated(found)
+
+
+def _differing(others: Iterable[tuple[StageRun, int]]) -> dict[str, tuple[str, Q]]:
+    """The problems that another condition's checkpoint has wrong and this one right, or the other way round, as choices of its list."""
+    theirs = Outcome.objects.filter(sample=GREEDY, problem=OuterRef("problem")).exclude(
+        correct=OuterRef("correct")
+    )
+    return {
+        f"differs:{run.condition.name}": (
+            f"other than {run.condition.name}",
+            Q(Exists(theirs.filter(evaluation=evaluation))),
+        )
+        for run, evaluation in others
     }
 
 

@@ -67,6 +67,12 @@ def _groups(wanted: TableChoices) -> "Table":
     return stage_tables.by_group(wanted.stage_table())
 
 
+def _benchmarks(wanted: TableChoices) -> "Table":
+    from webapp.comparison.tables import benchmark_table
+
+    return benchmark_table.table(wanted.experiment, wanted.baseline)
+
+
 def _pass_at_k(wanted: TableChoices) -> "Table":
     from webapp.comparison.tables import stage_tables
 
@@ -95,6 +101,7 @@ TABLES: dict[str, Callable[[TableChoices], "Table"]] = {
     "stages": _stages,
     "details": _details,
     "groups": _groups,
+    "benchmarks": _benchmarks,
     "pass_at_k": _pass_at_k,
     "dose": _dose,
     "dynamics": _dynamics,

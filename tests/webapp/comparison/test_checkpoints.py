@@ -1,5 +1,6 @@
 """Checkpoints of different experiments: paired where that is right, refused where it is not, settings that differ."""
 
+import html
 import re
 
 import pytest
@@ -15,6 +16,7 @@ from tests.factories import (
 )
 from webapp.comparison.cells import Comparison, Refusal, UnpairedComparison
 from webapp.comparison.checkpoints import across
+from webapp.comparison.suggested_checkpoints import suggested
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import State
 from webapp.statistics.proportions import mcnemar_midp, tango
@@ -66,6 +68,50 @@ def test_the_same_experiment_twice_offers_its_next_checkpoint():
     found = across([("a-1", str(run.pk)), ("a-1", "")])
     assert found.picks[0].run == run
     assert {run.pk for run in found.picks[0].options} == set(experiment.runs.values_list("pk", flat=True))
+
+
+def test_the_nearest_checkpoint_stands_beside_the_first(signed_in):
+    first = make_experiment("a-1", stages=STAGES, seeds=(0, 1))
+    second = make_experiment("b-1", stages=STAGES, seeds=(0, 1))
+    for run in (*first.runs.all(), *second.runs.all()):
+        add_evaluation(make_attempt(run, state=State.SUCCEEDED), [True] * 60)
+    asked = run_of(first, "baseline", "mixed", 1)
+    found = across([("a-1", str(asked.pk)), ("a-1", ""), ("b-1", "")])
+    assert [pick.run for pick in found.picks[1:]] == [
+        run_of(first, "mul_tokens", "mixed", 1),
+        run_of(second, "baseline", "mixed", 1),
+    ]
+    page = signed_in.get("/compare/?experiment1=a-1").content.decode()
+    assert "Choose a second checkpoint" not in page
+    for condition in ("baseline", "mul_tokens"):
+        chosen = run_of(first, condition, "grpo", 0).pk
+        assert f'<option value="{chosen}" selected' in page
+    assert (
+        "Choose a second checkpoint"
+        in signed_in.get("/compare/?experiment1=a-1&experiment2=").content.decode()
+    )
+
+
+def test_an_empty_page_suggests_conditions_of_recent_experiments(signed_in, django_assert_num_queries):
+    done, running, archived = (make_experiment(name, stages=STAGES) for name in ("a-1", "b-1", "c-1"))
+    make_experiment("new-1")
+    for run in (*done.runs.all(), *running.runs.filter(stage__name="mixed"), *archived.runs.all()):
+        add_evaluation(make_attempt(run, state=State.SUCCEEDED), [True] * 60)
+    ends_first = run_of(running, "baseline", "grpo")
+    add_evaluation(make_attempt(ends_first, state=State.SUCCEEDED), [True] * 60)
+    archived.archived_at = archived.created_at
+    archived.save()
+    with django_assert_num_queries(2):
+        found = suggested()
+    assert [(one.experiment.name, one.runs[0].stage.name, one.conditions) for one in found] == [
+        ("b-1", "mixed", "baseline and mul_tokens"),  # after grpo there is one alone
+        ("a-1", "grpo", "baseline and mul_tokens"),
+    ]
+    page = signed_in.get("/compare/").content.decode()
+    links = [html.unescape(one) for one in re.findall(r'<li><a href="(/compare/[^"]+)"', page)]
+    assert len(links) == 2
+    assert "Tango’s interval" in signed_in.get(links[1]).content.decode()
+    assert [signed_in.get(link).content.decode().count(" selected>") for link in links] == [5, 5]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """An evaluation's problems beside what the other conditions answered to them, and by group."""
 
+import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 from django.test import Client
 
 from tests import factories
+from tests.webapp.comparison.problems.test_flips import content
 from webapp.experiments.models import Experiment
 from webapp.results.models import Evaluation
 from webapp.runs.models import State
@@ -81,3 +83,20 @@ def test_problems_are_narrowed_to_a_group(ada: Client, experiment: Experiment) -
     assert ("group:known_pair", "known_pair", 8) in page.context["choices"]
     assert ada.get(f"/evaluations/{own.pk}/outcomes.csv", {"only": "group:new_pair"}).status_code == 200
     assert ada.get(f"/evaluations/{own.pk}/outcomes.csv", {"only": "group:none"}).status_code == 400
+
+
+def test_problems_are_narrowed_to_those_that_another_condition_answers_otherwise(
+    ada: Client, experiment: Experiment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "webapp.pages.file_responses.close_old_connections", lambda: None
+    )  # else the test's own connection goes
+    own = answered(experiment, "mul_tokens", [True, True, False, False, True])
+    answered(experiment, "baseline", [True, False, True, False])  # it was not asked the last one
+    differing = {"only": "differs:baseline"}
+    page = ada.get(f"/evaluations/{own.pk}/", differing)
+    assert [outcome.problem for outcome, _ in page.context["rows"]] == ["p0001", "p0002"]
+    assert ("differs:baseline", "other than baseline", 2) in page.context["choices"]
+    file = content(ada.get(f"/evaluations/{own.pk}/outcomes.jsonl", differing))
+    assert [json.loads(line)["problem"] for line in file.splitlines()] == ["p0001", "p0002"]
+    assert ada.get(f"/evaluations/{own.pk}/outcomes.csv", {"only": "differs:nobody"}).status_code == 400

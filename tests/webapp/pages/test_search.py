@@ -55,9 +55,11 @@ def test_an_experiment_is_found_with_its_state_and_its_answer(client: Client) ->
     hit = found("demo-1")[0]
     assert difference.verdict is not None
     assert (hit.result, hit.verdict) == (difference.said, difference.verdict.word)
+    assert hit.reach[:2] == ("n = 600", "1 seed")
     client.force_login(factories.make_user())
     page = client.get("/search/?q=demo-1").content.decode()
     assert difference.said in page and 'class="inside"' in page
+    assert '<span class="scope">n = 600</span>' in page
 
 
 def test_recipes_pages_views_and_actions_are_found() -> None:

@@ -6,6 +6,7 @@ from webapp.comparison.cells import Refusal, SameRun, SeedsComparison, UnpairedC
 from webapp.comparison.comparisons import Compared
 from webapp.comparison.contrasts import StageContrast
 from webapp.comparison.figures import points
+from webapp.comparison.sentences.number_strip import ONLY_THESE
 from webapp.comparison.sentences.wording import difference, difference_interval, waiting_for
 from webapp.comparison.stage_rows import StageRow, finished_mean
 from webapp.comparison.table import StageTable, stage_table
@@ -44,6 +45,18 @@ class ContrastResult:
         unit = "" if " " in self.delta else " points"
         ends = f", {self.interval}" if self.interval else ""
         return f"{self.condition} {self.against} after {self.stage}: {self.delta}{unit}{ends}"
+
+    @property
+    def reach(self) -> tuple[str, ...]:
+        """What the difference is of, a tag each: how many problems, one seed, these problems only; empty while there is none."""
+        if not self.delta:
+            return ()
+        tags = {
+            f"n = {self.problems}": bool(self.problems),
+            "1 seed": self.one_seed,
+            ONLY_THESE: self.these_alone,
+        }
+        return tuple(tag for tag, holds in tags.items() if holds)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ def _problems(one: Shown) -> str:
 
 def _seeds(one: Shown) -> str:
     if isinstance(one, UnpairedComparison):
-        return "1 run a condition"
+        return "1 run per condition"
     if not isinstance(one, SeedsComparison):
         return "1 seed"
     return f"{len(one.seeds)} of {one.planned} seeds" if one.interim else f"{len(one.seeds)} seeds"

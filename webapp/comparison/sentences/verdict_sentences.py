@@ -207,7 +207,7 @@ def _unpaired(table: StageTable, one: UnpairedComparison) -> VerdictSentence:
     )
     limits = (
         "Imported, counts only: without each problem’s outcome the completions cannot be paired. "
-        "One run a condition: this compares two checkpoints, not two conditions."
+        "One run per condition: this compares two checkpoints, not two conditions."
     )
     if one.first_problems != one.second_problems:
         limits += " The two were not asked the same number of problems."

@@ -188,12 +188,8 @@ def _views_by_condition(
     def each(of: Sequence[SheetLine]) -> list[ConditionSheetLine]:
         found = []
         for line in of:
-            shared = all(isinstance(_compared(at, line), SameRun) for at in range(len(table.others)))
-            names = table.conditions[:1] if shared else table.conditions
-            found += [
-                ConditionSheetLine(line, place, name, table.positions[name], name == names[-1], shared)
-                for place, name in enumerate(names)
-            ]
+            every = conditions_of(table, line)
+            found += every[:1] if every[0].alone else every
         return found
 
     condition = Column("condition", "text", "Condition", template="results/_condition_name.html")
@@ -213,6 +209,16 @@ def _views_by_condition(
             lambda line: _css(table, line, [line.condition]),
         ),
     )
+
+
+def conditions_of(table: StageTable, line: SheetLine) -> list[ConditionSheetLine]:
+    """A line a condition, the baseline first."""
+    shared = all(isinstance(_compared(at, line), SameRun) for at in range(len(table.others)))
+    last = table.conditions[0 if shared else -1]
+    return [
+        ConditionSheetLine(line, place, name, table.positions[name], name == last, shared)
+        for place, name in enumerate(table.conditions)
+    ]
 
 
 def _css(table: StageTable, line: SheetLine | ConditionSheetLine, conditions: Iterable[str]) -> str:

@@ -1,6 +1,7 @@
 """Pages of the results: the comparison of conditions, its exports, the report."""
 
 from dataclasses import replace
+from urllib.parse import urlencode
 
 from django.http import (
     Http404,
@@ -22,7 +23,7 @@ from webapp.comparison.pass_curves import MEANINGS, curves
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.sentences.warnings import floor, warnings
 from webapp.comparison.table import StageTable, stage_table
-from webapp.comparison.tables import pass_at_k_sheets, stage_tables
+from webapp.comparison.tables import benchmark_table, pass_at_k_sheets, stage_tables
 from webapp.comparison.tables.stage_sheets import detail_sheet, stage_sheet
 from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
@@ -80,6 +81,23 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
     }
     template = "results/_comparison.html" if "HX-Request" in request.headers else "results/comparison.html"
     return render(request, template, context)
+
+
+@require_GET
+def benchmarks(request: HttpRequest, name: str) -> HttpResponse:
+    """Every benchmark after the last stages as a fragment; ?baseline=."""
+    experiment = get_object_or_404(Experiment, name=name)
+    try:
+        found = benchmark_table.tables(experiment, request.GET.get("baseline") or None)
+    except ValueError as error:
+        return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    context = {
+        "experiment": experiment,
+        "table": found[0],
+        "benchmarks": benchmark_table.sheet(found).page_view,
+        "query": urlencode({"baseline": found[0].baseline}),
+    }
+    return render(request, "results/_benchmarks.html", context)
 
 
 @require_GET

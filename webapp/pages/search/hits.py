@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
+from typing import Any
 from urllib.parse import quote
 
 from django.db.models import Count, Q, QuerySet
@@ -38,6 +39,7 @@ class Hit:
     state: str = ""  # of an experiment
     result: str = ""  # of an experiment: its first difference
     verdict: str = ""  # of that, in a word
+    reach: tuple[str, ...] = ()  # of that, in tags: its problems, one seed
     inside: bool = False  # a page of the experiment before it
 
 
@@ -90,7 +92,7 @@ def search(text: str, user_id: int | None) -> list[Hit]:
     ]
 
 
-def as_json(hits: Sequence[Hit]) -> list[dict[str, str]]:
+def as_json(hits: Sequence[Hit]) -> list[dict[str, Any]]:
     """For the palette."""
     return [asdict(hit) for hit in hits]
 
@@ -132,6 +134,7 @@ def _of_experiments(experiments: Sequence[Experiment], *, with_pages: bool) -> I
             state="imported" if one.imported else querysets.overall(states[one.pk]),
             result=first.said if first else "",
             verdict=first.verdict.word if first and first.verdict else "",
+            reach=first.reach if first else (),
         )
         if with_pages and not place:
             yield from _pages_of(one, OF_EXPERIMENT, inside=True)
