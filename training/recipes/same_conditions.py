@@ -11,7 +11,9 @@ def same_conditions(specs: Sequence[StageSpec]) -> list[Caution]:
     settings: dict[str, list[str]] = {}
     for spec in specs:
         if spec.seed == specs[0].seed:
-            settings.setdefault(spec.condition, []).append(spec.model_dump_json(exclude={"condition"}))
+            without = set(spec.settings.without_effect)
+            text = spec.model_dump_json(exclude={"condition": True, "settings": without})
+            settings.setdefault(spec.condition, []).append(text)
     alike: dict[tuple[str, ...], list[str]] = {}
     for condition, said in settings.items():
         alike.setdefault(tuple(said), []).append(condition)

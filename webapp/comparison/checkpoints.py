@@ -139,7 +139,8 @@ def across(chosen: Sequence[tuple[str, str]], benchmark: str = "", problems: str
         if not options:
             raise ValueError(f"no checkpoint of {name} has been evaluated yet; choose another experiment")
         alike = [run for run in others if runs and _alike(runs[0], run, asked, benchmark)]
-        runs.append((wished or _nearest_first(runs, alike) or others or options)[0])
+        having = [run for run in others if benchmark in asked[run.pk]]
+        runs.append((wished or _nearest_first(runs, alike) or having or others or options)[0])
     tallies = latest_tallies([run.pk for run in runs], benchmark)
     subset = problem_subset(problems, benchmark, tallies.values()) if problems and runs else None
     tallies = restricted(tallies, subset) if subset else tallies
@@ -218,11 +219,15 @@ def _alike(
 
 
 def _nearest_first(chosen: Sequence[StageRun], runs: Sequence[StageRun]) -> list[StageRun]:
-    """Those of the first one's stage before others, of these those of its seed, of these those of its condition."""
+    """Those of the first one's stage before others, of these those of its seed, of these those of its condition.
 
-    def distance(run: StageRun) -> tuple[bool, bool, bool]:
+    What is the same run as the first comes last.
+    """
+
+    def distance(run: StageRun) -> tuple[bool, bool, bool, bool]:
         first = chosen[0]
         return (
+            (run.reused_from_id or run.pk) == (first.reused_from_id or first.pk),
             run.stage.name != first.stage.name,
             run.seed != first.seed,
             run.condition.name != first.condition.name,

@@ -9,14 +9,14 @@ from django.db.models import Exists, F, OuterRef
 from webapp.comparison.checkpoints import MOST
 from webapp.experiments.models import Experiment
 from webapp.results.models import Evaluation
-from webapp.runs.models import StageRun
+from webapp.runs.models import StageRun, State
 
 LOOKED_AT = 30  # of the newest experiments
 
 
 @dataclass(frozen=True)
 class SuggestedCheckpoints:
-    """Checkpoints of one experiment, stage and seed, the baseline first."""
+    """Checkpoints of one experiment, stage and seed, in the order of the conditions."""
 
     experiment: Experiment
     runs: tuple[StageRun, ...]
@@ -48,7 +48,7 @@ def suggested(most: int = 6) -> list[SuggestedCheckpoints]:
         )
     )
     runs = (
-        StageRun.objects.filter(has_one, experiment__in=list(newest[:LOOKED_AT]))
+        StageRun.objects.filter(has_one, experiment__in=list(newest[:LOOKED_AT]), state=State.SUCCEEDED)
         .select_related("experiment", "stage", "condition")
         .defer("spec", "experiment__recipe", "experiment__notes")
         .order_by(F("experiment").desc(), F("stage__position").desc(), "seed", "condition__position")
@@ -57,7 +57,12 @@ def suggested(most: int = 6) -> list[SuggestedCheckpoints]:
     for _, of_experiment in groupby(runs, lambda run: run.experiment_id):
         by_seed = groupby(of_experiment, lambda run: (run.stage_id, run.seed))
         beside: Sequence[list[StageRun]] = [list(group) for _, group in by_seed]
-        several = next((group for group in beside if len(group) > 1), None)
+        several = next((group for group in beside if len({_computed_by(run) for run in group}) > 1), None)
         if several:
             found.append(SuggestedCheckpoints(several[0].experiment, tuple(several[:MOST])))
     return found[:most]
+
+
+def _computed_by(run: StageRun) -> int:
+    """The run whose checkpoint it has."""
+    return run.reused_from_id or run.pk

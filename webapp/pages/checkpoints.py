@@ -67,6 +67,9 @@ def _across(request: HttpRequest) -> Across:
     restricted = request.GET.get("benchmark", ""), request.GET.get("problems", "").strip()
     found = across(chosen, *restricted)
     alone = len(found.picks) == 1 and "experiment2" not in request.GET
-    if alone and len(found.picks[0].options) > 1:  # a link names one experiment: its own nearest is beside it
+    if alone and {one.pk for one in found.picks[0].options} - {
+        found.picks[0].run.pk,
+        *found.picks[0].other_problems,
+    }:  # a link names one experiment: its own nearest is beside it
         found = across([*chosen, (found.picks[0].experiment.name, "")], *restricted)
     return found

@@ -166,7 +166,7 @@ def _differing(others: Iterable[tuple[StageRun, int]]) -> dict[str, tuple[str, Q
     )
     return {
         f"differs:{run.condition.name}": (
-            f"other than {run.condition.name}",
+            f"unlike {run.condition.name}",
             Q(Exists(theirs.filter(evaluation=evaluation))),
         )
         for run, evaluation in others

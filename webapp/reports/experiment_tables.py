@@ -70,6 +70,8 @@ def _groups(wanted: TableChoices) -> "Table":
 def _benchmarks(wanted: TableChoices) -> "Table":
     from webapp.comparison.tables import benchmark_table
 
+    if wanted.problems:
+        raise ValueError("problems: every benchmark is shown with all of its problems; leave this out")
     return benchmark_table.table(wanted.experiment, wanted.baseline)
 
 

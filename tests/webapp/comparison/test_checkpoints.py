@@ -18,7 +18,7 @@ from webapp.comparison.cells import Comparison, Refusal, UnpairedComparison
 from webapp.comparison.checkpoints import across
 from webapp.comparison.suggested_checkpoints import suggested
 from webapp.results.models import Evaluation, Outcome
-from webapp.runs.models import State
+from webapp.runs.models import StageRun, State
 from webapp.statistics.proportions import mcnemar_midp, tango
 
 pytestmark = pytest.mark.django_db
@@ -107,6 +107,10 @@ def test_an_empty_page_suggests_conditions_of_recent_experiments(signed_in, djan
         ("b-1", "mixed", "baseline and mul_tokens"),  # after grpo there is one alone
         ("a-1", "grpo", "baseline and mul_tokens"),
     ]
+    StageRun.objects.filter(pk=run_of(done, "mul_tokens", "grpo").pk).update(
+        reused_from=run_of(done, "baseline", "grpo")
+    )
+    assert [one.runs[0].stage.name for one in suggested()] == ["mixed", "mixed"]  # not a run beside itself
     page = signed_in.get("/compare/").content.decode()
     links = [html.unescape(one) for one in re.findall(r'<li><a href="(/compare/[^"]+)"', page)]
     assert len(links) == 2

@@ -96,7 +96,7 @@ def test_problems_are_narrowed_to_those_that_another_condition_answers_otherwise
     differing = {"only": "differs:baseline"}
     page = ada.get(f"/evaluations/{own.pk}/", differing)
     assert [outcome.problem for outcome, _ in page.context["rows"]] == ["p0001", "p0002"]
-    assert ("differs:baseline", "other than baseline", 2) in page.context["choices"]
+    assert ("differs:baseline", "unlike baseline", 2) in page.context["choices"]
     file = content(ada.get(f"/evaluations/{own.pk}/outcomes.jsonl", differing))
     assert [json.loads(line)["problem"] for line in file.splitlines()] == ["p0001", "p0002"]
     assert ada.get(f"/evaluations/{own.pk}/outcomes.csv", {"only": "differs:nobody"}).status_code == 400

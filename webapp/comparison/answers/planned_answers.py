@@ -48,12 +48,13 @@ class ContrastResult:
 
     @property
     def reach(self) -> tuple[str, ...]:
-        """What the difference is of, a tag each: how many problems, one seed, these problems only; empty while there is none."""
+        """What the difference is of, a tag each: how many problems, one seed, what it lacks; empty while there is none."""
         if not self.delta:
             return ()
         tags = {
             f"n = {self.problems}": bool(self.problems),
             "1 seed": self.one_seed,
+            self.note: bool(self.note),
             ONLY_THESE: self.these_alone,
         }
         return tuple(tag for tag, holds in tags.items() if holds)

@@ -1,6 +1,6 @@
-"""Every benchmark of an experiment after its last stages: one line each, to see on which of them a condition helps."""
+"""Every benchmark of an experiment after the last stages that ask it: to see on which of them a condition helps."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,9 +18,10 @@ from webapp.comparison.columns import (
     rate,
     to_the_second,
 )
+from webapp.comparison.sentences.warnings import warnings
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables.stage_sheets import ConditionSheetLine, conditions_of, lines, records
-from webapp.comparison.tables.stage_tables import provenance
+from webapp.comparison.tables.stage_tables import IMPORTED, provenance
 from webapp.experiments.models import Experiment
 from webapp.files.table import Column, Sheet, Table, View
 
@@ -29,7 +30,7 @@ LEFT_OUT = {DRAWN, NEW_PROBLEMS, ADJUSTED_P, GAINED_LOST}
 
 @dataclass(frozen=True)
 class BenchmarkLine:
-    """A condition beside the baseline after a last stage, on one benchmark; over the seeds where there are several."""
+    """A condition beside the baseline after a stage, on one benchmark; over the seeds where there are several."""
 
     table: StageTable
     baseline: ConditionSheetLine
@@ -40,6 +41,7 @@ class BenchmarkLine:
     condition = property(lambda self: self.other.condition)
     position = property(lambda self: self.other.position)
     missing = property(lambda self: self.other.missing)
+    planned = property(lambda self: self.table.roles.is_primary(self.stage, self.condition))
 
 
 def tables(experiment: Experiment, baseline: str | None = None) -> list[StageTable]:
@@ -53,21 +55,33 @@ def tables(experiment: Experiment, baseline: str | None = None) -> list[StageTab
 
 
 def sheet(found: Sequence[StageTable], exported_at: datetime | None = None) -> Sheet:
-    """For programs the rows of the stage tables after the last stages, for people a line a benchmark, stage and condition."""
-    at, first, every = to_the_second(exported_at), found[0], [line for one in found for line in _lines(one)]
+    """For programs rows of the stage tables, for people a line a benchmark, stage and condition.
+
+    The stages are the last ones that ask a benchmark, and those that the planned question is decided after.
+    """
+    at, first = to_the_second(exported_at), found[0]
+    stages = {one.benchmark: _stages(one) for one in found}
+    every = [line for one in found for line in _lines(one, stages[one.benchmark])]
     unit = "mean, %" if first.several_seeds else "% (95 % interval)"
 
     def named(whose: str, condition: str) -> Column:
         swatch = first.positions[condition]
         return rate(
-            _shown(whose), first.metric, 1, title=condition, subheading=unit, swatch=swatch, card=condition
+            _shown(whose),
+            first.metric,
+            first.digits,
+            title=condition,
+            subheading=unit,
+            swatch=swatch,
+            card=condition,
         )
 
     others = [
         Column("condition", "text", "Condition", template="results/_condition_name.html"),
-        rate(_shown("other"), first.metric, 1, title=first.metric.title, subheading=unit),
+        rate(_shown("other"), first.metric, first.digits, title=first.metric.title, subheading=unit),
     ]
-    compared = [one for one in comparison(_compared, first.metric, 1) if one.title not in LEFT_OUT]
+    every_column = comparison(_compared, first.metric, first.digits, unpaired=first.imported)
+    compared = [one for one in every_column if one.title not in LEFT_OUT]
     columns = [
         Column("benchmark", "text", "Benchmark", template="results/_benchmark_name.html"),
         Column("stage", "text", "Stage", card="after"),
@@ -77,30 +91,49 @@ def sheet(found: Sequence[StageTable], exported_at: datetime | None = None) -> S
         compared[-1],  # the verdict beside the difference that it is about
         *compared[1:-1],
     ]
-    last = {(one.benchmark, row.stage) for one in found for row in one.rows if row.last}
-    rows = [row for one in found for row in records(one, at) if (row.benchmark, row.stage) in last]
+    rows = [row for one in found for row in records(one, at) if row.stage in stages[one.benchmark]]
     return Sheet("benchmarks", "Every benchmark", COLUMNS, rows, View(columns, every))
 
 
 def table(experiment: Experiment, baseline: str | None = None, exported_at: datetime | None = None) -> Table:
-    """The same with where it comes from."""
+    """The same with where it comes from. Raises ValueError where nothing stands beside the baseline."""
     found, at = tables(experiment, baseline), to_the_second(exported_at)
+    if not found[0].others:
+        raise ValueError(f"{experiment.name} has one condition, so there is nothing to set beside it")
     return Table(
         f"{experiment.name}-benchmarks",
         "Every benchmark",
-        f"after the last stages, {experiment.name}",
+        f"after the last stages, {experiment.name}{IMPORTED if found[0].imported else ''}",
         sheet(found, at),
         _together({one.benchmark: provenance(one, at) for one in found}),
+        warnings=[f"{one.benchmark}: {text}" for one in found for text in warnings(one)],
     )
 
 
-def _lines(found: StageTable) -> list[BenchmarkLine]:
-    """Of each last stage that has a number, a line a condition."""
+def _stages(found: StageTable) -> set[str]:
+    """The stages that ask its benchmark and have none below them that asks it too; and those of the planned question."""
+    parents = {
+        one.name: one.after and one.after.name for one in found.experiment.stages.select_related("after")
+    }
+    above: set[str] = set()
+    for row in found.rows:
+        stage = parents[row.stage]
+        while stage and stage not in above:
+            above.add(stage)
+            stage = parents[stage]
+    return {
+        row.stage
+        for row in found.rows
+        if row.stage not in above or any(found.roles.is_primary(row.stage, name) for name in found.others)
+    }
+
+
+def _lines(found: StageTable, stages: Collection[str]) -> list[BenchmarkLine]:
+    """Of each of the stages that has a number, a line a condition."""
     made = []
     for line in lines(found, together=True):
-        if line.row.last and any(
-            cell.complete or cell.empty for seed in line.row.seeds for cell in seed.cells
-        ):
+        cells = [cell for seed in line.row.seeds for cell in seed.cells]
+        if line.row.stage in stages and any(cell.complete or cell.empty for cell in cells):
             baseline, *others = conditions_of(found, line)
             made += [BenchmarkLine(found, baseline, other) for other in others]
     return made

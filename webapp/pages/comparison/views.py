@@ -91,10 +91,12 @@ def benchmarks(request: HttpRequest, name: str) -> HttpResponse:
         found = benchmark_table.tables(experiment, request.GET.get("baseline") or None)
     except ValueError as error:
         return HttpResponseBadRequest(f"{error}\n", content_type="text/plain")
+    view = benchmark_table.sheet(found).page_view
     context = {
         "experiment": experiment,
         "table": found[0],
-        "benchmarks": benchmark_table.sheet(found).page_view,
+        "benchmarks": view,
+        "has_planned": any(line.planned for line in view.rows),
         "query": urlencode({"baseline": found[0].baseline}),
     }
     return render(request, "results/_benchmarks.html", context)

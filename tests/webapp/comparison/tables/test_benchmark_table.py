@@ -6,6 +6,7 @@ from django.test import Client
 from tests import factories
 from webapp.comparison.tables import benchmark_table
 from webapp.experiments.models import Experiment
+from webapp.results.models import Evaluation
 from webapp.runs.models import State
 from webapp.statistics.proportions import tango
 
@@ -71,7 +72,7 @@ def test_the_comparison_loads_it_where_there_are_several(client: Client) -> None
     assert f'hx-get="{address}"' in client.get("/experiments/demo-1/comparison/").content.decode()
     page = client.get(address).content.decode()
     for name in (factories.BENCHMARK, OTHER):
-        assert f'href="/experiments/demo-1/comparison/?benchmark={name}"' in page
+        assert f'href="/experiments/demo-1/comparison/?benchmark={name}&amp;baseline=baseline"' in page
     assert "+16.7" in page and "−16.7" in page
     rows = client.get("/experiments/demo-1/tables/benchmarks.json").json()
     assert {(row["benchmark"], row["stage"]) for row in rows["rows"]} == {
@@ -81,5 +82,34 @@ def test_the_comparison_loads_it_where_there_are_several(client: Client) -> None
     assert (
         rows["provenance"]["Problems (SHA-256)"] == f"{factories.BENCHMARK}: {12 * '0'}; {OTHER}: {12 * '1'}"
     )
+    assert (
+        "benchmarks/?baseline"
+        not in client.get("/experiments/demo-1/comparison/?problems=first:9").content.decode()
+    )
+    assert client.get("/experiments/demo-1/tables/benchmarks.csv?problems=first:9").status_code == 400
     experiment.runs.update(spec={"benchmarks": [{"benchmark": factories.BENCHMARK, "problems": 60}]})
     assert "benchmarks/?baseline" not in client.get("/experiments/demo-1/comparison/").content.decode()
+
+
+def test_the_last_stage_that_asks_a_benchmark_counts_and_that_of_the_planned_question() -> None:
+    experiment = evaluated("mul_tokens")
+    Evaluation.objects.filter(benchmark=OTHER, attempt__stage_run__stage__name="grpo").delete()
+    for run in experiment.runs.filter(stage__name="grpo"):
+        run.spec["benchmarks"] = run.spec["benchmarks"][:1]
+        run.save()
+    lines = benchmark_table.sheet(benchmark_table.tables(experiment)).page_view.rows
+    assert [(one.benchmark, one.stage) for one in lines] == [(factories.BENCHMARK, "grpo"), (OTHER, "drills")]
+    question = {"benchmark": factories.BENCHMARK, "stage": "drills"}
+    Experiment.objects.filter(pk=experiment.pk).update(recipe={"primary": question})
+    lines = benchmark_table.sheet(benchmark_table.tables(Experiment.objects.get())).page_view.rows
+    assert [(one.stage, one.planned) for one in lines] == [
+        ("drills", True),
+        ("grpo", False),
+        ("drills", False),
+    ]
+
+
+def test_one_condition_alone_has_no_such_table() -> None:
+    experiment = evaluated()
+    with pytest.raises(ValueError, match="has one condition"):
+        benchmark_table.table(experiment)
