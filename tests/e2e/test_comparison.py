@@ -65,6 +65,7 @@ def test_the_stage_table_opens_exactly_its_flips_and_they_are_narrowed(page: Pag
     page.get_by_role("link", name="8 first right after grpo in baseline").click()
     expect(page.locator(".flip")).to_have_count(8)
     expect(page.get_by_text("Download 8 rows")).to_be_visible()
+    page.wait_for_load_state()  # with the script that applies a choice
     page.get_by_role("heading", name="Compare another pair").click()
     page.get_by_label("Condition").first.select_option("mul_tokens")
     expect(page).to_have_url(re.compile("first=mul_tokens"))  # at once
@@ -93,6 +94,7 @@ def test_the_problem_map_is_drawn_and_opens_a_problem(page: Page, address: str) 
     evaluated("demo-1", MARKS)
     page.goto(f"{address}/experiments/demo-1/")
     page.get_by_role("link", name="Problem map").click()
+    page.wait_for_url("**/problems/")  # loaded, with the script that applies a choice
     page.get_by_label("Order of the problems").select_option("as the benchmark has them")
     expect(page).to_have_url(re.compile("order=benchmark"))
     map = page.get_by_role("group", name="One row per problem, one column per stage")
