@@ -227,7 +227,7 @@ def _nearest_first(chosen: Sequence[StageRun], runs: Sequence[StageRun]) -> list
     def distance(run: StageRun) -> tuple[bool, bool, bool, bool]:
         first = chosen[0]
         return (
-            (run.reused_from_id or run.pk) == (first.reused_from_id or first.pk),
+            run.computed_by == first.computed_by,
             run.stage.name != first.stage.name,
             run.seed != first.seed,
             run.condition.name != first.condition.name,

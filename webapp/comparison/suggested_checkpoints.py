@@ -57,12 +57,7 @@ def suggested(most: int = 6) -> list[SuggestedCheckpoints]:
     for _, of_experiment in groupby(runs, lambda run: run.experiment_id):
         by_seed = groupby(of_experiment, lambda run: (run.stage_id, run.seed))
         beside: Sequence[list[StageRun]] = [list(group) for _, group in by_seed]
-        several = next((group for group in beside if len({_computed_by(run) for run in group}) > 1), None)
+        several = next((group for group in beside if len({run.computed_by for run in group}) > 1), None)
         if several:
             found.append(SuggestedCheckpoints(several[0].experiment, tuple(several[:MOST])))
     return found[:most]
-
-
-def _computed_by(run: StageRun) -> int:
-    """The run whose checkpoint it has."""
-    return run.reused_from_id or run.pk

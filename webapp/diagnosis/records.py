@@ -30,7 +30,7 @@ class RunRecords:
 
     def __init__(self, run: StageRun) -> None:
         self.run = run
-        self.trained = run.reused_from_id or run.pk  # the run whose metrics and rollouts these are
+        self.trained = run.computed_by  # the run whose metrics and rollouts these are
         self._series: dict[str, Series | None] = {}
         self._trends: dict[str, Trend | None] = {}
 
@@ -134,7 +134,7 @@ class RunRecords:
         for run in (self.run, self.run.parent):
             if run is None or run.stage.settings_class.learns != "completions":
                 continue
-            trained, settings = run.reused_from_id or run.pk, (run.spec or {}).get("settings") or {}
+            trained, settings = run.computed_by, (run.spec or {}).get("settings") or {}
             points = series([trained], ["tokens"]).get((trained, "tokens"))
             if points is not None and points.values.size and "batch_size" in settings:
                 examples = int(points.steps[-1]) * _per_step(settings)

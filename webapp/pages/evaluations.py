@@ -133,8 +133,7 @@ def _read(
 def _others(found: Evaluation) -> list[tuple[StageRun, int]]:
     """The runs of the other conditions with their evaluations that count; without those that are the same run. Two queries."""
     own = found.attempt.stage_run
-    origin = own.reused_from_id or own.pk
-    runs = [run for run in other_conditions(own) if (run.reused_from_id or run.pk) != origin]
+    runs = [run for run in other_conditions(own) if run.computed_by != own.computed_by]
     counting = latest_accuracies([run.pk for run in runs], found.benchmark)
     return [(run, counting[run.pk].evaluation) for run in runs if run.pk in counting]
 

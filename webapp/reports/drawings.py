@@ -146,7 +146,7 @@ def by_step(experiment: Experiment) -> list[Drawing]:
     runs = StageRun.objects.filter(experiment=experiment, stage__kind__in=drawable_kinds).select_related(
         "stage", "condition"
     )
-    trained = {run.pk: run.reused_from_id or run.pk for run in runs}  # a reused run's points are its source's
+    trained = {run.pk: run.computed_by for run in runs}  # a reused run's points are its source's
     curves = {run.stage.name: run.stage.settings_class.report_curves for run in runs}
     metrics = {name for names in curves.values() for name in names}
     found = series(sorted(set(trained.values())), sorted(metrics)) if runs else {}

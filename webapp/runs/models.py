@@ -143,6 +143,11 @@ class StageRun(models.Model):
         ]
 
     @property
+    def computed_by(self) -> int:
+        """The run that computed what this one has; its own id where it was not reused, or where that run is gone."""
+        return self.reused_from_id or self.pk
+
+    @property
     def preparing(self) -> bool:
         """Whether progress is that of making data, which comes before the first step."""
         return self.progress_phase == PREPARING

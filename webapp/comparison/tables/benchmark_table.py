@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from training.recipes.planned_question import Design
 from webapp.comparison.cells import Cell
 from webapp.comparison.checkpoints import AT_FIRST
 from webapp.comparison.columns import (
@@ -112,20 +113,12 @@ def table(experiment: Experiment, baseline: str | None = None, exported_at: date
 
 def _stages(found: StageTable) -> set[str]:
     """The stages that ask its benchmark and have none below them that asks it too; and those of the planned question."""
-    parents = {
-        one.name: one.after and one.after.name for one in found.experiment.stages.select_related("after")
-    }
-    above: set[str] = set()
-    for row in found.rows:
-        stage = parents[row.stage]
-        while stage and stage not in above:
-            above.add(stage)
-            stage = parents[stage]
-    return {
-        row.stage
-        for row in found.rows
-        if row.stage not in above or any(found.roles.is_primary(row.stage, name) for name in found.others)
-    }
+    stages = found.experiment.stages.select_related("after")
+    parents = {one.name: one.after.name if one.after else None for one in stages}
+    asked = [row.stage for row in found.rows]
+    last = Design(found.conditions, parents, frozenset(), dict.fromkeys(asked, 0)).last_stages()
+    planned = {stage for stage in asked for name in found.others if found.roles.is_primary(stage, name)}
+    return {*last, *planned}
 
 
 def _lines(found: StageTable, stages: Collection[str]) -> list[BenchmarkLine]:
