@@ -10,12 +10,13 @@ from training.did_you_mean import nearest
 from training.recipes.planned_question import PairedTest
 from webapp.comparison.alike import settings_differences
 from webapp.comparison.alike.kept_examples import examples_of, key_of
-from webapp.comparison.cells import Cell, Refusal, SameRun
+from webapp.comparison.cells import Cell, Refusal, SameRun, UnpairedComparison
 from webapp.comparison.comparisons import Compared, Comparisons, Key, interim
 from webapp.comparison.metrics import METRICS, ComparisonMetric
 from webapp.comparison.new_problems import with_new_problems
 from webapp.comparison.waiting import waiting
 from webapp.experiments.models import Experiment
+from webapp.experiments.planned_question import paired_test
 from webapp.files.number_text import percent_of_level
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import latest_tallies
@@ -24,10 +25,11 @@ from webapp.runs import kept_examples
 from webapp.runs.kept_examples import Recorded
 from webapp.runs.models import StageRun
 from webapp.statistics.families import Family
+from webapp.statistics.proportions import MCNEMAR_NAMES
 
 MOST = 6  # checkpoints in one comparison
 AT_FIRST = "accuracy"
-TEST: PairedTest = "midp"  # experiments of different tests meet here
+TEST: PairedTest = "midp"  # where experiments of different tests meet
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,9 @@ class Across:
     imported: bool = False
     counts_pairs: bool = True
     subset: ProblemSubset | None = None  # of the problems, that it is restricted to; None: all of them
+    test: PairedTest = (
+        TEST  # of the same problems: the one that all their experiments were launched with, where they agree
+    )
 
     @property
     def asked(self) -> str:
@@ -83,6 +88,27 @@ class Across:
         if self.subset is None:
             return ""
         return f", on {self.subset.title} (published counts are of the problems that they were published of)"
+
+    @property
+    def settings_recorded(self) -> bool:
+        """Whether any of them has its settings on record; published ones have none."""
+        return any(pick.run.spec for pick in self.picks)
+
+    @property
+    def how(self) -> str:
+        """How they are compared, in sentences: paired, unpaired, or each as it can be."""
+        tested = [
+            one for one in self.comparisons if one is not None and not isinstance(one, Refusal | SameRun)
+        ]
+        unpaired = [isinstance(one, UnpairedComparison) for one in tested]
+        said = []
+        if not all(unpaired):
+            said.append(
+                f"The same problems: compared problem by problem, Tango’s interval, {MCNEMAR_NAMES[self.test]}."
+            )
+        if any(unpaired):
+            said.append("Published counts: unpaired, Newcombe’s interval, Fisher’s exact.")
+        return " ".join(said)
 
     @property
     def corrections(self) -> str:
@@ -171,7 +197,9 @@ def across(chosen: Sequence[tuple[str, str]], benchmark: str = "", problems: str
     )
     alpha = picks[0].experiment.alpha if picks else 0.05
     recorded = kept_examples.of_runs(every.values())
-    compared = _compared(picks, benchmark, metric, alpha, _not_alike(picks, every.values(), recorded))
+    tests = {paired_test(pick.experiment) for pick in picks if not pick.experiment.imported}
+    test = tests.pop() if len(tests) == 1 else TEST
+    compared = _compared(picks, benchmark, metric, alpha, test, _not_alike(picks, every.values(), recorded))
     waits = waiting([(runs[0], run) for run in runs[1:]], every.values(), benchmark, metric.name)
     return Across(
         benchmark,
@@ -188,6 +216,7 @@ def across(chosen: Sequence[tuple[str, str]], benchmark: str = "", problems: str
         ),
         settings_differences.between([settings_differences.of(run, every, recorded) for run in runs]),
         subset=subset,
+        test=test,
     )
 
 
@@ -276,22 +305,32 @@ def _compared(
     benchmark: str,
     metric: ComparisonMetric,
     alpha: float,
+    test: PairedTest,
     not_alike: Callable[[Key, Key], str],
 ) -> tuple[Compared | None, ...]:
-    """Each pick as if it were a condition of one experiment, whose baseline is the first pick."""
+    """Each pick as if it were a condition of one experiment, whose baseline is the first pick.
+
+    What cannot be compared takes no share of α: what there is has to be known before its family is.
+    """
     cells = {pick.cell.condition: pick.cell for pick in picks}
     if len(cells) < 2:
         return (None,) * len(cells)
-    others = [cell for cell in list(cells.values())[1:] if cell.computed_by != picks[0].cell.computed_by]
-    family = Family("exploratory", max(len(others), 1), alpha)
-    table = Comparisons(
-        metric,
-        list(cells),
-        [0],
-        TEST,
-        lambda stage, name: family,
-        lambda key: cells[key[0]],
-        not_alike=not_alike,
-    )
-    found, _ = with_new_problems(table, benchmark, table.of_stages([""]), {})
+    number = len(cells) - 1
+    while True:
+        family = Family("exploratory", max(number, 1), alpha)
+        table = Comparisons(
+            metric,
+            list(cells),
+            [0],
+            test,
+            lambda stage, name, family=family: family,  # type: ignore[misc]
+            lambda key: cells[key[0]],
+            not_alike=not_alike,
+        )
+        stages = table.of_stages([""])
+        tested = sum(not isinstance(one, Refusal | SameRun) for one in stages.values())
+        if tested in (number, 0):
+            break
+        number = tested
+    found, _ = with_new_problems(table, benchmark, stages, {})
     return tuple(found.get((name, "", 0)) for name in cells)

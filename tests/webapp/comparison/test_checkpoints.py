@@ -19,7 +19,7 @@ from webapp.comparison.checkpoints import across
 from webapp.comparison.suggested_checkpoints import suggested
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import StageRun, State
-from webapp.statistics.proportions import mcnemar_midp, tango
+from webapp.statistics.proportions import mcnemar, mcnemar_midp, tango
 
 pytestmark = pytest.mark.django_db
 STAGES = (("mixed", "sft"), ("grpo", "grpo"))
@@ -51,13 +51,36 @@ def test_each_is_paired_with_the_first_and_bonferroni_corrects_p_and_interval():
     assert first is None
     assert isinstance(second, Comparison)
     assert (second.counts.gained, second.counts.lost) == (20, 0)
-    assert [second.adjusted_p, third.adjusted_p] == [2 * mcnemar_midp(20, 0), 2 * mcnemar_midp(2, 0)]
+    assert [second.p, third.p] == [
+        mcnemar(20, 0),
+        mcnemar(2, 0),
+    ]  # the test that all three were launched with
+    assert [second.adjusted_p, third.adjusted_p] == [2 * second.p, min(2 * third.p, 1)]
     assert second.interval == tango(20, 0, 60, 0.975)
     assert "which the 2 comparisons share (Bonferroni: 0.025 each, intervals at 97.5 %)" in found.corrections
     run = str(found.picks[0].run.pk)
     again = across([("a-1", run), ("a-1", str(run_of(found.picks[0].experiment, "mul_tokens", "grpo").pk))])
     assert again.family.tests == 1
     assert [pick.name for pick in found.picks][1] == "b-1: baseline after grpo, seed 0"
+
+
+def test_experiments_of_different_tests_meet_at_mid_p():
+    evaluated("a-1", 20)
+    other = evaluated("b-1", 40)
+    other.recipe["test"] = "midp"
+    other.save()
+    found = across([("a-1", ""), ("b-1", "")])
+    assert found.comparisons[1].p == mcnemar_midp(20, 0)
+    assert "mid-p McNemar" in found.how and "Fisher" not in found.how
+
+
+def test_what_cannot_be_compared_takes_no_share_of_alpha():
+    for name, limit in (("a-1", 28), ("b-1", 28), ("c-1", 99)):
+        evaluated(name, 40 if name == "b-1" else 20, settings=EVALUATION_SETTINGS | {"max_new_tokens": limit})
+    found = across([("a-1", ""), ("b-1", ""), ("c-1", "")])
+    assert isinstance(found.comparisons[2], Refusal)
+    assert found.family.tests == 1 and found.comparisons[1].adjusted_p == mcnemar(20, 0)
+    assert found.comparisons[1].interval == tango(20, 0, 60, 0.95)
 
 
 def test_the_same_experiment_twice_offers_its_next_checkpoint():
@@ -144,7 +167,7 @@ def test_what_was_not_evaluated_on_the_same_is_said(signed_in):
         add_evaluation(run.attempts.get(), [True] * 60, benchmark="arithmetic_probes")
     path = "/compare/?experiment1=a-1&experiment2=b-1&benchmark=arithmetic_probes"
     page = signed_in.get(path).content.decode()
-    assert "not evaluated on this" in page and "not evaluated on the same" in page
+    assert "not evaluated on this" in page and "the first was not evaluated on arithmetic_probes" in page
     assert "not finished" not in page and 'data-state="succeeded"' not in page
 
 

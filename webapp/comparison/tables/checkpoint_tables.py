@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
 
-from webapp.comparison.checkpoints import TEST, Across, Pick
+from webapp.comparison.checkpoints import Across, Pick
 from webapp.comparison.columns import (
     DRAWN,
     NEW_PROBLEMS,
@@ -90,7 +90,11 @@ def checkpoint_sheet(found: Across, at: datetime | None = None) -> Sheet:
 def _missing(found: Across, pick: Pick) -> str:
     if pick is found.picks[0]:
         return "the others are compared with this"
-    return "not finished" if pick.cell.tally and found.picks[0].cell.tally else "not evaluated on the same"
+    if not pick.cell.tally:
+        return f"it was not evaluated on {found.benchmark}"
+    return (
+        "not finished" if found.picks[0].cell.tally else f"the first was not evaluated on {found.benchmark}"
+    )
 
 
 def _record(found: Across, line: CheckpointLine, versions: Versions, at: datetime) -> ComparisonRow:
@@ -143,7 +147,7 @@ def _provenance(found: Across, versions: Sequence[str], at: datetime) -> dict[st
         "Code versions": ", ".join(dict.fromkeys(version or "not recorded" for version in versions)),
         "Problems (SHA-256)": ", ".join(sorted(filter(None, hashes))) or "none on record",
         "Test": (
-            f"the same problems: {MCNEMAR_NAMES[TEST]}, paired difference with Tango's score interval; published counts: "
+            f"the same problems: {MCNEMAR_NAMES[found.test]}, paired difference with Tango's score interval; published counts: "
             "unpaired, Fisher's exact test, difference with Newcombe's interval; one proportion with Wilson's 95 %. "
             f"{found.corrections}"
         ),

@@ -10,7 +10,7 @@ from django.db.models import Case, CharField, Count, F, Q, Value, When
 from django.utils import timezone
 
 from webapp.experiments.models import Condition, Experiment, Stage
-from webapp.files.number_text import percent, plain
+from webapp.files.number_text import percent, plain, points
 from webapp.pages.experiments.estimate import RunProgress, lengths_left, seconds_left
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import PRIMARY, Accuracy, latest_accuracies
@@ -63,6 +63,19 @@ class Box:
     state: str
     accuracy: Accuracy | None
     seconds: float | None  # it took, or takes so far
+    baseline: Accuracy | None = (
+        None  # of the same stage and seed in the first condition; None for that one itself
+    )
+
+    @property
+    def difference(self) -> str:
+        """How many points its accuracy is above the baseline's; empty until both are evaluated, and of the same run."""
+        own, first = self.accuracy, self.baseline
+        if own is None or first is None or own.evaluation == first.evaluation:
+            return ""
+        if not (own.complete and first.complete) or own.rate is None or first.rate is None:
+            return ""
+        return points(own.rate - first.rate, own.digits)
 
     @property
     def reached(self) -> str:
@@ -217,10 +230,22 @@ def grid(experiment: Experiment) -> RunGrid:
     """The grid of one experiment. Four queries."""
     found = list(runs.for_pages().filter(experiment=experiment))
     accuracies = latest_accuracies([run.pk for run in found], experiment.primary_metric)
-    boxes = [
-        Box(run, runs.shown_state(run), accuracies.get(run.pk), runs.seconds_taken(run)) for run in found
-    ]
     conditions = list(experiment.conditions.all())
+    baselines = {
+        (run.stage_id, run.seed): accuracies.get(run.pk)
+        for run in found
+        if run.condition_id == conditions[0].pk
+    }
+    boxes = [
+        Box(
+            run,
+            runs.shown_state(run),
+            accuracies.get(run.pk),
+            runs.seconds_taken(run),
+            None if run.condition_id == conditions[0].pk else baselines.get((run.stage_id, run.seed)),
+        )
+        for run in found
+    ]
     cells: dict[tuple[int, int], list[Box]] = defaultdict(list)
     for box in boxes:
         cells[box.run.stage_id, box.run.condition_id].append(box)

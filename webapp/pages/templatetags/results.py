@@ -10,6 +10,7 @@ from webapp.comparison.cells import Comparison, SeedsComparison
 from webapp.comparison.comparisons import Tested
 from webapp.comparison.problems.completion_changes import CompletionChange, CompletionPart
 from webapp.comparison.sentences import wording
+from webapp.comparison.sentences.verdict_columns import in_columns
 from webapp.comparison.table import StageTable
 from webapp.diagnosis.finding import Severity
 from webapp.diagnosis.grouping import FindingGroup
@@ -28,6 +29,7 @@ register.filter("points_interval", number_text.points_interval)
 register.filter("percent_of_level", number_text.percent_of_level)
 register.filter("p_value", number_text.p_value)
 register.filter("to_try", to_try)
+register.filter("in_columns", in_columns)
 
 
 @register.filter
