@@ -52,7 +52,7 @@ def test_the_stage_table_opens_exactly_its_flips_and_they_are_narrowed(page: Pag
     expect(first.locator(".texts")).to_contain_text("mul_tokens after grpo ✓ right")
     expect(first).to_contain_text("gained and kept")
     expect(first.locator(".way").last).to_have_text(
-        "mul_tokens mixed ✕ wrong grpo ✓ right gained and kept", use_inner_text=False
+        "mixed ✕ wrong grpo ✓ right gained and kept", use_inner_text=False
     )
     page.get_by_role("link", name="all 56").click()
     expect(page.locator(".flip")).to_have_count(25)
@@ -98,7 +98,9 @@ def test_the_problem_map_is_drawn_and_opens_a_problem(page: Page, address: str) 
         page.get_by_label("Order of the problems").select_option("as the benchmark has them")
         route.continue_()
 
-    page.route(re.compile(r"/js/choices\."), choose_before, times=1)  # a choice before the script that applies it
+    page.route(
+        re.compile(r"/js/choices\."), choose_before, times=1
+    )  # a choice before the script that applies it
     page.get_by_role("link", name="Problem map").click()
     expect(page).to_have_url(re.compile("order=benchmark"))
     map = page.get_by_role("group", name="One row per problem, one column per stage")

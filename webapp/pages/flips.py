@@ -27,7 +27,7 @@ SHOWN = 25  # problems on a page, each with two texts
 @require_GET
 def page(request: HttpRequest, name: str) -> HttpResponse:
     """Both texts of each problem; ?benchmark=, ?metric=, ?seed=, ?first=, …, ?only=, ?pattern=, ?since=, ?of=, ?marked=."""
-    experiment = get_object_or_404(Experiment, name=name)
+    experiment = get_object_or_404(Experiment.objects.prefetch_related("conditions", "stages"), name=name)
     try:
         found, chosen = listed(request.GET, experiment)
     except ValueError as error:
@@ -53,7 +53,11 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         "annotated": annotating.of_each("outcome", [one.pk for pair in texts.values() for one in pair]),
         "marks": _marks(found).items(),
         "marked": request.GET.get("marked", ""),
-        "problems": [_shown(found, problem, texts[problem.id], words) for problem in shown],
+        "problems": [
+            _shown(found, problem, texts[problem.id], words, folds=parameters.keys().isdisjoint(NARROWING))
+            for problem in shown
+        ],
+        "other_pairs": _other_pairs(found, parameters),
         "kinds": [(kind, labels[kind], getattr(found.counts, kind)) for kind in KINDS],
         "patterns": _patterns(found, words, only, since),
         "sinces": _sinces(found, only, pattern),
@@ -74,6 +78,21 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         "nav": "experiments",
     }
     return render(request, "results/flips.html", context)
+
+
+def _other_pairs(found: Flips, parameters: QueryDict) -> list[tuple[Condition, str]]:
+    """The conditions that the second one of the pair can be, each with its page; none where there is no choice."""
+    conditions = [one for one in found.experiment.conditions.all() if one.pk != found.first.condition.pk]
+    if len(conditions) < 2 or found.first.condition.pk == found.second.condition.pk:
+        return []
+    pairs = []
+    for one in conditions:
+        query = parameters.copy()
+        query["second"] = one.name
+        for narrowing in NARROWING:
+            query.pop(narrowing, None)
+        pairs.append((one, query.urlencode()))
+    return pairs
 
 
 def address(table: StageTable, stage: str, condition: str, seed: int, only: str = "") -> str:
@@ -249,18 +268,21 @@ def _patterns(found: Flips, words: dict[str, str], only: str, since: str) -> lis
 
 
 def _shown(
-    found: Flips, problem: ProblemMarks, texts: tuple[Any, Any], words: dict[str, str]
+    found: Flips, problem: ProblemMarks, texts: tuple[Any, Any], words: dict[str, str], *, folds: bool
 ) -> dict[str, Any]:
-    """One problem as the page draws it."""
+    """One problem as the page draws it; `folds`: the texts of one that did not flip are folded."""
     yes = problem.kind in ("lost", "both"), problem.kind in ("gained", "both")
-    through = [
-        (way.condition, list(zip(way.stages, marks, strict=True)), words.get(name, ""))
+    through = {
+        way.condition.pk: (list(zip(way.stages, marks, strict=True)), words.get(name, ""))
         for way, marks, name in zip(found.ways, problem.marks, problem.patterns, strict=True)
+    }
+    sides = [
+        (side, mark, outcome, through.pop(side.condition.pk, None))  # of one condition the way is said once
+        for side, mark, outcome in zip((found.first, found.second), yes, texts, strict=True)
     ]
-    sides = list(zip((found.first, found.second), yes, texts, strict=True))
     return {
         "id": problem.id,
         "kind": kind_labels(found.metric)[problem.kind],
         "sides": sides,
-        "ways": through,
+        "folded": folds and problem.kind in ("both", "neither"),
     }

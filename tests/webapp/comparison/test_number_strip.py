@@ -9,6 +9,7 @@ from tests.webapp.comparison.test_new_problems import PROBLEMS, experiment_of
 from webapp.comparison.cells import Comparison
 from webapp.comparison.groups import sheet
 from webapp.comparison.sentences.number_strip import ONLY_THESE
+from webapp.comparison.sentences.verdict_columns import VerdictColumns, in_columns
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.sentences.warnings import floor, warnings
 from webapp.comparison.table import stage_table
@@ -95,3 +96,26 @@ def test_a_group_has_its_conditions_below_each_other() -> None:
     assert headings[:3] == ["Group", "Stage", "Condition"] and "Accuracy, %" in headings
     named = [(one.name, one.condition) for one in view.rows]
     assert named == [(name, other) for name in ("even", "odd") for other in ("mul_tokens", "third")]
+
+
+def test_verdicts_of_a_kind_are_the_rows_of_one_table() -> None:
+    sentences = verdict_sentences(stage_table(of_rights({"baseline": 10, "more": 16, "most": 30})))
+    (columns,) = in_columns(sentences)
+    assert isinstance(columns, VerdictColumns)
+    assert columns.role_label == "Planned question"
+    assert [plain(label) for label in columns.labels] == [
+        "Δ points",
+        "97.5 % interval",
+        "p",
+        "adjusted p",
+        "n",
+        "seeds",
+        "condition",
+        "baseline",
+    ]
+    assert [sentence for sentence, _ in columns.rows] == sentences
+    numbers = [{label: plain(number) for label, number in row} for _, row in columns.rows]
+    assert [row["Δ points"] for row in numbers] == ["+15.0", "+50.0"]
+    assert [row["seeds"] for row in numbers] == ["1", "1"]
+    assert [row["condition"] for row in numbers] == ["40.0 % (16/40)", "75.0 % (30/40)"]
+    assert in_columns(sentences[:1]) == sentences[:1], "one alone stays a sentence"

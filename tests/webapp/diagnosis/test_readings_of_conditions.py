@@ -25,7 +25,7 @@ def test_two_seeds_that_do_not_rank_the_conditions() -> None:
     found = readings.of_experiment(compared([(300, 310), (330, 332), (290, 296)], 600, "demo-2"))
     (one,) = [finding for finding in found if finding.kind == "seeds_do_not_rank"]
     assert one.headline == (
-        "The conditions mul_tokens and baseline differ by less than two seeds of one condition do"
+        "The difference between the conditions mul_tokens and baseline is smaller than the spread between seeds"
     ), "all three agree"
 
 

@@ -212,6 +212,23 @@ def test_a_run_took_what_its_attempts_took_and_not_what_it_waited() -> None:
     assert querysets.grid(experiment).boxes[0].seconds == pytest.approx(90, abs=5)
 
 
+def test_the_grid_says_how_far_each_run_and_their_mean_are_from_the_baseline(ada: Client) -> None:
+    experiment = factories.make_experiment("demo-1", stages=(("mixed", "sft"),), seeds=(0, 1))
+    rights = {("baseline", 0): 10, ("baseline", 1): 20, ("mul_tokens", 0): 15, ("mul_tokens", 1): 18}
+    for (condition, seed), right in rights.items():
+        attempt = factories.make_attempt(
+            factories.run_of(experiment, condition, "mixed", seed), state=State.SUCCEEDED
+        )
+        factories.add_evaluation(attempt, [i < right for i in range(50)])
+    first, second = querysets.grid(experiment).rows[0].cells
+    assert [box.difference for box in first.boxes] == ["", ""]
+    assert [box.difference for box in second.boxes] == ["+10.0", "−4.0"]
+    assert (first.mean, first.mean_difference) == ("30.0 %", "")
+    assert (second.mean, second.mean_difference) == ("33.0 %", "+3.0")
+    page = ada.get("/experiments/demo-1/").content.decode()
+    assert "difference from the baseline </span>−4.0" in page
+
+
 def test_a_paused_queue_promises_no_time(ada: Client) -> None:
     experiment = histories.make_history("demo-1", done=3)
     running = experiment.runs.exclude(state=State.SUCCEEDED).first()

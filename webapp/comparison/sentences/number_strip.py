@@ -9,6 +9,7 @@ from webapp.files.number_text import p_value, percent_of_level
 
 Numbers = tuple[tuple[str, str], ...]  # what each is, and the number; what it is may be empty
 ONLY_THESE = "these problems only"  # beside a verdict that is not shown for new problems
+DISAGREES = "interval disagrees"  # beside a verdict whose test is not of its interval's opinion
 Shown = Comparison | MeansComparison | UnpairedComparison | SeedsComparison
 
 
@@ -34,8 +35,9 @@ def number_strip(one: Shown, table: StageTable, reached: Sequence[tuple[str, str
 
 
 def scope(one: Shown) -> str:
-    """A tag for a verdict that holds for the problems that were asked and is not shown for others; else empty."""
-    return ONLY_THESE if one.not_for_new_problems else ""
+    """A tag for a verdict that is not shown for other problems than were asked, or near the border of its test; else empty."""
+    tags = ((ONLY_THESE, one.not_for_new_problems), (DISAGREES, one.disagrees))
+    return ", ".join(tag for tag, holds in tags if holds)
 
 
 def _problems(one: Shown) -> str:

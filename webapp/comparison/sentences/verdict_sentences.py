@@ -81,13 +81,16 @@ def _verdict_sentence(table: StageTable, row: StageRow, position: int) -> Verdic
         [seed.comparisons[position] for seed in row.seeds],
     )
     if not finished:
-        so_far = _so_far(table, row, position)
-        return VerdictSentence(
-            f"After {row.stage}, {name} against {table.baseline} {undecided(table, lost)}",
-            f"So far: {so_far.headline} {so_far.numbers}" if so_far else "",
-            so_far.limits if so_far else f"Both need a finished evaluation on {table.benchmark}.",
-            None,
-        )
+        before = _so_far(table, row, position)
+        headline = f"After {row.stage}, {name} against {table.baseline} {undecided(table, lost)}"
+        if before is None:
+            return VerdictSentence(
+                headline, "", f"Both need a finished evaluation on {table.benchmark}.", None
+            )
+        stage, so_far = before
+        said = ((f"so far, after {stage}", so_far.verdict.word), *so_far.strip) if so_far.verdict else ()
+        numbers = f"So far: {so_far.headline} {so_far.numbers}"
+        return VerdictSentence(headline, numbers, so_far.limits, None, strip=said)
     seed, comparison = finished[0]
     if isinstance(comparison, Refusal):
         return VerdictSentence(
@@ -114,12 +117,12 @@ def _verdict_sentence(table: StageTable, row: StageRow, position: int) -> Verdic
     )
 
 
-def _so_far(table: StageTable, row: StageRow, position: int) -> VerdictSentence | None:
-    """The verdict sentence of the nearest stage before this one that has a comparison."""
+def _so_far(table: StageTable, row: StageRow, position: int) -> tuple[str, VerdictSentence] | None:
+    """The nearest stage before this one that has a comparison, and its verdict sentence."""
     by_name = {one.stage: one for one in table.rows}
     while (before := by_name.get(row.after or "")) is not None:
         if any(seed.comparisons[position] for seed in before.seeds):
-            return _verdict_sentence(table, before, position)
+            return before.stage, _verdict_sentence(table, before, position)
         row = before
     return None
 

@@ -50,7 +50,7 @@ class VerdictSentence(Statement):
     role: Role = "exploratory"
     reach: str = ""  # what problems a positive verdict over seeds holds for, a sentence
     strip: tuple[tuple[str, str], ...] = ()  # the numbers one by one: what each is, and the number
-    scope: str = ""  # a tag beside the headline where it is not shown for new problems
+    scope: str = ""  # a tag beside the headline: not shown for new problems, or at odds with its interval
 
     @property
     def label(self) -> str:
@@ -204,10 +204,13 @@ def seed_notes(one: SeedsComparison, metric: ComparisonMetric, alpha: float) -> 
         notes.append("Two seeds can suggest a difference between conditions, not support one.")
     if one.verdict.word == "not distinguishable" and one.result.interval is not None:
         smallest = power.detectable_over_seeds(one.differences, one.family.alone)
-        notes.append(
-            f"{len(one.seeds)} seeds with this spread would have shown a difference of about "
-            f"{difference(smallest, metric).lstrip('+')} {metric.unit} (80 % power)."
-        )
+        if metric.kind == "share" and smallest > 1:
+            notes.append(f"{len(one.seeds)} seeds with this spread could not have shown any difference.")
+        else:
+            notes.append(
+                f"{len(one.seeds)} seeds with this spread would have shown a difference of about "
+                f"{difference(smallest, metric).lstrip('+')} {metric.unit} (80 % power)."
+            )
     return notes
 
 

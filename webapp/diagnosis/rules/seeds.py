@@ -15,7 +15,7 @@ NUMBERS = {2: "two", 3: "three", 4: "four", 5: "five"}
 
 
 def seeds_do_not_rank(table: StageTable) -> Iterator[Finding]:
-    """The seeds disagree about the sign, or two conditions differ by less than two seeds of one condition do.
+    """The seeds disagree about the sign, or two conditions differ by less than two seeds of one do.
 
     Nothing is said before the planned seeds are in, of an equivalence, which ranks nothing, and of seeds that all differ by the same.
     """
@@ -42,7 +42,7 @@ def _ranked(table: StageTable, found: Difference, together: SeedsComparison) -> 
         headline=(
             f"{number.capitalize()} seeds do not rank {found.between}"
             if disagree
-            else f"{found.between[0].upper()}{found.between[1:]} differ by less than {found.one_side} do"
+            else f"The difference between {found.between} is smaller than the spread between seeds"
         ),
         evidence=(
             f"After {found.contrast.stage}, {found.what} is {', '.join(difference(d, metric) for d in each)} "

@@ -93,7 +93,7 @@ def _chart(key: str, title: str, unit: str, figure: dict[str, Any], *, percent: 
 
 def _about_rates(table: StageTable) -> str:
     if table.several_seeds:
-        return "mean over seeds, from three on with its 95 % t interval; a bar is one seed"
+        return "mean over seeds, from three on with its 95 % t interval; a short tick is one seed"
     return "with its 95 % interval"
 
 
@@ -111,7 +111,7 @@ def _seeds_and_interval(table: StageTable) -> str:
         if any(one is not None and one.interim for one in compared)
         else f"with the interval that the verdict goes by{_levels(table)}"
     )
-    return f"mean over seeds, from three on {interval}; a bar is one seed"
+    return f"mean over seeds, from three on {interval}; a short tick is one seed"
 
 
 def _levels(table: StageTable) -> str:

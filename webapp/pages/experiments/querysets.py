@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from statistics import fmean
 from typing import Any
 
 from django.db.models import Case, CharField, Count, F, Q, Value, When
@@ -87,11 +88,33 @@ class Box:
 
 
 @dataclass(frozen=True)
+class RunGridCell:
+    """A stage in one condition: a box a seed, and what the seeds say together."""
+
+    boxes: list[Box]
+
+    @property
+    def mean(self) -> str:
+        """The mean accuracy over the seeds in words; empty before all of several are evaluated."""
+        rates = [one.rate for box in self.boxes if (one := box.accuracy) and one.complete]
+        known = [rate for rate in rates if rate is not None]
+        return plain(percent(fmean(known), 1)) if len(known) == len(self.boxes) > 1 else ""
+
+    @property
+    def mean_difference(self) -> str:
+        """How many points that is above the baseline's mean; empty where a seed has no difference."""
+        if not self.mean or not all(box.difference for box in self.boxes):
+            return ""
+        pairs = [(box.accuracy, box.baseline) for box in self.boxes]
+        return points(fmean(own.rate - first.rate for own, first in pairs))  # type: ignore[union-attr, operator]
+
+
+@dataclass(frozen=True)
 class RunGridRow:
-    """A stage with one list of boxes (one a seed) for each condition."""
+    """A stage with a cell for each condition."""
 
     stage: Stage
-    cells: list[list[Box]]
+    cells: list[RunGridCell]
 
 
 @dataclass(frozen=True)
@@ -250,7 +273,8 @@ def grid(experiment: Experiment) -> RunGrid:
     for box in boxes:
         cells[box.run.stage_id, box.run.condition_id].append(box)
     rows = [
-        RunGridRow(stage, [cells[stage.pk, c.pk] for c in conditions]) for stage in experiment.stages.all()
+        RunGridRow(stage, [RunGridCell(cells[stage.pk, c.pk]) for c in conditions])
+        for stage in experiment.stages.all()
     ]
     return RunGrid(conditions, rows, boxes, **_time_left(boxes), seeds=experiment.seeds)
 

@@ -148,7 +148,7 @@ def test_the_way_leaves_out_other_branches(experiment):
 
 
 def test_a_page_takes_few_queries(experiment, signed_in, django_assert_max_num_queries):
-    with django_assert_max_num_queries(19):
+    with django_assert_max_num_queries(18):
         assert signed_in.get(f"{URL}/").status_code == 200
 
 
