@@ -1,4 +1,4 @@
-"""Every benchmark in turn: `make bench`. A peer that Mulberry does not need itself is in an environment of its own."""
+"""The benchmarks that take minutes, in turn: `make bench`; those of whole histories (many, gallery, gpu, …) are run by name. A peer that Mulberry does not need itself is in an environment of its own."""
 
 import os
 import subprocess

@@ -162,7 +162,7 @@ def _counted(read: Callable[[Cell], int | None]) -> Callable[[ComparisonRow], in
     return lambda record: 0 if record.empty else _of_cell(read)(record)
 
 
-# A row is a Record. Proportions are 0…1 in full precision; of an amount rate, delta and intervals are in its unit.
+# A row is a ComparisonRow. Proportions are 0…1 in full precision; of an amount rate, delta and intervals are in its unit.
 COLUMNS = (
     Column("experiment", "text", value="experiment.name"),
     Column("recipe", "text", value="experiment.recipe_name"),

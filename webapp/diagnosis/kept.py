@@ -8,19 +8,25 @@ from pathlib import Path
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
+from webapp.charts import kinds
 from webapp.diagnosis import dynamics
 from webapp.diagnosis.finding import Finding
-from webapp.results import outcome_counts
+from webapp.results import answer_rules, outcome_counts
 from webapp.results.models import KeptReading
-from webapp.statistics import trends
+from webapp.runs import contamination
+from webapp.statistics import intervals, proportions, trends
 from webapp.telemetry import series
 
-READ_BY = (
-    dynamics,
+READ_BY = (  # what rules of a run compute with, beside the modules of this folder
+    answer_rules,
+    contamination,
+    intervals,
+    kinds,
     outcome_counts,
-    trends,
+    proportions,
     series,
-)  # what rules compute with, beside the modules of this room
+    trends,
+)
 
 
 @with_config(ConfigDict(ser_json_inf_nan="constants"))

@@ -10,7 +10,8 @@ def made(name: str, weight: float = 1.0) -> Reward:
     return REWARDS[name](reward=name, weight=weight)
 
 
-SHAPED = [reward(reward=name) for name, reward in OWN.items()]
+SHAPED_NAMES = ("correct", "partial_credit", "shows_steps", "uses_mul_tokens", "short_response", "repetition")
+SHAPED = [OWN[name](reward=name) for name in SHAPED_NAMES]
 
 
 def score(name: str, completion: str, reference: str = "56", mul_tokens: int = 0) -> float:
@@ -18,15 +19,7 @@ def score(name: str, completion: str, reference: str = "56", mul_tokens: int = 0
 
 
 def test_the_registry_has_the_components_of_the_shaped_reward():
-    shaped = [
-        "correct",
-        "partial_credit",
-        "shows_steps",
-        "uses_mul_tokens",
-        "short_response",
-        "repetition",
-    ]
-    assert [name for name in OWN if name in shaped] == shaped
+    assert tuple(name for name in OWN if name in SHAPED_NAMES) == SHAPED_NAMES
 
 
 def test_correct():
