@@ -1,6 +1,6 @@
 // One vertical line through all charts of the page, and what each shows there: by pointer or by arrow keys.
 
-import { across, legendTraces, valuesOf, written } from "./chart_figures.js";
+import { across, brief, legendTraces, valuesOf, written } from "./chart_figures.js";
 import { rolloutsOf } from "./chart_rollouts.js";
 
 const charts = new Set(); // entries that are drawn
@@ -39,7 +39,7 @@ function show(entry, x) {
 function rest({ element, chart }) {
   const { yaxis } = element.querySelector(".plot")._fullLayout;
   const low = Math.min(...yaxis.range);
-  say(element, yaxis.type === "linear" && low > 0 ? `y axis from ${written(low, chart.percent)}` : "", true);
+  say(element, yaxis.type === "linear" && low > 0 ? `y axis from ${brief(low, chart.percent)}` : "", true);
 }
 
 function say(element, text, resting = false) {

@@ -21,6 +21,9 @@ function coloured(value) {
   return Object.fromEntries(Object.entries(value).map(([key, below]) => [key, coloured(below)]));
 }
 
+// "80%" → "80 %", as texts have it: Plotly's format of numbers knows no space.
+const PERCENT = Object.fromEntries(Array.from({ length: 1001 }, (_, tenths) => [`${tenths / 10}%`, `${tenths / 10}\u00a0%`]));
+
 function styled(layout) {
   const axis = { gridcolor: token("--line"), linecolor: token("--line-strong"), tickcolor: token("--line-strong"), automargin: true };
   return {
@@ -30,7 +33,7 @@ function styled(layout) {
     plot_bgcolor: "rgba(0,0,0,0)",
     hoverlabel: { bgcolor: token("--surface"), bordercolor: token("--line-strong"), font: { color: token("--ink") } },
     xaxis: { ...layout.xaxis, ...axis, showgrid: false, showline: true },
-    yaxis: { ...layout.yaxis, ...axis, zerolinecolor: token("--line-strong") },
+    yaxis: { ...(layout.yaxis.tickformat?.endsWith("%") ? { labelalias: PERCENT } : {}), ...layout.yaxis, ...axis, zerolinecolor: token("--line-strong") },
     // what the person zoomed to stays, until an axis means something else
     uirevision: JSON.stringify([layout.xaxis.title.text, layout.xaxis.type, layout.yaxis.type, layout.yaxis.range]),
   };
@@ -45,9 +48,16 @@ export function written(value, percent) {
   return text.replaceAll("-", "−");
 }
 
+// A single number: three significant digits, the zeros among them too; from 100 on, whole numbers.
+export function brief(value, percent) {
+  if (percent || !value || Math.abs(value) < 1e-3) return written(value, percent);
+  const text = Math.abs(value) >= 100 ? Math.round(value).toLocaleString("en") : value.toPrecision(3);
+  return text.replaceAll("-", "−");
+}
+
 const named = (chart) => `${chart.title}${chart.unit ? `, ${chart.unit}` : ""}`;
 export const described = (chart) =>
-  `${named(chart)}${chart.figure ? `, by ${across(chart)}` : ""}${chart.latest === null || chart.latest === undefined ? "" : `; latest ${written(chart.latest, chart.percent)}`}`;
+  `${named(chart)}${chart.figure ? `, by ${across(chart)}` : ""}${chart.latest === null || chart.latest === undefined ? "" : `; latest ${brief(chart.latest, chart.percent)}`}`;
 
 export function draw(plot, chart, more = {}) {
   const keys = opensRollouts ? "Arrow keys read the points, Enter opens their rollouts" : "Arrow keys read the points";

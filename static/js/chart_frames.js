@@ -1,7 +1,7 @@
 // The frame of each chart: those that the page came with, and new ones; what its buttons and folds do.
 
 import { chosen } from "./chart_choices.js";
-import { described, tabulate, written } from "./chart_figures.js";
+import { brief, described, tabulate } from "./chart_figures.js";
 import { follow as followPlace } from "./chart_places.js";
 import { save } from "./chart_saves.js";
 import * as screen from "./chart_screen.js";
@@ -74,7 +74,7 @@ export function frame(chart) {
 
 // The number at the right of a chart's head, and the unit, which of memory goes by its size.
 export function sayLatest({ chart, element }) {
-  element.querySelector("[data-latest]").textContent = written(chart.latest, chart.percent);
+  element.querySelector("[data-latest]").textContent = brief(chart.latest, chart.percent);
   element.querySelector("[data-unit]").textContent = chart.unit;
 }
 

@@ -7,7 +7,7 @@ const NARROWEST = 5; // CSS pixels of a column
 const WIDE = 56; // of a column, where no name needs more
 const WIDEST = 160;
 const NAMED = 13; // from here on columns have their stages' names, upright; as one reads where all of them fit
-const HEADED = 64; // of a block: from here on it has its condition's name, and not only the colour
+const HEADED = 90; // of a block: from here on it has its condition's name, and not only the colour; sooner where every name fits
 const GAP = 12; // between blocks
 const AROUND = 8; // a stage's name
 const SWATCH = 20; // with what is around it
@@ -85,7 +85,7 @@ function name() {
     swatch.className = "swatch";
     swatch.dataset.condition = block.place;
     const width = data.stages.length * wide;
-    const headed = width >= HEADED;
+    const headed = width >= Math.min(HEADED, needs.block);
     const condition = document.createElement("b");
     condition.append(swatch, headed ? block.condition : "");
     const seed = headed ? `seed ${block.seed}` : block.seed;

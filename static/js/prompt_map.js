@@ -3,7 +3,6 @@
 import { colours, drawn, sized, withCursor } from "./map_canvas.js";
 
 const NARROWEST = 2; // CSS pixels of a column
-const WIDEST = 18;
 const SHADES = 4; // 0: none right … 4: all
 
 for (const map of document.querySelectorAll(".prompt-map")) start(map);
@@ -13,7 +12,7 @@ function start(map) {
   const canvas = map.querySelector("canvas");
   const at = document.getElementById(map.dataset.says);
   const cells = new Map(data.cells.map((cell) => [`${cell[0]} ${cell[1]}`, cell]));
-  let wide = WIDEST;
+  let wide = data.wide;
 
   const top = (row) => row * data.row;
   const left = (column) => column * wide;
@@ -21,9 +20,9 @@ function start(map) {
   const under = ({ row, column }) => cells.get(`${row} ${column}`);
 
   function draw(width) {
-    wide = Math.max(NARROWEST, Math.min(WIDEST, Math.floor(width / data.columns.length)));
+    wide = Math.max(NARROWEST, Math.min(data.wide, Math.floor(width / data.columns.length)));
     const pen = sized(canvas, data.columns.length * wide, data.prompts.length * data.row);
-    const of = colours(document.querySelectorAll("#rate-keys .map-key"), "rate");
+    const of = colours(map.closest("section").querySelectorAll(".rate-keys .map-key"), "rate");
     const gap = wide > 4 ? 1 : 0;
     for (const [row, column, right, rollouts] of data.cells) {
       pen.fillStyle = of[shade(right, rollouts)];

@@ -175,7 +175,7 @@ def test_the_points_are_a_table_too_and_the_chart_stays(page: Page, address: str
 def test_a_chart_s_menu_is_reached_by_keys_and_its_number_says_what_it_is(page: Page, address: str) -> None:
     page.goto(address)
     figure = chart(page, "reward")
-    expect(figure.locator(".latest")).to_have_text("last 0.7")
+    expect(figure.locator(".latest")).to_have_text("last 0.700")
     expect(figure.locator(".latest")).to_have_attribute(
         "title", re.compile("of this run: mul_tokens, seed 1$")
     )
@@ -217,7 +217,7 @@ def test_what_a_person_zoomed_to_stays_when_points_come(page: Page, address: str
         lifecycle.notify(
             experiment=run.experiment_id, run=run.pk, attempt=attempt.pk, seq=attempt.journal_seq
         )
-    expect(chart(page, "reward").locator("[data-latest]")).to_have_text("0.9")
+    expect(chart(page, "reward").locator("[data-latest]")).to_have_text("0.900")
     assert layout(page, "reward", "xaxis.range") == [10, 20]
     page.get_by_label("Across").select_option("tokens")
     expect(chart(page, "reward").locator(".xtitle")).to_have_text("tokens")

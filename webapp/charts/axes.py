@@ -44,6 +44,7 @@ class Axis:
         ):
             self.attempts[attempt.stage_run_id].append(attempt)
         self.seconds, self.unit = self._unit(own)
+        self.end: float | None = None  # where the axis of every chart ends
 
     @property
     def title(self) -> str:
@@ -53,6 +54,12 @@ class Axis:
     def of(self, run: int, points: Series) -> Floats | None:
         """The x of a run's points; None where the run does not tell."""
         return self._at(run, points.steps, points.times)
+
+    def reach(self, found: Iterable[tuple[int, Series]]) -> None:
+        """Let the axis of every chart end where the last of these runs' points stands."""
+        every = [(run, points) for run, points in found if run in self.runs and len(points.steps)]
+        ends = [float(x[-1]) for run, points in every if (x := self.of(run, points)) is not None]
+        self.end = max(ends, default=None)
 
     def marks(self, run: int, points: Series) -> list[ResumeMark]:
         """Where the run's attempts after the first went on, as far as their points count."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from training.rewards import REWARDS
 from webapp.files.number_text import signed
+from webapp.telemetry.reward_histogram import BARS
 
 WIDTH = 100.0  # of the drawing; one unit of reward is a third of it, so that −1 … 2 fits
 UNIT, ZERO = WIDTH / 3, WIDTH / 3
@@ -81,8 +82,17 @@ def curve(points: Sequence[tuple[int, float]]) -> list[tuple[float, float]]:
     ]
 
 
-def column(place: int, count: int, most: int) -> tuple[float, float, float]:
-    """x, y and height of a histogram's column, which can be seen where there is anything."""
+def column(place: int, count: int, most: int) -> tuple[float, float, float, float]:
+    """x, y and height of a histogram's column, which can be seen where there is anything, and its middle in % of the width."""
     width, height = COLUMN
     tall = max(height * count / most, 1.0)
-    return place * width, round(height - tall, 1), round(tall, 1)
+    return place * width, round(height - tall, 1), round(tall, 1), round(100 * (place + 0.45) / BARS, 2)
+
+
+def with_counts(counts: Mapping[int, int]) -> set[int]:
+    """The places of a histogram's columns that have room for their number above them: two digits, or more beside nothing."""
+    return {
+        place
+        for place, count in counts.items()
+        if count < 100 or (count < 10_000 and not {place - 1, place + 1} & counts.keys())
+    }

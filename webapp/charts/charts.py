@@ -16,6 +16,8 @@ from webapp.runs.models import StageRun
 from webapp.statistics.proportions import wilson
 from webapp.telemetry.series import Series, recorded_names
 
+REACH = ("reward", "loss", "kept")  # one of them every kind of stage records at every step: how far a run is
+
 
 @dataclass(frozen=True, eq=False)
 class Curve:
@@ -96,13 +98,14 @@ def charts(own: StageRun, kinds: Sequence[Kind], choices: ChartChoices) -> list[
     recorded = recorded_names(own.pk) if any(kind.parts for kind in kinds) else set()
     parts = {name for kind in kinds for name, _ in kind.parts_in(recorded)}
     own_names = parts | {kind.total for kind in kinds if kind.total}
-    names = {name for kind in kinds if not kind.parts for name in (kind.name, kind.trials) if name}
+    names = {name for kind in kinds if not kind.parts for name in (kind.name, kind.trials) if name} | {*REACH}
     if choices.x == "tokens":
         names.add(TOKENS)
     every = list({run.pk: run for run in (*runs, own)}.values())  # it has the axis, though it be hidden
     found = KEPT.of([run.pk for run in every], names) | KEPT.of([own.pk], own_names)
     tokens = {run: one for (run, name), one in found.items() if name == TOKENS}
     axis = Axis(choices.x, own, every, tokens)
+    axis.reach((run, points) for (run, name), points in found.items() if name in REACH)
     return [_chart(own, runs, kind, choices, axis, found) for kind in kinds]
 
 

@@ -17,6 +17,7 @@ from webapp.charts.traces import colour, newest, of_run, quiet, trace
 
 BEHIND = 250  # points of what lies behind
 TITLE = {"standoff": 4}
+END = 1.02  # of the x axis, so that a dot at its last point is whole
 HEIGHT = 232  # pixels; static/css/charts.css keeps this much free before a chart is drawn
 LOOKS = {  # width and opacity of a line
     "own": (2.5, 1.0),
@@ -129,6 +130,9 @@ def _layout(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
     log_y = choices.logy and not kind.stacked
     x_axis: dict[str, Any] = {"title": TITLE | {"text": chart.axis.title}, "zeroline": False}
     x_axis |= {"type": "log"} if choices.logx else {"rangemode": "tozero"}
+    if (last := _last_x(chart)) and not choices.logx:
+        end = END * last
+        x_axis["autorangeoptions"] = {"include": end, "clipmax": end}
     y_axis: dict[str, Any] = {
         "tickformat": ".1~%" if kind.percent else ",.6~g",  # 10,000 and 0.001 are written out
         "rangemode": "nonnegative" if kind.percent else "normal",  # a flat 0 is not around 0
@@ -143,13 +147,13 @@ def _layout(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
         if (ends := curves.clipped_range(values, log=log_y)) is not None:
             y_axis |= {"range": list(ends), "autorange": False}
     return {
-        "margin": {"l": 52, "r": 12, "t": 8, "b": 36},
+        "margin": {"l": 52, "r": 12, "t": 16, "b": 36},
         "height": HEIGHT,
         "showlegend": bool(kind.parts),  # one legend above all charts says the conditions
         "legend": {
             "orientation": "h",
             "x": 0,
-            "y": 1.0,
+            "y": 1.12,  # above the marks
             "yanchor": "bottom",
             "traceorder": "normal",
             "font": {"size": 11},
@@ -160,8 +164,15 @@ def _layout(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
     } | _marks(chart, choices)
 
 
+def _last_x(chart: Chart) -> float:
+    """Where the axis of every chart of the page ends, whatever reaches how far; later only where this one goes on."""
+    curves_ = [one for condition in chart.conditions for one in condition.curves]
+    curves_ += [one.curve for one in chart.parts]
+    return max(chart.axis.end or 0.0, *(float(one.x[-1]) for one in curves_ if len(one.x)), 0.0)
+
+
 def _marks(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
-    """A thin line where an attempt resumed, and its words at the top of it."""
+    """A thin line where an attempt resumed, and its words above it."""
     curve = chart.own_curve or next((one.curve for one in chart.parts), None)
     marks = chart.axis.marks(chart.own.pk, curve.points) if curve else []
     marks = [mark for mark in marks if mark.x > 0 or not choices.logx]
@@ -176,8 +187,8 @@ def _marks(chart: Chart, choices: ChartChoices) -> dict[str, Any]:
                 "x": float(np.log10(one.x)) if choices.logx else one.x,
                 "y": 1,
                 "yref": "paper",
-                "yanchor": "top",
-                "xanchor": "left",
+                "yanchor": "bottom",  # above the curves
+                "xanchor": "center",
                 "text": f"↻{one.number}",
                 "showarrow": False,
                 "font": {"size": 11},

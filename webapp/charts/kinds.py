@@ -84,7 +84,7 @@ CURATED = (
     Kind("kept", "Kept completions", "share of completions", percent=True),
     Kind("reward", "Reward", "mean per rollout"),
     Kind("components", "Reward by component", "this run, mean per rollout", parts=(COMPONENTS,), stacked=True, total="reward"),
-    Kind("solved", "Groups solved", "this run, share of groups, stacked", True, parts=("solved/none", "solved/some", "solved/all"), stacked=True),
+    Kind("solved", "Groups solved", "this run, share of groups, stacked", True, parts=("solved/all", "solved/some", "solved/none"), stacked=True),
     Kind("pass_at_k", "pass@k of the groups", "this run, share of prompts", True, parts=("pass_at/",)),
     Kind("groups_without_gradient", "Groups without gradient", "share of groups", percent=True),
     Kind("repetition", "Repetition", "share of rollouts", percent=True),

@@ -11,8 +11,13 @@ from webapp.charts.curves import Floats
 from webapp.charts.traces import of_run, trace
 
 COMPONENT_COLOURS = tuple(f"--part-{place}" for place in range(8))  # no condition's
-DASHES = ("solid", "dash", "dot", "dashdot")  # for parts, and for nothing else
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")  # for parts, and for nothing else
 MOST_AREAS = 3  # thinner ones cannot be told apart
+SOLVED = {  # line and area of the groups' kinds, as the prompt map has them (static/css/maps.css)
+    "none": ("--muted", "--muted/0.32"),
+    "some": ("--succeeded", "--succeeded/0.5"),
+    "all": ("--succeeded", "--succeeded"),
+}
 
 
 def part_traces(chart: Chart, choices: ChartChoices) -> list[dict[str, Any]]:
@@ -66,15 +71,19 @@ def _line(one: ChartPart, place: int, choices: ChartChoices) -> dict[str, Any]:
 
 
 def _lines(x: Floats, rows: dict[str, Floats], shades: dict[str, str]) -> list[dict[str, Any]]:
-    """A line each; those of one colour are dashed differently."""
-    traces, seen = [], dict[str, int]()
+    """A line each, told apart by its dash, whose colour is the component's everywhere."""
+    traces = []
     for place, (name, values) in enumerate(rows.items()):
-        shade = shades[name]
-        again = seen[shade] = seen.get(shade, -1) + 1
         line = trace(
-            *curves.written(x, values), name, shade, width=1.75, opacity=1.0, role="component", rank=place
+            *curves.written(x, values),
+            name,
+            shades[name],
+            width=1.75,
+            opacity=1.0,
+            role="component",
+            rank=place,
         )
-        line["line"]["dash"] = DASHES[again % len(DASHES)]
+        line["line"]["dash"] = DASHES[place % len(DASHES)]
         traces.append(line)
     return traces
 
@@ -82,26 +91,29 @@ def _lines(x: Floats, rows: dict[str, Floats], shades: dict[str, str]) -> list[d
 def _areas(x: Floats, rows: dict[str, Floats], shades: dict[str, str]) -> list[dict[str, Any]]:
     """What adds is stacked above zero, what takes below it; one that does both has an area on either side."""
     traces = []
+    looks = {name: (shade, f"{shade}/0.35") for name, shade in shades.items()}
+    looks |= SOLVED if rows.keys() <= SOLVED.keys() else {}
     for place, (name, at) in enumerate(rows.items()):
         sides = [side for side in ("above", "below") if ((at > 0) if side == "above" else (at < 0)).any()]
         for number, side in enumerate(sides or ["above"]):
             half = np.maximum(at, 0) if side == "above" else np.minimum(at, 0)
-            traces.append(_area(x, half, name, shades[name], place, side, number))
+            traces.append(_area(x, half, name, looks[name], place, side, number))
         traces[-len(sides or [1])]["customdata"] = curves.written(x, at)[1]
     return traces
 
 
 def _area(
-    x: Floats, values: Floats, name: str, shade: str, place: int, side: str, number: int
+    x: Floats, values: Floats, name: str, looks: tuple[str, str], place: int, side: str, number: int
 ) -> dict[str, Any]:
     xs, ys = curves.written(x, values)
+    shade, fill = looks
     role = "component" if not number else "rest"
     found = trace(xs, ys, name, shade, width=1.0, opacity=1.0, role=role, rank=place)
     found["line"]["dash"] = DASHES[place % len(DASHES)]
     return found | {
         "mode": "lines",
         "stackgroup": side,
-        "fillcolor": f"{shade}/0.35",
+        "fillcolor": fill,
         "legendgroup": name,
         "showlegend": not number,
     }

@@ -83,6 +83,7 @@ class PromptMap:
     rows: tuple[PromptRow, ...]  # hardest first
     cells: tuple[PromptCell, ...]
     columns: tuple[tuple[int, int], ...]  # first and last step of each
+    parts: tuple[tuple[int, int], ...]  # of training, for the bands: first and last step of each
     bands: tuple[BandCourse, ...]  # of prompts that recur
     blocks: tuple[StepBlock, ...]
     cut: bool  # there are more groups than were read
@@ -141,6 +142,7 @@ def made(found: Groups, known: Mapping[int, float]) -> PromptMap:
         ),
         cells=cells,
         columns=tuple((first, min(last, high)) for first, last in _spans(edges)),
+        parts=tuple((first, min(last, high)) for first, last in _spans(_edges(low, high, PARTS))),
         bands=tuple(
             _courses(
                 found.steps[again], rates[again], bands[which][again], bands[told | (visits > 1)], low, high

@@ -61,7 +61,9 @@ class MetricTrend:
 
     @property
     def trend_text(self) -> str:
-        """The trend's word, and what it goes by where that is not the slope beside it."""
+        """The trend's word, and what it goes by where that is not the slope beside it; a turn on the way says more."""
+        if self.trend.turn:
+            return self.trend.turn
         by_ends = self.trend.word in ("rising", "falling") and not (
             self.trend.fitted_change and self.trend.fitted_change.excludes_zero()
         )

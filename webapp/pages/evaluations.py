@@ -1,11 +1,13 @@
 """An evaluation's problems beside the one that is read, its samples, and its file."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import Left
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, render
@@ -17,6 +19,7 @@ from django.views.decorators.vary import vary_on_headers
 from webapp.annotations import annotating
 from webapp.pages import file_responses, stepper
 from webapp.pages.rollouts.group_page import other_conditions
+from webapp.pages.rollouts.prompt_lines import prompt_lines
 from webapp.results import outcome_files
 from webapp.results.models import GREEDY, Evaluation, Outcome
 from webapp.results.outcome_counts import (
@@ -29,9 +32,11 @@ from webapp.results.outcome_counts import (
 from webapp.results.published import Publication, PublishedResult
 from webapp.runs.models import StageRun
 from webapp.statistics.proportions import wilson
+from webapp.telemetry.groups import PROMPT_READ
 from webapp.telemetry.rollouts import CHOICES
 
 SHOWN = 25  # problems on a page
+SPEAKER = re.compile(r"^\w+: ")
 MOST_GROUPS = 12  # of problems, as choices of the list; a benchmark of more has them in the comparison alone
 SHARED_LABELS = {
     "decoding": "Decoding",
@@ -101,9 +106,15 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
         "run": found.attempt.stage_run,
         "experiment": found.attempt.stage_run.experiment,
         "page": page,
-        "rows": [(one, answers.get(one.problem, ())) for one in listed],
+        "rows": [
+            (one, line, answers.get(one.problem, ()))
+            for one, line in zip(listed, _beginnings(listed), strict=True)
+        ],
         "others": [run for run, _ in others],
-        "choices": [(key, label, counts[key]) for key, (label, _) in choices.items()],
+        "choices": sorted(  # what nothing fits stands last
+            ((key, label, counts[key]) for key, (label, _) in choices.items()),
+            key=lambda one: not one[2] and one[0] not in ("", only),
+        ),
         "only": only,
         "only_query": urlencode({"only": only}),
         "correct": counts["correct"],
@@ -116,6 +127,12 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
         "nav": "experiments",
     } | _read(found, read or (first and with_samples(greedy).get(pk=first.pk)), answers)
     return render(request, "results/evaluation.html", context)
+
+
+def _beginnings(listed: Sequence[Outcome]) -> list[str]:
+    """How the prompt of each begins, in a line, without who speaks."""
+    lines = prompt_lines([one.beginning for one in listed])  # type: ignore[attr-defined]  # annotated by _page
+    return [SPEAKER.sub("", line) for line in lines]
 
 
 def _read(
@@ -191,11 +208,12 @@ def _annotated(found: Evaluation) -> dict[str, tuple[str, Q]]:
     }
 
 
-def _page(listed: QuerySet[Outcome], wanted: str, number: str | None) -> Page[Outcome]:
+def _page(listed: QuerySet[Outcome], wanted: str, number: str | None) -> Page[Any]:
     """The asked page of a list without its texts; where none is asked for, that with the wanted problem."""
     if wanted and number is None:
         number = str(listed.filter(problem__lt=wanted).count() // SHOWN + 1)
-    return Paginator(with_samples(listed).defer("prompt", "completion", "labels"), SHOWN).get_page(number)
+    shown = with_samples(listed).defer("prompt", "completion", "labels")
+    return Paginator(shown.annotate(beginning=Left("prompt", PROMPT_READ)), SHOWN).get_page(number)
 
 
 def _other_gradings(found: Evaluation) -> QuerySet[Evaluation]:

@@ -23,6 +23,7 @@ LABEL = 16  # pixels of rows that are alike before they are labelled
 BESIDE = 480  # pixels of the table of counts up to which it stands beside the map
 LETTER, AROUND = 7, 8  # pixels of a letter of a stage's name, and around it
 COLUMN = 48  # pixels around a condition's name at the head of a table
+UPRIGHT = (6, 8, 10, 12, 16)  # letters
 FLAT_NARROW, FLAT = 300, 560  # pixels that a phone and a desktop have for such names
 
 
@@ -91,6 +92,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         "rows": rows,
         "height": row * (len(rows.rows) - rows.bands) + BAND * rows.bands,
         "heads": _heads(found),
+        "letters": _letters(found),
         "beside": _width_of_counts(found) <= BESIDE,
         "drawn": _drawn(rows, choices, row),
         "nav": "experiments",
@@ -110,6 +112,12 @@ def _heads(found: ProblemMap) -> str:
     needed = len(found.blocks) * len(found.stages) * (LETTER * longest + AROUND)
     flat = "flat flat-narrow" if needed <= FLAT_NARROW else "flat" if needed <= FLAT else "upright"
     return flat if len({block.seed for block in found.blocks}) > 1 else f"{flat} seedless"
+
+
+def _letters(found: ProblemMap) -> int:
+    """For how many letters upright names of stages have room, in the steps that static/css/maps.css knows."""
+    longest = max((len(stage.name) for stage in found.stages), default=0)
+    return next((room for room in UPRIGHT if longest <= room), UPRIGHT[-1])
 
 
 def _drawn(rows: MapRows, choices: MapChoices, row: int) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from webapp.charts.prompt_map import BANDS, PromptMap, StepBlock, prompt_map
 from webapp.reports.drawings import Drawing, DrawnCourse, line_drawing
 from webapp.runs.models import StageRun
 
-TALL, ROW = 560, 12  # CSS pixels that a map of few prompts takes, and a row at most
+TALL = 560  # CSS pixels that a map of few prompts takes
+FEW_COLUMNS = 20
+CELL, LARGE_CELL = (18, 12), (25, 17)  # CSS pixels of a column and a row at most, and of a map of few columns
 WIDE = 600  # units of the drawing of the groups
 
 
@@ -59,11 +61,12 @@ def _section(run: StageRun) -> dict[str, Any]:
     }
     if found.few:
         return context
-    row = max(2, min(ROW, TALL // max(1, len(found.rows))))
+    wide, tall = LARGE_CELL if len(found.columns) < FEW_COLUMNS else CELL
+    row = max(2, min(tall, TALL // max(1, len(found.rows))))
     return context | {
         "height": row * len(found.rows),
         "script": f"prompts-{run.pk}",
-        "drawn": _drawn(found, source, row),
+        "drawn": _drawn(found, source, row, wide),
     }
 
 
@@ -79,11 +82,12 @@ def _few(sections: Sequence[dict[str, Any]]) -> list[tuple[int, int, list[str]]]
     ]
 
 
-def _drawn(found: PromptMap, source: StageRun, row: int) -> dict[str, Any]:
+def _drawn(found: PromptMap, source: StageRun, row: int, wide: int) -> dict[str, Any]:
     """What static/js/prompt_map.js draws."""
     return {
         "open": reverse("rollout_group", args=[source.pk, 0]),
         "row": row,
+        "wide": wide,
         "prompts": [[one.prompt, BANDS[one.band], round(one.difficulty, 4)] for one in found.rows],
         "columns": found.columns,
         "cells": found.cells,
@@ -97,9 +101,16 @@ def _drawing(found: PromptMap) -> Drawing | None:
     ]
     if not courses:
         return None
-    ends = [(0.0, "step 0"), (float(found.last_step), f"{found.last_step:,}")]
+    first, last = float(found.first_step), float(found.last_step)
+    ends = [(first, f"step {found.first_step:,}"), (last, f"{found.last_step:,}")]
     return line_drawing(
-        "Mean solve rate of prompts by their difficulty", courses, ends, share=True, dots=True, top=1.0
+        "Mean solve rate of prompts by their difficulty",
+        courses,
+        ends if first < last else ends[:1],
+        share=True,
+        dots=True,
+        top=1.0,
+        start=first,
     )
 
 

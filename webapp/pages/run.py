@@ -1,15 +1,19 @@
 """One stage run's page, its moving parts as fragments, and what a person may do to it."""
 
+from datetime import timedelta
+
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webapp.charts import arrangement, page
 from webapp.diagnosis import readings
 from webapp.live.news import encode_cursor
 from webapp.pages.confirmation import confirmation
+from webapp.pages.experiments.querysets import boxes_of
 from webapp.pages.rollouts import newest_groups
 from webapp.pages.run_settings import main_settings
 from webapp.reports import dynamics_table
@@ -124,6 +128,19 @@ def _head(found: StageRun) -> dict[str, object]:
         "others": querysets.others(found),
         "took": querysets.seconds_taken(found) if found.finished_at else None,
         "nav": "experiments",
+    } | _under_way(found)
+
+
+def _under_way(found: StageRun) -> dict[str, object]:
+    """Of a run that goes on: when it will be done, by its experiment's estimate, and where it is. Two queries."""
+    if found.state != State.RUNNING:
+        return {}
+    left = boxes_of([found.experiment])[found.experiment_id].lengths_left.get(found.pk)
+    held = Attempt.objects.filter(stage_run=found, number=found.attempt_number)
+    return {
+        "seconds_left": left,
+        "done_at": None if left is None else timezone.now() + timedelta(seconds=left),
+        "place": held.values("device", "hostname").first(),
     }
 
 
@@ -131,9 +148,11 @@ def _reading(found: StageRun, reading: readings.Reading | None) -> dict[str, obj
     """Findings and dynamics, for their fragments."""
     if reading is None:
         return {}
+    decided, undecided = dynamics_table.page_views(dynamics_table.of_run(found, reading))
     return {
         "findings": readings.grouped(reading.findings),
-        "dynamics": dynamics_table.page_view(dynamics_table.of_run(found, reading)),
+        "dynamics": decided,
+        "undecided": undecided,
         "of_run": True,
         "experiment": found.experiment,
         "run": found,

@@ -90,6 +90,7 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
         "place": stages.index(stage),
         "change": change,
         "changes": [(kind, len(chosen)) for kind, chosen in changes.items()],
+        "both_ways": len(changes["gained"]) + len(changes["lost"]) - len(changes["changed"]),
         "last_stage": stages[-1],
         "from_flips": "flips" in asked,
         "shown": read[0] if read else None,

@@ -187,18 +187,21 @@ def line_drawing(
     dots: bool = False,
     signed: bool = False,
     top: float = 0.0,
+    start: float = 0.0,
 ) -> Drawing:
     """Courses over what is written `across`.
 
-    `share`: the values are proportions; `signed`: differences; `top`: the scale goes at least as high.
+    `share`: the values are proportions; `signed`: differences; `top`: the scale goes at least as high; `start`: where what is
+    written across begins.
     """
     ys = [y for course in courses for _, y in course.points]
     ys += [end for course in courses for _, interval in course.intervals for end in interval]
     low, high, ticks = _scale(min(0.0, *ys), max(top, *ys))
-    furthest = max(x for x, _ in across) or 1.0
+    furthest = max(x for x, _ in across)
+    span = furthest - start or 1.0
 
     def at(x: float, y: float) -> tuple[float, float]:
-        right = LEFT + (WIDTH - LEFT - RIGHT) * x / furthest
+        right = LEFT + (WIDTH - LEFT - RIGHT) * (x - start) / span
         return right, TOP + (HEIGHT - TOP - BOTTOM) * (high - y) / (high - low)
 
     def line(course: DrawnCourse) -> ConditionLine:
@@ -213,12 +216,12 @@ def line_drawing(
         title,
         tuple(map(line, courses)),
         tuple(
-            Tick(at(x, low)[0], text, "start" if x == 0 else "end" if x == furthest else "middle")
+            Tick(at(x, low)[0], text, "start" if x == start else "end" if x == furthest else "middle")
             for x, text in named
         ),
         tuple(
             Tick(
-                at(0, y)[1],
+                at(start, y)[1],
                 f"{100 * y:.3g} %" if share else f"{y:{'+' if signed and y else ''}.3g}".replace("-", "−"),
             )
             for y in ticks

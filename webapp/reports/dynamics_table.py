@@ -41,6 +41,11 @@ def _change(values: Sequence[float], row: MetricTrend) -> str:
     return " to ".join(figure(factor * value) for value in values) + unit
 
 
+def _peak(row: MetricTrend) -> str:
+    """The highest mean over a tenth of the points, and the step in its middle."""
+    return f"{_level(row.trend.peak, row)} ({row.trend.peak_step:,})"
+
+
 def _slope(one: RunTrend) -> str | None:
     return None if one.row.slope is None else _change([one.row.slope], one.row)
 
@@ -52,6 +57,7 @@ def _interval(one: RunTrend) -> str | None:
 COURSE = (
     Column("", "number", "Start", value=lambda one: _level(one.row.trend.start, one.row)),
     Column("", "number", "End", value=lambda one: _level(one.row.trend.end, one.row)),
+    Column("", "number", "Peak (step)", value=lambda one: _peak(one.row)),
     Column(
         "",
         "number",
@@ -74,10 +80,13 @@ OF_RUN = (
     Column("last_step", "integer", value="row.trend.last_step"),
     Column("start", "number", value="row.trend.start"),
     Column("end", "number", value="row.trend.end"),
+    Column("peak", "number", value="row.trend.peak"),
+    Column("peak_step", "integer", value="row.trend.peak_step"),
     Column("slope_per_step", "number", value="row.trend.line.slope"),
     Column("slope_low", "number", value="row.trend.line.interval.low"),
     Column("slope_high", "number", value="row.trend.line.interval.high"),
     Column("trend", "text", value="row.trend.word"),
+    Column("turn", "text", value="row.trend.turn"),
 )
 
 
@@ -91,9 +100,12 @@ def dynamics_sheet(found: list[RunTrend], versions: Versions) -> Sheet:
     return Sheet("dynamics", "Training dynamics", columns, found, View(TO_READ, found))
 
 
-def page_view(found: list[RunTrend]) -> View:
-    """What the page of a run shows of its trends, without saying whose they are."""
-    return View((METRIC, *COURSE), found)
+def page_views(found: list[RunTrend]) -> tuple[View, View]:
+    """What the page of a run shows of its trends, without saying whose they are; apart what has no slope, where others have one."""
+    sloped = [one for one in found if one.row.slope is not None or one.row.trend.turn]
+    rest = [one for one in found if one not in sloped] if sloped else []
+    levels = [column for column in COURSE if column.title in ("Start", "End", "Peak (step)")]
+    return View((METRIC, *COURSE), sloped or found), View((METRIC, *levels), rest)
 
 
 def of_run(run: StageRun, reading: readings.Reading | None = None) -> list[RunTrend]:

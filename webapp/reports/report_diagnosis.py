@@ -21,8 +21,8 @@ from webapp.statistics.trends import FEWEST_POINTS
 
 PROGRAMME = "the programme's first report (28 December 2025)"
 CAPTION = (
-    "Start and end: means over the first and the last tenth of the points; slope: a line through block means, "
-    f"with an interval that holds for correlated noise; below {FEWEST_POINTS} records no slope is given and no trend is decided"
+    "Start and end: means over the first and the last tenth of the points; peak: the highest mean over a tenth, with its step; "
+    f"slope: a line through block means, with an interval that holds for correlated noise; below {FEWEST_POINTS} records no slope is given and no trend is decided"
 )
 
 

@@ -9,6 +9,11 @@ curve, which no line follows, does not pass for noise; t has the degrees of free
 A metric that jumps and then stays moves hardly any line. So end − start has an interval of its own: Welch's, between
 the batch means of the first and of the last tenth. It takes these for independent, as GRPO's points are given the
 policy, each being the mean over a batch of new prompts.
+
+A metric that rises and then falls has neither a line nor a shift that says so. So the tenth with the highest mean (and the
+one with the lowest) is set against the first and the last one by Welch's intervals, whose level allows for its having
+been chosen among the INNER tenths between them (Bonferroni), and which are widened by √((1 + ρ) / (1 − ρ)) for noise that
+remembers.
 """
 
 from dataclasses import dataclass
@@ -22,6 +27,7 @@ from webapp.statistics.distributions import t_quantile
 from webapp.statistics.intervals import Interval
 
 Word = Literal["rising", "falling", "flat", "not decided"]
+Turn = Literal["", "rose, then fell", "fell, then rose"]
 Values = NDArray[np.float64]
 
 FEWEST_BLOCKS, MOST_BLOCKS = 6, 10  # fewer leave t too wide to decide; more hardly narrow it
@@ -31,6 +37,7 @@ FEWEST_POINTS = (
 )
 UPPER = 1.25  # standard errors above the estimated autocorrelation, at which an interval is widened
 MOST_RHO = 0.98
+TENTHS, INNER = 10, 8
 TENTH_BLOCKS = 5  # batch means in a tenth, where it has the points
 PIECE, MOST_PIECES = 10, 4  # points in a piece that autocorrelation is estimated in, at least; pieces
 
@@ -54,6 +61,9 @@ class Trend:
     line: FittedLine | None  # None: fewer than FEWEST_POINTS
     shift: Interval | None  # of end − start; None as above
     word: Word
+    peak: float  # the highest mean over a tenth of the points
+    peak_step: int  # in the middle of that tenth
+    turn: Turn  # a peak or a low between the ends that noise does not explain
 
     @property
     def change(self) -> float:
@@ -83,7 +93,21 @@ def trend(steps: NDArray[np.int64], values: Values, *, negligible: float = 0.0) 
     ends = int(steps[0]), int(steps[-1])
     change = _over(line, ends[1] - ends[0]) if line else None
     word = _word(change, shift, negligible) if change and shift else "not decided"
-    return Trend(len(values), float(first.mean()), float(last.mean()), *ends, line, shift, word)
+    parts = np.array_split(values, min(TENTHS, len(values)))
+    highest = int(np.argmax([part.mean() for part in parts]))
+    middle = sum(len(part) for part in parts[:highest]) + (len(parts[highest]) - 1) // 2
+    return Trend(
+        len(values),
+        float(first.mean()),
+        float(last.mean()),
+        *ends,
+        line,
+        shift,
+        word,
+        float(parts[highest].mean()),
+        int(steps[middle]),
+        _turn(values, negligible) if line else "",
+    )
 
 
 def fitted(steps: NDArray[np.int64], values: Values, level: float = 0.95) -> FittedLine | None:
@@ -100,8 +124,7 @@ def fitted(steps: NDArray[np.int64], values: Values, level: float = 0.95) -> Fit
     residuals = y - y.mean() - slope * x
     trace, freedom = _differences(count)
     variance = float((np.diff(residuals) ** 2).sum()) / trace
-    upper = min(MOST_RHO, rho + UPPER * float(np.sqrt((1 - rho**2 + 1 / len(values)) / len(values))))
-    variance *= _widened(len(values), count, round(upper, 2))
+    variance *= _widened(len(values), count, round(_upper(rho, len(values)), 2))
     half = t_quantile((1 + level) / 2, freedom) * float(np.sqrt(variance / (x @ x)))
     return FittedLine(slope, Interval(slope - half, slope + half))
 
@@ -170,6 +193,42 @@ def autocorrelation(values: Values) -> float:
         return 0.0  # a straight line, to rounding
     found = products / squares * length / (length - 1)
     return float(np.clip((found + 2 / length) / (1 - 4 / length), 0.0, 0.999))
+
+
+def _turn(values: Values, negligible: float) -> Turn:
+    """Whether an inner tenth is above the first and the last one, or below both, by more than noise and what is negligible."""
+    parts = np.array_split(values, TENTHS)
+    rho = _upper(_usual_autocorrelation(values), len(values))
+    wider = float(np.sqrt((1 + rho) / (1 - rho)))
+    found: dict[float, Turn] = {}
+    words: tuple[tuple[int, Turn], ...] = ((1, "rose, then fell"), (-1, "fell, then rose"))
+    for sign, word in words:
+        extreme = int(np.argmax([sign * part.mean() for part in parts]))
+        if extreme in (0, len(parts) - 1):
+            continue
+        beside = [sign * parts[place] for place in (0, -1)]
+        there = sign * parts[extreme]
+        rises = [welch(_batches(one), _batches(there), 1 - 0.05 / INNER) for one in beside]
+        by = min(float(there.mean() - one.mean()) for one in beside)
+        if by > negligible and all(_clear(one, wider) for one in rises):
+            found[by] = word
+    return found[max(found)] if found else ""
+
+
+def _clear(rise: Interval, wider: float) -> bool:
+    """Whether an interval that is so many times as wide is above 0."""
+    middle = (rise.low + rise.high) / 2
+    return middle - wider * (rise.high - middle) > 0
+
+
+def _usual_autocorrelation(values: Values) -> float:
+    """The median of the quarters': a jump in one of them is no noise that remembers."""
+    return float(np.median([autocorrelation(part) for part in np.array_split(values, MOST_PIECES)]))
+
+
+def _upper(rho: float, points: int) -> float:
+    """The upper end of an estimated autocorrelation."""
+    return min(MOST_RHO, rho + UPPER * float(np.sqrt((1 - rho**2 + 1 / points) / points)))
 
 
 def _over(line: FittedLine, steps: int) -> Interval:

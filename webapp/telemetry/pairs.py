@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Max, Min, OuterRef, Q, QuerySet
 
 from webapp.telemetry import groups
 from webapp.telemetry.models import RolloutGroup
@@ -52,6 +52,12 @@ def pair(mine: RolloutGroup, run: int, other_run: int) -> PromptPair:
         *_next_pairs(own, theirs, mine),
         *_next_pairs(own, theirs, mine, differing=True),
     )
+
+
+def steps_of(run: int) -> tuple[int, int] | None:
+    """The first and the last step of a run's groups; None where it has none."""
+    ends = groups.of_runs([run]).aggregate(first=Min("step"), last=Max("step"))
+    return None if ends["first"] is None else (ends["first"], ends["last"])
 
 
 def _visits(found: QuerySet[RolloutGroup], prompt_key: int) -> Sequence[RolloutGroup]:

@@ -110,6 +110,20 @@ def test_seeds_have_a_mean_a_band_and_thin_lines_in_the_condition_s_colour() -> 
     assert {trace["line"]["color"] for trace in chart["figure"]["data"]} == {"--condition-0", "--condition-1"}
 
 
+def test_all_charts_of_a_run_have_one_axis() -> None:
+    experiment = factories.make_experiment(stages=(("grpo", "grpo"),))
+    attempts = [factories.make_attempt(run) for run in StageRun.objects.order_by("pk")]
+    factories.add_metrics(attempts[0], {"reward": [0.1] * 3, "reward/correct": [0.1] * 3, "kl": [0.0] * 2})
+    factories.add_metrics(attempts[1], {"reward": [0.1] * 6})
+    run = StageRun.objects.get(experiment=experiment, pk=attempts[0].stage_run_id)
+    ends = {
+        drawn(run, key)["figure"]["layout"]["xaxis"]["autorangeoptions"]["include"]
+        for key in ("reward", "components", "kl")
+    }
+    assert list(ends) == [pytest.approx(6 * figures.END)]
+    assert "autorangeoptions" not in drawn(run, "kl", "logx=1")["figure"]["layout"]["xaxis"]
+
+
 def test_what_is_hidden_is_in_no_mean_and_the_legend_keeps_its_order() -> None:
     run = two_by_three()
     chart = drawn(run, "loss", "hide_seeds=0,2")
@@ -150,7 +164,7 @@ def test_more_than_three_components_are_lines_and_what_is_always_0_is_none() -> 
         name: pytest.approx(y) for name, y in parts.items()
     }
     assert not any("stackgroup" in trace for trace in found)
-    assert len({(trace["line"]["color"], trace["line"]["dash"]) for trace in found}) == 4
+    assert len({trace["line"]["dash"] for trace in found}) == 4, "told apart without their colours"
 
 
 def test_components_are_stacked_on_both_sides_of_zero_and_add_up_to_the_reward() -> None:
@@ -189,7 +203,9 @@ def test_several_metrics_of_a_run_share_a_chart() -> None:
     assert len({(one["line"]["dash"], one["line"]["color"]) for one in lines(chart, "part")}) == 3
     assert chart["percent"] and chart["latest"] is None
     areas = lines(drawn(run, "solved"), "component")
-    assert [(one["name"], one["y"]) for one in areas] == [(n.partition("/")[2], v) for n, v in shares.items()]
+    named = [(name.partition("/")[2], values) for name, values in reversed(shares.items())]
+    assert [(one["name"], one["y"]) for one in areas] == named, "all at the bottom, as on the prompt map"
+    assert [one["fillcolor"] for one in areas] == ["--succeeded", "--succeeded/0.5", "--muted/0.32"]
     assert not lines(drawn(run, "solved"), "own"), "there is no total to draw"
     single = drawn(run, "metric:pass_at/8")
     assert lines(single, "own")[0]["y"] == [0.6, 0.7] and single["percent"]

@@ -133,6 +133,8 @@ def test_the_page_shows_each_condition_and_says_where_nothing_recurs(attempt, dj
     assert re.search(r"mul_tokens: none of\s+\d prompts? was asked more than once", page)
     assert page.count("By difficulty") == 1, "only where there are courses"
     assert page.count('class="solved-plot"') == 2
+    assert re.search(r'<th scope="col">Steps \d', page) and "Part 1" not in page
+    assert page.count('class="map-keys rate-keys small"') == 1, "the shades stand with the one map"
     assert "<bags>" not in page
     data = re.search(
         rf'<script id="prompts-{attempt.stage_run_id}" type="application/json">(.*?)</script>', page

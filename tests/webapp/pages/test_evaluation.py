@@ -51,10 +51,13 @@ def test_other_conditions_answers_stand_beside_a_problem(ada: Client, experiment
     page = ada.get(address)
     assert [
         (outcome.problem, [one.outcome and one.outcome.correct for one in answers])
-        for outcome, answers in page.context["rows"]
+        for outcome, _, answers in page.context["rows"]
     ] == [("p0000", [False, True]), ("p0001", [False, True]), ("p0002", [None, True])]
     assert f'href="/evaluations/{other.pk}/?problem=p0000"' in page.content.decode()
     assert "baseline wrong 5 scratchpad right 4" in words(ada, address, problem="p0000")
+    assert "p0000 Ben has 2 boxes of 2 pens. How many pens?" in words(ada, address), "how its prompt begins"
+    counts = [count for *_, count in page.context["choices"]]
+    assert counts == sorted(counts, key=lambda count: not count), "what nothing fits stands last"
     assert "baseline was not asked it" in words(ada, address, problem="p0002")
     alone = ada.get(address, {"problem": "p0000"}, headers={"HX-Request": "true"})
     assert f'href="/evaluations/{other.pk}/?problem=p0000"' in alone.content.decode()
@@ -79,7 +82,7 @@ def test_a_run_that_was_taken_over_is_no_other_answer(ada: Client, experiment: E
 def test_problems_are_narrowed_to_a_group(ada: Client, experiment: Experiment) -> None:
     own = answered(experiment, "mul_tokens", [True] * 10)
     page = ada.get(f"/evaluations/{own.pk}/", {"only": "group:new_pair"})
-    assert [outcome.problem for outcome, _ in page.context["rows"]] == ["p0000", "p0005"]
+    assert [outcome.problem for outcome, *_ in page.context["rows"]] == ["p0000", "p0005"]
     assert ("group:known_pair", "known_pair", 8) in page.context["choices"]
     assert ada.get(f"/evaluations/{own.pk}/outcomes.csv", {"only": "group:new_pair"}).status_code == 200
     assert ada.get(f"/evaluations/{own.pk}/outcomes.csv", {"only": "group:none"}).status_code == 400
@@ -95,7 +98,7 @@ def test_problems_are_narrowed_to_those_that_another_condition_answers_otherwise
     answered(experiment, "baseline", [True, False, True, False])  # it was not asked the last one
     differing = {"only": "differs:baseline"}
     page = ada.get(f"/evaluations/{own.pk}/", differing)
-    assert [outcome.problem for outcome, _ in page.context["rows"]] == ["p0001", "p0002"]
+    assert [outcome.problem for outcome, *_ in page.context["rows"]] == ["p0001", "p0002"]
     assert ("differs:baseline", "unlike baseline", 2) in page.context["choices"]
     file = content(ada.get(f"/evaluations/{own.pk}/outcomes.jsonl", differing))
     assert [json.loads(line)["problem"] for line in file.splitlines()] == ["p0001", "p0002"]

@@ -82,7 +82,35 @@ def test_what_has_no_advantage_shows_none_and_the_same_completions_are_one(
     group.update(completion="the same", reward=chosen.reward)
     text = ada.get(f"/runs/{run.pk}/rollouts/{chosen.pk}/").content.decode()
     assert "<b>8 times</b> the same" in text
-    assert re.search(r"all the same\s*</span>", text)
+    assert re.search(r"all the same\s*·", text)
+
+
+def test_an_advantage_says_what_it_is_relative_to(ada: Client, run: StageRun) -> None:
+    StageRun.objects.filter(pk=run.pk).update(spec={"settings": {"scale_rewards": "batch"}})
+    group = of_step(run, 4)
+    for place, one in enumerate(group):
+        Rollout.objects.filter(pk=one.pk).update(completion="the same", reward=0.5, advantage=place / 4 - 1)
+    text = " ".join(ada.get(f"/runs/{run.pk}/rollouts/{group[0].pk}/").content.decode().split())
+    assert "less the group’s mean +0.50, divided by the SD of all rewards of the step" in text
+    assert "−1.00 to +0.75" in text, "of eight that are the same"
+
+
+def test_a_group_of_a_replaced_attempt_says_that_it_does_not_count(ada: Client, run: StageRun) -> None:
+    later = factories.make_attempt(run, first_step=6)
+    factories.add_rollouts(later, step=7, count=8)
+    replaced, kept = (
+        ada.get(f"/runs/{run.pk}/rollouts/{of_step(run, step)[0].pk}/").content.decode() for step in (8, 6)
+    )
+    assert "Of attempt 1, replaced from step 7 on: not counted." in replaced
+    assert "not counted" not in kept and "Previous group" in kept
+
+
+def test_a_list_marks_groups_that_were_cut_or_repeat(ada: Client, run: StageRun) -> None:
+    RolloutGroup.objects.filter(attempt__stage_run=run).update(hit_limit=0, repeats=0)
+    RolloutGroup.objects.filter(first=of_step(run, 5)[0].pk).update(hit_limit=2)
+    text = ada.get(f"/runs/{run.pk}/rollouts/").content.decode()
+    assert text.count("cut at the token limit") == 1 and "2 of 8 cut at the token limit" in text
+    assert bars.with_counts({0: 99, 1: 100, 5: 9_999}) == {0, 5}, "numbers that fit above their columns"
 
 
 def test_bars_stack_outwards_from_zero_and_stay_inside() -> None:
@@ -166,8 +194,11 @@ def test_where_the_step_is_another_the_nearest_visit_is_said(
         "was not asked this prompt at step 9. Beside it stands its nearest visit, step 7, 2 steps earlier"
         in text
     )
-    never = ada.get(f"/runs/{run.pk}/rollouts/{of_step(run, 3)[0].pk}/pair/").content.decode()
-    assert "baseline was never asked this prompt" in never
+    asked_here_alone = f"/runs/{run.pk}/rollouts/{of_step(run, 3)[0].pk}/"
+    never = " ".join(ada.get(f"{asked_here_alone}pair/").content.decode().split())
+    assert "baseline was never asked this prompt in grpo, seed 0; its groups are of steps " in never
+    assert "At no other step" not in never
+    assert "same prompt beside" not in ada.get(asked_here_alone).content.decode()
 
 
 def test_only_a_run_of_this_stage_and_seed_can_stand_beside(

@@ -122,6 +122,18 @@ def test_what_happened_another_day_says_which(ada: Client) -> None:
     assert 'title="2026-03-05 04:07:09 UTC"' in page
 
 
+def test_a_run_under_way_says_where_it_is_and_when_it_will_be_done(ada: Client) -> None:
+    run = factories.make_run("grpo")
+    now = timezone.now()
+    StageRun.objects.filter(pk=run.pk).update(
+        state=State.RUNNING, started_at=now, progress_done=40, progress_total=100, progress_unit="steps"
+    )
+    run.attempts.update(started_at=now - timedelta(seconds=80), device="cuda:1", hostname="node-7")
+    head = " ".join(ada.get(f"/runs/{run.pk}/head/").content.decode().split())
+    assert re.search(r"<dt>Left</dt><dd>2 min( \d s)?, until about <time", head)
+    assert 'cuda:1 <span class="muted">node-7</span>' in head
+
+
 def test_a_silent_worker_is_unreachable(ada: Client) -> None:
     run = factories.make_run("grpo")
     run.attempts.update(heartbeat_at=timezone.now() - timedelta(seconds=31))

@@ -1,6 +1,7 @@
 """The report states what the rows say, and plainly what they do not."""
 
 import math
+import re
 
 import pytest
 
@@ -63,8 +64,9 @@ def test_the_last_stage_is_compared_with_the_one_before():
 def test_dynamics_hold_start_and_end_of_the_metrics():
     text = report(make_history("demo-1", done=6))
     line = next(line for line in text.splitlines() if line.startswith("| Groups without gradient | baseline"))
-    start, end, slope, interval, word = (cell.strip() for cell in line.strip("|").split("|")[4:])
+    start, end, peak, slope, interval, word = (cell.strip() for cell in line.strip("|").split("|")[4:])
     assert start.endswith(" %") and float(start.removesuffix(" %")) < float(end.removesuffix(" %"))
+    assert re.fullmatch(r"[\d.]+.% \([\d,]+\)", peak), "the highest mean over a tenth, and its step"
     low, high = map(float, interval.removesuffix(" points").split(" to "))
     assert 0 < low < float(slope.removesuffix(" points")) < high
     assert word == "rising"

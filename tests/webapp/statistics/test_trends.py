@@ -152,3 +152,24 @@ def test_the_onset_is_where_a_series_crosses_for_good() -> None:
     assert onset(steps(150), 1 - values, 0.5, below=True) == pytest.approx(85, abs=2)
     assert onset(steps(150), values[::-1], 0.5) is None
     assert onset(steps(150), np.ones(150), 0.5) == 1
+
+
+def test_a_metric_that_rises_and_then_falls_says_so_with_its_peak() -> None:
+    draw = np.random.default_rng(4)
+    up, down = np.linspace(0.5, 0.8, 60), np.linspace(0.8, 0.6, 40)
+    found = trend(steps(100), np.concatenate([up, down]) + 0.01 * draw.standard_normal(100), negligible=0.02)
+    assert found is not None and found.turn == "rose, then fell"
+    assert 0.75 < found.peak < 0.82 and 50 <= found.peak_step <= 70
+    mirrored = trend(steps(100), -np.concatenate([up, down]), negligible=0.02)
+    assert mirrored is not None and mirrored.turn == "fell, then rose"
+    slight = trend(steps(100), np.concatenate([up, down]), negligible=0.25)
+    assert slight is not None and slight.turn == "", "less than counts as a change"
+
+
+@pytest.mark.parametrize("rise", [0.0, 3.0])
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.8])
+def test_noise_and_a_curve_that_levels_off_seldom_turn(rise: float, rho: float) -> None:
+    draw = np.random.default_rng(5)
+    course = rise * (1 - np.exp(-steps(60) / 10)) / np.sqrt(1 - rho**2)
+    found = [trend(steps(60), course + one) for one in noise(60, rho, draw, 200)]
+    assert sum(bool(one and one.turn) for one in found) / 200 <= 0.05

@@ -17,6 +17,7 @@ from webapp.results.outcome_counts import latest_accuracies
 
 ORDERS = {
     "pattern": "by pattern",
+    "differ": "where conditions differ",
     "solved": "by how many solve it",
     "benchmark": "as the benchmark has them",
 }  # how the problems may be ordered: what it is called
@@ -85,6 +86,8 @@ class ProblemMap:
         every = sorted({problem for ways in self.ways for problem in ways}, key=natural)
         if self.order == "pattern":
             every.sort(key=self.history)
+        elif self.order == "differ":
+            every.sort(key=lambda problem: (*self._apart(problem), self.history(problem)))
         elif self.order == "solved":
             every.sort(
                 key=lambda problem: (self.solved(problem), self.rights(problem), self.history(problem))
@@ -95,6 +98,17 @@ class ProblemMap:
         """Its marks in every block: problems that share them lie together."""
         unknown = "-" * len(self.stages)
         return tuple(ways.get(problem, unknown) for ways in self.ways)
+
+    def _apart(self, problem: str) -> tuple[int, int]:
+        """Where it stands by how the conditions end: gained against the first one, lost, both, the same; more seeds first."""
+        ends = dict[int, list[int]]()
+        for block, way in zip(self.blocks, self.history(problem), strict=True):
+            if known := way.replace("-", "")[-1:]:
+                ends.setdefault(block.seed, []).append(int(known))
+        apart = [end - first for first, *others in ends.values() for end in others]
+        gained = sum(apart)
+        kind = 0 if gained > 0 else 1 if gained < 0 else 2 if any(apart) else 3
+        return kind, -abs(gained)
 
     def solved(self, problem: str) -> int:
         """In how many blocks it is right after the last stage that asked it."""

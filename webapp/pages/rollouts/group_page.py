@@ -12,8 +12,14 @@ from webapp.charts import bars
 from webapp.pages.rollouts import token_view
 from webapp.pages.rollouts.token_view import TokenView
 from webapp.runs.models import StageRun
-from webapp.telemetry import groups
+from webapp.telemetry import groups, series
 from webapp.telemetry.models import Rollout, RolloutGroup
+
+SCALED = {  # by the setting scale_rewards
+    "group": "divided by the group’s SD",
+    "batch": "divided by the SD of all rewards of the step",
+    "none": "not divided by an SD",
+}
 
 
 @require_GET
@@ -30,6 +36,8 @@ def rollout_group(request: HttpRequest, run_id: int, rollout_id: int) -> HttpRes
     context |= {
         "tokens": tokens,
         "neighbours": groups.neighbours(run_id, group),
+        "replaced_from": _replaced_from(run_id, group),
+        "scaled": SCALED.get(_settings(chosen.attempt.stage_run).get("scale_rewards", "")),
         "visits": visits if len(visits) > 1 else [],
         "visits_shown": groups.VISITS_SHOWN,
         "curve": bars.curve([(visit.step, visit.solved) for visit in visits]),
@@ -90,9 +98,28 @@ def rollout(rollout_id: int, run_id: int | None = None) -> Rollout:
 def pane(chosen: Rollout) -> dict[str, Any]:
     """What a group shows wherever it stands."""
     run = chosen.attempt.stage_run
-    return {"run": run, "chosen": chosen, "others": other_conditions(run)} | cards(
-        groups.of_rollout(chosen), chosen.pk
-    )
+    group = groups.of_rollout(chosen)
+    others = _asked(other_conditions(run), group.prompt_key)
+    return {"run": run, "chosen": chosen, "others": others} | cards(group, chosen.pk)
+
+
+def _asked(others: Sequence[StageRun], prompt_key: int) -> list[StageRun]:
+    """Those of the runs that were asked this prompt too. Two queries."""
+    if not others:
+        return []
+    found = groups.of_runs({one.computed_by for one in others}).filter(prompt_key=prompt_key)
+    asked = set(found.values_list("attempt__stage_run", flat=True))
+    return [one for one in others if one.computed_by in asked]
+
+
+def _replaced_from(run_id: int, group: RolloutGroup) -> int | None:
+    """The step from which a later attempt replaced what this group is of; None where the group counts."""
+    limit = series.last_steps([run_id])[run_id].get(group.attempt_id)
+    return limit + 1 if limit is not None and group.step > limit else None
+
+
+def _settings(run: StageRun) -> dict[str, Any]:
+    return dict((run.spec or {}).get("settings") or {})
 
 
 def cards(group: RolloutGroup, chosen: int | None = None) -> dict[str, Any]:
@@ -103,12 +130,18 @@ def cards(group: RolloutGroup, chosen: int | None = None) -> dict[str, Any]:
         "members": members,
         "annotated": annotating.of_each("rollout", [one.pk for one in members]),
         "alike": [
-            (same, bars.bar(same[0].components), bars.label(same[0].components))
+            (same, bars.bar(same[0].components), bars.label(same[0].components), _advantages(same))
             for same in groups.alike(members, chosen)
         ],
         "components": bars.legend([one.components for one in members]),
         "bar_box": bars.box([one.components for one in members]),
     }
+
+
+def _advantages(same: Sequence[Rollout]) -> tuple[float, float] | None:
+    """Least and largest advantage of completions that are the same, where they differ."""
+    known = [one.advantage for one in same if one.advantage is not None]
+    return (min(known), max(known)) if known and round(min(known), 2) != round(max(known), 2) else None
 
 
 def other_conditions(run: StageRun) -> list[StageRun]:

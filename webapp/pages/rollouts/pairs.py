@@ -7,7 +7,7 @@ from django.views.decorators.http import require_GET
 from webapp.pages.rollouts.group_page import cards, other_conditions, rollout
 from webapp.telemetry import groups
 from webapp.telemetry.models import RolloutGroup
-from webapp.telemetry.pairs import pair
+from webapp.telemetry.pairs import pair, steps_of
 
 
 @require_GET
@@ -39,6 +39,7 @@ def rollout_pair(request: HttpRequest, run_id: int, rollout_id: int) -> HttpResp
         "right": right,
         "differences": _differences(*(side[2]["group"] for side in sides)) if found.other else None,
         "same_run": source == run.pk,
+        "other_steps": None if found.other else steps_of(source),
         "nav": "experiments",
     }
     return render(request, "runs/pair.html", context)

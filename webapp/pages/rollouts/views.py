@@ -137,6 +137,7 @@ def _found(request: HttpRequest, scope: Scope, wanted: RolloutFilter, part: Grou
             )
             for bar in histogram.bars
         ],
+        "counted_places": bars.with_counts({bar.place: bar.rollouts for bar in histogram.bars}),
         "without_rewards": _of_bar(query, None, None),
         "recurs": not wanted.asks_whether_it_became_right
         or bool(part.groups)

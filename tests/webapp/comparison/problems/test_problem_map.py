@@ -19,7 +19,7 @@ from tests.factories import (
     run_of,
 )
 from webapp.comparison.problems.map_rows import map_rows
-from webapp.comparison.problems.problem_map import ProblemMap, natural, problem_map
+from webapp.comparison.problems.problem_map import ORDERS, ProblemMap, natural, problem_map
 from webapp.experiments.models import Experiment, Stage
 from webapp.results.models import Evaluation, Outcome
 from webapp.runs.models import State
@@ -67,7 +67,7 @@ def moved(before: bool | None, now: bool) -> str:
 
 
 def test_every_cell_is_what_was_answered(right, signed_in):
-    for order in ("pattern", "solved", "benchmark"):
+    for order in ORDERS:
         data = drawn(signed_in, f"order={order}")
         assert [(one["seed"], one["condition"]) for one in data["blocks"]] == [
             (seed, condition) for seed in (0, 1) for condition in ("baseline", "mul_tokens")
@@ -105,6 +105,16 @@ def test_problems_of_one_history_lie_together(right):
     solved = [by_solved.solved(problem) for problem in by_solved.problems]
     assert solved == sorted(solved)
     assert set(solved) == {0, 1, 2, 3, 4}
+
+
+def test_problems_whose_conditions_end_otherwise_come_first(right):
+    found = problem_map(Experiment.objects.get(), order="differ", seeds=["0"])
+    first, other = (right[condition, 0, STAGES[-1]] for condition in ("baseline", "mul_tokens"))
+    apart = [other[int(name[1:])] - first[int(name[1:])] for name in found.problems]
+    assert set(apart) == {1, -1, 0}
+    assert apart == sorted(apart, key=[1, -1, 0].index), "gained, lost, then what is the same"
+    both = problem_map(Experiment.objects.get(), order="differ")
+    assert sorted(both.problems) == sorted(found.problems)
 
 
 def answered(experiment: Experiment, letters: dict[str, str]) -> ProblemMap:
