@@ -92,7 +92,7 @@ class Cell:
             return f"{total:,} in {self.result.problems:,}"
         if self.count is None:
             return "no count published"
-        return f"{self.count}/{self.result.problems}"
+        return f"{self.count:,}/{self.result.problems:,}"
 
     @cached_property
     def each(self) -> NDArray[np.float64]:

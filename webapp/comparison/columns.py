@@ -33,6 +33,7 @@ GAINED_LOST = "gained / lost"  # title of a column that not every table has
 NEW_PROBLEMS = "for new problems"  # of one that only pages have: in files the interval says it
 DRAWN = "Δ drawn"  # of another
 ADJUSTED_P = "adjusted p"  # of one that the stage table's page has below p
+INTERVAL, VERDICT = "interval", "verdict"
 
 
 def _mean(column: str) -> Callable[[Cell], float | None]:
@@ -54,7 +55,7 @@ DETAILS = (
     Column("mean_tokens", "number", "Tokens per completion", "{:.1f}".format, _mean("tokens")),
     Column("steps_right_rate", "number", "All steps right", percent, _mean("all_steps_right"), unit="%"),
     Column("equations_right", "number", "Equations right", percent, _equations_right, unit="%",
-           note="{0.result.steps_right}/{0.result.steps_written}".format),
+           note="{0.result.steps_right:,}/{0.result.steps_written:,}".format),
 )  # fmt: skip
 COUNTED = (  # what programs get of them: counts in place of the share of equations
     *(column for column in DETAILS if column.name != "equations_right"),
@@ -238,6 +239,16 @@ def rate(
     )
 
 
+def interval_text(one: Any, metric: ComparisonMetric, digits: int, *, with_level: bool = True) -> str:
+    """The interval of a comparison, and its level unless the heading says it: '+1.2 to +15.4 (99 %)'."""
+    ends = difference_interval(one.interval or one.within, metric, digits)
+    said = [percent_of_level(one.family.level)] if with_level else []
+    if new := one.new_problems:
+        said.append(f"for new problems {difference_interval(new.interval, metric, digits)}")
+    behind = f" ({'; '.join(said)})" if said else ""
+    return f"{ends}{'' if one.interval else ' in each seed'}{behind}"
+
+
 def comparison(
     read: Callable[[Any], Found],
     metric: ComparisonMetric,
@@ -250,12 +261,6 @@ def comparison(
 
     def of(get: Callable[[Any], Any], *kinds: type) -> Callable[[Any], Any]:
         return lambda row: get(found) if isinstance(found := read(row), kinds or TESTED) else None
-
-    def interval(one: Any) -> str:
-        ends = difference_interval(one.interval or one.within, metric, digits)
-        new = one.new_problems
-        more = f"; for new problems {difference_interval(new.interval, metric, digits)}" if new else ""
-        return f"{ends}{'' if one.interval else ' in each seed'} ({percent_of_level(one.family.level)}{more})"
 
     def p(one: Any) -> str:
         return f"{p_value(one.p)}{' (t)' if one.kind == 'seeds' else ''}"
@@ -271,7 +276,7 @@ def comparison(
     return (
         figures(delta, write, of(lambda one: one.delta), heading=delta, css="condition delta", element="strong",
                 term="points" if metric.unit == "points" else ""),
-        figures("interval", interval, of(lambda one: one), heading="Interval",
+        figures(INTERVAL, partial(interval_text, metric=metric, digits=digits), of(lambda one: one), heading="Interval",
                 css="interval", card="interval", template="results/_difference_interval.html"),
         figures(NEW_PROBLEMS, str, of(lambda one: one), heading="New problems", css="new-problems",
                 card="new problems", template="results/_new_problems.html"),
@@ -283,6 +288,6 @@ def comparison(
                 card=ADJUSTED_P),
         figures(GAINED_LOST, "{0.counts.gained} / {0.counts.lost}".format, of(lambda one: one, Comparison), card=GAINED_LOST,
                 template="results/_gained_lost.html"),
-        words("verdict", verdict, read, heading="Verdict", term="verdict", css="verdict-cell",
+        words(VERDICT, verdict, read, heading="Verdict", term="verdict", css="verdict-cell",
               template="results/_verdict_or_why_not.html"),
     )  # fmt: skip

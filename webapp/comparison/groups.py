@@ -127,9 +127,11 @@ def sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
         *([replace(condition, template="results/_condition_name.html")] if several else []),
         *([replace(seed, left=True)] if table.several_seeds else []),
         replace(problems, write="{:,}".format),
-        share(baseline, note="{0.baseline}/{0.problems}".format),
+        share(baseline, note="{0.baseline:,}/{0.problems:,}".format),
         share(
-            rate, title=table.metric.title if several else rate.title, note="{0.other}/{0.problems}".format
+            rate,
+            title=table.metric.title if several else rate.title,
+            note="{0.other:,}/{0.problems:,}".format,
         ),
         replace(delta, element="strong", css="condition", term="points"),
         Column("interval", "number", "95 % interval", points_interval),

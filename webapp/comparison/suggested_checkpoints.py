@@ -22,12 +22,6 @@ class SuggestedCheckpoints:
     runs: tuple[StageRun, ...]
 
     @property
-    def conditions(self) -> str:
-        """Their conditions, in a list for people."""
-        names = [run.condition.name for run in self.runs]
-        return f"{', '.join(names[:-1])} and {names[-1]}"
-
-    @property
     def chosen(self) -> list[tuple[str, str]]:
         """What the page that compares them is asked for, a pair a field: across()."""
         return [

@@ -77,7 +77,6 @@ class View:
     columns: Sequence[Column]
     rows: Sequence[Any]
     css: Callable[[Any], str] = lambda row: ""  # classes of a row on a page
-    spans: Callable[[Any], bool] = lambda row: False  # on a page its last cell takes the empty ones before it
 
     @property
     def grid(self) -> Grid:
@@ -153,7 +152,7 @@ class Statement:
     @property
     def caveats(self) -> list[str]:
         """What it does not say, sentence by sentence."""
-        return [text for text in re.split(r"(?<=[.!?]) (?=[A-Z])", self.limits) if text]
+        return [text for text in re.split(r"(?<=[.!?]) (?=[A-Z0-9])", self.limits) if text]
 
 
 @dataclass(frozen=True)

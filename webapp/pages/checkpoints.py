@@ -33,6 +33,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "table": found,
         "checkpoints": checkpoint_tables.page_view(found),
         "differences": checkpoint_tables.differences_sheet(found).page_view,
+        "lacking_stages": checkpoint_tables.lacking_stages(found),
         "fields": list(enumerate(fields, 1)),
         "names": list(offered.values_list("name", flat=True)),
         "reach": max((abs(end) for one in compared for end in one.interval), default=0.0),

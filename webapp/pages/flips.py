@@ -22,6 +22,7 @@ from webapp.results.models import Outcome
 
 NARROWING = ("only", "pattern", "since", "of", "marked")  # what a list of flips is narrowed by
 SHOWN = 25  # problems on a page, each with two texts
+Side = tuple[str, str]  # condition, stage
 
 
 @require_GET
@@ -97,18 +98,26 @@ def _other_pairs(found: Flips, parameters: QueryDict) -> list[tuple[Condition, s
 
 def address(table: StageTable, stage: str, condition: str, seed: int, only: str = "") -> str:
     """The page of the problems on which a condition of the stage table and its baseline disagree; `only` one of KINDS."""
+    pair = (table.baseline, stage), (condition, stage)
+    return pair_address(table.experiment.name, table.benchmark, table.metric.name, seed, *pair, only)
+
+
+def pair_address(
+    name: str, benchmark: str, metric: str, seed: int, first: Side, second: Side, only: str = ""
+) -> str:
+    """The page of the problems on which two checkpoints of an experiment and seed disagree; each is a condition and a stage."""
     query: dict[str, str | int] = {
-        "benchmark": table.benchmark,
-        "metric": table.metric.name,
+        "benchmark": benchmark,
+        "metric": metric,
         "seed": seed,
-        "first": table.baseline,
-        "first_stage": stage,
-        "second": condition,
-        "second_stage": stage,
+        "first": first[0],
+        "first_stage": first[1],
+        "second": second[0],
+        "second_stage": second[1],
     }
     if only:
         query["only"] = only
-    return f"{reverse('flips', args=[table.experiment.name])}?{urlencode(query)}"
+    return f"{reverse('flips', args=[name])}?{urlencode(query)}"
 
 
 @require_GET

@@ -17,6 +17,9 @@ from webapp.telemetry.series import Series, series
 
 WIDTH, HEIGHT = 340, 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 12, 10, 26  # room around the plot, for the ticks
+SECOND = 12  # what a second line of ticks takes
+LETTER = 5.2  # about what a letter of a tick takes
+DODGE = 5.0  # between the courses over one stage, so that their intervals stand beside each other
 KEY = 16  # a line of the key below it, in a file
 BLOCKS = 50  # points of a curve, each the mean of a block
 
@@ -61,6 +64,13 @@ class Tick:
     at: float
     text: str
     anchor: str = "middle"
+    line: int = 0  # of two below each other
+    zero: bool = False  # of differences, the line that says none
+
+    @property
+    def below(self) -> int:
+        """How far below the axis it is written."""
+        return 16 + SECOND * self.line
 
 
 @dataclass(frozen=True)
@@ -118,7 +128,7 @@ def _over_stages(
     if max((len({x for x, _ in course.points}) for course in courses), default=0) < 2:
         return []
     stages = [(float(at), row.stage) for at, row in enumerate(table.rows)]
-    return [line_drawing(title, courses, stages, share=share, dots=True, signed=signed)]
+    return [line_drawing(title, courses, stages, share=share, dots=True, signed=signed, beside=True)]
 
 
 def _through_stages(
@@ -186,48 +196,67 @@ def line_drawing(
     share: bool,
     dots: bool = False,
     signed: bool = False,
+    beside: bool = False,
     top: float = 0.0,
     start: float = 0.0,
 ) -> Drawing:
     """Courses over what is written `across`.
 
-    `share`: the values are proportions; `signed`: differences; `top`: the scale goes at least as high; `start`: where what is
-    written across begins.
+    `share`: the values are proportions; `signed`: differences; `beside`: each of `across` has as much room, in which the courses
+    stand beside each other; `top`: the scale goes at least as high; `start`: where what is written across begins.
     """
     ys = [y for course in courses for _, y in course.points]
     ys += [end for course in courses for _, interval in course.intervals for end in interval]
     low, high, ticks = _scale(min(0.0, *ys), max(top, *ys))
     furthest = max(x for x, _ in across)
     span = furthest - start or 1.0
+    room = (WIDTH - LEFT - RIGHT) / len(across)  # of each, where they stand beside each other
+    apart = min(DODGE, room / 2 / len(courses)) if beside else 0.0
 
     def at(x: float, y: float) -> tuple[float, float]:
-        right = LEFT + (WIDTH - LEFT - RIGHT) * (x - start) / span
+        right = LEFT + (room * (x + 0.5) if beside else (WIDTH - LEFT - RIGHT) * (x - start) / span)
         return right, TOP + (HEIGHT - TOP - BOTTOM) * (high - y) / (high - low)
 
-    def line(course: DrawnCourse) -> ConditionLine:
-        ends = [(at(x, low)[0], at(x, low)[1], at(x, high)[1]) for x, (low, high) in course.intervals]
-        return ConditionLine(
-            course.name, course.place, tuple(at(*pair) for pair in course.points), tuple(ends), course.breaks
-        )
+    def line(number: int, course: DrawnCourse) -> ConditionLine:
+        aside = apart * (number - (len(courses) - 1) / 2)
+        through = [(x + aside, y) for x, y in (at(*pair) for pair in course.points)]
+        ends = [(at(x, low)[0] + aside, at(x, low)[1], at(x, high)[1]) for x, (low, high) in course.intervals]
+        return ConditionLine(course.name, course.place, tuple(through), tuple(ends), course.breaks)
 
-    many = len(across) > 4  # then names of stages would run into each other: the first and the last
-    named = [across[0], across[-1]] if many else across
+    named = _named(across, room) if beside else [(x, text, 0) for x, text in across]
+    whole = beside and len(named) == len(across)
     return Drawing(
         title,
-        tuple(map(line, courses)),
+        tuple(line(number, course) for number, course in enumerate(courses)),
         tuple(
-            Tick(at(x, low)[0], text, "start" if x == start else "end" if x == furthest else "middle")
-            for x, text in named
+            Tick(
+                at(x, low)[0],
+                text,
+                "middle" if whole or start < x < furthest else "start" if x == start else "end",
+                line,
+            )
+            for x, text, line in named
         ),
         tuple(
             Tick(
                 at(start, y)[1],
                 f"{100 * y:.3g} %" if share else f"{y:{'+' if signed and y else ''}.3g}".replace("-", "−"),
+                zero=signed and y == 0,
             )
             for y in ticks
         ),
         dots,
+        height=HEIGHT + SECOND * max(line for *_, line in named),
     )
+
+
+def _named(across: Sequence[tuple[float, str]], room: float) -> list[tuple[float, str, int]]:
+    """What is written below an axis, each with its line: all on one where they fit, else on two, else the first and the last."""
+    for lines in (1, 2):
+        beside = list(zip(across, across[lines:], strict=False))
+        if all((len(one) + len(next)) / 2 * LETTER + 4 <= room * lines for (_, one), (_, next) in beside):
+            return [(x, text, place % lines) for place, (x, text) in enumerate(across)]
+    return [(*across[0], 0), (*across[-1], 0)]
 
 
 def _scale(low: float, high: float) -> tuple[float, float, list[float]]:

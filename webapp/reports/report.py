@@ -1,7 +1,7 @@
 """The report of an experiment, filled from its rows: setup, results, metrics, diagnosis, what is supported."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -43,6 +43,7 @@ from webapp.reports.prediction import prediction
 from webapp.reports.report_formats import REPORT_FORMATS
 from webapp.reports.sections import ListItem, Section
 from webapp.reports.setup import every_setting, setup, stages
+from webapp.reports.verdict_first import verdict_first
 from webapp.results.published import Publication
 from webapp.runs.models import StageRun, State
 
@@ -166,7 +167,7 @@ def results(table: StageTable) -> Section:
         answers=[*decisions(table), *verdict_sentences(table)],
         paragraphs=[corrections(table), *warnings(table)],
         drawings=by_stage(table),
-        tables=[(caption, stage_sheet(table).view)],
+        tables=[(caption, verdict_first(table, stage_sheet(table).view))],
     )
 
 
@@ -213,6 +214,11 @@ def metrics(table: StageTable) -> Section:
         (row, [_finished(row, position) for position in range(len(table.conditions))]) for row in table.rows
     ]
     shown = [(row, cells) for row, cells in every if any(cells)]
+    found = {
+        one.title: _values(one, (cell for _, of in shown for cells in of for cell in cells))
+        for one in IN_REPORT
+    }
+    zero = [title for title, values in found.items() if values and not any(values)]
     if len(shown) > 1:
         header = ["Metric", "Condition", *(row.stage for row, _ in shown)]
         lines = [
@@ -230,7 +236,19 @@ def metrics(table: StageTable) -> Section:
             section.tables.append((f"After {row.stage}", words(header, lines, left=1)))
     if table.several_seeds and section.tables:
         section.paragraphs.append("Means over the finished seeds.")
+    if zero:
+        section.left_out = (
+            f"0 throughout, so not in these tables: {', '.join(zero)}. The report’s files have them."
+        )
+        section.brief_tables = [
+            (caption, replace(view, rows=[row for row in view.rows if row[0] not in zero]))
+            for caption, view in section.tables
+        ]
     return section
+
+
+def _values(column: Column, cells: Iterable[Cell]) -> list[float]:
+    return [value for cell in cells if (value := column.of(cell)) is not None]
 
 
 def _finished(row: StageRow, position: int) -> list[Cell]:
@@ -245,13 +263,15 @@ def _accuracy(cells: Sequence[Cell]) -> str:
 def _correct(cells: Sequence[Cell]) -> str:
     """With the counts."""
     counts = ", ".join(
-        f"{cell.result.count('correct')}/{cell.result.problems}" for cell in cells if cell.count is not None
+        f"{cell.result.count('correct'):,}/{cell.result.problems:,}"
+        for cell in cells
+        if cell.count is not None
     )
     return f"{_accuracy(cells)}{f' ({counts})' if counts else ''}"
 
 
 def _mean(cells: Sequence[Cell], column: Column) -> str:
-    values = [value for cell in cells if (value := column.of(cell)) is not None]
+    values = _values(column, cells)
     return column.write(fmean(values)) if values else column.missing
 
 
@@ -277,7 +297,7 @@ def other_benchmarks(table: StageTable) -> Section:
         if any(cell.complete for cell in other.cells()):
             against = f"; Δ is against {other.baseline}" if other.others else ""
             caption = f"{other.metric.title} on {name}{IMPORTED if other.imported else ''}, exploratory, not corrected{against}"
-            section.tables.append((caption, stage_sheet(other).view))
+            section.tables.append((caption, verdict_first(other, stage_sheet(other).view)))
     return section
 
 

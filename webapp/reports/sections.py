@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from webapp.comparison.sentences.verdict_columns import VerdictColumns, in_columns
+from webapp.comparison.sentences.wording import VerdictSentence
 from webapp.experiments.notes import rendered
 from webapp.files.table import Statement, View
 from webapp.reports.drawings import Drawing
@@ -27,6 +29,14 @@ class Section:
     quoted: str = ""  # Markdown that a person wrote
     answers: list[Statement] = field(default_factory=list)  # what the numbers say, before all else
     folded: bool = False  # an appendix: a page shows its tables when it is opened
+    brief_tables: list[tuple[str, View]] = field(default_factory=list)  # what a page shows in place of them
+    left_out: str = ""  # what a page leaves out of them, a sentence
+
+    @property
+    def answers_in_columns(self) -> list[Statement | VerdictColumns]:
+        """The answers as pages show them, of which several verdicts of a kind are one table."""
+        decided = [one for one in self.answers if not isinstance(one, VerdictSentence)]
+        return [*decided, *in_columns([one for one in self.answers if isinstance(one, VerdictSentence)])]
 
     @property
     def quoted_html(self) -> str:

@@ -126,9 +126,13 @@ def test_an_empty_page_suggests_conditions_of_recent_experiments(signed_in, djan
     archived.save()
     with django_assert_num_queries(2):
         found = suggested()
-    assert [(one.experiment.name, one.runs[0].stage.name, one.conditions) for one in found] == [
-        ("b-1", "mixed", "baseline and mul_tokens"),  # after grpo there is one alone
-        ("a-1", "grpo", "baseline and mul_tokens"),
+    said = [
+        (one.experiment.name, one.runs[0].stage.name, [run.condition.name for run in one.runs])
+        for one in found
+    ]
+    assert said == [
+        ("b-1", "mixed", ["baseline", "mul_tokens"]),  # after grpo there is one alone
+        ("a-1", "grpo", ["baseline", "mul_tokens"]),
     ]
     StageRun.objects.filter(pk=run_of(done, "mul_tokens", "grpo").pk).update(
         reused_from=run_of(done, "baseline", "grpo")
@@ -186,7 +190,10 @@ def test_published_counts_are_compared_unpaired(signed_in):
     page = signed_in.get("/compare/?experiment1=a-1&experiment2=b-1").content.decode()
     assert "unpaired" in page
     row = re.findall(r"<tr>.*?</tr>", page, re.S)[2]
-    assert len(re.findall(r"<t[dh]", row)) == 9
+    assert len(re.findall(r"<t[dh]", row)) == 8
+    assert row.index('class="text verdict-cell"') < row.index('data-label="interval"'), (
+        "beside the difference"
+    )
     for format in ("md", "tex", "csv"):
         text = signed_in.get(f"/compare.{format}?experiment1=a-1&experiment2=b-1").content.decode()
         assert "40/500" in text or ",40,500," in text, format
@@ -241,13 +248,13 @@ def test_what_can_be_compared_is_offered_first(signed_in):
     assert across([("a-1", ""), ("b-1", "")]).benchmark == "arithmetic_probes"
 
 
-def test_each_checkpoint_has_its_colour_and_a_reason_takes_the_empty_cells(signed_in):
+def test_each_checkpoint_has_its_colour_and_a_reason_stands_where_a_verdict_would(signed_in):
     evaluated("a-1", 20)
     evaluated("b-1", 40, settings=EVALUATION_SETTINGS | {"grader": "other/2"})
     page = signed_in.get("/compare/?experiment1=a-1&experiment2=b-1").content.decode()
     first, second = re.findall(r"<tr>.*?</tr>", page, re.S)[1:3]
     assert 'data-condition="0"' in first and 'data-condition="1"' in second
-    assert re.search(r'<td colspan="7".*not compared.*the grader differs', second, re.S)
+    assert re.search(r'<td class="text verdict-cell">.*not compared.*the grader differs', second, re.S)
 
 
 def test_bad_choices_are_explained(signed_in):
@@ -279,3 +286,19 @@ def test_it_is_linked(signed_in):
         in signed_in.get("/experiments/").content.decode() + signed_in.get("/").content.decode()
     )
     assert "/compare/?experiment1=a-1" in signed_in.get("/experiments/a-1/comparison/").content.decode()
+
+
+def test_flips_of_one_experiment_are_opened_and_stages_of_one_side_are_a_sentence(signed_in):
+    made = evaluated("a-1", 20)
+    evaluated("c-1", 20, stages=(("mixed", "sft"),))
+    first, second = (run_of(made, name, "grpo").pk for name in ("baseline", "mul_tokens"))
+    page = signed_in.get(
+        f"/compare/?experiment1=a-1&run1={first}&experiment2=a-1&run2={second}"
+    ).content.decode()
+    (opened,) = re.findall(r'href="([^"]*flips[^"]*only=lost)"', page)
+    listed = signed_in.get(html.unescape(opened)).context
+    assert (listed["only"], listed["page"].paginator.count) == ("lost", 1)
+    assert "add a checkpoint …" in page
+    page = signed_in.get("/compare/?experiment1=a-1&experiment2=c-1").content.decode()
+    assert "Only a-1 has the stage grpo." in page and "<code>stage grpo</code>" not in page
+    assert "/flips/" not in page

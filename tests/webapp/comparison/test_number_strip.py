@@ -13,10 +13,12 @@ from webapp.comparison.sentences.verdict_columns import VerdictColumns, in_colum
 from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.sentences.warnings import floor, warnings
 from webapp.comparison.table import stage_table
-from webapp.comparison.tables.stage_sheets import stage_sheet
+from webapp.comparison.tables.stage_sheets import none_for_new_problems, stage_sheet
 from webapp.experiments.models import Experiment
 from webapp.files.number_text import plain
+from webapp.pages.templatetags.results import forest
 from webapp.runs.models import State
+from webapp.statistics.intervals import Interval
 
 pytestmark = pytest.mark.django_db
 STAGES = (("mixed", "sft"), ("grpo", "grpo"))
@@ -75,7 +77,7 @@ def test_the_table_says_ahead_has_new_problems_and_marks_what_was_planned() -> N
     client.force_login(make_user())
     page = client.get("/experiments/demo-1/comparison/").content.decode()
     assert "<b>ahead</b>" in page and 'data-label="new problems"' in page
-    assert "too few operand pairs differ" in page, "after the stage in which nothing differs"
+    assert '<span title="too few operand pairs differ">–' in page, "after the stage in which nothing differs"
     assert 'class="forest-axis"' in page
     view = stage_sheet(stage_table(made)).page_view
     assert [view.css(line) for line in view.rows] == ["", "planned"]
@@ -119,3 +121,31 @@ def test_verdicts_of_a_kind_are_the_rows_of_one_table() -> None:
     assert [row["seeds"] for row in numbers] == ["1", "1"]
     assert [row["condition"] for row in numbers] == ["40.0 % (16/40)", "75.0 % (30/40)"]
     assert in_columns(sentences[:1]) == sentences[:1], "one alone stays a sentence"
+
+
+def test_what_goes_past_the_scale_ends_in_an_arrowhead() -> None:
+    inside = forest(0.01, Interval(-0.02, 0.04), 0.05)
+    assert (inside["past_low"], inside["past_high"], inside["low"]) == (False, False, 30.8)
+    past = forest(0.01, Interval(-0.02, 1.0), 0.05)
+    assert (past["past_low"], past["past_high"], past["high"]) == (False, True, 98.0)
+
+
+def test_seeds_together_say_each_seed_and_why_no_column_is_there() -> None:
+    made = make_experiment("demo-1", stages=(("grpo", "grpo"),), seeds=(0, 1, 2))
+    for run in made.runs.select_related("condition"):
+        right = 20 + run.condition.position * (2 + run.seed)
+        add_evaluation(make_attempt(run, state=State.SUCCEEDED), [i < right for i in range(40)])
+    table = stage_table(made)
+    view = stage_sheet(table, together=True).page_view
+    titles = [column.title for column in view.columns]
+    assert "gained / lost" not in titles and "for new problems" not in titles
+    (delta,) = [column for column in view.columns if column.title == "Δ points"]
+    assert delta.note is not None and delta.note(view.rows[0]) == "+5.0, +7.5, +10.0"
+    said = "No interval for new problems: over the seeds there is one from 5 seeds on."
+    assert none_for_new_problems(table, view) == said
+    apart = stage_sheet(table).page_view
+    assert "gained / lost" in [column.title for column in apart.columns]
+    client = Client()
+    client.force_login(make_user())
+    page = client.get("/experiments/demo-1/comparison/?seeds=together").content.decode()
+    assert said in page and "+5.0, +7.5, +10.0" in page

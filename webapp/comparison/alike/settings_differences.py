@@ -10,6 +10,7 @@ from webapp.runs.models import StageRun
 
 SHARED = ("model", "tokenizer", "mul_tokens", "text")  # of a stage's spec: the same for the whole line
 ABSENT = "–"
+OF_STAGE = "stage "  # before the name of a stage that not every line has
 EXAMPLES = "examples kept (SHA-256)"
 
 
@@ -18,6 +19,7 @@ class SettingDifference(NamedTuple):
 
     name: str
     values: tuple[str, ...]
+    of_stage: bool = False  # not a setting but a whole stage, which not all have
 
 
 def of(run: StageRun, runs: Mapping[int, StageRun], recorded: Recorded) -> dict[str, dict[str, str]]:
@@ -44,7 +46,7 @@ def between(lines: Sequence[Mapping[str, Mapping[str, str]]]) -> tuple[SettingDi
     for part in dict.fromkeys(part for line in lines for part in line):
         if not all(part in line for line in lines):
             kinds = tuple(line[part]["kind"] if part in line else ABSENT for line in lines)
-            found.append(SettingDifference(f"stage {part}", kinds))
+            found.append(SettingDifference(f"{OF_STAGE}{part}", kinds, of_stage=True))
             continue
         for name in dict.fromkeys(name for line in lines for name in line[part]):
             values = tuple(line[part].get(name, ABSENT) for line in lines)

@@ -1,5 +1,6 @@
 """Several verdicts of the same kind as the rows of one table, so that their numbers stand below each other."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -9,6 +10,7 @@ from webapp.comparison.sentences.wording import VerdictSentence
 
 ITS_OWN = "condition"  # above what the condition of each row reached
 SEEDS = "seeds"
+RUNS = re.compile("([0-9]+) runs?( per condition)")  # of published numbers, which say no seed
 
 
 @dataclass(frozen=True)
@@ -18,6 +20,21 @@ class VerdictColumns:
     role_label: str
     labels: tuple[str, ...]  # of the columns
     rows: tuple[tuple[VerdictSentence, Numbers], ...]  # each verdict, and its number in each column
+
+    @property
+    def shared_caveats(self) -> list[str]:
+        """What none of them says, sentence by sentence."""
+        first, *others = (one.caveats for one, _ in self.rows)
+        return [text for text in first if all(text in caveats for caveats in others)]
+
+    @property
+    def lines(self) -> list[tuple[VerdictSentence, Numbers, str]]:
+        """Each row with what it alone does not say."""
+        shared = self.shared_caveats
+        return [
+            (one, numbers, " ".join(text for text in one.caveats if text not in shared))
+            for one, numbers in self.rows
+        ]
 
 
 def in_columns(sentences: Sequence[VerdictSentence]) -> list[VerdictSentence | VerdictColumns]:
@@ -45,6 +62,8 @@ def _numbers(one: VerdictSentence) -> Numbers:
         if label == "Δ":
             number, _, unit = number.partition(" ")
             found.append((f"Δ {unit}", number))
+        elif not label and (runs := RUNS.fullmatch(number)):
+            found.append(("runs", f"{runs[1]}{runs[2]}"))
         elif not label:
             found.append((SEEDS, number.removesuffix("s").removesuffix(" seed")))
         else:

@@ -198,26 +198,23 @@ def _unpaired(table: StageTable, one: UnpairedComparison) -> VerdictSentence:
         side = "above" if one.delta > 0 else "below"
         headline = f"After {one.stage}, {one.condition} is {side} {table.baseline} at {size}, unpaired."
     else:
-        headline = (
-            f"After {one.stage}, {one.condition} and {table.baseline} are not distinguishable at {size}, unpaired"
-            f"{_needed(first, second, one.family.alone)}."
-        )
+        headline = f"After {one.stage}, {one.condition} and {table.baseline} are not distinguishable at {size}, unpaired."
+    reached = [
+        (one.condition, f"{percent(second, 2)} ({one.second:,}/{one.second_problems:,})"),
+        (table.baseline, f"{percent(first, 2)} ({one.first:,}/{one.first_problems:,})"),
+    ]
     numbers = (
-        f"{one.condition} {percent(second, 2)} ({one.second}/{one.second_problems}), "
-        f"{table.baseline} {percent(first, 2)} ({one.first}/{one.first_problems}): "
+        f"{', '.join(f'{name} {number}' for name, number in reached)}: "
         f"{points(one.delta, 2)} points, Newcombe’s {percent_of_level(one.family.level)} interval {points_interval(one.interval, 2)}; "
         f"Fisher’s exact {p_is(one.p)}{corrected(one)}."
     )
-    limits = (
+    limits = "" if one.verdict.positive else _needed(first, second, one.family.alone)
+    limits += (
         "Imported, counts only: without each problem’s outcome the completions cannot be paired. "
         "One run per condition: this compares two checkpoints, not two conditions."
     )
     if one.first_problems != one.second_problems:
         limits += " The two were not asked the same number of problems."
-    reached = [
-        (one.condition, f"{percent(second, 2)} ({one.second}/{one.second_problems})"),
-        (table.baseline, f"{percent(first, 2)} ({one.first}/{one.first_problems})"),
-    ]
     return VerdictSentence(headline, numbers, limits, one.verdict, strip=number_strip(one, table, reached))
 
 
@@ -226,8 +223,8 @@ def _needed(first: float, second: float, alpha: float) -> str:
     if first == second:
         return ""
     needed = power.needed_problems_unpaired(first, second, alpha)
-    about = f"about {50 * round(needed / 50):,}" if needed > 100 else str(needed)
-    return f"; {about} problems a condition would be needed to see this difference (80 % power)"
+    about = f"About {50 * round(needed / 50):,}" if needed > 100 else str(needed)
+    return f"{about} problems a condition would be needed to see this difference (80 % power). "
 
 
 def _missing(comparison: Comparison | MeansComparison) -> str:

@@ -79,7 +79,14 @@ def sheet(found: Sequence[StageTable], exported_at: datetime | None = None) -> S
 
     others = [
         Column("condition", "text", "Condition", template="results/_condition_name.html"),
-        rate(_shown("other"), first.metric, first.digits, title=first.metric.title, subheading=unit),
+        rate(
+            _shown("other"),
+            first.metric,
+            first.digits,
+            title=first.metric.title,
+            subheading=unit,
+            card=first.metric.title,
+        ),
     ]
     every_column = comparison(_compared, first.metric, first.digits, unpaired=first.imported)
     compared = [one for one in every_column if one.title not in LEFT_OUT]

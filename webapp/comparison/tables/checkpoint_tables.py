@@ -1,15 +1,17 @@
 """Checkpoints of several experiments, each compared with the first, as a table that becomes a file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
 
+from webapp.comparison.alike.settings_differences import ABSENT, OF_STAGE
 from webapp.comparison.checkpoints import Across, Pick
 from webapp.comparison.columns import (
+    ADJUSTED_P,
     DRAWN,
     NEW_PROBLEMS,
-    TESTED,
+    VERDICT,
     ComparisonRow,
     chosen,
     comparison,
@@ -37,6 +39,13 @@ class CheckpointLine:
     compared: Compared | None
     missing: str  # why it has none
     place: int  # among the checkpoints, which decides its colour
+    first: Pick  # that all are compared with
+
+    @property
+    def flips(self) -> bool:
+        """Whether it and the first are of one experiment and seed, whose problems one page lists."""
+        one, other = self.first.run, self.pick.run
+        return (one.experiment_id, one.seed) == (other.experiment_id, other.seed)
 
 
 def checkpoints(found: Across, at: datetime | None = None) -> Table:
@@ -54,9 +63,22 @@ def checkpoints(found: Across, at: datetime | None = None) -> Table:
 
 
 def page_view(found: Across) -> View:
-    """What the page shows: the checkpoints, those after the first with their comparison."""
+    """What the page shows: the checkpoints, those after the first with their comparison, the verdict beside the difference."""
+    view = _view(found)
+    *before, delta, verdict = (
+        one
+        for title in ("Checkpoint", "Accuracy", f"Δ {found.metric.unit}", VERDICT)
+        for one in view.columns
+        if one.title == title
+    )
+    others = [one for one in view.columns if one not in (*before, delta, verdict) and one.title != ADJUSTED_P]
+    return replace(view, columns=[*before, delta, verdict, *others])
+
+
+def _view(found: Across) -> View:
+    """The same with every column, in the order of files."""
     lines = [
-        CheckpointLine(pick, one, _missing(found, pick), place)
+        CheckpointLine(pick, one, _missing(found, pick), place, found.picks[0])
         for place, (pick, one) in enumerate(zip(found.picks, found.comparisons, strict=True))
     ]
     columns = [
@@ -70,12 +92,12 @@ def page_view(found: Across) -> View:
             if one.title != NEW_PROBLEMS
         ),
     ]
-    return View(columns, lines, spans=lambda line: not isinstance(line.compared, TESTED))
+    return View(columns, lines)
 
 
 def checkpoint_sheet(found: Across, at: datetime | None = None) -> Sheet:
     """The same for files, and a row a checkpoint for programs. One query."""
-    shown = page_view(found)
+    shown = _view(found)
     moment, versions = to_the_second(at), of_experiments(pick.experiment for pick in found.picks)
     return Sheet(
         "checkpoints",
@@ -83,7 +105,7 @@ def checkpoint_sheet(found: Across, at: datetime | None = None) -> Sheet:
         chosen(OF_CHECKPOINTS),
         [_record(found, line, versions[line.pick.experiment.pk], moment) for line in shown.rows],
         View([column for column in shown.columns if column.title != DRAWN], shown.rows),
-        shown,
+        page_view(found),
     )
 
 
@@ -133,7 +155,41 @@ def differences_sheet(found: Across) -> Sheet:
         )
         for place, pick in enumerate(found.picks)
     ]
-    return Sheet("differences", "In what their settings differ", columns, found.differences)
+    of_settings = [one for one in found.differences if not one.of_stage]
+    return Sheet(
+        "differences",
+        "In what their settings differ",
+        columns,
+        found.differences,
+        page=View(columns, of_settings) if len(of_settings) < len(found.differences) else None,
+    )
+
+
+def lacking_stages(found: Across) -> list[str]:
+    """Which stages not every checkpoint has in its line, a sentence for all that the same ones have."""
+    whose: dict[tuple[str, ...], list[str]] = {}
+    for one in found.differences:
+        if one.of_stage:
+            lacking = {
+                pick.experiment.name
+                for pick, value in zip(found.picks, one.values, strict=True)
+                if value == ABSENT
+            }
+            having = [
+                pick.name if pick.experiment.name in lacking else pick.experiment.name
+                for pick, value in zip(found.picks, one.values, strict=True)
+                if value != ABSENT
+            ]
+            names = tuple(dict.fromkeys(having))
+            whose.setdefault(names, []).append(one.name.removeprefix(OF_STAGE))
+    return [
+        f"Only {_listed(having)} {'has' if len(having) == 1 else 'have'} the stage{'s' if len(stages) > 1 else ''} {_listed(stages)}."
+        for having, stages in whose.items()
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _provenance(found: Across, versions: Sequence[str], at: datetime) -> dict[str, str]:

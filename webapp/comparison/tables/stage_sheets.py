@@ -1,14 +1,14 @@
 """The stage table and the detail metrics as sheets: rows for programs, and what people read in files and on the page."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from operator import attrgetter
 from typing import Any
 
 from training.recipes.planned_question import Contrast
-from webapp.comparison.cells import Cell, SameRun
+from webapp.comparison.cells import Cell, Comparison, SameRun, SeedsComparison
 from webapp.comparison.columns import (
     ADJUSTED_P,
     COLUMNS,
@@ -17,6 +17,8 @@ from webapp.comparison.columns import (
     DRAWN,
     GAINED_LOST,
     NEW_PROBLEMS,
+    TESTED,
+    VERDICT,
     ComparisonRow,
     Found,
     chosen,
@@ -24,6 +26,8 @@ from webapp.comparison.columns import (
     rate,
     to_the_second,
 )
+from webapp.comparison.sentences.no_new_problems import none_of_all
+from webapp.comparison.sentences.wording import difference
 from webapp.comparison.stage_rows import SeedRow, StageRow
 from webapp.comparison.table import StageTable
 from webapp.files.number_text import percent
@@ -33,6 +37,7 @@ OF_DETAILS = (
     "experiment", "code_version", "benchmark", "problem_subset", "problems_sha256", "stage", "condition", "seed", "correct", "problems",
     "accuracy", *(column.name for column in COUNTED), "imported", "exported_at",
 )  # fmt: skip
+MOST_SEEDS = 6  # of a mean, whose differences stand below it
 STAGE = Column("stage", "text", "Stage", template="results/_stage_name.html")
 SEED = Column(
     "seed", "text", "Seed", value=lambda line: str(line.seed.seed) if line.seed else "mean", card="seed"
@@ -110,7 +115,10 @@ class ConditionSheetLine:
     def css(self) -> str:
         """Classes of the line on a page."""
         kind = self.line.css.replace("seed", "")
-        return kind if self.last else f"{kind} goes-on".strip()
+        if not self.last:
+            return f"{kind} goes-on".strip()
+        ends = self.line.seed is None or not self.line.several
+        return f"{kind} ends-stage".strip() if ends else kind
 
 
 def _cell(place: int, line: SheetLine) -> Cell | float | None:
@@ -169,7 +177,7 @@ def _views_by_stage(
         for i, name in enumerate(table.conditions)
     ]  # fmt: skip
     group = f"{table.others[0]} − {table.baseline}" if table.others else ""
-    in_files, on_page = _comparison(table, partial(_compared, 0), group) if table.others else ([], [])
+    in_files, on_page = _comparison(table, partial(_compared, 0), group, every) if table.others else ([], [])
     return (
         View([STAGE, *rates, *in_files], to_read),
         View(
@@ -199,14 +207,16 @@ def _views_by_condition(
         table.digits,
         title=table.metric.title,
         subheading=_below(table, percent),
+        card=table.metric.title,
     )
-    in_files, on_page = _comparison(table, attrgetter("compared"), f"condition − {table.baseline}")
+    rows = each(every)
+    in_files, on_page = _comparison(table, attrgetter("compared"), f"condition − {table.baseline}", rows)
     return (
         View([STAGE, condition, shown, *in_files], each(to_read)),
         View(
             [STAGE, *_seed(every), condition, shown, *on_page],
-            each(every),
-            lambda line: _css(table, line, [line.condition]),
+            rows,
+            lambda line: _css(table, line, table.others),
         ),
     )
 
@@ -229,22 +239,40 @@ def _css(table: StageTable, line: SheetLine | ConditionSheetLine, conditions: It
 
 
 def _comparison(
-    table: StageTable, read: Callable[[Any], Found], group: str
+    table: StageTable, read: Callable[[Any], Found], group: str, rows: Sequence[Any]
 ) -> tuple[list[Column], list[Column]]:
-    """The columns of a comparison in files, and on a page."""
+    """The columns of a comparison in files, and on a page, which has none that says nothing in all its `rows`."""
     group += ", unpaired" if table.imported else ""
     columns = comparison(read, table.metric, table.digits, group=group, unpaired=table.imported)
     left_out = {DRAWN, NEW_PROBLEMS, *([GAINED_LOST] if table.imported else [])}
     in_files = [one for one in columns if one.title not in left_out]
-    lacking = {ADJUSTED_P} if table.counts_pairs else {ADJUSTED_P, GAINED_LOST}
-    if table.imported or not (table.clusters or table.several_seeds):
+    found = [read(row) for row in rows]
+    lacking = {ADJUSTED_P}
+    if not (table.counts_pairs and any(isinstance(one, Comparison) for one in found)):
+        lacking.add(GAINED_LOST)
+    if not any(isinstance(one, TESTED) and one.new_problems for one in found):
         lacking.add(NEW_PROBLEMS)
     on_page = [one for one in columns if one.title not in lacking]
-    return in_files, [
-        on_page[0],
-        on_page[-1],
-        *on_page[1:-1],
-    ]  # the verdict beside the difference that it is about
+    delta, verdict = replace(on_page[0], note=partial(_of_each_seed, table, read)), on_page[-1]
+    return in_files, [delta, verdict, *on_page[1:-1]]  # the verdict beside the difference that it is about
+
+
+def _of_each_seed(table: StageTable, read: Callable[[Any], Found], row: Any) -> str:
+    """The differences that a mean is of, where no line above says them; empty where they are many."""
+    found = read(row)
+    line = row.line if isinstance(row, ConditionSheetLine) else row
+    alone = line.seed is None and line.first
+    if not alone or not isinstance(found, SeedsComparison) or len(found.differences) > MOST_SEEDS:
+        return ""
+    return ", ".join(difference(one, table.metric, table.digits) for one in found.differences)
+
+
+def none_for_new_problems(table: StageTable, shown: View) -> str:
+    """Why a stage table on a page has no column for new problems, a sentence; empty where it has, and for published counts."""
+    if table.imported or any(column.title == NEW_PROBLEMS for column in shown.columns):
+        return ""
+    verdicts = [column for column in shown.columns if column.title == VERDICT]
+    return none_of_all((column.of(row) for column in verdicts for row in shown.rows), table)
 
 
 def _below(table: StageTable, percent: str) -> str:

@@ -24,7 +24,7 @@ from webapp.comparison.sentences.verdict_sentences import verdict_sentences
 from webapp.comparison.sentences.warnings import floor, warnings
 from webapp.comparison.table import StageTable, stage_table
 from webapp.comparison.tables import benchmark_table, pass_at_k_sheets, stage_tables
-from webapp.comparison.tables.stage_sheets import detail_sheet, stage_sheet
+from webapp.comparison.tables.stage_sheets import detail_sheet, none_for_new_problems, stage_sheet
 from webapp.diagnosis import readings
 from webapp.experiments.models import Experiment
 from webapp.experiments.planned_question import planned_question
@@ -64,9 +64,9 @@ def comparison(request: HttpRequest, name: str) -> HttpResponse:
         "drawable": any(cell.complete for cell in table.cells()),
         "decisions": decisions(table),
         "verdict_sentences": verdict_sentences(table),
-        "stages": stage_sheet(table, together=together).page_view,
-        "reach": _reach(table),
-        "corrections": corrections(table),
+        "stages": (stages := stage_sheet(table, together=together).page_view),
+        "reach": _reach(table, together=together),
+        "corrections": " ".join(filter(None, (corrections(table), none_for_new_problems(table, stages)))),
         "floor": (low := floor(table)),
         "warning": " ".join(text for text in warnings(table) if text != low),
         "remarks": Publication.model_validate(experiment.recipe).remarks() if table.imported else [],
@@ -220,14 +220,19 @@ def _table(request: HttpRequest, experiment: Experiment) -> StageTable:
     return _choices(request, experiment).stage_table()
 
 
-def _reach(table: StageTable) -> float:
-    """The largest end of an interval of a difference, for one scale over the whole table."""
+def _reach(table: StageTable, *, together: bool) -> float:
+    """The largest end of an interval of a difference in the rows that are shown, for one scale over the whole table.
+
+    Beside single seeds an interval over few seeds may go past it, which is drawn as an arrow: theirs would be dots.
+    """
     ends = [0.0]
     for row in table.rows:
-        for one in [*row.over_seeds, *(one for seed in row.seeds for one in seed.comparisons)]:
+        single = [] if together else [one for seed in row.seeds for one in seed.comparisons]
+        for one in [*row.over_seeds, *single]:
             if isinstance(one, SeedsComparison):
                 ends.append(abs(one.delta))
-                ends += [] if one.interval else [abs(end) for end in one.within]
+                shown = one.interval if together else None
+                ends += [abs(end) for end in shown or (() if one.interval else one.within)]
             elif one is not None and not isinstance(one, Refusal | SameRun):
                 ends += [abs(end) for end in one.interval]
     return max(ends)

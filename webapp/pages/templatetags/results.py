@@ -7,11 +7,14 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
 from webapp.comparison.cells import Comparison, SeedsComparison
+from webapp.comparison.checkpoints import Across
 from webapp.comparison.comparisons import Tested
 from webapp.comparison.problems.completion_changes import CompletionChange, CompletionPart
 from webapp.comparison.sentences import wording
+from webapp.comparison.sentences.no_new_problems import why_none
 from webapp.comparison.sentences.verdict_columns import in_columns
 from webapp.comparison.table import StageTable
+from webapp.comparison.tables.checkpoint_tables import CheckpointLine
 from webapp.diagnosis.finding import Severity
 from webapp.diagnosis.grouping import FindingGroup
 from webapp.diagnosis.trying import to_try
@@ -19,7 +22,6 @@ from webapp.files import number_text
 from webapp.pages import flips
 from webapp.pages.written_text import written
 from webapp.statistics.intervals import Interval
-from webapp.statistics.new_problems import FEWEST_SEEDS
 
 NOTES_FOLD = 3  # findings that are only notes fold into a line from so many on
 
@@ -30,6 +32,7 @@ register.filter("percent_of_level", number_text.percent_of_level)
 register.filter("p_value", number_text.p_value)
 register.filter("to_try", to_try)
 register.filter("in_columns", in_columns)
+register.filter("why_not_for_new_problems", why_none)
 
 
 @register.filter
@@ -74,19 +77,6 @@ def side(one: Tested | SeedsComparison, table: StageTable) -> str:
 
 
 @register.filter
-def why_not_for_new_problems(one: Tested | SeedsComparison, table: StageTable) -> str:
-    """Why a comparison has no interval for new problems."""
-    if isinstance(one, SeedsComparison):
-        if one.interim:
-            return "when all seeds are in"
-        if len(one.seeds) < FEWEST_SEEDS:
-            return f"from {FEWEST_SEEDS} seeds on"
-    if isinstance(one, SeedsComparison) or table.clusters:
-        return f"too few {table.clusters or 'problems'} differ"
-    return "–"
-
-
-@register.filter
 def share_interval(interval: Interval) -> str:
     """An interval of a proportion in percent: '73.3–80.0'."""
     return f"{100 * interval.low:.1f}–{100 * interval.high:.1f}"
@@ -106,8 +96,8 @@ def notes_folded(findings: Sequence[FindingGroup]) -> list[FindingGroup]:
 
 
 @register.inclusion_tag("results/_forest.html")
-def forest(delta: float, interval: Interval | None, reach: float) -> dict[str, float | None]:
-    """A difference and its interval on a scale from −reach to +reach, 0 in the middle of 100 units."""
+def forest(delta: float, interval: Interval | None, reach: float) -> dict[str, float | bool | None]:
+    """A difference and its interval on a scale from −reach to +reach, 0 in the middle of 100 units; what goes on has an arrowhead."""
 
     def x(value: float) -> float:
         return round(50 + 48 * max(-1.0, min(1.0, value / reach)), 2) if reach else 50.0
@@ -116,6 +106,9 @@ def forest(delta: float, interval: Interval | None, reach: float) -> dict[str, f
         "delta": x(delta),
         "low": x(interval.low) if interval else None,
         "high": x(interval.high) if interval else None,
+        "past_low": interval is not None and interval.low < -reach,
+        "past_high": interval is not None and interval.high > reach,
+        "delta_shown": abs(delta) <= reach,
     }
 
 
@@ -132,6 +125,14 @@ def _part(part: CompletionPart) -> SafeString:
     if not part.change:
         return text
     return format_html("<del>{}</del>" if part.change == "removed" else "<ins>{}</ins>", text)
+
+
+@register.simple_tag
+def checkpoint_flips_url(table: Across, line: CheckpointLine, kind: str) -> str:
+    """The same of two chosen checkpoints, which are of one experiment and seed."""
+    first, second = ((run.condition.name, run.stage.name) for run in (line.first.run, line.pick.run))
+    name, seed = line.pick.experiment.name, line.pick.run.seed
+    return flips.pair_address(name, table.benchmark, table.metric.name, seed, first, second, kind)
 
 
 @register.simple_tag

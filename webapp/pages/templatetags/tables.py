@@ -26,21 +26,16 @@ class Heading(NamedTuple):
 
 
 class TableCell(NamedTuple):
-    """A cell of a row, over one column or several."""
+    """A cell of a row."""
 
     css: str
     html: str
     card: str = ""  # what it is called on a phone, where a row is a card
-    columns: int = 1
 
     @property
     def attributes(self) -> SafeString:
         """Those that are not empty, each with a space before it."""
-        every = {
-            "colspan": self.columns if self.columns > 1 else "",
-            "class": self.css,
-            "data-label": self.card,
-        }
+        every = {"class": self.css, "data-label": self.card}
         return format_html_join("", ' {}="{}"', ((name, value) for name, value in every.items() if value))
 
 
@@ -50,17 +45,14 @@ def table(context: template.Context, view: View, *, as_text: bool = False, **nam
     css = [_css(column, place, as_text) for place, column in enumerate(view.columns)]
     lines = []
     for row in view.rows:
-        wide = 1 if as_text or not view.spans(row) else _empty_before_the_last(view.columns, row) + 1
-        shown = [*list(zip(css, view.columns, strict=True))[:-wide], (css[-1], view.columns[-1])]
         cells = [
             TableCell(
                 of,
                 column.text(row) if as_text else _rendered(context, column, row),
                 "" if as_text else column.card,
             )
-            for of, column in shown
+            for of, column in zip(css, view.columns, strict=True)
         ]
-        cells[-1] = cells[-1]._replace(columns=wide)
         lines.append(("" if as_text else view.css(row), cells))
     texts = [column.title if as_text else column.heading_text for column in view.columns]
     terms = [column.term for column in view.columns]
@@ -70,12 +62,6 @@ def table(context: template.Context, view: View, *, as_text: bool = False, **nam
         [Heading(column, text, looks, term=term) for column, text, looks, term in named_columns], as_text
     )
     return {"head": head, "lines": lines, "as_text": as_text, "css": "numbers", **named}
-
-
-def _empty_before_the_last(columns: Sequence[Column], row: Any) -> int:
-    """How many cells in a row are empty, up to the last one."""
-    before = list(columns[1:-1])
-    return next((n for n, column in enumerate(reversed(before)) if column.of(row) is not None), len(before))
 
 
 def _css(column: Column, place: int, as_text: bool) -> str:

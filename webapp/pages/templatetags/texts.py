@@ -3,8 +3,9 @@
 from django import template
 from django.urls import reverse
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.utils.safestring import SafeString, mark_safe
 
+from webapp.files.number_text import UNBROKEN
 from webapp.pages.written_text import (
     BRIEF,
     BRIEF_LINES,
@@ -19,6 +20,12 @@ from webapp.telemetry.models import Rollout
 
 register = template.Library()
 register.filter("written", written)
+
+
+@register.filter
+def in_sentences(text: str) -> SafeString:
+    """Sentences of the dashboard's own that may quote a text: as `written`, but for their own spaces at which no line breaks."""
+    return mark_safe(UNBROKEN.join(written(part) for part in text.split(UNBROKEN)))  # noqa: S308 - each part is escaped
 
 
 @register.simple_tag
