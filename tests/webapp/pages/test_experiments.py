@@ -170,7 +170,7 @@ def test_an_answer_has_its_interval_and_what_it_is_limited_to(ada: Client) -> No
     histories.make_history("demo-1", done=6)
     for path in ("/", "/experiments/"):
         page = ada.get(path).content.decode()
-        assert re.search(r">[+−]?[0-9.]+ to [+−]?[0-9.]+(<span class="of-problems">)?,", page), path
+        assert re.search(r'>[+−]?[0-9.]+ to [+−]?[0-9.]+(<span class="of-problems">)?,', page), path
         assert re.search(r"n = \d", page) and "1 seed" in page, path
 
 
