@@ -146,7 +146,6 @@ NO_PAGES = {  # name → what it is instead
     "notifications_read": "a POST",
     "notification_settings": "a POST",
     "webhook_secret": "a POST",
-    "try_webhook": "a POST",
     "drain_worker": "a POST",
     "undrain_worker": "a POST",
     "pause_queue": "a POST",

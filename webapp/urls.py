@@ -64,7 +64,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("notifications/read/", notifications.read_all, name="notifications_read"),
     path("notifications/settings/", notifications.settings_, name="notification_settings"),
     path("notifications/secret/", notifications.new_webhook_secret, name="webhook_secret"),
-    path("notifications/try/", notifications.try_webhook, name="try_webhook"),
     path("notifications/<int:notification_id>/", notifications.open_, name="notification"),
     path("notifications/<int:notification_id>/read/", notifications.read_one, name="notification_read"),
     path("experiments/", experiments.experiments, name="experiments"),

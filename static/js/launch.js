@@ -49,7 +49,11 @@ function control(field) {
 }
 function count() {
   const number = fields.querySelectorAll(".field.changed").length;
-  changes.textContent = number ? `${number} setting${number > 1 ? "s" : ""} changed` : "";
+  changes.replaceChildren();
+  if (number === 0) return;
+  const link = Object.assign(document.createElement("a"), { textContent: `${number} setting${number > 1 ? "s" : ""} changed` });
+  link.href = `#${control(fields.querySelector(".field.changed")).id}`;
+  changes.append(link);
 }
 fields.addEventListener("input", (event) => {
   const field = event.target.closest(".field[data-was]");

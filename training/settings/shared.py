@@ -307,6 +307,9 @@ class StageSettings(Settings):
     draws_by: ClassVar[
         tuple[str, ...]
     ] = ()  # settings that decide, with the sources, which examples it keeps
+    sections: ClassVar[
+        Mapping[str, tuple[str, ...]]
+    ] = {}  # heading → settings below it in the form; those that no heading has come first
     after: str | None = Field(
         None,
         description="Stage whose checkpoint this one starts from; left out: the one before it; null: none",
@@ -362,6 +365,12 @@ class TrainingStageSettings(StageSettings):
     without_effect: ClassVar[frozenset[str]] = StageSettings.without_effect | {
         *("save_every", "log_every"),
         *("evaluate_every", "evaluate_problems", "evaluate_benchmark"),
+    }
+    sections: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Evaluation and checkpoints": (
+            *("benchmarks", "evaluate_every", "evaluate_problems", "evaluate_benchmark"),
+            *("save_every", "log_every"),
+        )
     }
     optimizer: OptimizerSettings = Field(..., description="AdamW and its schedule")
     batch_size: int = Field(32, ge=1, description="Sequences in one forward pass")

@@ -1,7 +1,6 @@
 """The fields of a form: one for each setting of a recipe, made from the settings classes, and what their texts stand for."""
 
 import inspect
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType, UnionType
@@ -18,7 +17,6 @@ from training.rewards import REWARDS
 from training.settings.errors import LISTED_BY
 from training.settings.reward import Reward
 from training.settings.shared import Settings, StageSettings, TrainingStageSettings
-from webapp.launch import text as recipe_text
 from webapp.launch.edits import flow
 from webapp.launch.labels import label
 
@@ -73,6 +71,7 @@ class FieldGroup:
     groups: list["FieldGroup"] = field(default_factory=list)
     folded: bool = False  # most people leave it as it is
     opened: bool = False  # though it can be folded
+    rows: bool = False  # its groups are items of a few settings, one a row
     errors: list[str] = field(default_factory=list)
 
     def every_field(self) -> Iterator[Field]:
@@ -106,54 +105,6 @@ class FieldGroup:
     def differing(self) -> int:
         """Settings in it that some condition has another value of."""
         return sum(bool(one.elsewhere) for one in self.every_field())
-
-
-def parsed(one: Field, text: str) -> Any:
-    """The value that a field's text stands for; what is no number stays text, so that the schema refuses it.
-
-    Raises ValueError for lines of overrides that are not `path = value`.
-    """
-    if not text and one.optional:
-        return None
-    match one.kind:
-        case "int" | "float":
-            return _number(text)
-        case "bool":
-            return text == "true"
-        case "list":
-            return [_number(part.strip()) for part in text.split(",") if part.strip()]
-        case "yaml":
-            return _yaml(text)
-        case "overrides":
-            return dict(_override(line) for line in text.splitlines() if line.strip())
-    return text
-
-
-THOUSANDS = re.compile(r"[-+]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")  # 12,000; in 0,001 the comma is no such
-
-
-def _number(text: str) -> Any:
-    plain = text.replace(",", "") if THOUSANDS.fullmatch(text.strip()) else text
-    for read in (int, float):
-        try:
-            return read(plain)
-        except ValueError:
-            continue
-    return text
-
-
-def _yaml(text: str) -> Any:
-    try:
-        return recipe_text.value(text)
-    except ValueError:
-        raise ValueError("cannot be read; write it as YAML, e.g. [a, b] or {name: value}") from None
-
-
-def _override(line: str) -> tuple[str, Any]:
-    path, equals, value = line.partition("=")
-    if not equals or not path.strip() or not value.strip():
-        raise ValueError(f"write one setting a line as path = value, not {line.strip()!r}")
-    return path.strip(), _yaml(value)
 
 
 def groups(
@@ -190,7 +141,25 @@ def _stages(recipe: Recipe) -> FieldGroup:
             if one.path.endswith(".after"):
                 names = [s.name for s in recipe.stages if s is not settings]
                 one.kind, one.choices = "choice", [("", "nothing"), *((name, name) for name in names)]
+        _divide(group, settings.sections)
     return stages
+
+
+def _divide(group: FieldGroup, sections: Mapping[str, Sequence[str]]) -> None:
+    """Put a stage's settings below the headings that its kind gives them."""
+    fields = {one.path.rpartition(".")[2]: one for one in group.fields}
+    groups = {one.path.rpartition(".")[2]: one for one in group.groups}
+    made = [
+        FieldGroup(
+            "",
+            title,
+            fields=[fields.pop(key) for key in keys if key in fields],
+            groups=[groups.pop(key) for key in keys if key in groups],
+        )
+        for title, keys in sections.items()
+    ]
+    group.fields = list(fields.values())
+    group.groups = [*(one for one in made if one.fields), *groups.values()]
 
 
 def _asked(recipe: Recipe) -> FieldGroup:
@@ -286,9 +255,10 @@ def _group(settings: Settings, path: str, title: str, keys: Iterable[str] | None
             group.groups.append(_group(value, below, label(key)))
             group.groups[-1].help = info.description or ""
         elif isinstance(value, list | tuple) and value and isinstance(value[0], Settings):
-            group.groups.append(
-                FieldGroup(below, label(key), info.description or "", groups=_items(value, below))
-            )
+            items = FieldGroup(below, label(key), info.description or "", groups=_items(value, below))
+            if isinstance(value[0], Reward):
+                _in_rows(items)
+            group.groups.append(items)
         else:
             group.fields.append(_field(below, key, info, value))
     return group
@@ -306,6 +276,16 @@ def _items(items: Iterable[Settings], path: str) -> list[FieldGroup]:
         if isinstance(item, Reward):
             group.help = inspect.cleandoc(type(item).__doc__ or "")
     return groups
+
+
+def _in_rows(items: FieldGroup) -> None:
+    """A row a component: what is said of each weight is said once."""
+    items.rows = True
+    weights = [one for one in items.every_field() if one.path.endswith(".weight")]
+    said = dict.fromkeys(f"{one.label}: {one.help[:1].lower()}{one.help[1:]}" for one in weights)
+    items.help = ". ".join([items.help, *said])
+    for one in weights:
+        one.help = ""
 
 
 def _item_name(item: Settings) -> str:

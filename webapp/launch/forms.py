@@ -11,7 +11,8 @@ from training.recipes.recipe import Recipe, RecipeError
 from webapp.launch import fields, text as recipe_text
 from webapp.launch.edited_recipe import EditedRecipe, Original
 from webapp.launch.edits import Edit
-from webapp.launch.fields import Field, FieldGroup, parsed
+from webapp.launch.entered_text import parsed
+from webapp.launch.fields import Field, FieldGroup
 from webapp.launch.text import TextError
 
 
@@ -87,6 +88,12 @@ class RecipeForm:
     def changes(self) -> list[Edit]:
         """What is not as the recipe has it."""
         return self.edited.edits
+
+    @property
+    def first_changed(self) -> str:
+        """Path of the first field that is not as the recipe has it; of a condition's that of all; empty where there is none."""
+        path = next((one.path for one in self.fields() if one.changed), "")
+        return "conditions" if path.startswith("conditions.") else path
 
     @property
     def text(self) -> str:
@@ -216,6 +223,16 @@ class RecipeText:
     def lines(self) -> range:
         """The numbers of the lines."""
         return range(1, self.text.count("\n") + 2)
+
+    @property
+    def rows(self) -> int:
+        """Lines that its box shows: all, and some to write on."""
+        return len(self.lines) + 3
+
+    @property
+    def first_wrong(self) -> int:
+        """The first line in which something is wrong; 0: none in particular."""
+        return min((line for line, _, _ in self.marks if line), default=0)
 
     @property
     def changes(self) -> list[Edit]:

@@ -97,6 +97,11 @@ class GalleryRecipe:
         return self.sizes[0]
 
     @property
+    def single(self) -> bool:
+        """Whether it has one size alone."""
+        return len(self.sizes) == 1
+
+    @property
     def columns(self) -> list[Size | None]:
         """The sizes that many recipes have, in a fixed order; None where it has no such size."""
         by_name = {size.name: size for size in self.sizes}

@@ -36,6 +36,7 @@ CALLED = {
     "n_positions": "Context (tokens)",
     "positions": "Position encoding",
     "primary": "Planned question",
+    "sampling": "Narrowing the draw",
     "save_every": "Save every (steps)",
     "scale_rewards": "Reward scaling",
     "start_from": "Checkpoint to start from",

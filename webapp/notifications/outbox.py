@@ -92,13 +92,13 @@ def check_webhook(url: str) -> str:
 
 
 def payload(notification: Notification) -> dict[str, Any]:
-    """What a webhook says."""
+    """What a webhook says; a test message is of no experiment and has no number."""
     return {
         "id": notification.pk,
         "event": notification.kind,
         "title": notification.title,
         "text": notification.text[:TEXT_LIMIT],
-        "experiment": notification.experiment.name,
+        "experiment": notification.experiment.name if notification.experiment_id else None,
         "run": notification.run_id,
         "url": address_of(notification.path),
         "at": notification.created_at.isoformat(),
@@ -128,7 +128,7 @@ def _by_webhook(notification: Notification, wishes: Wishes) -> None:
     headers = {
         "Content-Type": "application/json",
         "User-Agent": "Mulberry",
-        "Mulberry-Delivery": str(notification.pk),
+        "Mulberry-Delivery": str(notification.pk or notification.kind),
         "Mulberry-Signature": signature(wishes.webhook_secret, int(time.time()), body),
     }
     try:

@@ -44,7 +44,8 @@ def new_experiment(request: HttpRequest) -> HttpResponse:
     found = [choice for choice in every if choice.holds(query)]
     context = {"choices": every, "found": found, "shown": len(found), "q": query, "nav": "new"}
     context |= {"groups": gallery.groups(every), "recent": gallery.recent()}
-    context |= {"hardware": own_hardware(site()), "gpu": HARDWARE[CONSUMER]}
+    here = site()
+    context |= {"hardware": own_hardware(here), "gpu": HARDWARE[CONSUMER], "idle": here.slots == 0}
     return render(request, "experiments/new.html", context)
 
 

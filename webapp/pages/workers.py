@@ -38,6 +38,7 @@ def worker(request: HttpRequest, worker_id: int) -> HttpResponse:
     context = {
         "view": pages.worker_view(found),
         "worker": found,
+        "lately": pages.lately(found),
         "log": WorkerLog.objects.filter(worker=found).first(),
         "events": pages.events(worker=found),
         "nav": "workers",

@@ -1,12 +1,12 @@
 """Workers and queues as pages show them: who runs what, what comes next, and why something stands still."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Q
+from django.db.models import Count, Exists, F, OuterRef, Q
 from django.utils import timezone
 
 from webapp.experiments.models import Experiment
@@ -16,6 +16,7 @@ from webapp.runs.queues import known_queues
 
 SHOWN = 60  # ready runs of a queue that are listed
 STOPPED_SHOWN = 10
+LATELY_SHOWN = 10
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,10 @@ class QueueView:
     line: list[Standing]
     workers: int  # that answer and take from it
     served: bool  # whether any that answers would, drained or not
+    silent: Worker | None = None  # the one of those that would and do not answer that was heard last
+    only_running: Sequence[
+        Experiment
+    ] = ()  # experiments whose runs of this queue all run, so that none is in line
 
     @property
     def ready(self) -> int:
@@ -150,15 +155,54 @@ def _gpus(worker: Worker, device: str) -> list[dict[str, Any]]:
 
 def queue_views() -> list[QueueView]:
     """Every queue, the default one first."""
-    live = [view.worker for view in workers() if view.live]
+    views = workers()
+    live = [view.worker for view in views if view.live]
+    silent = sorted(
+        (view.worker for view in views if not view.live), key=lambda worker: worker.heartbeat_at, reverse=True
+    )
+    running = _only_running()
     stored = Queue.objects.in_bulk()
     found = []
     for name in known_queues():
         row = stored.get(name, Queue(name=name))
         serving = [worker for worker in live if name in worker.queues]
         taking = sum(worker.drained_at is None for worker in serving)
-        found.append(QueueView(name, row.paused_at, row.paused_by, _line(name), taking, bool(serving)))
+        found.append(
+            QueueView(
+                name,
+                row.paused_at,
+                row.paused_by,
+                _line(name),
+                taking,
+                bool(serving),
+                silent=next((worker for worker in silent if name in worker.queues), None),
+                only_running=running[name],
+            )
+        )
     return found
+
+
+def _only_running() -> dict[str, list[Experiment]]:
+    """Queue → experiments of which runs go on and none is to come, so that they are not in its line. One query."""
+    states = StageRun.objects.filter(experiment=OuterRef("pk"), queue=OuterRef("runs__queue"))
+    coming = Exists(states.filter(state__in=(State.READY, State.WAITING)))
+    going = Experiment.objects.filter(~coming, runs__state=State.RUNNING).only("name").order_by("pk")
+    found: dict[str, list[Experiment]] = defaultdict(list)
+    for one in going.annotate(queue=F("runs__queue")).distinct():
+        found[one.queue].append(one)  # type: ignore[attr-defined]  # annotated
+    return found
+
+
+def lately(worker: Worker) -> list[Attempt]:
+    """The last attempts that it made and that are over, the newest first, with their runs. One query."""
+    over = Attempt.objects.filter(worker=worker, ended_at__isnull=False)
+    named = over.select_related("stage_run__experiment", "stage_run__condition", "stage_run__stage").only(
+        "outcome", "started_at", "ended_at", "stage_run__seed", "stage_run__experiment__name",
+        "stage_run__condition__name", "stage_run__stage__name",
+    )  # fmt: skip
+    return list(
+        named.annotate(took=F("ended_at") - F("started_at")).order_by("-ended_at", "-pk")[:LATELY_SHOWN]
+    )
 
 
 def _line(queue: str) -> list[Standing]:

@@ -212,7 +212,14 @@ def test_each_grpo_setting_explains_itself() -> None:
     form = RecipeForm(recipes.read("phase6_grpo_20x"))
     groups = {group.path: group for top in form.groups for group in top.every_group()}
     fields = {one.path.removeprefix("stages.grpo."): one for one in groups["stages.grpo"].every_field()}
-    assert all(one.help for path, one in fields.items() if not path.endswith(".reward"))
+    once = (".reward", ".weight")  # what is said of each component's weight stands above their rows
+    assert all(
+        one.help for path, one in fields.items() if not (path.startswith("rewards.") and path.endswith(once))
+    )
+    assert groups["stages.grpo.rewards"].help.count("actor on the component's own value") == 1
+    by_title = {group.title: group for group in groups["stages.grpo"].groups}
+    assert list(by_title)[:3] == ["Sampling", "Loss and clipping", "Evaluation and checkpoints"]
+    assert "stages.grpo.clip_range" in [one.path for one in by_title["Loss and clipping"].fields]
     assert dict(fields["loss_type"].choices)["dr_grpo"].startswith("dr_grpo: sum over max_new_tokens")
     assert [name for name, _ in fields["sampler"].choices] == ["auto", "static_cache", "generate", "vllm"]
     assert groups["stages.grpo.entropy"].help == "Which tokens count, and what is done against collapse"

@@ -205,7 +205,8 @@ def test_the_plan_follows_the_fields_and_creates_nothing(ada: Client) -> None:
     assert "<html" not in page
     assert "12,000 a condition" in page
     assert "on H200, guess" in " ".join(page.split())
-    assert "92 % at 2 %" in page
+    assert 'data-place="launch-brief"' in page and ">24 runs</span>" in page
+    assert "At 2 % accuracy, at least 92 % of the groups give no signal from correctness" in page
     assert "difference of gains of 2.0 points takes 1,312" in page
     assert not Experiment.objects.exists()
 

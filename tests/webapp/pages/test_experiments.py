@@ -59,6 +59,22 @@ def test_a_choice_that_does_not_exist_is_said(ada: Client) -> None:
     assert "No experiment fits" in page
 
 
+def test_a_row_begins_with_the_difference_that_is_shown(ada: Client) -> None:
+    experiment = factories.make_experiment(
+        "demo-1", stages=[("pretrain", "pretrain")], conditions=["baseline", "a", "b", "c"], seeds=(0,)
+    )
+    for name, right in (("baseline", 10), ("a", 12), ("b", 45), ("c", 8)):
+        attempt = factories.make_attempt(
+            factories.run_of(experiment, name, "pretrain"), state=State.SUCCEEDED
+        )
+        factories.add_evaluation(attempt, [i < right for i in range(100)])
+    ada.get("/experiments/")
+    page = " ".join(ada.get("/experiments/").content.decode().split())
+    assert "<b>+35.0</b>" in page and ">1 of 3 differ</a>" in page
+    assert "b − baseline, pretrain" in page and "<b>+2.0</b>" not in page
+    assert 'class="number none" data-column="disk"' in page, "a phone leaves it out"
+
+
 def test_the_pages_of_a_list_keep_its_choices(ada: Client) -> None:
     for number in range(31):
         factories.make_experiment(f"demo-{number}", stages=[])
@@ -154,7 +170,7 @@ def test_an_answer_has_its_interval_and_what_it_is_limited_to(ada: Client) -> No
     histories.make_history("demo-1", done=6)
     for path in ("/", "/experiments/"):
         page = ada.get(path).content.decode()
-        assert re.search(r">[+−]?[0-9.]+ to [+−]?[0-9.]+,", page), path
+        assert re.search(r'>[+−]?[0-9.]+ to [+−]?[0-9.]+(<span class="of-problems">)?,', page), path
         assert re.search(r"n = \d", page) and "1 seed" in page, path
 
 

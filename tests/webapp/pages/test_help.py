@@ -53,6 +53,13 @@ def test_a_document_has_its_headings_and_no_link_that_leads_nowhere(ada: Client,
             assert "://" in target or f'id="{place}"' in article, target
 
 
+@pytest.mark.parametrize("name", documents.DOCUMENTS)
+def test_no_page_has_the_number_of_a_record_that_is_not_in_the_help(name: str) -> None:
+    found = documents.document(name)
+    assert not re.search(r"\(0\d\d\)|decision 0\d\d", str(found.html))
+    assert not [entry for entry in found.entries if re.search(r"\(0\d\d\)", entry.text)]
+
+
 def test_the_search_finds_terms_first_and_says_when_there_is_nothing(ada: Client) -> None:
     assert documents.search(["MCNEMAR"])[0].title == "McNemar"
     assert documents.search(["mcnemar", "no-such-word"]) == []

@@ -80,6 +80,9 @@ def test_the_gallery_offers_the_newest_experiments(ada: Client) -> None:
     Experiment.objects.filter(pk=made[-1].pk).update(archived_at=made[-1].created_at)
     page = ada.get("/experiments/new/").content.decode()
     assert re.findall(r'aria-label="Clone (smoke-\d)"', page) == ["smoke-4", "smoke-3", "smoke-2"]
+    assert "No worker takes runs now; the times assume one RTX 4090." in page
+    smoke = page.partition('aria-label="Sizes of smoke to set up"')[2].partition("</ul>")[0]
+    assert "full" not in smoke and " min " in smoke, "its one size needs no name"
 
 
 def test_what_a_cpu_would_take_days_for_needs_a_gpu() -> None:
@@ -133,7 +136,7 @@ def test_a_link_fills_the_form_in_and_marks_it(ada: Client) -> None:
     assert 'name="seeds" type="text" value="0, 1, 2"' in page
     hidden = re.findall(r"hidden>\s*changed; the recipe has", page)
     assert page.count("changed; the recipe has") - len(hidden) == 2
-    assert "2 changed from the recipe" in page
+    assert "2 changed from the recipe" in page and 'href="#field-seeds"' in page
 
 
 @pytest.mark.parametrize(
@@ -332,6 +335,8 @@ def test_own_text_is_opened_with_its_errors_by_line_and_launched(ada: Client) ->
     assert ada.post("/experiments/new/own/?as=yaml", {"do": "open", "yaml": " "}).status_code == 302
     wrong = ada.post("/experiments/new/own/?as=yaml", {"do": "open", "yaml": "name: mine\nseeds: [0, 1\n"})
     assert 'data-line="2">line 2</a>' in wrong.content.decode()
+    assert "1 problem, in line 2</span>" in " ".join(wrong.content.decode().split())
+    assert "valid: 2 conditions, 1 stage, 6 runs</span>" in " ".join(blank.split())
     text = write(recipes.build(recipes.read("smoke"), [("stages.grpo.beta", 0.125)]))
     file = SimpleUploadedFile("mine.yaml", text.encode())
     page = ada.post(

@@ -4,7 +4,8 @@ import pytest
 from django.test import Client
 
 from tests import factories
-from webapp.notifications.models import Notification, Wishes
+from webapp.notifications import outbox
+from webapp.notifications.models import Delivery, Notification, Wishes
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +57,19 @@ def test_the_secret_is_shown_once(ada: Client) -> None:
     renewed = ada.post("/notifications/secret/")
     assert Wishes.objects.get().webhook_secret in renewed.content.decode()
     assert Wishes.objects.get().webhook_secret != wishes.webhook_secret
+
+
+def test_a_test_message_saves_the_webhook_and_says_what_became_of_it(
+    ada: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent = []
+    monkeypatch.setitem(outbox.SENDERS, Delivery.Channel.WEBHOOK, lambda *what: sent.append(what))
+    page = ada.post("/notifications/settings/", {"webhook_url": "https://x.example/hook", "do": "try"})
+    [(message, wishes)] = sent
+    assert wishes.webhook_url == Wishes.objects.get().webhook_url == "https://x.example/hook"
+    assert outbox.payload(message)["event"] == "test" and outbox.payload(message)["experiment"] is None
+    assert "The test message was sent and accepted." in page.content.decode()
+    assert not Notification.objects.exists()
 
 
 def test_where_the_page_stands_after_saving_leads_back_to_it(ada: Client) -> None:

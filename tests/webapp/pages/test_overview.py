@@ -113,6 +113,14 @@ def test_slots_are_those_of_workers_that_answer() -> None:
     assert (found.slots, found.free, [use.worker.name for use in found.workers]) == (2, 1, ["a", "b"])
 
 
+def test_runs_of_a_machine_that_is_silent_are_one_line() -> None:
+    experiment = factories.make_experiment("demo-1", seeds=(0, 1))
+    for run in experiment.runs.filter(parent=None)[:3]:
+        factories.make_attempt(run, heartbeat_at=timezone.now() - timedelta(seconds=59))
+    found = [what for _, what in concerns() if "unreachable" in what]
+    assert found == ["3 runs of demo-1 on laptop unreachable for 59 s"]
+
+
 def test_results_follow_the_records() -> None:
     experiment = factories.make_experiment("demo-1", stages=[("pretrain", "pretrain")], seeds=(0,))
     first, second = experiment.runs.order_by("condition__position")

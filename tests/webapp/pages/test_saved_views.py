@@ -53,6 +53,11 @@ def test_a_view_keeps_its_choices_and_the_name_is_taken_once(ada: Client) -> Non
     assert "you have a view" in page
 
 
+def test_without_a_view_the_page_leads_to_where_one_is_kept(ada: Client) -> None:
+    page = ada.get("/views/").content.decode()
+    assert "Open the list of experiments" in page and "<h2>Yours</h2>" not in page
+
+
 def test_others_see_what_is_shared_and_change_nothing(ada: Client) -> None:
     bob = factories.make_user("bob")
     own = SavedView.objects.create(owner=bob, name="secret", address="/")

@@ -7,7 +7,7 @@ from tests import factories, histories
 from webapp.accounts import saved
 from webapp.comparison.answers import kept_answers
 from webapp.pages.search.hits import Hit, search
-from webapp.runs.models import StageRun
+from webapp.runs.models import StageRun, State
 
 pytestmark = pytest.mark.django_db
 
@@ -58,8 +58,20 @@ def test_an_experiment_is_found_with_its_state_and_its_answer(client: Client) ->
     assert hit.reach[:2] == ("n = 600", "1 seed")
     client.force_login(factories.make_user())
     page = client.get("/search/?q=demo-1").content.decode()
-    assert difference.said in page and 'class="inside"' in page
+    assert difference.said in page and "1 experiment" in page
+    assert 'aria-label="Report of demo-1">Report</a>' in page, "its pages stand in one line below it"
     assert '<span class="scope">n = 600</span>' in page
+
+
+def test_what_runs_says_how_far_it_is_and_that_nothing_is_decided() -> None:
+    experiment = factories.make_experiment("demo-1", stages=[("pretrain", "pretrain"), ("grpo", "grpo")])
+    for condition, correct in (("baseline", 40), ("mul_tokens", 45)):
+        run = factories.run_of(experiment, condition, "pretrain")
+        attempt = factories.make_attempt(run, state=State.SUCCEEDED)
+        factories.add_evaluation(attempt, [True] * correct + [False] * (100 - correct))
+    kept_answers.answers([experiment])
+    said = "mul_tokens − baseline after pretrain: +5.0 points, not decided yet"
+    assert (found("demo-1")[0].result, found("demo-1")[0].verdict) == (said, "")
 
 
 def test_recipes_pages_views_and_actions_are_found() -> None:

@@ -62,6 +62,16 @@ def test_two_at_once_on_one_device_have_a_lane_each() -> None:
     assert [len(lane.bars) for lane in timeline([]).lanes] == [1, 1]
 
 
+def test_lanes_of_workers_that_are_gone_fold_beyond_the_first() -> None:
+    factories.make_experiment("demo-1")
+    ran("pretrain", 2, 1, device="cpu:8")
+    for number in range(8):
+        ran("instruct", 0.5, 0.25, device=f"cpu:{number}")
+    found = timeline([factories.make_worker("cuda:0", "cuda:1")])
+    assert [lane.device for lane in found.lanes if lane.lives] == ["cuda:0", "cuda:1"]
+    assert (len(found.lanes), len(found.folded), found.hidden) == (6, 5, 0)
+
+
 def test_the_page_draws_the_lanes_and_lists_the_same_as_a_table(client: Client) -> None:
     client.force_login(factories.make_user())
     factories.make_experiment("demo-1")
@@ -93,6 +103,7 @@ def test_a_tile_has_progress_accuracy_and_the_end(client: Client, django_assert_
     ]
     client.force_login(factories.make_user())
     page = client.get("/").content.decode()
-    assert "1 of 4 runs" in page and "75.0 %" in page
+    assert "1 of 4 runs" in page and "75.0 %" in page and "after pretrain" in page
+    assert "n = 4, 1 seed" in " ".join(page.split())
     pause(queue="default", by="ada")
     assert all(one.paused for one in running_experiments())

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from tests import factories
 from webapp.runs import queues
-from webapp.runs.models import Queue, QueueEvent, Worker, WorkerLog
+from webapp.runs.models import Queue, QueueEvent, StageRun, State, Worker, WorkerLog
 from webapp.runs.querysets import in_line
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +61,29 @@ def test_a_silent_worker_is_marked(ada: Client, seconds: int, state: str) -> Non
     worker = factories.make_worker("cpu:0", heartbeat_at=timezone.now() - timedelta(seconds=seconds))
     assert f'data-state="{state}"' in text(ada.get("/workers/"))
     assert ("Look at its machine" in text(ada.get(f"/workers/{worker.pk}/"))) == (state == "unreachable")
+
+
+def test_a_silent_worker_is_named_where_its_queue_waits(ada: Client) -> None:
+    factories.make_experiment()
+    factories.make_worker("cpu:0", heartbeat_at=timezone.now() - timedelta(seconds=84))
+    page = text(ada.get("/workers/"))
+    assert "was last heard 1 min 24 s ago" in page and "which no worker serves" not in page
+    Worker.objects.update(queues=["gpu"])
+    assert "which no worker serves" in text(ada.get("/workers/"))
+
+
+def test_what_only_runs_and_what_a_worker_did_lately_are_said(ada: Client) -> None:
+    worker = factories.make_worker("cpu:0")
+    run = factories.make_run("grpo")
+    StageRun.objects.exclude(pk=run.pk).update(state=State.CANCELLED)
+    assert "only runs under way: <a href=" in text(ada.get("/workers/"))
+    assert "Lately" not in text(ada.get(f"/workers/{worker.pk}/"))
+    done = factories.make_run("grpo", state=State.SUCCEEDED, experiment=factories.make_experiment("demo-2"))
+    done.attempts.update(
+        worker=worker, started_at=timezone.now() - timedelta(seconds=90), ended_at=timezone.now()
+    )
+    page = text(ada.get(f"/workers/{worker.pk}/"))
+    assert "Lately" in page and f'href="/runs/{done.pk}/"' in page and "1 min 30 s" in page
 
 
 def test_the_log_is_text(ada: Client) -> None:

@@ -93,6 +93,18 @@ class GrpoSettings(TrainingStageSettings):
     samples_every_step: ClassVar[bool] = True
     has_dynamics: ClassVar[bool] = True
     report_curves: ClassVar[tuple[str, ...]] = ("accuracy", "reward")
+    sections: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "Sampling": (
+            *("prompts", "group_size", "temperature", "max_new_tokens"),
+            *("sampler", "vllm_memory", "record_logprobs", "sampling"),
+        ),
+        "Loss and clipping": (
+            *("loss_type", "iterations", "beta", "kl_correction", "importance_sampling", "scale_rewards"),
+            *("clip_range", "clip_range_high", "clip_limit", "off_policy_limit", "mask_truncated"),
+            *("reference", "entropy"),
+        ),
+        **TrainingStageSettings.sections,
+    }
     unit: ClassVar[Unit] = "rollouts"
     same_speed: ClassVar[tuple[str, ...]] = ("precision", "group_size", "max_new_tokens", "sampler")
     data: list[AnySource] = Field(..., min_length=1, description="Sources of prompts and their weights")
@@ -318,11 +330,14 @@ class GrpoSettings(TrainingStageSettings):
         text = f"{self.name}: a group of {size} rollouts cannot tell right from wrong when all are right or all are wrong. "
         figures = ("", "")
         if accuracy is None:
-            shares = ", ".join(
-                f"{percent(expected_without_gradient(p, size))} at {percent(p)}" for p in (0.02, 0.1, 0.3)
+            first, *others = (
+                (percent(p), percent(expected_without_gradient(p, size))) for p in (0.02, 0.1, 0.3)
             )
             half = percent(half_without_gradient(size), 1)
-            now = f"By accuracy at least so many groups are like that: {shares}; below {half} most are. "
+            now = (
+                f"At {first[0]} accuracy, at least {first[1]} of the groups give no signal from correctness; "
+                f"{'; '.join(f'at {p}, {share}' for p, share in others)}; below {half}, most give none. "
+            )
         else:
             figures = percent(expected_without_gradient(accuracy, size)), percent(accuracy, 1)
             now = (

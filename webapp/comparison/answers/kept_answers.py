@@ -113,7 +113,7 @@ def _read(experiment: Experiment, made_from: str) -> ExperimentAnswer:
         experiment=experiment,
         made_from=made_from,
         content=WRITTEN.dump_json(found).decode(),
-        delta=next((one.number for one in found.contrasts if one.number is not None), None),
+        delta=next((one.number for one in found.strongest if one.number is not None), None),
         reached=found.reached,
     )
     KeptAnswer.objects.bulk_create(

@@ -11,7 +11,7 @@ from webapp.comparison.sentences.wording import difference, difference_interval,
 from webapp.comparison.stage_rows import StageRow, finished_mean
 from webapp.comparison.table import StageTable, stage_table
 from webapp.experiments.models import Experiment
-from webapp.files.number_text import percent_of_level
+from webapp.files.number_text import percent_of_level, points as points_text
 from webapp.results.outcome_counts import NO_PROBLEMS
 from webapp.statistics.verdicts import Verdict
 
@@ -81,6 +81,37 @@ class ExperimentAnswer:
     order: tuple[
         int | None, ...
     ] = ()  # the stages as a line goes through them, broken (None) between branches
+
+    @property
+    def strongest(self) -> tuple[ContrastResult, ...]:
+        """The contrasts with those that show something first, then by how large they are, whatever their sign."""
+
+        def shown_last(one: ContrastResult) -> tuple[bool, bool, float]:
+            verdict = one.verdict
+            return (
+                not (verdict and verdict.positive),
+                not (verdict and verdict.shows),
+                -abs(one.number) if one.number is not None else 0.0,
+            )
+
+        return tuple(sorted(self.contrasts, key=shown_last))
+
+    @property
+    def so_far(self) -> str:
+        """How far a first difference is while nothing is decided: after the last stage that both sides have, in points."""
+        undecided = next((one for one in self.contrasts if one.against.startswith("− ")), None)
+        course = next(
+            (one for one in self.courses if undecided and one.condition == undecided.condition), None
+        )
+        if undecided is None or course is None or not self.share:
+            return ""
+        pairs = zip(self.stages, course.values, self.courses[0].values, strict=True)
+        both = [(stage, own - base) for stage, own, base in pairs if own is not None and base is not None]
+        if not both:
+            return ""
+        stage, difference = both[-1]
+        of = f"{undecided.condition} {undecided.against}"
+        return f"{of} after {stage}: {points_text(difference)} points, not decided yet"
 
     @property
     def reached(self) -> float | None:

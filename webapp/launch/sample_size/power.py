@@ -201,7 +201,7 @@ class Power:
         sees = f"{self.problems:,} problems of {self.benchmark} show {what} of {self._text(self.checkpoints)} {between}"
         if self.of_amounts and self.measured is None:
             return f"{sees}; nothing like it has run here, so it is not known how many {self.unit} that are."
-        return f"{sees}; {what} of {self._text(self.wished)} takes {self.needed:,}."
+        return f"{sees}; {what} of {self._text(self.wished)} takes {self.needed:,} problems."
 
     def _seeds(self) -> str:
         what, _ = WHAT[self.contrast]

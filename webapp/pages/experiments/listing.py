@@ -124,6 +124,11 @@ class ListFilter(forms.Form):
         return any(self.data.get(name) for name in self.fields if name != "sort")
 
     @property
+    def narrows(self) -> bool:
+        """Whether a choice beside the search's words is made: where filters fold, they are shown then."""
+        return any(self.data.get(name) for name in self.fields if name != "q")
+
+    @property
     def grouped(self) -> bool:
         """Whether a heading stands above the experiments of each recipe."""
         return self.chosen.get("sort") == "recipe"

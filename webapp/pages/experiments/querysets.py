@@ -30,6 +30,8 @@ class ConditionResult:
     stage: str | None
     rate: float | None
     empty: bool = False  # the stage was evaluated, but on no problem
+    problems: int = 0  # that each seed was asked; 0 where that is not the same for all
+    seeds: int = 0  # that the mean is over
 
 
 @dataclass(frozen=True)
@@ -219,33 +221,40 @@ def summaries(experiments: Iterable[Experiment]) -> list[Summary]:
     )
     for experiment, state, count in every.values_list("experiment_id", "said").annotate(Count("pk")):
         states[experiment][state] = count
-    results = _furthest_results(experiments)
     results_of: dict[int, list[ConditionResult]] = defaultdict(list)
-    for condition in Condition.objects.filter(experiment__in=experiments):
-        results_of[condition.experiment_id].append(
-            ConditionResult(condition, *results.get(condition.pk, (None, None, False)))
-        )
+    for result in _furthest_results(experiments):
+        results_of[result.condition.experiment_id].append(result)
     return [Summary(e, states[e.pk], results_of[e.pk]) for e in experiments]
 
 
-def _furthest_results(experiments: list[Experiment]) -> dict[int, tuple[str, float | None, bool]]:
-    """Condition → (stage, mean accuracy over seeds, whether no problem was asked) of the furthest stage with a result on the primary metric."""
-    furthest: dict[int, tuple[str, set[int]]] = {}  # condition → stage, and its runs with a result
+def _furthest_results(experiments: list[Experiment]) -> list[ConditionResult]:
+    """Each condition with its result after the furthest stage that has one on the primary metric. Three queries."""
+    furthest: dict[int, tuple[str | None, set[int]]] = {}  # condition → stage, and its runs with a result
     evaluated = Evaluation.objects.filter(
         attempt__stage_run__experiment__in=experiments, benchmark=PRIMARY
     ).order_by("attempt__stage_run__stage__position")
-    for condition, stage, run in evaluated.values_list(
+    for of, after, run in evaluated.values_list(
         "attempt__stage_run__condition_id", "attempt__stage_run__stage__name", "attempt__stage_run_id"
     ):
-        known = furthest.get(condition)
-        furthest[condition] = (stage, {run} | (known[1] if known and known[0] == stage else set()))
+        known = furthest.get(of)
+        furthest[of] = (after, {run} | (known[1] if known and known[0] == after else set()))
     accuracies = latest_accuracies({run for _, runs_ in furthest.values() for run in runs_}, PRIMARY)
-    results = {}
-    for condition, (stage, runs_) in furthest.items():
+    results = []
+    for condition in Condition.objects.filter(experiment__in=experiments):
+        stage, runs_ = furthest.get(condition.pk, (None, set()))
         found = [accuracies[run] for run in runs_ if run in accuracies]
         rates = [one.rate for one in found if one.rate is not None]
-        empty = not rates and any(one.empty for one in found)
-        results[condition] = (stage, sum(rates) / len(rates) if rates else None, empty)
+        asked = {one.counted for one in found if one.rate is not None}
+        results.append(
+            ConditionResult(
+                condition,
+                stage,
+                sum(rates) / len(rates) if rates else None,
+                empty=not rates and any(one.empty for one in found),
+                problems=asked.pop() if len(asked) == 1 else 0,
+                seeds=len(rates),
+            )
+        )
     return results
 
 

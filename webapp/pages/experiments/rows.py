@@ -39,13 +39,20 @@ class ExperimentRow:
 
     @property
     def contrasts(self) -> tuple[ContrastResult, ...]:
-        """The first contrasts of the planned question."""
-        return self.answer.contrasts[:CONTRASTS_SHOWN] if self.answer else ()
+        """The contrasts that say most."""
+        return self.answer.strongest[:CONTRASTS_SHOWN] if self.answer else ()
 
     @property
-    def more_contrasts(self) -> int:
-        """How many there are beside those."""
-        return len(self.answer.contrasts) - len(self.contrasts) if self.answer else 0
+    def others(self) -> str:
+        """What there is beside those: '1 of 3 differ', or 'and 2 more' where none shows anything; empty where there is none."""
+        every = self.answer.contrasts if self.answer else ()
+        if len(every) <= CONTRASTS_SHOWN:
+            return ""
+        shown = self.contrasts[0].verdict
+        if shown is None or not shown.positive:
+            return f"and {len(every) - CONTRASTS_SHOWN} more"
+        alike = sum(one.verdict is not None and one.verdict.word == shown.word for one in every)
+        return f"{alike} of {len(every)} {shown.word}"
 
     @property
     def failed(self) -> int:

@@ -22,6 +22,8 @@ DOCUMENTS = {  # file of docs/ → what a person finds in it
     "operations": "Settings, queues and workers, several machines, back-up, and what to do when something is wrong.",
 }
 WITH_TERMS = ("glossary", "findings")  # whose tables have a term in the first cell of each row
+# (where the records of decisions say why): they are not in the help, so that their numbers lead nowhere
+RECORDS = re.compile(r"\s*\((?:\[[^\]]*\]\(decisions/[^)]*\)(?:,\s*|\s+and\s+)?)+\)")
 EXCERPT = 220  # characters
 CONTENTS = 2  # level of the headings in a table of contents
 
@@ -80,7 +82,8 @@ MARKDOWN = MarkdownIt("js-default", renderer_cls=HelpRenderer).disable("image")
 @cache
 def document(name: str) -> HelpDocument:
     """One of DOCUMENTS, read once: an installation's documents do not change while it runs."""
-    tokens = MARKDOWN.parse((settings.ASSETS / "docs" / f"{name}.md").read_text(encoding="utf-8"))
+    text = (settings.ASSETS / "docs" / f"{name}.md").read_text(encoding="utf-8")
+    tokens = MARKDOWN.parse(RECORDS.sub("", text))
     title = _text(tokens[1])  # a document begins with its only heading of level 1
     tokens = tokens[3:]
     for token in tokens:

@@ -7,6 +7,8 @@ from django.core.paginator import Paginator
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webapp.notifications import outbox
@@ -47,7 +49,7 @@ def read_all(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 def settings_(request: HttpRequest) -> HttpResponse:
-    """Save the settings, or show what to fix; a first webhook gets its secret, which is shown once.
+    """Save the settings, or show what to fix; a first webhook gets its secret, which is shown once. `do=try` tries it, too.
 
     The page may stand at this address, so that whoever opens it again is led to the notifications.
     """
@@ -62,6 +64,8 @@ def settings_(request: HttpRequest) -> HttpResponse:
         secret = wishes.webhook_secret = new_secret()
     wishes.save()
     messages.success(request, "Saved.")
+    if request.POST.get("do") == "try":
+        _try_webhook(request, wishes)
     return _page(request, WishesForm(instance=wishes), secret) if secret else redirect("notifications")
 
 
@@ -76,20 +80,22 @@ def new_webhook_secret(request: HttpRequest) -> HttpResponse:
     return _page(request, WishesForm(instance=wishes), wishes.webhook_secret)
 
 
-@require_POST
-def try_webhook(request: HttpRequest) -> HttpResponse:
-    """Send the newest notification again now, and say what became of it."""
-    newest = Notification.objects.filter(user=_user(request)).select_related("experiment").first()
-    if newest is None:
-        messages.error(request, "There is no notification to send yet: launch an experiment first.")
-        return redirect("notifications")
+def _try_webhook(request: HttpRequest, wishes: Wishes) -> None:
+    """Send a message that is about nothing, and say what became of it."""
+    test = Notification(
+        user=_user(request),
+        kind="test",
+        title="A test message",
+        text="Notifications of Mulberry arrive here.",
+        path=reverse("notifications"),
+        created_at=timezone.now(),
+    )
     try:
-        outbox.SENDERS[Delivery.Channel.WEBHOOK](newest, _wishes(request))
+        outbox.SENDERS[Delivery.Channel.WEBHOOK](test, wishes)
     except outbox.Undelivered as error:
-        messages.error(request, f"It did not arrive: {error}.")
+        messages.error(request, f"The test message did not arrive: {error}.")
     else:
-        messages.success(request, f"“{newest.title}” was sent and accepted.")
-    return redirect("notifications")
+        messages.success(request, "The test message was sent and accepted.")
 
 
 def _page(request: HttpRequest, form: WishesForm, secret: str = "") -> HttpResponse:

@@ -1,7 +1,7 @@
 """What the overview says of the installation now: what needs attention, what runs, what waits, on what, what came out."""
 
 import shutil
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -247,13 +247,28 @@ def _failed() -> Iterator[Concern]:
 
 
 def _unreachable(running: Sequence[RunUnderWay]) -> Iterator[Concern]:
+    """Runs that their worker no longer reports; those of an experiment on one machine in one line."""
+    silent: dict[tuple[str, str], list[RunUnderWay]] = defaultdict(list)
     for one in running:
         if one.state == "unreachable":
+            silent[one.run.experiment.name, one.host].append(one)
+    for (experiment, host), ones in silent.items():
+        run = ones[0].run
+        heard = max(one.run.heartbeat_at for one in ones)  # type: ignore[attr-defined]  # annotated
+        silence = ago(heard).removesuffix(" ago")
+        if len(ones) == 1:
             yield Concern(
                 "warning",
-                f"{one.run.experiment.name}: {one.run.stage.name}, {one.run.condition.name}, seed {one.run.seed} is unreachable",
-                f"{one.host} has not reported it for {ago(one.run.heartbeat_at).removesuffix(' ago')}.",  # type: ignore[attr-defined]  # annotated
-                reverse("run", args=[one.run.pk]),
+                f"{experiment}: {run.stage.name}, {run.condition.name}, seed {run.seed} is unreachable",
+                f"{host} has not reported it for {silence}.",
+                reverse("run", args=[run.pk]),
+            )
+        else:
+            yield Concern(
+                "warning",
+                f"{len(ones)} runs of {experiment} on {host} unreachable for {silence}",
+                "A run whose worker stays silent is taken over by another one.",
+                reverse("experiment", args=[experiment]),
             )
 
 

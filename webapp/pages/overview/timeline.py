@@ -1,6 +1,6 @@
 """What ran on each device lately, as bars along the time: from the starts and ends of attempts."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,7 +12,9 @@ from webapp.runs.models import Attempt, Worker
 
 WINDOWS = (1, 3, 6, 12, 24)  # hours: the shortest one that has everything of the last day
 NEWEST = 400  # attempts that are looked at; what started before these is not drawn
-LANES = 12
+LANES = 12  # of the devices of workers that answer, busy ones first
+ENOUGH = 6  # lanes; beyond them those of workers that are gone are folded
+FOLDED = 30  # lanes that unfold; the table has their runs, too
 TABLE_ROWS = 60
 WIDTH = 1000  # of a lane, in its own units
 NARROWEST = 2
@@ -40,6 +42,7 @@ class Lane:
     host: str
     device: str
     bars: Sequence[Bar]
+    lives: bool = False  # it is of a worker that answers
 
     @property
     def runs(self) -> bool:
@@ -58,12 +61,13 @@ class Timeline:
 
     hours: int
     lanes: Sequence[Lane]
-    hidden: int  # lanes that are not drawn
+    folded: Sequence[Lane]  # those that unfold: of workers that are gone, and idle ones beyond the first
+    hidden: int  # lanes that are not drawn at all
 
     @property
     def bars(self) -> list[tuple[Lane, Bar]]:
         """What the table lists, the newest first."""
-        every = [(lane, bar) for lane in self.lanes for bar in lane.bars]
+        every = [(lane, bar) for lane in (*self.lanes, *self.folded) for bar in lane.bars]
         return sorted(every, key=lambda one: one[1].started_at, reverse=True)[:TABLE_ROWS]
 
     @property
@@ -79,7 +83,7 @@ def _ago(minutes: int) -> str:
 
 
 def timeline(workers: Iterable[Worker]) -> Timeline:
-    """Of the devices on which something ran in the last day, and of these workers, which may be idle. One query."""
+    """Of the devices of these workers, which may be idle, and of others on which something ran in the last day. One query."""
     now = timezone.now()
     newest = Attempt.objects.exclude(hostname="").order_by("-pk").values("pk")[:NEWEST]
     lately = Q(ended_at=None) | Q(ended_at__gt=now - timedelta(hours=WINDOWS[-1]))
@@ -97,19 +101,30 @@ def timeline(workers: Iterable[Worker]) -> Timeline:
     hours = next((h for h in WINDOWS if now - first <= timedelta(hours=h)), WINDOWS[-1])
     begin = now - timedelta(hours=hours)
     of_device: dict[tuple[str, str], list[list[Attempt]]] = defaultdict(list)
+    alive: Counter[tuple[str, str]] = Counter()
     for worker in workers:
         for device in worker.devices:
             of_device[worker.hostname, device].append([])
+            alive[worker.hostname, device] += 1
     for attempt in found:
         _put(attempt, of_device[attempt.hostname, attempt.device])
     every = [
-        Lane(host, device, [_bar(attempt, begin, now) for attempt in lane])
+        Lane(host, device, [_bar(attempt, begin, now) for attempt in lane], place < alive[host, device])
         for (host, device), lanes in sorted(of_device.items())
-        for lane in lanes
+        for place, lane in enumerate(lanes)
     ]
-    if len(every) > LANES:
-        every.sort(key=lambda lane: not lane.runs)
-    return Timeline(hours, every[:LANES], max(0, len(every) - LANES))
+    return _folded(hours, every)
+
+
+def _folded(hours: int, every: Sequence[Lane]) -> Timeline:
+    """All devices of workers that answer, up to LANES, then others up to ENOUGH; the rest unfolds."""
+    likely = sorted(every, key=lambda lane: (not lane.lives, not lane.runs, not lane.bars))
+    count = min(LANES, max(ENOUGH, sum(lane.lives for lane in every)))
+    chosen = {id(lane) for lane in likely[:count]}
+    rest = likely[count:]
+    return Timeline(
+        hours, [lane for lane in every if id(lane) in chosen], rest[:FOLDED], max(0, len(rest) - FOLDED)
+    )
 
 
 def _put(attempt: Attempt, lanes: list[list[Attempt]]) -> None:

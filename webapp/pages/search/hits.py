@@ -65,6 +65,15 @@ PLACES = (
     DashboardPage("Pages", "Help", "help", "docs documentation glossary words statistics manual"),
     DashboardPage("Pages", "Keyboard shortcuts", "help_shortcuts", "keys help"),
 )
+NOUNS = {
+    "Do": "action",
+    "Experiments": "experiment",
+    "Runs": "run",
+    "Recipes": "recipe",
+    "Saved views": "saved view",
+    "Labels": "label",
+    "Pages": "page",
+}
 OF_EXPERIMENT = (("Comparison", "comparison"), ("Report", "report"), ("Problem map", "problem_map"))
 
 
@@ -90,6 +99,27 @@ def search(text: str, user_id: int | None) -> list[Hit]:
         *_labels(words),
         *_of_group("Pages", words),
     ]
+
+
+def with_pages(hits: Sequence[Hit]) -> list[tuple[Hit, list[tuple[str, str]]]]:
+    """The hits without the pages that stand inside an experiment, each with those of it: (title, address)."""
+    found: list[tuple[Hit, list[tuple[str, str]]]] = []
+    for hit in hits:
+        if hit.inside and found:
+            found[-1][1].append((hit.title.partition(" of ")[0], hit.url))
+        else:
+            found.append((hit, []))
+    return found
+
+
+def counted(hits: Sequence[Hit]) -> str:
+    """'1 experiment, 8 runs': what was found, in the order in which it stands; pages of an experiment are not counted apart."""
+    counts = Counter(
+        NOUNS[one.group if one.state or one.group != "Experiments" else "Pages"]
+        for one in hits
+        if not one.inside
+    )
+    return ", ".join(f"{count} {noun}{'s' * (count != 1)}" for noun, count in counts.items())
 
 
 def as_json(hits: Sequence[Hit]) -> list[dict[str, Any]]:
@@ -121,18 +151,15 @@ def _of_experiments(experiments: Sequence[Experiment], *, with_pages: bool) -> I
         0
     ]  # reads none anew: it is asked while somebody types
     for place, one in enumerate(experiments):
-        first = (
-            next((found for found in known[one.pk].contrasts if found.said), None)
-            if one.pk in known
-            else None
-        )
+        answer = known.get(one.pk)
+        first = next((found for found in answer.strongest if found.said), None) if answer else None
         yield Hit(
             "Experiments",
             one.name,
             one.title,
             reverse("experiment", args=[one.name]),
             state="imported" if one.imported else querysets.overall(states[one.pk]),
-            result=first.said if first else "",
+            result=first.said if first else answer.so_far if answer else "",
             verdict=first.verdict.word if first and first.verdict else "",
             reach=first.reach if first else (),
         )

@@ -4,14 +4,16 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from webapp.pages.search.hits import as_json, search
+from webapp.pages.search.hits import as_json, counted, search, with_pages
 
 
 @require_GET
 def search_page(request: HttpRequest) -> HttpResponse:
     """What ?q= finds, for browsers without scripts."""
     text = request.GET.get("q", "").strip()
-    return render(request, "home/search.html", {"text": text, "hits": search(text, request.user.pk)})
+    hits = search(text, request.user.pk)
+    context = {"text": text, "hits": with_pages(hits), "count": counted(hits)}
+    return render(request, "home/search.html", context)
 
 
 @require_GET
