@@ -1,4 +1,4 @@
-"""`make check` lints JavaScript and CSS: what is shipped is clean, and a planted fault is found; templates have short lines."""
+"""`make check` lints JavaScript and CSS: what is shipped is clean, and a planted fault is found; lines and modules are short."""
 
 import shutil
 import subprocess
@@ -10,6 +10,7 @@ import pytest
 from tests.stack import ROOT
 
 LONGEST = 160  # characters of a template's line
+MOST_LINES = 400  # of a module
 COMMAND = "biome lint --error-on-warnings static"
 
 
@@ -49,3 +50,14 @@ def test_lines_of_templates_are_short() -> None:
     assert files
     lines = [(path, number, line) for path in files for number, line in enumerate(path.open(), 1)]
     assert [f"{path}:{number}" for path, number, line in lines if len(line.rstrip("\n")) > LONGEST] == []
+
+
+def test_modules_can_be_read_in_one_go() -> None:
+    folders = ("training", "webapp", "workers", "tests", "benchmarks")
+    lengths = {
+        str(path.relative_to(ROOT)): len(path.read_text().splitlines())
+        for folder in folders
+        for path in (ROOT / folder).rglob("*.py")
+    }
+    assert len(lengths) > 500
+    assert {path: length for path, length in lengths.items() if length > MOST_LINES} == {}

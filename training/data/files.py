@@ -15,7 +15,7 @@ from pydantic import Field
 from training.data.example import Example
 from training.data.rows import ENDINGS, Row, count, explained, read
 from training.data_sets import how_to_get
-from training.settings.shared import Source
+from training.settings.source import Source
 
 BLOCK = 1_000  # rows that are shuffled together
 

@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 from training.data.example import Example
 from training.data.identity import files_of
 from training.data.sources import SOURCES, AnySource
-from training.settings.shared import Source
+from training.settings.source import Source
 
 EXAMPLES = 100  # of each source; generated ones take some milliseconds
 LARGEST = 64 << 20  # bytes of a source's files: larger ones are not opened for a plan

@@ -16,7 +16,7 @@ from training.data import files, rows
 from training.data.files import FilesSource
 from training.data_sets import how_to_get
 from training.folders import SOURCE
-from training.settings.shared import Source
+from training.settings.source import Source
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 GENERATED = "generated"

@@ -12,7 +12,7 @@ from training.data.example import Example
 from training.data.files import FilesSource, count_rows
 from training.data.identity import files_of
 from training.data.sources import SOURCES
-from training.settings.shared import Source
+from training.settings.source import Source
 
 
 def stream(

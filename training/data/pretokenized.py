@@ -24,7 +24,8 @@ from training.data.identity import DataIdentity
 from training.data.kept import KeptTally, SourceDose, scaled
 from training.data.shards import Folder, Part, TokenRows, Writer, key
 from training.data.token_mixture import MixtureText, TokenMixture
-from training.settings.shared import Source, TextForm
+from training.settings.shared import TextForm
+from training.settings.source import Source
 from training.text import mul_tokens
 from training.text.tokenizer import mul_token_ids
 

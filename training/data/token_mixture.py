@@ -15,7 +15,8 @@ from transformers import PreTrainedTokenizerFast
 from training.data import encoding
 from training.data.example import Example
 from training.data.mixture import cycled
-from training.settings.shared import Source, TextForm
+from training.settings.shared import TextForm
+from training.settings.source import Source
 
 TEXTS, CHARACTERS = 512, 1 << 20  # that are tokenized together, at most; one text may be longer
 SKIPPED = 1_000  # held-out texts in a row beyond their number, after which a source holds no others

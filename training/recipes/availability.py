@@ -11,7 +11,7 @@ from training.data.mixture import no_example
 from training.data.sources import SOURCES
 from training.data_sets import DATA_SETS, data_set_of, how_to_get
 from training.recipes.recipe import Recipe, RecipeError, StageSpec, resolve
-from training.settings.shared import Source
+from training.settings.source import Source
 
 State = tuple[tuple[str, int, int], ...]  # path, size in bytes, time of the last change in ns: of each file
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from training.data import first_examples
 from training.data.first_examples import SourceState
 from training.recipes.specs import StageSpec
-from training.settings.shared import Source
+from training.settings.source import Source
 from training.settings.work_estimate import percent
 from training.text import mul_tokens
 

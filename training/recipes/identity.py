@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 from training.data import identity
 from training.recipes.recipe import StageSpec
-from training.settings.shared import CodeChange, Source
+from training.settings.shared import CodeChange
+from training.settings.source import Source
 from training.text import mul_tokens
 
 CODE_CHANGES = (  # of what all kinds share: one is added when equal settings, data and seed lead to another checkpoint

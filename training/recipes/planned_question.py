@@ -11,8 +11,8 @@ from pydantic import Field
 
 from training.did_you_mean import nearest
 from training.recipes.metric_names import AMOUNTS, METRICS, PASS_AT, metric_names
+from training.settings.base import Settings
 from training.settings.errors import error_at
-from training.settings.shared import Settings
 
 Contrast = Literal["difference", "gain", "interaction", "equivalence"]
 PairedTest = Literal["midp", "exact"]

@@ -15,6 +15,7 @@ from training.recipes.planned_question import Design, PairedTest, PlannedQuestio
 from training.recipes.specs import RunSpec, StageSpec, with_most_problems
 from training.recipes.stage_order import check_order, parents_first, refuse_doubles
 from training.recipes.validation import check_validation
+from training.settings.base import Settings
 from training.settings.changes import parse_change, replaced
 from training.settings.errors import RecipeError, error_at, problem
 from training.settings.queue_names import DEFAULT, check_queue_name
@@ -22,7 +23,6 @@ from training.settings.shared import (
     BenchmarkSettings,
     ModelSettings,
     MulTokenSettings,
-    Settings,
     TextForm,
     TextSettings,
     TokenizerSettings,

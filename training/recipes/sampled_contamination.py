@@ -13,7 +13,8 @@ from training.data import first_examples, identity
 from training.data.first_examples import SourceState
 from training.process.journal import ContaminationRow
 from training.recipes.availability import State, problems_asked, state_of
-from training.settings.shared import BenchmarkSettings, Source
+from training.settings.shared import BenchmarkSettings
+from training.settings.source import Source
 
 MOST_PROBLEMS = 3_000  # of a benchmark: of larger ones the problems take a plan too long
 SECONDS = 0.2  # of looking, for each source

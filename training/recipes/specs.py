@@ -9,11 +9,11 @@ from pydantic import Field
 from training.benchmarks import Benchmark
 from training.data.sources import AnySource
 from training.recipes.validation import validated_by
+from training.settings.base import Settings
 from training.settings.shared import (
     BenchmarkSettings,
     ModelSettings,
     MulTokenSettings,
-    Settings,
     TextForm,
     TextSettings,
     TokenizerSettings,

@@ -5,7 +5,7 @@ from typing import Annotated, Any, get_args, get_origin
 from pydantic_core import PydanticCustomError
 
 from training.did_you_mean import nearest
-from training.settings.shared import Settings
+from training.settings.base import Settings
 
 LISTED_BY = ("name", "benchmark", "source", "reward")  # what names an item of a list in a dotted path
 TAGS = ("kind", "source", "reward")  # what says which class of a union's settings are

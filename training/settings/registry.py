@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeVar, get_args
 
 from pydantic import Field
 
-from training.settings.shared import Settings
+from training.settings.base import Settings
 
 Kind = TypeVar("Kind", bound=Settings)
 

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from training.settings.shared import Settings
+from training.settings.base import Settings
 
 
 class Reward(Settings):

@@ -1,44 +1,16 @@
 """Settings that stages share: model, tokenizer, intervention, optimizer, benchmarks (pydantic, no torch)."""
 
 from collections.abc import Mapping, Sequence
-from types import UnionType
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Union, get_args, get_origin
+from typing import Any, ClassVar, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import Field, model_validator
 
+from training.settings.base import Settings
+from training.settings.source import Source
 from training.settings.work_estimate import Caution, Unit, Work
 
 GPT2_VOCABULARY = 50_349  # GPT-2's 50,257 entries, padded to 50,304, and the 45 mul-tokens
 ABACUS_ROWS = 33  # vectors of abacus positions: 32 digits, and one for what is none
-
-
-class Settings(BaseModel):
-    """Base of every settings class: unknown keys are errors, instances are frozen."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _yes_is_no_number(cls, data: Any) -> Any:
-        """YAML reads `no` as False, which pydantic takes for 0, also in a list."""
-        for name, value in data.items() if isinstance(data, Mapping) else ():
-            given = value if isinstance(value, list | tuple) else [value]
-            if any(isinstance(one, bool) for one in given) and name in cls.model_fields:
-                kinds = _kinds(cls.model_fields[name].annotation)
-                if {int, float} & kinds and bool not in kinds:
-                    text = "must be a number, not yes or no"
-                    raise PydanticCustomError("at", "{text}", {"path": name, "text": text})
-        return data
-
-
-def _kinds(annotation: Any) -> set[Any]:
-    """What a value, or an item of a list of values, may be."""
-    if get_origin(annotation) is Annotated:
-        return _kinds(get_args(annotation)[0])
-    if get_origin(annotation) in (Union, UnionType, list, tuple):
-        return set().union(*map(_kinds, get_args(annotation)))
-    return {annotation}
 
 
 class ModelSettings(Settings):
@@ -215,44 +187,6 @@ class SamplingSettings(Settings):
     def narrows(self) -> bool:
         """Whether any of them is set."""
         return self != type(self)()
-
-
-class Source(Settings):
-    """A data source in a mixture; each source's own settings stand in training/data/sources/<name>.py.
-
-    The class variables, and what it reads and streams, are all that identity, plan and availability know of it.
-    """
-
-    source: str
-    version: ClassVar[int] = 1  # of the code: raised when the same settings and seed yield other examples
-    weight: float = Field(
-        1.0,
-        gt=0,
-        description="Share of this source in the mixture, relative to the others: of the tokens in pre-training, of the "
-        "examples elsewhere",
-    )
-    prompt_tokens: ClassVar[int] = 60  # of an example on average, in GPT-2's tokens: for the plan alone
-    completion_tokens: ClassVar[int] = 100
-    hub_name: ClassVar[str] = ""  # where the hub has what it reads
-    has_rows: ClassVar[bool] = True  # what it reads has rows to count
-    asked_by: ClassVar[str] = ""  # the benchmark that asks its problems as they are
-
-    def reads(self) -> Sequence[str]:
-        """Return files and folders below the data folder; none where it makes its examples itself or streams them."""
-        return ()
-
-    def streams(self) -> str | None:
-        """Return the hub data set that it reads instead of files; None: none."""
-        return None
-
-
-def mean_tokens(sources: Sequence[Source]) -> tuple[float, float]:
-    """Tokens of a mixture's average prompt and completion."""
-    total = sum(source.weight for source in sources)
-    return (
-        sum(source.weight * source.prompt_tokens for source in sources) / total,
-        sum(source.weight * source.completion_tokens for source in sources) / total,
-    )
 
 
 Learns = Literal["nothing", "text", "completions", "rewards"]  # what a stage's loss is about

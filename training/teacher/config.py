@@ -7,16 +7,10 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from training.data.sources import AnySource
+from training.settings.base import Settings
 from training.settings.errors import error_at
-from training.settings.shared import (
-    CodeChange,
-    Learns,
-    Settings,
-    Source,
-    TrainingStageSettings,
-    epochs_text,
-    mean_tokens,
-)
+from training.settings.shared import CodeChange, Learns, TrainingStageSettings, epochs_text
+from training.settings.source import Source, mean_tokens
 from training.settings.work_estimate import Work
 
 INSTRUCTIONS = (

@@ -13,7 +13,8 @@ from training.data.first_examples import EXAMPLES
 from training.process.journal import CONTAMINATION_SECONDS
 from training.recipes import sampled_contamination
 from training.recipes.recipe import StageSpec
-from training.settings.shared import BenchmarkSettings, Source
+from training.settings.shared import BenchmarkSettings
+from training.settings.source import Source
 from webapp.runs.contamination import ContaminationCheck, merged
 from webapp.runs.models import Attempt
 

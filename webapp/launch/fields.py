@@ -14,9 +14,10 @@ from training.recipes.metric_names import metric_names
 from training.recipes.recipe import Recipe
 from training.recipes.validation import SPLITS
 from training.rewards import REWARDS
+from training.settings.base import Settings
 from training.settings.errors import LISTED_BY
 from training.settings.reward import Reward
-from training.settings.shared import Settings, StageSettings, TrainingStageSettings
+from training.settings.shared import StageSettings, TrainingStageSettings
 from webapp.launch.edits import flow
 from webapp.launch.labels import label
 

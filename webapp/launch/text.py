@@ -8,9 +8,9 @@ from typing import Any
 import yaml
 
 from training.recipes.recipe import FULL, Recipe
+from training.settings.base import Settings
 from training.settings.changes import UNREADABLE
 from training.settings.errors import LISTED_BY, TAGS
-from training.settings.shared import Settings
 from webapp.launch.syntax import in_words
 
 MOST_BYTES = 200_000  # the longest shipped recipe has 9,000

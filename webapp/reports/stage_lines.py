@@ -5,12 +5,8 @@ from inspect import getdoc
 from typing import Any
 
 from training.settings.reward import Reward
-from training.settings.shared import (
-    OptimizerSettings,
-    Source,
-    StageSettings,
-    TrainingStageSettings,
-)
+from training.settings.shared import OptimizerSettings, StageSettings, TrainingStageSettings
+from training.settings.source import Source
 
 
 def _optimizer(stage: StageSettings) -> str | None:

@@ -11,8 +11,8 @@ import yaml
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from training.did_you_mean import nearest
+from training.settings.base import Settings
 from training.settings.errors import error_at, problem
-from training.settings.shared import Settings
 from training.stages import STAGES
 
 HISTORY = Path(__file__).parent / "history"

@@ -14,7 +14,8 @@ from training.data.sources.drills import DrillsSource
 from training.data.sources.gsm8k import Gsm8kSource
 from training.data.sources.statements import StatementsSource
 from training.data.sources.word_problems import WordProblemsSource
-from training.settings.shared import BenchmarkSettings, Source
+from training.settings.shared import BenchmarkSettings
+from training.settings.source import Source
 
 LONG = "Anna has 12 boxes with 7 red apples in each of them. How many apples does Anna have?"
 OTHER = LONG.replace("12", "1,200").replace("7", "3.5").upper()

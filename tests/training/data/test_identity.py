@@ -14,7 +14,7 @@ from training.data.sources.drills import DrillsSource
 from training.data.sources.fineweb_edu import FinewebEduSource
 from training.data.sources.gsm8k import Gsm8kSource
 from training.data.sources.plain_text import PlainTextSource
-from training.settings.shared import Source
+from training.settings.source import Source
 from training.stages.sft.config import SftSettings
 
 FILES = FinewebEduSource(source="fineweb_edu")

@@ -20,7 +20,7 @@ from training.data.sources import (
     word_problems,
 )
 from training.settings.registry import by_name, union
-from training.settings.shared import Source
+from training.settings.source import Source
 
 Examples = Callable[..., Iterator[Example]]  # of (settings, *, seed, data_dir), and skip where it is seekable
 

@@ -16,7 +16,7 @@ from pydantic import Field
 from training.data.example import Example, prompt_for
 from training.data.held_out import product_is_held_out
 from training.data.sources.gsm8k import MARKS, TRAINING, read
-from training.settings.shared import Source
+from training.settings.source import Source
 from training.text.answers import extract_answer
 
 LARGEST = 999  # factor in GSM8K's answers that is split

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from training.data.example import Example, prompt_for
 from training.data.held_out import product_is_held_out, sum_is_held_out
-from training.settings.shared import Source
+from training.settings.source import Source
 
 Tier = Literal[
     "one_digit_sums",

@@ -11,7 +11,7 @@ from pydantic import Field
 from training.data import rows
 from training.data.example import Example, prompt_for
 from training.data_sets import how_to_get
-from training.settings.shared import Source
+from training.settings.source import Source
 from training.text.answers import extract_answer
 
 HUB = "openai/gsm8k"

@@ -7,7 +7,7 @@ from typing import ClassVar, Literal
 
 from training.data.example import Example, prompt_for
 from training.data.phrases import NAMES, NOUNS, two_names
-from training.settings.shared import Source
+from training.settings.source import Source
 
 
 class InstructionsSource(Source):

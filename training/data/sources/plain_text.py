@@ -10,7 +10,7 @@ from pydantic import Field
 from training.data import rows
 from training.data.example import Example
 from training.data_sets import how_to_get
-from training.settings.shared import Source
+from training.settings.source import Source
 
 
 class PlainTextSource(Source):

@@ -9,7 +9,7 @@ from training.data.example import Example
 from training.data.held_out import sum_is_held_out
 from training.data.phrases import CONTAINERS, NOUNS, two_names
 from training.data.sources.word_problems import draw_training_multiplication, worded
-from training.settings.shared import Source
+from training.settings.source import Source
 
 
 class StatementsSource(Source):

@@ -15,7 +15,8 @@ from pydantic import Field, model_validator
 from training.data.example import Example, prompt_for
 from training.data.held_out import sum_is_held_out, triple_is_held_out
 from training.data.phrases import CONTAINERS, NAMES, NOUNS, plural
-from training.settings.shared import Settings, Source
+from training.settings.base import Settings
+from training.settings.source import Source
 
 
 class KindShares(Settings):

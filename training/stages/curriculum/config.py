@@ -6,14 +6,9 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, field_validator
 
 from training.data.sources import AnySource
-from training.settings.shared import (
-    Learns,
-    Settings,
-    Source,
-    TrainingStageSettings,
-    epochs_text,
-    mean_tokens,
-)
+from training.settings.base import Settings
+from training.settings.shared import Learns, TrainingStageSettings, epochs_text
+from training.settings.source import Source, mean_tokens
 from training.settings.work_estimate import Work
 
 

@@ -7,16 +7,10 @@ from pydantic import Field, field_validator, model_validator
 
 from training.data.sources import AnySource
 from training.rewards import AnyReward
+from training.settings.base import Settings
 from training.settings.errors import error_at
-from training.settings.shared import (
-    CodeChange,
-    Learns,
-    SamplingSettings,
-    Settings,
-    Source,
-    TrainingStageSettings,
-    mean_tokens,
-)
+from training.settings.shared import CodeChange, Learns, SamplingSettings, TrainingStageSettings
+from training.settings.source import Source, mean_tokens
 from training.settings.work_estimate import Caution, Unit, Work, percent
 from training.stages.grpo.groups import (
     enough_for_half,

@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from training.data.sources import AnySource
-from training.settings.shared import Learns, Source, TrainingStageSettings
+from training.settings.shared import Learns, TrainingStageSettings
+from training.settings.source import Source
 from training.settings.work_estimate import Work
 
 

@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from training.data.sources import AnySource
-from training.settings.shared import Learns, Source, TrainingStageSettings, epochs_text, mean_tokens
+from training.settings.shared import Learns, TrainingStageSettings, epochs_text
+from training.settings.source import Source, mean_tokens
 from training.settings.work_estimate import Work
 
 

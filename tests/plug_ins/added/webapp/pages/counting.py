@@ -10,4 +10,4 @@ from webapp.experiments.models import Experiment
 @require_GET
 def counting(request: HttpRequest) -> HttpResponse:
     """How many experiments there are."""
-    return render(request, "counting.html", {"count": Experiment.objects.count()})
+    return render(request, "counting/counting.html", {"count": Experiment.objects.count()})

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from training.data.example import Example, prompt_for
-from training.settings.shared import Source
+from training.settings.source import Source
 
 
 class CountingSource(Source):
