@@ -136,7 +136,7 @@ def test_import_of_the_shipped_history_and_of_files(stack: RunningStack, tmp_pat
     assert [row["states"] for row in listed if row["name"] == "phase_1_to_6"] == [{"imported": 12}]
     table = stack.mulberry("table", "phase_1_to_6")
     assert "20/500" in table.stdout and "unpaired" in table.stdout
-    assert "about 1,450 problems a condition" in stack.mulberry("report", "phase_1_to_6").stdout
+    assert "About 1,450 problems a condition" in stack.mulberry("report", "phase_1_to_6").stdout
     for command in ("cancel", "retry"):
         refused = stack.mulberry(command, "phase_1_to_6")
         assert refused.returncode == 1 and len(refused.stderr.splitlines()) == 1

@@ -136,7 +136,7 @@ def test_the_plan_follows_the_fields(page: Page, address: str) -> None:
     expect(plan).to_contain_text("80,000 a condition")
     page.get_by_label("Size", exact=True).select_option("1x")
     expect(plan).to_contain_text("4,000 a condition")
-    expect(plan).to_contain_text("92 % at 2 %")
+    expect(plan).to_contain_text("At 2 % accuracy, at least 92 % of the groups")
     page.locator('[id="field-seeds"]').fill("0, 1, 2")
     expect(plan).to_contain_text("3 seeds show a difference")
     page.get_by_text("Plan for something else").click()

@@ -164,7 +164,8 @@ def check_dynamics(section: str, conditions: list[str], recipe: Recipe) -> None:
         lines = [row for row in found if row[0] == metric]
         assert [row[1:4] for row in lines] == [[name, "grpo", "0"] for name in conditions], metric
         for row in lines:
-            assert row[6:] == ["–", "–", "not decided"]
+            assert re.fullmatch(r".+ \(\d+\)", row[6]), "the peak with its step"
+            assert row[7:] == ["–", "–", "not decided"]
             shares = metric in ("Accuracy of rollouts", "Repetition rate", "Hit-limit rate")
             assert all(value.endswith(" %") == shares for value in row[4:6])
     assert "below 60 records no slope is given" in section

@@ -70,7 +70,7 @@ def test_a_running_experiment_shows_states_and_what_is_known_so_far(signed_in):
     add_evaluation(attempt, [True] * 40, problems=600)
     page = text_of(signed_in.get("/experiments/demo-2/comparison/"))
     assert "is not decided yet" in page
-    assert "So far: After mixed" in page
+    assert "so far, after mixed" in page
     assert "40/600 evaluated" in page
     assert "running" in page
 

@@ -226,7 +226,7 @@ def test_the_grid_says_how_far_each_run_and_their_mean_are_from_the_baseline(ada
     assert (first.mean, first.mean_difference) == ("30.0 %", "")
     assert (second.mean, second.mean_difference) == ("33.0 %", "+3.0")
     page = ada.get("/experiments/demo-1/").content.decode()
-    assert "difference from the baseline </span>−4.0" in page
+    assert re.search(r"difference from the baseline\s*</span>−4\.0", page)
 
 
 def test_a_paused_queue_promises_no_time(ada: Client) -> None:

@@ -283,7 +283,7 @@ def test_stages_form_a_tree() -> None:
 def test_what_was_asked_stands_beside_the_outcome(ada: Client) -> None:
     histories.make_history("demo-1", done=12)
     for url in (reverse("comparison", args=["demo-1"]), reverse("report", args=["demo-1"])):
-        page = ada.get(url).content.decode()
+        page = ada.get(url).content.decode().replace("&nbsp;", " ")
         assert "mul_tokens ends at least 5 points above baseline." in page
         assert (
             f"accuracy on {factories.BENCHMARK} after the last stage, each condition minus the baseline, α = 0.05"

@@ -128,7 +128,7 @@ def test_a_dry_run_takes_changes_and_speaks_json(home: Path) -> None:
     plan = json.loads(done.stdout)
     assert (plan["device"], plan["measured"], plan["rollouts_a_condition"]) == ("h200", False, 4_000)
     assert [one["stage"] for one in plan["runs"][:4]] == ["pretrain", "tulu", "curriculum", "grpo"]
-    assert "92 % at 2 %" in plan["cautions"][0]["text"]
+    assert "At 2 % accuracy, at least 92 % of the groups" in plan["cautions"][0]["text"]
     assert plan["power"]["problems"] == 1_319
 
 
