@@ -378,7 +378,7 @@ def finish(run: StageRun, folder: Path, *, right: Sequence[bool] = ()) -> Attemp
     if spec.settings.leaves_checkpoint:
         with checkpoints.write(folder / str(run.pk), checkpoints.FINAL, step=7) as made:
             (made / "model.safetensors").write_text(f"weights of run {run.pk}")
-        saved = checkpoints.final(folder / str(run.pk))
+        saved = checkpoints.Own(folder / str(run.pk)).final()
         assert saved is not None
         add_checkpoint(attempt, step=7)
         Checkpoint.objects.filter(attempt=attempt).update(

@@ -169,6 +169,8 @@ def take_back(attempt: Attempt) -> State | None:
             ingest = Ingest(attempt.pk)
             ingest.drain()
             finished = ingest.finished
+            if ingest.damage:
+                problem = {"status": "failed", "reason": "damaged_journal", "hint": ingest.damage}
         except UnfitRecord as error:
             problem = {"status": "failed", "reason": "bad_setting", "hint": str(error)}
     text = last_line(Path(attempt.run_dir) / "output.txt") if attempt.run_dir else ""

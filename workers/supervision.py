@@ -8,16 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError, OperationalError, connection
-from django.db.models import F
 from django.db.models.functions import Now
 
 from training.process import torchrun
-from training.recipes.recipe import RunSpec, StageSpec
-from webapp.runs import reuse
-from webapp.runs.models import Attempt, Checkpoint, StageRun, State
-from workers import processes
+from webapp.runs.models import Attempt, StageRun, State
+from workers import processes, run_spec
 from workers.claim import LEASE, Claim
 from workers.devices import Device
 from workers.ingest import Ingest, UnfitRecord
@@ -42,10 +38,12 @@ class Supervision:
 
     def __init__(self, claim: Claim, device: Device, launcher: Launcher, stopping: threading.Event) -> None:
         self.claim, self.device, self.launcher, self.stopping = claim, device, launcher, stopping
-        self.run_dir = settings.MULBERRY_HOME / "runs" / str(claim.run) / f"attempt-{claim.number}"
+        self.run_dir, self.storage = run_spec.folders(claim)
         self.environment: dict[str, str] = {}  # what the stage reads of this worker's: keys
         self.training: Training | None = None
-        self.ingest: Ingest
+        self.ingest: Ingest | None = (
+            None  # None: nothing of the run was started, so what lies there is not its own
+        )
         self.family: set[psutil.Process] = set()
         self.recorded = False  # the training process is in the database
         self.cancelled = self.fenced = False
@@ -71,55 +69,18 @@ class Supervision:
 
     def _prepare(self) -> None:
         """Run directory, spec, first deadline. A problem here is the run's error, not the worker's."""
-        storage = Path(settings.MULBERRY_STORAGE) / str(self.claim.run)
-        Attempt.objects.filter(pk=self.claim.attempt).update(run_dir=str(self.run_dir))
-        self.ingest = Ingest(self.claim.attempt)
         try:
-            for folder in (self.run_dir, storage):
-                if self.claim.number == 1 and folder.exists() and any(folder.iterdir()):
-                    raise ValueError(f"{folder} holds files of another run; move it away, then retry")
-            spec = self._spec(storage)
-            for folder in (self.run_dir, storage):
-                folder.mkdir(parents=True, exist_ok=True)
-            (self.run_dir / "spec.json").write_text(spec, encoding="utf-8")
+            run_spec.take(self.run_dir, self.claim, fresh=True)
+            run_spec.take(self.storage, self.claim, fresh=self.claim.number == 1)
+            told = run_spec.of_claim(self.claim, self.device, self.storage)
+            named = told.spec.settings.environment()
+            self.environment = {name: os.environ[name] for name in named if name in os.environ}
+            (self.run_dir / "spec.json").write_text(told.model_dump_json(indent=2), encoding="utf-8")
             self._write_deadline()
         except (OSError, ValueError) as error:
-            self._fail("bad_setting", str(error).splitlines()[0])
-
-    def _spec(self, storage: Path) -> str:
-        spec = StageSpec.model_validate(self.claim.spec)
-        taken = reuse.taken_over(self.claim.run)
-        if taken is not None:  # what it took over need not be done again
-            left = [one for one in spec.benchmarks if one.benchmark not in taken.benchmarks]
-            spec = spec.model_copy(update={"benchmarks": left})
-        finished = taken.checkpoint if taken else None
-        run_spec = RunSpec(
-            spec=spec,
-            attempt=self.claim.number,
-            parent_checkpoint=None if finished else self._parent_checkpoint(spec),
-            finished_checkpoint=finished,
-            checkpoints=str(storage.resolve()),
-            data_dir=str(settings.MULBERRY_DATA),
-            cache_dir=str(settings.MULBERRY_CACHE),
-            device=self.device.torch,
-            threads=self.device.threads,
-        )
-        named = run_spec.spec.settings.environment()
-        self.environment = {name: os.environ[name] for name in named if name in os.environ}
-        return run_spec.model_dump_json(indent=2)
-
-    def _parent_checkpoint(self, spec: StageSpec) -> str | None:
-        if spec.parent is None:
-            return None
-        newest = Checkpoint.objects.filter(
-            attempt__stage_run=self.claim.parent,
-            attempt__stage_run__stage__name=spec.parent,
-            attempt__number=F("attempt__stage_run__attempt_number"),
-            final=True,
-        ).last()
-        if newest is None:
-            raise ValueError(f"run {self.claim.parent} before this one left no final checkpoint; retry that")
-        return newest.path
+            return self._fail("bad_setting", str(error).splitlines()[0])
+        Attempt.objects.filter(pk=self.claim.attempt).update(run_dir=str(self.run_dir))
+        self.ingest = Ingest(self.claim.attempt)
 
     def _over(self) -> bool:
         if self.fenced or self.problem is not None:
@@ -155,6 +116,7 @@ class Supervision:
                 pid=self.training.pid, process_started=self.training.start_time
             )
             self.recorded = True
+        assert self.ingest is not None
         self._bring_in(self.ingest.flush)
 
     def _bring_in(self, action: Callable[[], object]) -> None:
@@ -162,6 +124,8 @@ class Supervision:
             action()
         except UnfitRecord as error:
             self._fail("bad_setting", str(error))
+        if self.ingest is not None and self.ingest.damage and self.problem is None:
+            self._fail("damaged_journal", self.ingest.damage)
 
     def _watch(self) -> None:
         """Renew the lease when it is time, and see whether the claim still holds and goes on."""
@@ -223,12 +187,15 @@ class Supervision:
 
     def _finish(self) -> None:
         """Nothing of the run lives any more: bring in the rest of its journal, and move the run on."""
-        self._bring_in(self.ingest.drain)
+        recorded = None
+        if self.ingest is not None:
+            self._bring_in(self.ingest.drain)
+            recorded = self.ingest.finished or self._failure()
         ending = Ending(
-            finished=self.problem or self.ingest.finished or self._failure(),
+            finished=self.problem or recorded,
             code=self.training.code if self.training else None,
             stopped=self.stopping.is_set(),
-            text=last_line(self.run_dir / "output.txt"),
+            text=last_line(self.run_dir / "output.txt") if self.ingest else "",
         )
         claim = self.claim
         self.state = conclude(run=claim.run, number=claim.number, attempt=claim.attempt, ending=ending)

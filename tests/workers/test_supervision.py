@@ -15,10 +15,11 @@ from django.db import connection
 from django.db.models import F
 
 from tests.workers import scripts
+from training.process.journal import Journal
 from training.recipes import recipe as recipes
 from training.recipes.recipe import RunSpec
 from webapp.launch.launch import launch
-from webapp.runs.models import Attempt, Checkpoint, StageRun, State, Worker
+from webapp.runs.models import Attempt, Checkpoint, StageRun, State, Worker, new_key
 from webapp.runs.services import cancel, retry
 from webapp.telemetry.series import series
 from workers import processes, supervision as module
@@ -211,12 +212,41 @@ def test_a_record_that_cannot_be_stored_fails_the_run_and_ends_training(place: P
 
 
 def test_files_of_another_run_are_not_taken_for_its_own(place: Place, tmp_path: Path) -> None:
+    StageRun.objects.filter(pk=place.run.pk).update(key="")  # of a home that is older than keys
     stray = tmp_path / "storage" / str(place.run.pk) / "step-00000050"
     stray.mkdir(parents=True)
     assert place.supervise(scripts.SUCCEED).run() == State.FAILED
     place.run.refresh_from_db()
     assert "move it away" in place.run.error
     assert stray.exists()
+    assert not series([place.run.pk]), "what was refused is not brought in"
+
+
+def test_a_number_that_is_given_again_adopts_nothing(place: Place) -> None:
+    assert place.supervise(scripts.SUCCEED).run() == State.SUCCEEDED
+    before = Attempt.objects.get()
+    Attempt.objects.all().delete()  # an older dump is restored, and another run gets the number
+    key = new_key()
+    StageRun.objects.filter(pk=place.run.pk).update(state=State.READY, attempt_number=0, key=key)
+    supervision = place.supervise(scripts.REFUSE)
+    assert str(supervision.run_dir) != before.run_dir and key[:12] in str(supervision.storage)
+    assert supervision.run() == State.FAILED
+    assert not series([place.run.pk]), "the journal of the other run is not brought in"
+    told = json.loads((supervision.run_dir / "spec.json").read_text())
+    assert (told["key"], told["recorded"]) == (key, [])
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_folder_that_bears_another_runs_key_is_refused_at_every_attempt(place: Place, number: int) -> None:
+    StageRun.objects.filter(pk=place.run.pk).update(attempt_number=number - 1)
+    supervision = place.supervise(scripts.SUCCEED)
+    for folder in (supervision.run_dir, supervision.storage):
+        folder.mkdir(parents=True)
+    (supervision.storage / "run.key").write_text("another's")
+    Journal(supervision.run_dir / "journal").metrics(1, {"loss": 1.0})
+    assert supervision.run() == State.FAILED
+    assert not series([place.run.pk])
+    assert Attempt.objects.get().run_dir == ""
 
 
 @pytest.mark.slow

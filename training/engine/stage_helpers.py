@@ -147,7 +147,7 @@ def refuse_beyond_context(run: Run, setting: str, length: int) -> None:
 def finish(run: Run, trained: GPT2LMHeadModel, tokens: PreTrainedTokenizerFast, step: int) -> None:
     """Save the stage's result, verified, announce it, and run the benchmarks on it."""
     if ranks.index() == 0:
-        with checkpoints.write(run.checkpoints, checkpoints.FINAL, step=step) as folder:
+        with checkpoints.write(run.checkpoints, checkpoints.FINAL, step=step, key=run.key) as folder:
             model.save(trained, tokens, folder)
             model.verify(folder, trained)  # before it gets its name
         announce(run, run.checkpoints / checkpoints.FINAL)

@@ -156,7 +156,7 @@ class Engine(Trainer):
             return
         step = self.state.global_step
         name = checkpoints.step_name(step)
-        with checkpoints.write(self.run.checkpoints, name, step=step) as folder:
+        with checkpoints.write(self.run.checkpoints, name, step=step, key=self.run.key) as folder:
             model.save(self.model, self.processing_class, folder)
             self._save_optimizer_and_scheduler(str(folder))
             self._save_scaler(str(folder))

@@ -19,7 +19,7 @@ from webapp.pages.run_settings import main_settings
 from webapp.reports import dynamics_table
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import latest_accuracies
-from webapp.runs import cancelling, environments, querysets, services
+from webapp.runs import cancelling, environments, querysets, recomputing, services
 from webapp.runs.models import Attempt, Checkpoint, Event, StageRun, State
 from webapp.telemetry.models import LogLine
 
@@ -101,10 +101,11 @@ def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
 
 @require_POST
 def retry(request: HttpRequest, run_id: int) -> HttpResponse:
-    """Start the run again from its newest checkpoint."""
+    """Start the run again from its newest checkpoint; one that has succeeded where its result is lost."""
     found = _run(run_id)
+    start = recomputing.recompute if found.state == State.SUCCEEDED else services.retry
     try:
-        services.retry(run=found, by=request.user.get_username())
+        start(run=found, by=request.user.get_username())
     except ValueError as error:
         messages.error(request, str(error))
     else:
@@ -124,6 +125,7 @@ def _head(found: StageRun) -> dict[str, object]:
         "queued_before": querysets.queued_before(found),
         "may_cancel": querysets.may_cancel([found]),
         "may_retry": querysets.may_retry(found),
+        "checkpoint_lost": recomputing.seems_lost(found),
         "accuracy": accuracies.get(found.pk),
         "others": querysets.others(found),
         "took": querysets.seconds_taken(found) if found.finished_at else None,

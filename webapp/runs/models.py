@@ -1,5 +1,7 @@
 """StageRun, Attempt, Event, Checkpoint, Worker, Queue: the unit of work, who does it, and what became of it."""
 
+from uuid import uuid4
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -94,6 +96,16 @@ class QueueEvent(models.Model):
         return self.text
 
 
+def new_key() -> str:
+    """A name that no other run has, in whatever database: numbers are given again when an old dump is restored."""
+    return uuid4().hex
+
+
+def folder_name(run: int, key: str) -> str:
+    """The name of a run's folders, below `runs` in the home and in the storage."""
+    return f"{run}-{key[:12]}" if key else str(run)
+
+
 class StageRun(models.Model):
     """Condition × stage × seed: the unit of work. State moves only through lifecycle.py."""
 
@@ -111,6 +123,12 @@ class StageRun(models.Model):
     )
     reused_note = models.CharField(
         max_length=200, blank=True, help_text="names that run for good: demo-3 / run 12; empty: not reused"
+    )
+    key = models.CharField(
+        max_length=32,
+        default=new_key,
+        blank=True,
+        help_text="what names it for good in its folders and its checkpoints' manifests; empty: made before runs had one",
     )
     queue = models.CharField(max_length=LONGEST, default=DEFAULT)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
@@ -170,6 +188,9 @@ class Attempt(models.Model):
     run_dir = models.TextField(blank=True, help_text="spec.json, journal, deadline")
     journal_offset = models.PositiveBigIntegerField(default=0, help_text="bytes ingested: fences ingest")
     journal_seq = models.PositiveBigIntegerField(default=0, help_text="last record ingested")
+    journal_hole = models.PositiveBigIntegerField(
+        null=True, help_text="first byte that cannot be read: nothing behind it but log lines is taken in"
+    )
     first_step = models.PositiveBigIntegerField(
         null=True, help_text="step it resumed at: earlier attempts count up to here"
     )

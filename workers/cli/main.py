@@ -154,6 +154,11 @@ def _add_experiments(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         command.add_argument("--run", type=int, help="only this run (`mulberry status` has the numbers)")
         command.set_defaults(run_command=_with_models("experiments", name))
         if name == "retry":
+            command.add_argument(
+                "--recompute",
+                action="store_true",
+                help="also a run that succeeded, where its checkpoint is lost",
+            )
             command.add_argument("--wait", action="store_true", help="show progress until it is over")
 
 
