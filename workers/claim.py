@@ -55,14 +55,14 @@ class Claim:
 def next_run(queue: str, worker: Worker, device: Device) -> Claim | None:
     """Claim the next run of a queue whose back-off is over; None when nothing fits.
 
-    Nothing does while the worker does not serve the queue, the queue is paused or the worker drained: whoever does that waits for claims under way.
+    Nothing does while the worker does not serve the queue, the queue is paused or the worker drained or out of service: whoever does that waits for claims under way.
     """
     if queue not in worker.queues:
         return None  # a message that strayed here
     row = (worker.pk, device.name, worker.hostname, worker.boot_id)
     with transaction.atomic(), connection.cursor() as cursor:
         queue_lock.share(queue)
-        willing = Worker.objects.filter(pk=worker.pk, drained_at=None)
+        willing = Worker.objects.filter(pk=worker.pk, drained_at=None, out_of_service_at=None)
         next_ = in_queue_order(takeable().filter(Exists(willing), queue=queue))
         sql, parameters = next_.values("id")[:1].query.sql_with_params()
         text = f"on {worker.name}, {device.name}"

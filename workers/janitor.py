@@ -20,10 +20,11 @@ from webapp.runs.querysets import UNREACHABLE_AFTER, ready_by_queue, takeable, w
 from webapp.telemetry import search
 from workers import processes
 from workers.claim import LEASE
+from workers.database import GONE, close_quietly
 from workers.ingest import Ingest, UnfitRecord
 from workers.next_state import Ending, conclude
 from workers.processes import Host
-from workers.supervision import GONE, HEARTBEAT, close_quietly, last_line
+from workers.supervision import HEARTBEAT, last_line
 
 log = logging.getLogger("mulberry.janitor")
 

@@ -137,7 +137,17 @@ def _children(process: psutil.Process) -> set[psutil.Process]:
 
 def minimal_environment() -> dict[str, str]:
     """What training may see of this process's environment: no database, no broker, no secret."""
-    passed = ("PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "MULBERRY_DATA")
+    passed = (
+        "PATH",
+        "HOME",
+        "USER",
+        "LANG",
+        "TZ",
+        "TMPDIR",
+        "LD_LIBRARY_PATH",
+        "MULBERRY_DATA",
+        "MULBERRY_DISK_RESERVE",
+    )
     prefixes = (
         "LC_",
         "CUDA_",

@@ -8,17 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
 
 from training.process import torchrun
 from webapp.runs.models import Attempt, StageRun, State
 from workers import processes, run_spec
 from workers.claim import LEASE, Claim
+from workers.database import GONE, close_quietly
 from workers.devices import Device
+from workers.fitness import Fitness
 from workers.ingest import Ingest, UnfitRecord
 from workers.launcher import Launcher, LaunchError, Training
-from workers.next_state import Ending, conclude
+from workers.next_state import HOST_FAULT, Ending, conclude
 
 log = logging.getLogger("mulberry.supervision")
 
@@ -29,15 +30,22 @@ ALIVE = 60.0  # how far ahead the deadline file is kept while this worker lives
 LIMIT = LEASE.total_seconds() - 10  # of silence from the database, after which training is not extended
 GRACE = 6.0  # seconds from TERM to KILL when cancelled
 GRACE_SHUTDOWN = 10.0  # the same when the worker shuts down
-GONE = (OperationalError, InterfaceError)  # the database is out of reach
 WAITS = (0.5, 1.0, 2.0, 5.0)  # seconds between tries to reach it again
 
 
 class Supervision:
     """Holds one claim. `run()` returns when the run has its next state, or is somebody else's."""
 
-    def __init__(self, claim: Claim, device: Device, launcher: Launcher, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        device: Device,
+        launcher: Launcher,
+        stopping: threading.Event,
+        fitness: Fitness | None = None,
+    ) -> None:
         self.claim, self.device, self.launcher, self.stopping = claim, device, launcher, stopping
+        self.fitness = fitness  # of this machine; None: nobody looks at it
         self.run_dir, self.storage = run_spec.folders(claim)
         self.environment: dict[str, str] = {}  # what the stage reads of this worker's: keys
         self.training: Training | None = None
@@ -77,8 +85,10 @@ class Supervision:
             self.environment = {name: os.environ[name] for name in named if name in os.environ}
             (self.run_dir / "spec.json").write_text(told.model_dump_json(indent=2), encoding="utf-8")
             self._write_deadline()
-        except (OSError, ValueError) as error:
+        except ValueError as error:
             return self._fail("bad_setting", str(error).splitlines()[0])
+        except OSError as error:
+            return self._fail(HOST_FAULT, self._sick() or f"{self.run_dir} cannot be made: {error}")
         Attempt.objects.filter(pk=self.claim.attempt).update(run_dir=str(self.run_dir))
         self.ingest = Ingest(self.claim.attempt)
 
@@ -191,14 +201,27 @@ class Supervision:
         if self.ingest is not None:
             self._bring_in(self.ingest.drain)
             recorded = self.ingest.finished or self._failure()
+        ended = self.problem or recorded
+        if (ended or {}).get("status") != "succeeded" and not self.cancelled and (why := self._sick(ended)):
+            ended = {"status": "failed", "reason": HOST_FAULT, "hint": why}
         ending = Ending(
-            finished=self.problem or recorded,
+            finished=ended,
             code=self.training.code if self.training else None,
             stopped=self.stopping.is_set(),
             text=last_line(self.run_dir / "output.txt") if self.ingest else "",
         )
         claim = self.claim
         self.state = conclude(run=claim.run, number=claim.number, attempt=claim.attempt, ending=ending)
+
+    def _sick(self, ended: dict[str, str] | None = None) -> str:
+        """What is wrong with this machine, whatever the run's last word was; it then takes no more runs. Empty: nothing is."""
+        if self.fitness is None:
+            return ""
+        said = ended["hint"] if ended and ended["reason"] == HOST_FAULT else ""
+        why = self.fitness.problem() or said
+        if why:
+            self.fitness.out_of_service(why)
+        return why
 
     def _failure(self) -> dict[str, str] | None:
         """What a process other than the first left, where that one was ended before it could write it down."""
@@ -236,14 +259,6 @@ class Supervision:
             return False
         self.failures = 0
         return True
-
-
-def close_quietly() -> None:
-    """Drop this thread's connection, which may be broken in the middle of a transaction."""
-    try:
-        connection.close()
-    except DatabaseError:
-        connection.connection = None
 
 
 def last_line(output: Path) -> str:

@@ -25,7 +25,7 @@ SAID = {State.READY: "queued"}  # of the others the name is the word
 
 def in_words(state: str) -> str:
     """A state as people read it, on pages and in sentences; addresses and the database have its name."""
-    return SAID.get(State(state), state) if state in State.values else state
+    return SAID.get(State(state), state) if state in State.values else state.replace("_", " ")
 
 
 OVER = (State.SUCCEEDED, State.FAILED, State.CANCELLED)  # nothing moves any more, unless a person retries
@@ -47,6 +47,10 @@ class Worker(models.Model):
     stopped_at = models.DateTimeField(null=True)
     drained_at = models.DateTimeField(null=True, help_text="since then it takes nothing new")
     drained_by = models.CharField(max_length=150, blank=True)
+    out_of_service_at = models.DateTimeField(
+        null=True, help_text="since then it takes nothing new: a test of its folders failed"
+    )
+    out_of_service_why = models.TextField(blank=True)
     gpus = models.JSONField(default=list, help_text="name of the GPU at each place: cuda:0 first")
     usage = models.JSONField(default=dict, help_text="workers.usage.Usage as of usage_at")
     usage_at = models.DateTimeField(null=True)
@@ -213,7 +217,7 @@ class Attempt(models.Model):
     outcome = models.CharField(
         max_length=12,
         blank=True,
-        help_text="succeeded, failed, stopped, cancelled, lost, imported, reused; empty: running",
+        help_text="succeeded, failed, stopped, cancelled, lost, returned, imported, reused, replaced; empty: running",
     )
     error = models.TextField(blank=True)
 

@@ -204,13 +204,13 @@ def test_term_during_the_benchmarks_stops_between_batches(finished: dict[str, St
 
 def test_running_out_of_memory_has_a_hint() -> None:
     for error in (torch.OutOfMemoryError("CUDA out of memory"), MemoryError()):
-        reason, hint = _explained(error)
+        reason, hint = _explained(error, Path())
         assert reason == "out_of_memory"
         assert "halve batch_size" in hint
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**60)
-    assert _explained(raised.value)[0] == "out_of_memory"
-    assert _explained(KeyError("x"))[0] == "error"
+    assert _explained(raised.value, Path())[0] == "out_of_memory"
+    assert _explained(KeyError("x"), Path())[0] == "error"
 
 
 def taken_over(stages: Stages, stage: str, checkpoint: Path) -> Stage:
