@@ -5,14 +5,13 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from django.db import connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from webapp.celery import announce
 from webapp.runs.models import Attempt, State, Worker
@@ -135,24 +134,22 @@ def take_back_expired() -> None:
 
 def take_back_from_the_dead(host: Host) -> None:
     """Take back what workers of this host held when they died, without waiting for the lease."""
+    here = Worker.objects.filter(hostname=host.hostname)
+    silent = set(here.filter(heartbeat_at__lt=Now() - UNREACHABLE_AFTER).values_list("pk", flat=True))
     for attempt in held_attempts().filter(hostname=host.hostname):
         worker = attempt.worker
-        if worker is None or _is_gone(worker, host):
+        if worker is None or _is_gone(worker, host, silent):
             if host.boot_id == attempt.boot_id and attempt.pid is not None:
                 processes.kill(processes.family(attempt.pid, attempt.process_started))
             take_back(attempt)
-    gone = [
-        worker.pk
-        for worker in Worker.objects.filter(hostname=host.hostname, stopped_at=None)
-        if _is_gone(worker, host)
-    ]
+    gone = [worker.pk for worker in here.filter(stopped_at=None) if _is_gone(worker, host, silent)]
     if gone:
         Worker.objects.filter(pk__in=gone).update(stopped_at=Now())
 
 
-def _is_gone(worker: Worker, host: Host) -> bool:
-    silent = timezone.now() - worker.heartbeat_at > UNREACHABLE_AFTER
-    return host.saw_end_of(worker.boot_id, worker.pid, worker.process_started, silent=silent)
+def _is_gone(worker: Worker, host: Host, silent: Container[int]) -> bool:
+    """Whether a worker has died, as far as this host can tell; `silent` ones by the database's clock, which all share."""
+    return host.saw_end_of(worker.boot_id, worker.pid, worker.process_started, silent=worker.pk in silent)
 
 
 def held_attempts() -> QuerySet[Attempt]:

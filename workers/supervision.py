@@ -57,7 +57,7 @@ class Supervision:
         self.cancelled = self.fenced = False
         self.term_at: float | None = None
         self.problem: dict[str, str] | None = None  # a `finished` record of this side's making
-        self.reached = time.time()  # when the last heartbeat that the database took was sent
+        self.reached = time.monotonic()  # when the last heartbeat that the database took was sent
         self.due = {"heartbeat": 0.0, "watch": 0.0, "family": 0.0, "database": 0.0}
         self.failures = 0
         self.state: State | None = None
@@ -142,7 +142,7 @@ class Supervision:
         mine = StageRun.objects.filter(
             pk=self.claim.run, attempt_number=self.claim.number, state=State.RUNNING
         )
-        sent = time.time()
+        sent = time.monotonic()
         if sent - self.reached >= HEARTBEAT:
             mine.update(lease_until=Now() + LEASE)
             Attempt.objects.filter(pk=self.claim.attempt, ended_at=None).update(heartbeat_at=Now())
@@ -160,8 +160,11 @@ class Supervision:
             self._write_deadline()
 
     def _write_deadline(self) -> None:
-        """Training ends itself past this time: soon after this worker's death, or when nobody may hold it."""
-        deadline = min(time.time() + ALIVE, self.reached + LIMIT)
+        """Training ends itself past this time: soon after this worker's death, or when nobody may hold it.
+
+        By the machine's monotonic clock, which both processes share and nobody sets.
+        """
+        deadline = min(time.monotonic() + ALIVE, self.reached + LIMIT)
         aside = self.run_dir / "deadline.new"
         aside.write_text(f"{deadline:.3f}")
         aside.rename(self.run_dir / "deadline")

@@ -8,12 +8,12 @@ import threading
 import time
 from pathlib import Path
 
-import psutil
 from celery import signals
 from django.conf import settings
 from django.db.models.functions import Now
 
 from training.code_version import code_version
+from training.process.start_times import start_time
 from webapp.celery import app
 from webapp.runs.models import Worker
 from workers import janitor, tasks
@@ -37,7 +37,7 @@ def register(host: Host, queues: list[str], slots: Slots) -> Worker:
         hostname=host.hostname,
         boot_id=host.boot_id,
         pid=os.getpid(),
-        process_started=psutil.Process().create_time(),
+        process_started=start_time(os.getpid()) or 0.0,
         queues=queues,
         devices=[device.name for device in slots.devices],
         version=code_version(),

@@ -15,6 +15,7 @@ from django.contrib.auth.models import User
 
 from tests.served import database_url
 from training.process.journal import records
+from training.process.start_times import start_time
 from training.recipes import recipe as recipes
 from webapp.launch.launch import launch
 from webapp.runs.models import Attempt, Checkpoint, StageRun
@@ -57,7 +58,7 @@ def start_worker(transactional_db: None, settings: object, tmp_path: Path) -> It
     yield start
     left: set[psutil.Process] = set()
     for worker in started:
-        left |= processes.family(worker.pid, processes.start_time(worker.pid))
+        left |= processes.family(worker.pid, start_time(worker.pid))
         worker.terminate()
     for worker in started:
         worker.wait(timeout=30)
@@ -176,7 +177,7 @@ def test_whatever_ends_its_attempts_the_run_goes_on_and_finishes(
     assert gone(family)
     assert worker.poll() is None
 
-    family = processes.family(worker.pid, processes.start_time(worker.pid))
+    family = processes.family(worker.pid, start_time(worker.pid))
     assert {attempt.pid} < {process.pid for process in family}
     worker.kill()
     worker.wait()
@@ -194,7 +195,7 @@ def test_whatever_ends_its_attempts_the_run_goes_on_and_finishes(
     retry(run=grpo, by="ada")
 
     in_mid_grpo(grpo, 4)
-    family = processes.family(worker.pid, processes.start_time(worker.pid))
+    family = processes.family(worker.pid, start_time(worker.pid))
     worker.terminate()
     assert worker.wait(timeout=60) == 0
     assert gone(family)

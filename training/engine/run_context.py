@@ -121,7 +121,7 @@ class Run:
             raise Stopped(reason)
 
     def _past_deadline(self) -> bool:
-        """Compare the clock with RUN_DIR/deadline (unix seconds), read again only when the file changed."""
+        """Compare the machine's monotonic clock with RUN_DIR/deadline (seconds), read again only when the file changed."""
         path = self.run_dir / "deadline"
         try:
             changed = path.stat().st_mtime_ns
@@ -131,7 +131,7 @@ class Run:
             text = path.read_text().strip()
             if text:  # empty: caught between the writer's truncate and write; the mtime will change again
                 self._deadline, self._deadline_mtime = float(text), changed
-        return self._deadline is not None and time.time() > self._deadline
+        return self._deadline is not None and time.monotonic() > self._deadline
 
 
 def _environment(run_spec: RunSpec) -> dict[str, str | int]:

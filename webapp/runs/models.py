@@ -38,7 +38,9 @@ class Worker(models.Model):
     hostname = models.CharField(max_length=200)
     boot_id = models.CharField(max_length=64)
     pid = models.PositiveIntegerField()
-    process_started = models.FloatField(help_text="start time of the process, seconds since the epoch")
+    process_started = models.FloatField(
+        help_text="start time of the process, seconds since the machine's boot"
+    )
     queues = models.JSONField(default=list)
     devices = models.JSONField(default=list, help_text='torch names: ["cpu:0", "cpu:1"] or ["cuda:0"]')
     version = models.CharField(max_length=100, blank=True)
@@ -188,7 +190,7 @@ class Attempt(models.Model):
     hostname = models.CharField(max_length=200, blank=True)
     boot_id = models.CharField(max_length=64, blank=True)
     pid = models.PositiveIntegerField(null=True, help_text="the training process; leader of its session")
-    process_started = models.FloatField(null=True)
+    process_started = models.FloatField(null=True, help_text="seconds since the machine's boot")
     run_dir = models.TextField(blank=True, help_text="spec.json, journal, deadline")
     journal_offset = models.PositiveBigIntegerField(default=0, help_text="bytes ingested: fences ingest")
     journal_seq = models.PositiveBigIntegerField(default=0, help_text="last record ingested")

@@ -185,11 +185,11 @@ def test_a_broken_checkpoint_is_passed_over(finished: dict[str, Stage], stages: 
 
 def test_past_the_deadline_it_ends_without_saving(finished: dict[str, Stage], stages: Stages) -> None:
     stage = stages.make("run", "sft", parent=parent_of(finished, "sft"))
-    (stage.run_dir / "deadline").write_text(str(time.time() - 1))
+    (stage.run_dir / "deadline").write_text(str(time.monotonic() - 1))
     assert stage.run() == 75
     assert stage.journal.records("finished")[-1]["reason"] == "deadline"
     assert stage.journal.records("checkpoint") == []
-    (stage.run_dir / "deadline").write_text(str(time.time() + 3600))
+    (stage.run_dir / "deadline").write_text(str(time.monotonic() + 3600))
     assert stage.run() == 0
 
 
