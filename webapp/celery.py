@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webapp.settings")
 
@@ -46,3 +47,13 @@ def announce(queue: str) -> None:
         )
     except OUT_OF_REACH as error:
         log.warning("could not announce work on queue %s: %s", queue, error)
+
+
+def reach(seconds: float) -> None:
+    """Connect to the broker. Raises one of OUT_OF_REACH; a broker that says nothing at all may take longer."""
+    if EMBEDDED:
+        with tempfile.TemporaryFile(dir=str(app.conf.broker_transport_options["data_folder_in"])) as tried:
+            tried.write(b"reached")
+        return
+    with app.connection_for_write(connect_timeout=seconds) as broker:
+        broker.connect()
