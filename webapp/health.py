@@ -5,6 +5,7 @@ asks, an answer comes within LIMIT and costs one connection at most. Answers nam
 """
 
 import logging
+import os
 import shutil
 import tempfile
 import threading
@@ -139,7 +140,9 @@ def _folder(folder: Path, *, only_seen: bool = False) -> str:
     while not folder.exists():
         folder = folder.parent  # made with the first run
     try:
-        if not only_seen:
+        if only_seen:
+            os.scandir(folder).close()
+        else:
             with tempfile.TemporaryFile(dir=folder) as tried:
                 tried.write(b"ready")
         free = shutil.disk_usage(folder).free

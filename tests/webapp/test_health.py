@@ -75,9 +75,10 @@ def test_a_database_that_only_reads_is_not_ready(client: Client) -> None:
 
 
 def test_space_below_the_reserve_and_a_folder_that_is_none(
-    client: Client, settings: Any, tmp_path: Path
+    client: Client, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     factories.make_worker("cpu:0")
+    monkeypatch.setattr(celery, "EMBEDDED", True)
     settings.MULBERRY_DISK_RESERVE = 10**18
     settings.MULBERRY_STORAGE = str(tmp_path / "file")
     (tmp_path / "file").touch()
@@ -94,6 +95,7 @@ def test_a_broker_that_never_answers_is_named_and_keeps_no_one_waiting(
     factories.make_worker("cpu:0")
     with silent_peer() as port:
         monkeypatch.setattr(celery, "EMBEDDED", False)
+        monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery would prefer it
         monkeypatch.setattr(celery, "app", Celery(broker=f"amqp://guest:secret@127.0.0.1:{port}//"))
         monkeypatch.setattr(health, "CONNECT", 0.1)
         status, said = checks(client)

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 
 from tests.factories import make_attempt, make_experiment, run_of
 from training.process.journal import Journal
-from webapp.celery import app
+from webapp.celery import ANNOUNCER, app
 from webapp.runs.models import Attempt, StageRun, State, Worker
 from webapp.runs.services import cancel
 from webapp.telemetry.series import series
@@ -147,6 +147,7 @@ def test_ready_runs_are_announced_for_free_slots_only(run: StageRun, tmp_path: P
     worker = make_worker(alive=True, slots=2)
     with app.connection_for_read() as broker:
         queue = broker.SimpleQueue("default")
+        ANNOUNCER.finish(60)  # of other tests
         queue.clear()
         assert janitor.announce_ready() == {"default": 2}
         for _ in range(2):
