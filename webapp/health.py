@@ -77,13 +77,15 @@ def problems(checks: list[HealthCheck]) -> dict[str, str]:
 
 @contextmanager
 def _new_connection() -> Iterator[BaseDatabaseWrapper]:
-    """One of no pool: a database that is being shut down, or has none left, still answers over those that it has."""
+    """One of no pool, this thread's for a while: a database that is being shut down still answers over those it has."""
     probe = connections["default"].copy()
     probe.settings_dict["OPTIONS"].pop("pool", None)
     probe.settings_dict["OPTIONS"]["connect_timeout"] = CONNECT
+    connections["default"] = probe
     try:
         yield probe
     finally:
+        del connections["default"]
         probe.close()
 
 
@@ -118,11 +120,9 @@ def _database() -> str:
 
 
 def _worker() -> str:
-    statement, values = willing_workers().values("pk")[:1].query.sql_with_params()
     try:
-        with _new_connection() as probe, probe.cursor() as cursor:
-            cursor.execute(statement, values)
-            return "" if cursor.fetchone() else "none takes runs; start one with `mulberry worker`"
+        with _new_connection():
+            return "" if willing_workers().exists() else "none takes runs; start one with `mulberry worker`"
     except Error:
         return "not known without the database"
 
