@@ -128,6 +128,7 @@ SIGNED_OUT = {  # seen by who is not signed in
 }
 NO_PAGES = {  # name → what it is instead
     "healthz": "a probe",
+    "readyz": "a probe",
     "sign_out": "a POST",
     "organise": "a POST",
     "annotate": "a POST",

@@ -82,10 +82,13 @@ def test_compose_starts_what_exists() -> None:
         for volume in service.get("volumes", []):
             source = volume.split(":")[0]
             assert source in COMPOSE["volumes"] or source.startswith((".", "$"))
-        if "command" in service:
-            program, *arguments = service["command"]
-            assert program == "mulberry"
-            build_parser().parse_args(arguments)
+        assert "healthcheck" in service
+        asked = service["healthcheck"]["test"][1:]
+        for program, *arguments in [service.get("command", ["none"]), asked]:
+            if program == "mulberry":
+                build_parser().parse_args(arguments)
+        if service["image"] == "mulberry":
+            assert service["command"][0] == "mulberry"
             known = environment_names("webapp") | {"FORWARDED_ALLOW_IPS"}
             assert set(service["environment"]) <= known
 

@@ -7,6 +7,7 @@ one thread and never touches CUDA (a CUDA context does not survive a fork). JSON
     server → worker  {"event": "ready", "pid": P}                                once, after the imports
     worker → server  {"op": "start", "run_dir": "/abs", "env": {"NAME": "value"}, "processes": 1}  the last two are optional
     server → worker  {"event": "started", "run_dir": "/abs", "pid": P, "start_time": T}
+    server → worker  {"event": "refused", "run_dir": "/abs", "reason": "why"}    instead of started
     server → worker  {"event": "exited", "run_dir": "/abs", "pid": P, "code": C}
 
 T is training.process.start_times.start_time, seconds since the machine's boot; C is the exit code, or -N when signal N killed the process. A stage runs in
@@ -124,7 +125,11 @@ class Server:
 
     def _start(self, run_dir: str, env: dict[str, str], processes: int) -> None:
         server = os.getpid()
-        pid = os.fork()
+        try:
+            pid = os.fork()
+        except OSError as error:  # no memory or no number for a process: those that run go on
+            self._send({"event": "refused", "run_dir": run_dir, "reason": error.strerror})
+            return
         if pid == 0:
             _become_stage(Path(run_dir), env, processes, server)
         self.stages[pid] = StageProcess(pid, run_dir)

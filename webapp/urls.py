@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.http import HttpResponseBase
 from django.urls import URLPattern, URLResolver, path
 
-from webapp.health import healthz
+from webapp.health import healthz, readyz
 from webapp.pages import (
     annotations,
     charts,
@@ -43,6 +43,7 @@ def _form(route: str, view: Callable[..., HttpResponseBase], name: str) -> list[
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", healthz, name="healthz"),
+    path("readyz", readyz, name="readyz"),
     path("", overview.overview, name="overview"),
     path("first-steps/hide/", overview.hide_first_steps, name="hide_first_steps"),
     path("first-steps/<slug:step>/", overview.first_step, name="first_step"),

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Container, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -26,10 +26,12 @@ from workers.processes import Host
 from workers.supervision import HEARTBEAT, last_line
 
 log = logging.getLogger("mulberry.janitor")
+_faulty: dict[int, float] = {}  # attempt → when it may be tried again (monotonic)
 
 ANNOUNCE = 5.0  # seconds between announcements of ready runs
 NEIGHBOURS = 1.0  # between looks for dead processes on this host
 INDEX = 1.0  # between looks for texts that cannot be searched yet; as long at it at most as between looks
+AFTER_FAULT = 60.0  # seconds that a fault of our own is not met again
 LOCK = 0x6D756C62  # "mulb": one janitor at a time announces and lets leases run out
 
 
@@ -49,27 +51,41 @@ class Janitor(threading.Thread):
 
     def run(self) -> None:
         """Look after this host often, and after everybody by turns."""
-        due = dict.fromkeys(("heartbeat", "neighbours", "announce", "index"), 0.0)
+        due: dict[str, float] = {}
         try:
             while not self._stopped.wait(0.2):
                 try:
                     if self._is_due(due, "heartbeat", HEARTBEAT):
-                        Worker.objects.filter(pk=self.worker.pk).update(heartbeat_at=Now(), stopped_at=None)
+                        self._say_alive()
                     if self._is_due(due, "neighbours", NEIGHBOURS):
-                        take_back_from_the_dead(self.host)
+                        self._without_faults(due, "neighbours", lambda: take_back_from_the_dead(self.host))
                     if self._is_due(due, "announce", ANNOUNCE):
-                        look_after_everybody()
+                        self._without_faults(due, "announce", look_after_everybody)
                     if self._is_due(due, "index", INDEX):
-                        search.index_texts(seconds=INDEX)
+                        self._without_faults(due, "index", lambda: search.index_texts(seconds=INDEX))
                 except GONE as error:
                     log.warning("no database: %s", str(error).strip())
                     close_quietly()
         finally:
             close_quietly()
 
+    def _say_alive(self) -> None:
+        Worker.objects.filter(pk=self.worker.pk).update(heartbeat_at=Now(), stopped_at=None)
+
+    @staticmethod
+    def _without_faults(due: dict[str, float], what: str, action: Callable[[], object]) -> None:
+        """A fault of one thing that is looked after keeps it back for a while, and nothing else."""
+        try:
+            action()
+        except GONE:
+            raise
+        except Exception:
+            log.exception("%s: it failed, and is tried again in %.0f s", what, AFTER_FAULT)
+            due[what] = time.monotonic() + AFTER_FAULT
+
     @staticmethod
     def _is_due(due: dict[str, float], what: str, seconds: float) -> bool:
-        if time.monotonic() < due[what]:
+        if time.monotonic() < due.get(what, 0.0):
             return False
         due[what] = time.monotonic() + seconds
         return True
@@ -128,20 +144,19 @@ def take_back_expired() -> None:
         cursor.execute("SELECT now() - pg_postmaster_start_time() > interval '1 minute'")
         settled = cursor.fetchone()[0]
     if settled:
-        for attempt in held_attempts().filter(stage_run__lease_until__lt=Now()):
-            take_back(attempt)
+        take_back_each(held_attempts().filter(stage_run__lease_until__lt=Now()))
 
 
 def take_back_from_the_dead(host: Host) -> None:
     """Take back what workers of this host held when they died, without waiting for the lease."""
     here = Worker.objects.filter(hostname=host.hostname)
     silent = set(here.filter(heartbeat_at__lt=Now() - UNREACHABLE_AFTER).values_list("pk", flat=True))
-    for attempt in held_attempts().filter(hostname=host.hostname):
-        worker = attempt.worker
-        if worker is None or _is_gone(worker, host, silent):
-            if host.boot_id == attempt.boot_id and attempt.pid is not None:
-                processes.kill(processes.family(attempt.pid, attempt.process_started))
-            take_back(attempt)
+    held = held_attempts().filter(hostname=host.hostname)
+    dead = [attempt for attempt in held if attempt.worker is None or _is_gone(attempt.worker, host, silent)]
+    for attempt in dead:
+        if host.boot_id == attempt.boot_id and attempt.pid is not None:
+            processes.kill(processes.family(attempt.pid, attempt.process_started))
+    take_back_each(dead)
     gone = [worker.pk for worker in here.filter(stopped_at=None) if _is_gone(worker, host, silent)]
     if gone:
         Worker.objects.filter(pk__in=gone).update(stopped_at=Now())
@@ -158,6 +173,20 @@ def held_attempts() -> QuerySet[Attempt]:
     return found.select_related("worker").defer("data", "examples", "worker__usage", "worker__gpus")
 
 
+def take_back_each(attempts: Iterable[Attempt]) -> None:
+    """Take back each; one that cannot be, by whatever fault, is tried again after a while and keeps no other back."""
+    for attempt in attempts:
+        if time.monotonic() < _faulty.get(attempt.pk, 0.0):
+            continue
+        try:
+            take_back(attempt)
+        except GONE:
+            raise
+        except Exception:
+            log.exception("attempt %s cannot be taken back; others are", attempt.pk)
+            _faulty[attempt.pk] = time.monotonic() + AFTER_FAULT
+
+
 def take_back(attempt: Attempt) -> State | None:
     """Bring in what the dead attempt's journal still holds, then move its run on; returns the new state."""
     problem = None
@@ -171,6 +200,8 @@ def take_back(attempt: Attempt) -> State | None:
                 problem = {"status": "failed", "reason": "damaged_journal", "hint": ingest.damage}
         except UnfitRecord as error:
             problem = {"status": "failed", "reason": "bad_setting", "hint": str(error)}
+        except OSError as error:  # it may be read when a worker of this host starts
+            log.warning("the journal of attempt %s cannot be read: %s", attempt.pk, error)
     text = last_line(Path(attempt.run_dir) / "output.txt") if attempt.run_dir else ""
     ending = Ending(finished=problem or finished, lost=True, text=text)
     run = attempt.stage_run_id
@@ -184,8 +215,11 @@ def drain_late_journals(host: Host) -> None:
     """At a worker's start: bring in what attempts of this host recorded after they were given up."""
     late = Attempt.objects.filter(hostname=host.hostname, outcome="lost").exclude(run_dir="")
     for attempt in late:
-        if (Path(attempt.run_dir) / "journal").exists():
-            try:
+        try:
+            if (Path(attempt.run_dir) / "journal").exists():
                 Ingest(attempt.pk).drain()
-            except UnfitRecord as error:
-                log.warning("%s", error)
+        except (
+            UnfitRecord,
+            OSError,
+        ) as error:  # of one journal: the others, and the worker, need not wait for it
+            log.warning("%s", error)

@@ -145,6 +145,7 @@ class _Server:
         self._writing = threading.Lock()
         self._runs: dict[str, Training] = {}  # that have not ended
         self._new: dict[str, Training] = {}  # that start() has not handed out; they may have ended already
+        self._refused: dict[str, str] = {}  # that were not started, and why
         self._socket, theirs = socket.socketpair()
         with theirs:
             self.child = subprocess.Popen(
@@ -172,8 +173,11 @@ class _Server:
             raise LaunchError(f"the warm server is gone: {error}") from None
         with self._answered:
             known = self._answered.wait_for(
-                lambda: str(run_dir) in self._new or self.gone.is_set(), timeout=ANSWER
+                lambda: str(run_dir) in self._new or str(run_dir) in self._refused or self.gone.is_set(),
+                timeout=ANSWER,
             )
+            if reason := self._refused.pop(str(run_dir), ""):
+                raise LaunchError(f"no process can be started here: {reason}")
             if not known or str(run_dir) not in self._new:
                 raise LaunchError("the warm server died or gave no answer")
             return self._new.pop(str(run_dir))
@@ -202,6 +206,10 @@ class _Server:
             case {"event": "started", "run_dir": str(run_dir), "pid": int(pid), "start_time": float(at)}:
                 with self._answered:
                     self._runs[run_dir] = self._new[run_dir] = Training(pid, at)
+                    self._answered.notify_all()
+            case {"event": "refused", "run_dir": str(run_dir), "reason": str(reason)}:
+                with self._answered:
+                    self._refused[run_dir] = reason
                     self._answered.notify_all()
             case {"event": "exited", "run_dir": str(run_dir), "code": int(code)}:
                 with self._answered:

@@ -82,6 +82,8 @@ class Reporter(threading.Thread):
                 except GONE as error:
                     log.warning("no database: %s", str(error).strip())
                     close_quietly()
+                except Exception:  # what the machine is used for is no reason to stop training
+                    log.exception("the report could not be made")
                 if last:
                     return
                 self._stopped.wait(EVERY)

@@ -266,10 +266,11 @@ class Supervision:
 
 def last_line(output: Path) -> str:
     """The last line of what training printed that has a word in it; empty when there is none."""
-    if not output.exists():
+    try:
+        with output.open("rb") as file:
+            file.seek(max(0, output.stat().st_size - 4096))
+            text = file.read().decode("utf-8", "replace")
+    except OSError:
         return ""
-    with output.open("rb") as file:
-        file.seek(max(0, output.stat().st_size - 4096))
-        text = file.read().decode("utf-8", "replace")
     lines = [line for line in text.splitlines() if any(map(str.isalnum, line))]
     return lines[-1].strip()[:300] if lines else ""

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -17,7 +18,7 @@ from django.db.models.functions import Now
 from tests.factories import make_attempt, make_experiment, run_of
 from training.process.journal import Journal
 from training.process.start_times import start_time
-from webapp.celery import app
+from webapp.celery import ANNOUNCER, app
 from webapp.runs.models import Attempt, StageRun, State, Worker
 from webapp.runs.services import cancel
 from webapp.telemetry.series import series
@@ -148,6 +149,7 @@ def test_ready_runs_are_announced_for_free_slots_only(run: StageRun, tmp_path: P
     worker = make_worker(alive=True, slots=2)
     with app.connection_for_read() as broker:
         queue = broker.SimpleQueue("default")
+        ANNOUNCER.finish(60)  # of other tests
         queue.clear()
         assert janitor.announce_ready() == {"default": 2}
         for _ in range(2):
@@ -172,15 +174,65 @@ def test_a_silent_worker_counts_as_gone() -> None:
     assert (silent.stopped_at, lively.stopped_at) == (silent.heartbeat_at, None)
 
 
-def test_a_worker_ends_when_its_janitor_dies(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(host: Host) -> None:
-        raise PermissionError("a journal that cannot be read")
+def test_a_journal_that_cannot_be_read_keeps_no_other_run_back(
+    run: StageRun, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    dead = make_worker(alive=False)
+    unreadable = held(run, dead, tmp_path / "first")
+    (tmp_path / "first" / "journal").mkdir(parents=True)  # reading it is an OSError, as on a sick disk
+    other = held(run_of(make_experiment("more-1"), "baseline", "pretrain"), dead, tmp_path / "second")
+    janitor.take_back_from_the_dead(HERE)
+    assert (state(run), state(other.stage_run)) == ("ready", "ready")
+    assert f"the journal of attempt {unreadable.pk} cannot be read" in caplog.text
+    janitor.drain_late_journals(HERE)  # a worker starts all the same
+
+
+def test_a_fault_about_one_run_keeps_no_other_back(
+    run: StageRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    dead = make_worker(alive=False)
+    first = held(run, dead, tmp_path)
+    other = held(run_of(make_experiment("more-1"), "baseline", "pretrain"), dead, tmp_path)
+    conclude = janitor.conclude
+
+    def broken(**what: Any) -> State | None:
+        if what["attempt"] == first.pk:
+            raise ValueError("a fault of ours")
+        return conclude(**what)
+
+    monkeypatch.setattr(janitor, "conclude", broken)
+    monkeypatch.setattr(janitor, "_faulty", {})
+    for _ in range(2):
+        janitor.take_back_from_the_dead(HERE)
+    assert (state(run), state(other.stage_run)) == ("running", "ready")
+    assert caplog.text.count("cannot be taken back") == 1  # and not every second
+
+
+def test_a_fault_in_one_step_of_the_janitor_keeps_no_other_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    announced = threading.Event()
+
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("a fault of ours")
+
+    monkeypatch.setattr(janitor, "take_back_from_the_dead", broken)
+    monkeypatch.setattr(janitor.search, "index_texts", broken)
+    monkeypatch.setattr(janitor, "look_after_everybody", announced.set)
+    keeper = janitor.Janitor(Worker(hostname=HERE.hostname, boot_id=HERE.boot_id))
+    monkeypatch.setattr(keeper, "_say_alive", lambda: None)
+    keeper.start()
+    assert announced.wait(60) and keeper.is_alive()
+    keeper.stop()
+
+
+def test_a_worker_ends_when_its_janitor_cannot_say_that_it_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken() -> None:
+        raise ValueError("a fault of ours")
 
     sent: list[tuple[int, int]] = []
-    monkeypatch.setattr(janitor, "take_back_from_the_dead", broken)
     monkeypatch.setattr(threading, "excepthook", end_with_thread)
     monkeypatch.setattr(os, "kill", lambda pid, number: sent.append((pid, number)))
     keeper = janitor.Janitor(Worker(hostname=HERE.hostname, boot_id=HERE.boot_id))
+    monkeypatch.setattr(keeper, "_say_alive", broken)
     keeper.start()
     keeper.join(timeout=100)
     assert sent == [(os.getpid(), signal.SIGTERM)]

@@ -81,3 +81,22 @@ def test_what_has_ended_is_forgotten(warm: WarmLauncher, tmp_path: Path) -> None
     server = warm._server
     assert server is not None
     assert (server._runs, server._new) == ({}, {})
+
+
+def test_a_process_that_cannot_be_started_ends_no_other(
+    warm: WarmLauncher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = (
+        "import os, training.warm as warm; warm.import_heavy_libraries = lambda: None\n"
+        "def fork(real=os.fork, first=[1]):\n"
+        "    if first: first.pop(); raise OSError(11, 'Resource temporarily unavailable')\n"
+        "    return real()\n"
+        "os.fork = fork; warm.main()"
+    )
+    monkeypatch.setattr(module, "python", lambda *arguments: python("-c", full, *arguments[2:]))
+    wait_for(warm.ready)
+    server = warm.pid
+    with pytest.raises(LaunchError, match="Resource temporarily unavailable"):
+        warm.start(tmp_path, {})
+    assert warm.start(tmp_path, {}).ended.wait(60)
+    assert warm.pid == server

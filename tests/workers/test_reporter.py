@@ -1,6 +1,7 @@
 """A worker's report: its use and its log, capped and without secrets."""
 
 import logging
+import threading
 
 import pytest
 
@@ -69,3 +70,21 @@ def test_a_report_is_in_the_workers_row_and_its_log_beside_it(
     first, second = WorkerLog.objects.get(worker=worker).text.splitlines()
     assert first.endswith("INFO mulberry.worker: takes runs from default")
     assert second.endswith("WARNING mulberry.worker: a second line")
+
+
+def test_a_report_that_cannot_be_made_ends_no_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries, again = [], threading.Event()
+
+    def sick(_: object) -> None:
+        tries.append(1)
+        if len(tries) > 1:
+            again.set()
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(module.usage, "sample", sick)
+    monkeypatch.setattr(module, "EVERY", 0.01)
+    reporter = Reporter(Worker(), Tail([]))
+    reporter.start()
+    assert again.wait(60)
+    reporter.stop()
+    assert not reporter.is_alive()

@@ -161,7 +161,12 @@ def _done(own: Own, run_spec: RunSpec) -> VerifiedCheckpoint | None:
 
 
 def _verify_parent(parent: Path, manifest: str) -> None:
-    """Raise ValueError unless the parent's checkpoint is the one that was recorded, byte by byte."""
+    """Raise ValueError unless the parent's checkpoint is the one that was recorded, byte by byte.
+
+    Where none was recorded, by hand, a folder without a manifest will do.
+    """
+    if not manifest and parent.is_dir() and not (parent / checkpoints.MANIFEST).exists():
+        return
     found = checkpoints.read(parent)
     again = "have the stage before this one computed again: Recompute on its run's page, or mulberry retry EXP --run N --recompute"
     if found is None:

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 MANIFEST = "manifest.json"
@@ -62,8 +63,7 @@ def write(folder: Path, name: str, *, step: int, key: str = "") -> Iterator[Path
 def read(path: Path) -> VerifiedCheckpoint | None:
     """Return the checkpoint in a folder when every file is as the manifest says, else None."""
     try:
-        manifest_text = (path / MANIFEST).read_bytes()
-        manifest = json.loads(manifest_text)
+        manifest, digest = _manifest(path)
         for name, known in manifest["files"].items():
             file = path / name
             if file.stat().st_size != known["bytes"] or _sha256(file) != known["sha256"]:
@@ -73,7 +73,7 @@ def read(path: Path) -> VerifiedCheckpoint | None:
     return VerifiedCheckpoint(
         path=path,
         step=manifest["step"],
-        manifest_sha256=hashlib.sha256(manifest_text).hexdigest(),
+        manifest_sha256=digest,
         bytes=sum(known["bytes"] for known in manifest["files"].values()),
         key=manifest.get("key", ""),
     )
@@ -82,12 +82,28 @@ def read(path: Path) -> VerifiedCheckpoint | None:
 def is_there(path: Path, manifest_sha256: str) -> bool:
     """Whether a folder still holds the checkpoint of that manifest: its files by size, none is read."""
     try:
-        manifest = (path / MANIFEST).read_bytes()
-        sizes = {path / name: known["bytes"] for name, known in json.loads(manifest)["files"].items()}
+        manifest, digest = _manifest(path)
+        sizes = {path / name: known["bytes"] for name, known in manifest["files"].items()}
         same = all(file.stat().st_size == size for file, size in sizes.items())
     except (OSError, ValueError, KeyError):
         return False
-    return same and hashlib.sha256(manifest).hexdigest() == manifest_sha256
+    return same and digest == manifest_sha256
+
+
+def _manifest(path: Path) -> tuple[dict[str, Any], str]:
+    """The manifest of a checkpoint, and the SHA-256 of what it says of step and files: two runs that computed the same have one.
+
+    Raises OSError and ValueError.
+    """
+    text = (path / MANIFEST).read_bytes()
+    manifest = json.loads(text)
+    if "key" in manifest:  # those of before have none
+        text = _text({name: value for name, value in manifest.items() if name != "key"})
+    return manifest, hashlib.sha256(text).hexdigest()
+
+
+def _text(manifest: dict[str, Any]) -> bytes:
+    return json.dumps(manifest, indent=1).encode()
 
 
 @dataclass
@@ -138,9 +154,7 @@ def _seal(folder: Path, step: int, key: str) -> None:
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
         for path in files
     }
-    (folder / MANIFEST).write_text(
-        json.dumps({"step": step, "key": key, "files": entries}, indent=1), encoding="utf-8"
-    )
+    (folder / MANIFEST).write_bytes(_text({"step": step, "files": entries, "key": key}))
     for path in [*files, folder / MANIFEST, folder]:
         fsync(path)
 

@@ -52,7 +52,7 @@ def full(folder: Path, needed: int = 0) -> str:
     while not folder.exists() and folder != folder.parent:
         folder = folder.parent
     disk = shutil.disk_usage(folder)
-    kept = int(os.environ.get("MULBERRY_DISK_RESERVE") or min(RESERVE, RESERVE_SHARE * disk.total))
+    kept = reserve(disk.total)
     if disk.free >= kept + needed:
         return ""
     wanted = f", {megabytes(needed)} are to be written" if needed else ""
@@ -60,6 +60,11 @@ def full(folder: Path, needed: int = 0) -> str:
         f"the disk under {folder} is full: {megabytes(disk.free)} are free{wanted}, {megabytes(kept)} are kept in reserve; "
         "free some space, and it goes on by itself"
     )
+
+
+def reserve(total: int) -> int:
+    """Bytes that stay free of a disk of so many."""
+    return int(os.environ.get("MULBERRY_DISK_RESERVE") or min(RESERVE, RESERVE_SHARE * total))
 
 
 def megabytes(count: int) -> str:

@@ -7,9 +7,9 @@ import sys
 PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # <sys/prctl.h>
 
 
-def end_with_parent() -> None:
-    """KILL this process when the thread that started it ends; survives exec, not fork."""
-    _prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+def end_with_parent(number: int = signal.SIGKILL) -> None:
+    """Get a signal when the thread that started this process ends; survives exec, not fork or another account."""
+    _prctl(PR_SET_PDEATHSIG, number)
 
 
 def adopt_orphans() -> None:

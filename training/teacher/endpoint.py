@@ -16,7 +16,7 @@ from training.teacher import Answer, TeacherError
 from training.teacher.budget import Budget
 from training.teacher.cache import Cache
 from training.teacher.config import EndpointSettings, SolutionSettings
-from training.teacher.replies import RUBBISH, HttpReply, TryAgain, answer as read_answer
+from training.teacher.replies import RUBBISH, HttpReply, TryAgain, answer as read_answer, within_limit
 
 MOST_WAIT = 60.0  # seconds between two tries that the endpoint did not ask for
 LOOK = 0.2  # seconds between looks at whether to stop, or at what another run is asking
@@ -145,6 +145,7 @@ class _Asking:
             self.endpoint.token_limit: self.settings.max_new_tokens,
         }
         answer = await self._answer(asked, {**asked, "sample": sample}, self.problems[number])
+        answer = within_limit(answer, self.settings.max_new_tokens)
         self.budget.settle(number, sample, answer)
         self.answers_by_sample[number, sample] = answer
         self.answered += 1

@@ -4,12 +4,13 @@ import email.utils
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from training.teacher import Answer, TeacherError
 
 SHOWN = 160  # characters of a reply in a message
+TOKEN_CHARACTERS = 16  # the mean of a text is 4 or less, of indented code somewhat more
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 522, 524, 529})
 NO_CREDIT = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
 
@@ -53,6 +54,12 @@ def answer(reply: HttpReply, *, key_variable: str | None, model: str) -> Answer:
         raise TryAgain(f"answers with a message that is no text: {_shown(reply.text)}", RUBBISH)
     text = text or ""
     return Answer(text, ended, tokens_in, tokens_out)
+
+
+def within_limit(answer: Answer, tokens: int) -> Answer:
+    """The answer, cut as at its limit when no text of so many tokens is so long: an endpoint may not know of limits."""
+    longest = tokens * TOKEN_CHARACTERS
+    return answer if len(answer.text) <= longest else replace(answer, text=answer.text[:longest], ended=False)
 
 
 RUBBISH = "check that base_url is the address of an OpenAI-compatible API; it often ends in /v1"

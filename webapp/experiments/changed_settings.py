@@ -4,11 +4,14 @@ What differs is worked out once, at the launch, and kept in `Experiment.differen
 show and search it without reading a recipe. `keep_missing` does it for experiments from before there was that column.
 """
 
+import logging
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+from django.db import DatabaseError
 
 from training.recipes import recipe as recipes
 from training.settings.errors import RecipeError
@@ -19,6 +22,7 @@ MISSING = "–"
 SHOWN = 4  # differences in a line of a list
 LONGEST = 48  # characters of a value there
 AT_ONCE = 50  # experiments that keep_missing looks for
+log = logging.getLogger("mulberry.settings")
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,12 @@ def keep_missing(experiments: Iterable[Experiment] | None = None, *, seconds: fl
     ends = time.monotonic() + seconds
     while left and time.monotonic() < ends:
         one = left.pop(0)
-        one.differences = differences(one)
+        try:
+            one.differences = differences(one)
+        except DatabaseError:
+            raise
+        except Exception:  # of a recipe of long ago, say: it must not keep the others back, nor a list
+            log.exception("what differs in %s from its recipe cannot be told", one.name)
+            one.differences = []
         Experiment.objects.filter(pk=one.pk).update(differences=one.differences)
     return len(left)

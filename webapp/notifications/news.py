@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.contrib.auth.models import User
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, transaction
 from django.db.models import Max, Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
@@ -49,7 +49,7 @@ def tell() -> int:
         last=Max("pk")
     )["last"]
     new = Event.objects.filter(pk__gt=mark.event, stage_run__experiment__imported=False)
-    told = sum(_tell(news) for news in _news(new))
+    told = sum(_tell_or_log(news) for news in _news(new))
     if settled:
         Mark.objects.filter(pk=mark.pk).update(event=settled)
     return told
@@ -146,6 +146,17 @@ def _criticals(experiment: Experiment, key: str) -> Iterator[NotifiableEvent]:
             f"{found[0].where}: {found[0].evidence}" if found[0].where else found[0].evidence,
             f"{reverse('experiment', args=[experiment.name])}#findings",
         )
+
+
+def _tell_or_log(news: NotifiableEvent) -> int:
+    """What cannot be told, by whatever fault of its own, keeps no other news back."""
+    try:
+        return _tell(news)
+    except (OperationalError, InterfaceError):  # the database is out of reach
+        raise
+    except Exception:
+        log.exception("%s cannot be told", news.key)
+        return 0
 
 
 def _tell(news: NotifiableEvent) -> int:

@@ -1,5 +1,6 @@
 """What goes out of the page: signed webhooks and e-mails, tried again with growing waits until they arrive."""
 
+import asyncio
 import hashlib
 import hmac
 import json
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 import httpx
 from django.conf import settings
 from django.core.mail import send_mail
+from django.db import DatabaseError
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -20,7 +22,8 @@ from webapp.notifications.models import Delivery, Notification, Wishes
 from webapp.notifications.news import tell
 
 WAITS = (10, 60, 300, 1800, 7200, 21600)  # seconds before each next try; then it is given up
-TIMEOUT = httpx.Timeout(5.0)
+TIMEOUT = httpx.Timeout(5.0)  # of a step; a server may send a byte just before it is over, again and again
+LONGEST = 20.0  # seconds of a try
 TEXT_LIMIT = 2000
 log = logging.getLogger("mulberry.notifications")
 
@@ -38,9 +41,9 @@ class Unwanted(Undelivered):
 
 
 def deliver_due(*, seconds: float = 1.0) -> None:
-    """Tell what is new, then send what is due; starts nothing after that many seconds. One caller at a time."""
-    end = time.monotonic() + seconds
+    """Tell what is new, then send what is due for so many seconds. One caller at a time."""
     tell()
+    end = time.monotonic() + seconds
     while time.monotonic() < end and (due := _next_due()) is not None:
         _deliver(due)
 
@@ -66,6 +69,11 @@ def _deliver(delivery: Delivery) -> None:
         log.warning(
             "notification %s by %s, try %s: %s", delivery.notification_id, delivery.channel, tries, error
         )
+    except DatabaseError:
+        raise
+    except Exception as error:  # a fault of ours about this one, which keeps no other back
+        mine.update(error=f"it cannot be sent: {type(error).__name__}")
+        log.exception("notification %s by %s, try %s", delivery.notification_id, delivery.channel, tries)
     else:
         mine.update(sent_at=Now(), due_at=None, error="")
 
@@ -132,14 +140,23 @@ def _by_webhook(notification: Notification, wishes: Wishes) -> None:
         "Mulberry-Signature": signature(wishes.webhook_secret, int(time.time()), body),
     }
     try:
-        with httpx.stream(
-            "POST", url, content=body, headers=headers, timeout=TIMEOUT
-        ) as answer:  # follows no redirect
-            status = answer.status_code
+        status = asyncio.run(_post(url, body, headers))
+    except TimeoutError:
+        raise Undelivered(f"{urlsplit(url).hostname}: no answer within {LONGEST:.0f} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
         raise Undelivered(f"{urlsplit(url).hostname}: {type(error).__name__}") from None
     if not 200 <= status < 300:
         raise Undelivered(f"{urlsplit(url).hostname} answered {status}")
+
+
+async def _post(url: str, body: bytes, headers: dict[str, str]) -> int:
+    """The status of the answer; follows no redirect. Raises TimeoutError after LONGEST, and httpx's errors."""
+    async with (
+        asyncio.timeout(LONGEST),
+        httpx.AsyncClient(timeout=TIMEOUT) as client,
+        client.stream("POST", url, content=body, headers=headers) as answer,
+    ):
+        return answer.status_code
 
 
 def _by_email(notification: Notification, wishes: Wishes) -> None:

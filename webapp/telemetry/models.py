@@ -161,9 +161,15 @@ class RolloutText(models.Model):
 
     rollout = models.OneToOneField(Rollout, on_delete=models.CASCADE, primary_key=True, related_name="text")
     words = SearchVectorField()
+    cut = models.BooleanField(
+        db_default=False, help_text="whether the words past what an index entry holds are left out"
+    )
 
     class Meta:
-        indexes = [GinIndex(fields=["words"], name="rollout_words")]
+        indexes = [
+            GinIndex(fields=["words"], name="rollout_words"),
+            models.Index(fields=["rollout"], condition=models.Q(cut=True), name="rollout_words_cut"),
+        ]
 
     def __str__(self) -> str:
         return f"words of rollout {self.rollout_id}"

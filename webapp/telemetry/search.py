@@ -4,6 +4,7 @@ Words are runs of letters and digits, in small letters, of prompt and completion
 `"mul 6 7 42"` and by `mul_6_7_42` alike.
 """
 
+import logging
 import re
 import time
 from collections import defaultdict
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.contrib.postgres.search import SearchQuery
-from django.db import connection, transaction
+from django.db import DatabaseError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import BigAutoField, F, Lookup, Q, QuerySet
 
 from webapp.runs.models import Attempt
@@ -20,6 +21,15 @@ from webapp.telemetry.models import Rollout, RolloutText, TextIndex
 BATCH = 2_000  # rollouts in one transaction
 FEW = 20_000  # matches that are looked up once for all attempts
 SEPARATORS = "[^[:alnum:]]+"
+LONGEST = 100_000  # characters of prompt and completion that are indexed: no more words than PostgreSQL's 1 MiB holds
+OF_A_ROW = ("22", "54", "XX")  # classes of errors that are about what stands in a row, not about the database
+INSERT = """
+INSERT INTO telemetry_rollouttext (rollout_id, words, cut)
+SELECT id, to_tsvector('simple', regexp_replace(left(prompt || ' ' || completion, %(longest)s), %(separators)s, ' ', 'g')),
+       length(prompt) + 1 + length(completion) > %(longest)s
+FROM telemetry_rollout WHERE attempt_id = %(attempt)s AND seq > %(after)s AND seq <= %(upto)s
+"""
+log = logging.getLogger("mulberry.search")
 
 
 @BigAutoField.register_lookup
@@ -42,10 +52,15 @@ def index_texts(seconds: float = 0.5) -> int:
         Q(text_index=None, journal_seq__gt=0) | Q(text_index__seq__lt=F("journal_seq"))
     )
     for attempt in behind.order_by("pk").values_list("pk", flat=True):
-        while added := _index_some(attempt):
-            indexed += added
-            if time.monotonic() > until:
-                return indexed
+        try:
+            while added := _index_some(attempt):
+                indexed += added
+                if time.monotonic() > until:
+                    return indexed
+        except (OperationalError, InterfaceError):  # the database is out of reach
+            raise
+        except Exception:  # of one attempt: the next ones need not wait for it
+            log.exception("the texts of attempt %s cannot be searched", attempt)
     return indexed
 
 
@@ -68,17 +83,48 @@ def _index_some(attempt: int) -> int:
             mark.save(update_fields=["seq"])
             return 0
         upto = ends[0]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "INSERT INTO telemetry_rollouttext (rollout_id, words) SELECT id, to_tsvector('simple',"
-                " regexp_replace(prompt || ' ' || completion, %s, ' ', 'g'))"
-                " FROM telemetry_rollout WHERE attempt_id = %s AND seq > %s AND seq <= %s",
-                [SEPARATORS, attempt, mark.seq, upto],
-            )
-            count = cursor.rowcount
+        count = _insert(attempt, mark.seq, upto)
         mark.seq, mark.step = upto, max(mark.step, ends[1])
         mark.save(update_fields=["seq", "step"])
     return int(count)
+
+
+def _insert(attempt: int, after: int, upto: int) -> int:
+    """Index these records, at once or, where one cannot be, row by row without it; returns how many rollouts.
+
+    What is left out has an entry without words, marked as cut: it must not keep back what comes after it.
+    """
+    values: dict[str, int | str] = {
+        "attempt": attempt,
+        "after": after,
+        "upto": upto,
+        "longest": LONGEST,
+        "separators": SEPARATORS,
+    }
+    with connection.cursor() as cursor:
+        try:
+            with transaction.atomic():
+                cursor.execute(INSERT, values)
+                return int(cursor.rowcount)
+        except DatabaseError as error:
+            if not _of_a_row(error):
+                raise
+        rows = Rollout.objects.filter(attempt_id=attempt, seq__gt=after, seq__lte=upto)
+        ids = list(rows.order_by("seq", "index").values_list("pk", flat=True))
+        for pk in ids:
+            try:
+                with transaction.atomic():
+                    cursor.execute(f"{INSERT} AND id = %(pk)s", {**values, "pk": pk})
+            except DatabaseError as error:
+                if not _of_a_row(error):
+                    raise
+                log.warning("rollout %s cannot be searched: %s", pk, str(error).strip())
+                RolloutText.objects.create(rollout_id=pk, words="", cut=True)
+    return len(ids)
+
+
+def _of_a_row(error: DatabaseError) -> bool:
+    return str(getattr(error.__cause__, "sqlstate", None) or "")[:2] in OF_A_ROW
 
 
 def query(words: str) -> SearchQuery | None:
@@ -109,6 +155,11 @@ def with_words_each(
     for pk, attempt in of_these.values_list("pk", "attempt_id"):
         mine[attempt].append(pk)
     return {attempt: rows.filter(pk__any_of=mine[attempt]) for attempt, rows in found.items()}
+
+
+def cut_texts(run_ids: Iterable[int]) -> int:
+    """How many rollouts of these runs are found by a part of their words alone, or by none."""
+    return RolloutText.objects.filter(cut=True, rollout__attempt__stage_run__in=list(run_ids)).count()
 
 
 def indexed_to(run_ids: Iterable[int]) -> int | None:

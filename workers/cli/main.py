@@ -90,6 +90,9 @@ def _add_stack(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         type=_slots,
         help="GPUs or cores of each run, a process on each (default: MULBERRY_DEVICES_PER_SLOT, 1)",
     )
+    worker.add_argument(
+        "--check", action="store_true", help="start none; say whether one of this host answers"
+    )
     worker.set_defaults(run_command=_stack("worker"))
     doctor = commands.add_parser("doctor", help="say what is in order here and what is not")
     doctor.add_argument("--json", action="store_true", help="print JSON")

@@ -1,9 +1,11 @@
 """Run a command that must not outlive who started it: it is stopped when standard input closes.
 
-A process of its own, because a killed supervisor can tell nobody anything; the kernel closes its pipes for it.
+A process of its own, because a killed supervisor can tell nobody anything; the kernel closes its pipes for it. Should this
+process itself be killed, the kernel signals the command.
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import signal
@@ -24,15 +26,19 @@ def start(
     account: struct_passwd | None = None,
     environment: Mapping[str, str] | None = None,
     keep_open: Sequence[int] = (),
+    share: bool = False,
     remove: Path | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a guarded command in a process group of its own; its output is appended to `log`.
 
     Closing the returned process's `stdin` (or dying) sends `stop_signal`, and SIGKILL after `grace` seconds.
     The process ends with the command's exit status. `keep_open` are descriptors that the guard holds until
-    then (a lock file); the command does not get them. `remove` is a folder that goes with the end asked for.
+    then (a lock file), and with `share` the command, too. `remove` is a folder that goes with the end asked for.
+    When the guard is killed, the command is killed with it; without `share` it gets `stop_signal`.
     """
     options = [f"--signal={int(stop_signal)}", f"--grace={grace}"]
+    if share:
+        options.append(f"--share={','.join(map(str, keep_open))}")
     if account:
         options.append(f"--user={account.pw_uid}:{account.pw_gid}")
     if remove:
@@ -57,6 +63,13 @@ def stop(guarded: subprocess.Popen[bytes], timeout: float | None = None) -> int:
     return guarded.wait(timeout)
 
 
+def end_orphan(guarded: subprocess.Popen[bytes]) -> None:
+    """End what a killed guard left where no kernel did: the command is in the guard's process group."""
+    if guarded.returncode is not None and guarded.returncode < 0:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(guarded.pid, signal.SIGKILL)
+
+
 def _stop_at_end_of_input(
     child: subprocess.Popen[bytes], stop_signal: int, grace: float, asked: threading.Event
 ) -> None:
@@ -77,15 +90,29 @@ def main() -> int:
     parser.add_argument("--grace", type=float, required=True)
     parser.add_argument("--user", help="uid:gid to run the command as")
     parser.add_argument("--remove", type=Path)
+    parser.add_argument("--share", help="descriptors that the command gets")
     parser.add_argument("command", nargs="+")
     options = parser.parse_args()
     uid, gid = map(int, options.user.split(":")) if options.user else (None, None)
+    sys.path.insert(0, str(Path(__file__).parents[2]))  # -I leaves it out
+    from training.process import prctl
+
+    guard = os.getpid()
+
+    def end_with_guard() -> None:
+        """In the new process, after it has changed its account, which would undo it."""
+        prctl.end_with_parent(options.signal if options.share is None else signal.SIGKILL)
+        if os.getppid() != guard:
+            os._exit(1)
+
     child = subprocess.Popen(
         options.command,
         stdin=subprocess.DEVNULL,
         user=uid,
         group=gid,
         extra_groups=[] if options.user else None,
+        pass_fds=[int(number) for number in (options.share or "").split(",") if number],
+        preexec_fn=end_with_guard,
     )
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: child.send_signal(options.signal))

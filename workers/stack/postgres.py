@@ -27,6 +27,8 @@ MAJOR = "18"
 NAME = "mulberry"  # of the superuser and of the database
 SOCKET_PATH_LIMIT = 100  # bytes; the kernel's is 107, macOS's 103
 START_LIMIT = 120.0  # seconds; recovery after a hard kill is part of it
+SHUTDOWN_PATIENCE = 2.0  # seconds from a shutdown that nobody here asked for until its clients are cut off
+FAST_SHUTDOWN_LIMIT = 30.0  # seconds, the patience among them, until it is ended without one
 
 
 class PostgresError(RuntimeError):
@@ -42,6 +44,8 @@ class Postgres:
         self.options = dict(options or {})
         self.log = home / "logs" / "postgres.log"
         self._server: subprocess.Popen[bytes] | None = None
+        self._stopping_since: float | None = None  # monotonic
+        self._asked: signal.Signals | None = None  # to end, after that
 
     @cached_property
     def account(self) -> pwd.struct_passwd | None:
@@ -161,6 +165,45 @@ class Postgres:
         """Exit status of a server that ended, None while it runs."""
         return self._server.poll() if self._server else 0
 
+    def finish_shutdown(self) -> str | None:
+        """End a shutdown that waits for its clients, who never go; what was done, in a sentence, None where nothing was.
+
+        TERM is PostgreSQL's "smart" shutdown: it takes no new connection while pools keep the old ones open for good. Such a
+        server gets INT (clients are cut off), and QUIT (it recovers at its next start) where even that does not end it.
+        """
+        if self._server is None or self._status() != "stopping":
+            self._stopping_since = None
+            return None
+        now = time.monotonic()
+        if self._stopping_since is None:
+            self._stopping_since, self._asked = now, None
+        waited, number = now - self._stopping_since, signal.SIGINT
+        if waited < SHUTDOWN_PATIENCE:
+            return None  # an orderly shutdown may be at its end
+        if waited > FAST_SHUTDOWN_LIMIT:
+            number = signal.SIGQUIT
+        if self._asked == number:
+            return None
+        self._asked = number
+        lines = self._lock_lines()
+        if not lines:
+            return None
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(lines[0]), number)
+        return f"the database was told to shut down and takes no new connection; ending it (signal {int(number)})"
+
+    def _lock_lines(self) -> list[str]:
+        """postmaster.pid: the first line is the process, the eighth what it is doing; empty where there is none."""
+        try:
+            return (self.data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def _status(self) -> str:
+        """What the server is doing by its own account: starting, ready, stopping; "" where it does not say."""
+        lines = self._lock_lines()
+        return lines[7].strip() if len(lines) > 7 else ""
+
     @property
     def life_pipe(self) -> int | None:
         """Descriptor whose last copy, when closed, ends the server: children that need it to the end hold one."""
@@ -235,10 +278,9 @@ class Postgres:
 
     def _end_earlier_server(self) -> None:
         """End a server that a hard kill left on this cluster, or forget one whose number another process has."""
-        lock = self.data / "postmaster.pid"
-        if not lock.exists():
+        lock, lines = self.data / "postmaster.pid", self._lock_lines()
+        if not lines:
             return
-        lines = lock.read_text().splitlines()
         try:
             process = psutil.Process(int(lines[0]))
             ours = process.name().startswith("postgres") and Path(process.cwd()) == self.data
@@ -247,12 +289,11 @@ class Postgres:
         if not ours:
             lock.unlink()
             return
-        process.send_signal(signal.SIGINT)
-        try:
-            process.wait(30)
-        except psutil.TimeoutExpired:
-            process.send_signal(signal.SIGQUIT)
-            process.wait(30)
+        for number, seconds in ((signal.SIGINT, 30), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)):
+            with contextlib.suppress(psutil.TimeoutExpired, psutil.NoSuchProcess):
+                process.send_signal(number)
+                process.wait(seconds)
+                return
 
     def _remove_earlier_sockets(self) -> None:
         """Remove the socket folder of a start that could not do so itself; its announcement names it."""

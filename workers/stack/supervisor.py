@@ -1,8 +1,8 @@
 """`mulberry up`: database, web and one worker on this machine, started and ended together.
 
-Each child runs under a guard (guard.py) that ends it when this process is gone, however it went. The guards of
-web and worker also hold the database's pipe, so that the database ends last even then, and all of them hold the
-home's lock, so that the next start waits until the last one is over.
+Each child runs under a guard (guard.py) that ends it when this process is gone, however it went; when the guard is killed,
+the kernel ends it. Web and worker and their guards also hold the database's pipe, so that the database ends last even then,
+and the home's lock, so that the next start waits until the last one is over.
 """
 
 import contextlib
@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+from training.process.start_times import start_time
 from workers.processes import own_code, python_module
 from workers.stack import guard
 from workers.stack.postgres import Postgres, PostgresError
@@ -102,6 +103,8 @@ class Stack:
                 self.postgres.restart(keep_open=(self._lock,))
             except PostgresError as error:
                 raise StartError(str(error)) from None
+        elif self.postgres and (shutdown := self.postgres.finish_shutdown()):
+            self.say(shutdown)
         for child in (self.web, self.worker):
             assert child.guarded is not None
             if (status := child.guarded.poll()) is None:
@@ -114,6 +117,7 @@ class Stack:
             self.say(
                 f"the {child.name} ended (status {status}); starting it again, see {self.log(child.name)}"
             )
+            guard.end_orphan(child.guarded)
             self._start(child)
 
     def stop(self) -> None:
@@ -141,6 +145,7 @@ class Stack:
             grace=child.grace,
             environment=own_code({**os.environ, "MULBERRY_HOME": str(self.home)}),
             keep_open=keep_open,
+            share=True,
         )
 
     def _wait_for_web(self, stopping: threading.Event) -> bool:
@@ -189,7 +194,7 @@ def take_lock(home: Path, address: str, say: Callable[[str], None]) -> int:
             if time.monotonic() > deadline:
                 os.close(lock)
                 raise StartError(
-                    f"processes of the last `mulberry up` do not end; see who holds {home / 'lock'}"
+                    f"processes of the last `mulberry up` do not end; end them: {_holders(home / 'lock')}"
                 ) from None
             if not said:
                 say("the last `mulberry up` was killed; waiting for its children to end")
@@ -197,22 +202,31 @@ def take_lock(home: Path, address: str, say: Callable[[str], None]) -> int:
             time.sleep(0.2)
         else:
             break
-    own = psutil.Process()
     os.truncate(lock, 0)
     os.pwrite(
-        lock, json.dumps({"pid": own.pid, "started": own.create_time(), "address": address}).encode(), 0
+        lock,
+        json.dumps({"pid": os.getpid(), "started": start_time(os.getpid()), "address": address}).encode(),
+        0,
     )
     return lock
+
+
+def _holders(lock: Path) -> str:
+    """Number and command of each process that has the file open, as far as this user may see."""
+    found = []
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.pid != os.getpid() and any(Path(file.path) == lock for file in process.open_files()):
+                found.append(f"{process.pid} ({' '.join(process.info['cmdline'] or [])[:80]})")
+    return ", ".join(found) or f"whoever holds {lock}"
 
 
 def running(home: Path) -> tuple[int, str] | None:
     """Process number and address of the `mulberry up` that has this home, if one is alive."""
     try:
         holder = json.loads((home / "lock").read_text())
-        alive = (
-            abs(psutil.Process(holder["pid"]).create_time() - holder["started"]) < 5
-        )  # the clock may be set
-    except (FileNotFoundError, json.JSONDecodeError, psutil.NoSuchProcess):
+        alive = start_time(holder["pid"]) == holder["started"]
+    except (FileNotFoundError, json.JSONDecodeError):
         return None
     return (holder["pid"], holder["address"]) if alive else None
 

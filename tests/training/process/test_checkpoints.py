@@ -1,5 +1,6 @@
 """A checkpoint is there whole or not at all."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,19 @@ def test_one_of_another_run_or_without_records_is_passed_over_and_said(tmp_path:
     without = checkpoints.Own(tmp_path)
     assert (final := without.final()) is not None and final.step == 20
     assert without.newest() is None, "a run without a key has checkpoints without one"
+
+
+def test_two_runs_that_computed_the_same_have_one_digest(tmp_path: Path) -> None:
+    found = [checkpoints.read(put(tmp_path / key, 5, key=key)) for key in ("a", "b")]
+    first, second = found
+    assert first is not None and second is not None
+    assert (first.key, second.key) == ("a", "b") and first.manifest_sha256 == second.manifest_sha256
+    old = first.path / "manifest.json"
+    told = json.loads(old.read_text())
+    del told["key"]
+    old.write_text(json.dumps(told, indent=1))  # as it was written before runs had keys
+    before = checkpoints.read(first.path)
+    assert before is not None and (before.key, before.manifest_sha256) == ("", first.manifest_sha256)
 
 
 def test_prune_keeps_the_two_newest_and_the_final_one(tmp_path: Path) -> None:

@@ -272,6 +272,17 @@ def test_an_endpoint_that_does_not_count_is_taken_to_have_used_the_most(
     assert one.tokens_in > len(PROBLEMS[0].prompt)
 
 
+def test_an_endpoint_that_knows_no_limit_is_cut_at_it_also_when_it_is_asked_no_more(
+    endpoint: Endpoint, cache: Cache
+) -> None:
+    endpoint.answer = lambda number, question: completion(f"{solution(question)}{' and on' * 400_000}")
+    for _ in range(2):
+        [[one]] = list(teacher(endpoint, cache, samples=1).answers(PROBLEMS[:1]))
+        assert (len(one.text), one.ended) == (50 * 16, False)
+        assert one.text.startswith(solution(PROBLEMS[0].prompt))
+    assert endpoint.requests == 1
+
+
 def test_what_is_under_way_when_the_stage_is_stopped_is_kept(endpoint: Endpoint, cache: Cache) -> None:
     stopped = threading.Event()
 

@@ -48,3 +48,21 @@ def test_names_are_as_short_as_tells_them_apart() -> None:
 def test_published_counts_differ_from_nothing() -> None:
     one = factories.make_experiment("published", stages=[], imported=True)
     assert changed_settings.differences(one) == []
+
+
+def test_a_recipe_that_cannot_be_read_keeps_no_other_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    launched()
+    newest, read = launched(), changed_settings.differences
+
+    def broken(experiment: Experiment) -> list[list[str]]:
+        if experiment == newest:
+            raise KeyError("a setting of long ago")
+        return read(experiment)
+
+    monkeypatch.setattr(changed_settings, "differences", broken)
+    Experiment.objects.update(differences=None)
+    assert changed_settings.keep_missing(seconds=60) == 0
+    assert list(Experiment.objects.order_by("pk").values_list("differences", flat=True)) == [[], []]
+    assert f"what differs in {newest.name}" in caplog.text

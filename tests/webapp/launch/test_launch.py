@@ -8,7 +8,7 @@ from django.db import connection
 
 from training.recipes import recipe as recipes
 from training.recipes.recipe import StageSpec
-from webapp.celery import app
+from webapp.celery import ANNOUNCER, app
 from webapp.launch.launch import launch
 from webapp.runs.models import Event, StageRun
 
@@ -63,6 +63,7 @@ def test_simultaneous_launches_get_numbers_of_their_own(recipe: recipes.Recipe) 
 def test_the_roots_are_announced_on_commit(recipe: recipes.Recipe) -> None:
     with app.connection_for_read() as broker:
         queue = broker.SimpleQueue("default")
+        ANNOUNCER.finish(60)  # of other tests
         queue.clear()
         launch(recipe=recipe, owner=User.objects.create(username="ada"))
         messages = [queue.get(timeout=5) for _ in range(4)]

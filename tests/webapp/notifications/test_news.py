@@ -154,3 +154,22 @@ def test_what_was_published_elsewhere_is_no_news(experiment: Experiment) -> None
     end(experiment.runs.get(), State.SUCCEEDED)
     Experiment.objects.update(imported=True)
     assert news.tell() == 0
+
+
+def test_news_that_cannot_be_told_keep_no_other_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("demo-1", "demo-2"):
+        made = factories.make_experiment(name, conditions=["baseline"], stages=[("pretrain", "pretrain")])
+        end(made.runs.get(), State.FAILED)
+    ways = news.recipients
+
+    def broken(experiment: Experiment) -> object:
+        if experiment.name == "demo-1":
+            raise KeyError("a fault of ours")
+        return ways(experiment)
+
+    monkeypatch.setattr(news, "recipients", broken)
+    assert news.tell() == 2
+    assert set(Notification.objects.values_list("experiment__name", flat=True)) == {"demo-2"}
+    assert "cannot be told" in caplog.text

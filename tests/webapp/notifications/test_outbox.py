@@ -4,7 +4,11 @@ import hashlib
 import hmac
 import json
 import logging
+import socket
+import threading
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -149,3 +153,46 @@ def test_a_mail_is_sent_where_mail_is_set_up(settings) -> None:  # type: ignore[
     assert message.to == ["ada@lab.example"]
     assert message.subject == "[Mulberry] demo-1: pretrain, baseline, seed 0 failed"
     assert f"https://lab.example{Notification.objects.get().path}" in message.body
+
+
+def test_a_server_that_sends_a_byte_now_and_then_keeps_no_other_message_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(outbox, "LONGEST", 0.3)
+    ended = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as trickling, receiving() as receiver:
+
+        def trickle() -> None:
+            peer, _ = trickling.accept()
+            with peer, suppress(OSError):
+                while not ended.wait(0.02):
+                    peer.sendall(b"H")
+
+        thread = threading.Thread(target=trickle, daemon=True)
+        thread.start()
+        fail_a_run(webhook_url=f"http://127.0.0.1:{trickling.getsockname()[1]}/", email="ada@lab.example")
+        eve = factories.make_user("eve")
+        others = {"webhook_url": receiver.url, "webhook_secret": SECRET, "everybody": True, "ended": False}
+        Wishes.objects.create(user=eve, **others)
+        outbox.deliver_due(seconds=60)
+        ended.set()
+        thread.join()
+    assert len(receiver.came) == 1
+    first = Delivery.objects.filter(channel="webhook").order_by("pk")[0]
+    assert first.error == "127.0.0.1: no answer within 0 s" and first.due_at is not None
+
+
+def test_a_fault_about_one_message_keeps_no_other_back(
+    monkeypatch: pytest.MonkeyPatch, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("a fault of ours")
+
+    monkeypatch.setitem(outbox.SENDERS, Delivery.Channel.EMAIL, broken)
+    with receiving() as receiver:
+        fail_a_run(email="ada@lab.example", webhook_url=receiver.url)
+        outbox.tell()
+        Delivery.objects.filter(channel="email").update(due_at=Now() - timedelta(hours=1))  # the first
+        outbox.deliver_due(seconds=60)
+        assert len(receiver.came) == 1
+    assert Delivery.objects.get(channel="email").error == "it cannot be sent: KeyError"

@@ -149,3 +149,38 @@ def test_words_are_found_alike_however_many_rollouts_have_them(
     none = search.query("zebra")
     assert none is not None
     assert not search.with_words_each({attempt.pk: every}, none)[attempt.pk].exists()
+
+
+def test_a_text_that_no_index_entry_holds_is_cut_and_the_next_ones_follow(attempt: Attempt) -> None:
+    words = " ".join(f"word{number}" for number in range(400_000))
+    before, long, after = write(attempt, "zebra", f"giraffe {words} lion", "zebra")
+    assert len(words) > 4_000_000
+    assert search.index_texts() == 3
+    assert found(attempt, "giraffe") == found(attempt, "word7") == {long}
+    assert found(attempt, "lion") == set()
+    assert found(attempt, "zebra") == {before, after}
+    assert search.cut_texts([attempt.stage_run_id]) == 1
+    assert search.indexed_to([attempt.stage_run_id]) is None
+
+
+@pytest.mark.parametrize("first", ["a", "é", "字", "\U00020000"])
+def test_so_many_characters_always_fit(attempt: Attempt, first: str) -> None:
+    """The shortest different words take most of an entry for their length, with one to four bytes a character."""
+    letters = [chr(ord(first) + n) for n in range(600) if chr(ord(first) + n).isalnum()]
+    words = " ".join(f"{one}{other}" for one in letters for other in letters)[: search.LONGEST]
+    (made,) = write(attempt, f"{words} lion")
+    assert search.index_texts() == 1
+    assert RolloutText.objects.get(pk=made).words != ""
+
+
+def test_a_row_that_cannot_be_indexed_at_all_is_marked_and_passed_over(
+    attempt: Attempt, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "LONGEST", 10_000_000)  # more than PostgreSQL takes
+    before, _, after = write(
+        attempt, "zebra", " ".join(f"word{number}" for number in range(400_000)), "zebra"
+    )
+    assert search.index_texts() == 3
+    assert search.index_texts() == 0
+    assert found(attempt, "zebra") == {before, after}
+    assert search.cut_texts([attempt.stage_run_id]) == 1

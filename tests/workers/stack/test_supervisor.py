@@ -54,13 +54,23 @@ def until(condition: Callable[[], bool], what: str, seconds: float = 60) -> None
 
 def child(stack: RunningStack, *words: str) -> psutil.Process:
     """The one process of the stack whose command line has these words and that is no guard."""
-    found = [
-        p
-        for p in stack.processes()
-        if set(words) <= set(p.info["cmdline"]) and "--grace" not in " ".join(p.info["cmdline"])
-    ]
+    found = [p for p in stack.processes() if set(words) <= set(p.info["cmdline"]) and not is_guard(p)]
     assert len(found) == 1, found
     return found[0]
+
+
+def is_guard(process: psutil.Process) -> bool:
+    return "--grace" in " ".join(process.info["cmdline"])
+
+
+def guards(stack: RunningStack) -> dict[psutil.Process, psutil.Process]:
+    """Each guard with what it guards."""
+    return {guard: guard.children()[0] for guard in stack.processes() if is_guard(guard)}
+
+
+def postmaster(stack: RunningStack) -> psutil.Process:
+    (found,) = [p for p in stack.processes() if p.info["name"] == "postgres" and "-D" in p.info["cmdline"]]
+    return found
 
 
 def socket_folder(stack: RunningStack) -> Path:
@@ -101,16 +111,51 @@ def test_everything_killed_at_once_is_no_obstacle(up: RunningStack) -> None:
     until(lambda: not any(process.is_running() for process in left), "the earlier database is gone")
 
 
+def test_what_a_killed_guard_guarded_ends_and_is_started_again(up: RunningStack) -> None:
+    stack = up
+    for name in ("web", "workers"):
+        guard, guarded = next(pair for pair in guards(stack).items() if name in pair[1].cmdline())
+        guard.kill()
+        until(lambda gone=guarded: not gone.is_running(), "the kernel ended it")  # type: ignore[misc]
+    until(lambda: stack.output.read_text().count("ended (status -9); starting it again") == 2, "it says so")
+    until(lambda: answers(stack.address), "the web answers again")
+    until(lambda: sum("workers" in one.cmdline() for one in guards(stack).values()) == 1, "one worker")
+    assert child(stack, "workers") in guards(stack).values()
+
+
+def test_killed_guards_of_a_killed_supervisor_leave_nothing(up: RunningStack) -> None:
+    stack = up
+    assert stack.process is not None
+    guarded = guards(stack)
+    child(stack, "workers").suspend()  # it could not end by itself
+    stack.process.kill()
+    for guard in guarded:
+        with suppress(psutil.NoSuchProcess):
+            guard.kill()
+    stack.process.wait()
+    stack.start()
+    assert not any(process.is_running() for process in guarded.values())
+
+
+def test_a_database_told_to_end_while_its_clients_stay_is_ended_and_started_again(up: RunningStack) -> None:
+    stack = up
+    before = stack.rows("SELECT pg_postmaster_start_time()")
+    kept = "SELECT count(*) > 1 FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    until(lambda: stack.rows(kept) == [(True,)], "a client that keeps its connection")
+    postmaster(stack).terminate()  # it would wait for web and worker, who keep their connections
+    until(lambda: "takes no new connection; ending it" in stack.output.read_text(), "it says so")
+    until(lambda: "the database ended" in stack.output.read_text(), "it did end")
+    until(lambda: answers(stack.address), "the web answers again")
+    assert stack.rows("SELECT pg_postmaster_start_time()") != before
+
+
 def test_a_child_that_dies_is_started_again(up: RunningStack) -> None:
     stack = up
     child(stack, "web").kill()
     until(lambda: "the web ended (status 137); starting it again" in stack.output.read_text(), "it says so")
     until(lambda: answers(stack.address), "the web answers again")
 
-    (postmaster,) = [
-        p for p in stack.processes() if p.info["name"] == "postgres" and "-D" in p.info["cmdline"]
-    ]
-    postmaster.kill()
+    postmaster(stack).kill()
     until(lambda: "the database ended" in stack.output.read_text(), "it says so")
     until(lambda: answers(stack.address), "the web answers again")
 

@@ -5,6 +5,7 @@ reads it is the same. Rows that nobody looks at are read anew by the messenger o
 """
 
 import hashlib
+import logging
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from django.db import DatabaseError
 from django.db.models import Aggregate, Exists, Max, OuterRef, Q, Subquery, Sum
 from pydantic import TypeAdapter
 
@@ -25,6 +27,8 @@ from webapp.runs.models import Attempt, Event, StageRun
 WRITTEN = TypeAdapter(ExperimentAnswer)
 READ_BY = (outcome_counts, samples, token_counts)  # beside this room and the statistics
 AT_ONCE = 20  # experiments that read_some looks for
+log = logging.getLogger("mulberry.answers")
+_unreadable: set[int] = set()  # experiments that read_some passes over, as long as this process lives
 
 
 @cache
@@ -90,7 +94,14 @@ def answers(
     ends = None if seconds is None else time.monotonic() + seconds
     while stale and (ends is None or time.monotonic() < ends):
         one = stale.pop(0)
-        found[one.pk] = _read(one, kept[one.pk].made_from)
+        try:
+            found[one.pk] = _read(one, kept[one.pk].made_from)
+            _unreadable.discard(one.pk)
+        except DatabaseError:
+            raise
+        except Exception:  # of this experiment alone: the others, and lists, need not wait for it
+            log.exception("the answer of %s cannot be read", one.name)
+            _unreadable.add(one.pk)
     for pk, one_kept in kept.items():
         if pk not in found and one_kept.content is not None:
             found[pk] = WRITTEN.validate_json(one_kept.content)
@@ -103,6 +114,7 @@ def read_some(*, seconds: float) -> None:
         experiment=OuterRef("pk"), finished_at__gt=OuterRef("kept_answer__read_at")
     )
     waiting = Experiment.objects.filter(Q(kept_answer=None) | Q(Exists(ended))).order_by("-pk")
+    waiting = waiting.exclude(pk__in=_unreadable)
     answers(list(waiting[:AT_ONCE]), seconds=seconds)
 
 

@@ -37,4 +37,4 @@ def last_results() -> list[LastResult]:
             found.setdefault(experiment, at)
     experiments = Experiment.objects.in_bulk(list(found))
     known = kept_answers.answers(list(experiments.values()))[0]
-    return [LastResult(experiments[pk], at, known[pk].contrasts) for pk, at in found.items()]
+    return [LastResult(experiments[pk], at, known[pk].contrasts) for pk, at in found.items() if pk in known]

@@ -143,6 +143,8 @@ def _found(request: HttpRequest, scope: Scope, wanted: RolloutFilter, part: Grou
         or bool(part.groups)
         or groups.recur(groups.of_runs([run.pk for run in wanted.runs])),
         "indexed_to": search.indexed_to(run.pk for run in wanted.runs) if wanted.search_query else None,
+        "cut_texts": search.cut_texts(run.pk for run in wanted.runs) if wanted.search_query else 0,
+        "searched": search.LONGEST,
     }
 
 

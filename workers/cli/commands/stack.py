@@ -15,7 +15,7 @@ from django.db.utils import OperationalError
 
 from training.folders import home_folder
 from workers.cli.commands import CommandError, access, database
-from workers.processes import own_code, python_module
+from workers.processes import Host, own_code, python_module
 from workers.stack import supervisor
 
 
@@ -130,6 +130,8 @@ def web(options: argparse.Namespace) -> int:
 def worker(options: argparse.Namespace) -> int:
     """Take runs from the queue until TERM. Raises CommandError where the database is not there yet."""
     database.connect()
+    if options.check:
+        return _check_worker()
     connections.close_all()
     command = python_module("workers", "--queues", ",".join(options.queues))
     if options.slots:
@@ -137,3 +139,13 @@ def worker(options: argparse.Namespace) -> int:
     if options.devices_per_slot:
         command += ["--devices-per-slot", str(options.devices_per_slot)]
     os.execve(sys.executable, command, own_code(os.environ))  # noqa: S606
+
+
+def _check_worker() -> int:
+    """For a container's health check: 0 where a worker of this host (a container is one) was heard of lately, else 1."""
+    from webapp.runs.querysets import answering_workers
+
+    host = Host.this()
+    here = answering_workers().filter(hostname=host.hostname, boot_id=host.boot_id).exists()
+    say(f"{'a' if here else 'no'} worker of {host.hostname} answers")
+    return 0 if here else 1

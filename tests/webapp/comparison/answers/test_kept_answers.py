@@ -72,3 +72,23 @@ def test_the_latest_of_the_last_stages_comes_first_and_branches_are_drawn_apart(
 def test_an_experiment_without_stages_or_conditions_to_compare_has_an_answer() -> None:
     assert answer(factories.make_experiment("none-1", stages=[])).contrasts == ()
     assert answer(factories.make_experiment("one-1", conditions=["baseline"])).contrasts == ()
+
+
+def test_an_answer_that_cannot_be_read_keeps_no_other_back(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    read = kept_answers.answer
+    fine, newest = (histories.make_history(f"demo-{number}", done=1) for number in (1, 2))
+
+    def broken(experiment: Experiment) -> object:
+        if experiment == newest:
+            raise KeyError("a fault of ours")
+        return read(experiment)
+
+    monkeypatch.setattr(kept_answers, "answer", broken)
+    monkeypatch.setattr(kept_answers, "AT_ONCE", 1)
+    monkeypatch.setattr(kept_answers, "_unreadable", set())
+    for _ in range(2):
+        kept_answers.read_some(seconds=60)
+    assert list(KeptAnswer.objects.values_list("experiment", flat=True)) == [fine.pk]
+    assert set(kept_answers.answers([fine, newest])[0]) == {fine.pk}
