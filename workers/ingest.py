@@ -18,24 +18,39 @@ UNFIT = (DataError, IntegrityError, KeyError, TypeError, ValueError)  # what a w
 FLUSH_BYTES = 4 << 20  # of journal in one transaction, so that heartbeats go on over a long backlog
 
 
+OWNER = "run.key"  # a file in each folder of a run, which says whose it is
+
+
+def belongs_to_another(folder: Path, key: str) -> bool:
+    """Whether a folder says that it is of a run with another key; one that says nothing is of before runs had keys."""
+    owner = folder / OWNER
+    return owner.is_file() and owner.read_text(encoding="utf-8") != key
+
+
 class UnfitRecord(ValueError):
     """A record that the database cannot take, now or ever."""
 
 
 class Ingest:
-    """Brings one attempt's journal into the database; several at once are safe, one wins each flush."""
+    """Brings one attempt's journal into the database; several at once are safe, one wins each flush.
+
+    Raises UnfitRecord when the run directory is another run's.
+    """
 
     def __init__(self, attempt: int) -> None:
         self.attempt = attempt
         self.finished: dict[str, Any] | None = None  # the `finished` record, once its flush has committed
-        self._load()
+        key = self._load()
+        if belongs_to_another(self.path.parent, key):
+            raise UnfitRecord(f"{self.path.parent} holds files of another run; move it away, then retry")
 
     @property
     def behind(self) -> bool:
         """Whether the journal holds bytes that are not in the database."""
         return self.path.exists() and self.path.stat().st_size > self.offset
 
-    def _load(self) -> None:
+    def _load(self) -> str:
+        """What the database has of the attempt; returns the key of its run."""
         row = Attempt.objects.select_related("stage_run").get(pk=self.attempt)
         self.run, self.number, self.experiment = row.stage_run_id, row.number, row.stage_run.experiment_id
         self.path = Path(row.run_dir) / "journal"
@@ -45,6 +60,7 @@ class Ingest:
         self._evaluations = dict(
             Evaluation.objects.filter(attempt=row, grading=AS_IT_RAN).order_by("seq").values_list("key", "pk")
         )
+        return row.stage_run.key
 
     def flush(self) -> int:
         """Bring in the next few megabytes of whole records; returns how many, 0 when there are none.

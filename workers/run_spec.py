@@ -1,6 +1,7 @@
 """What the training process of a claimed run is told: its stage, where it runs, and which checkpoints it may use."""
 
 from pathlib import Path
+from uuid import uuid4
 
 from django.conf import settings
 from django.db.models import F
@@ -11,28 +12,27 @@ from webapp.runs.models import Checkpoint, folder_name
 from webapp.telemetry.series import last_steps
 from workers.claim import Claim
 from workers.devices import Device
-
-OWNER = "run.key"  # a file in each folder of a run, which says whose it is
+from workers.ingest import OWNER, belongs_to_another
 
 
 def folders(claim: Claim) -> tuple[Path, Path]:
-    """The run directory of an attempt, and where the run's checkpoints lie."""
+    """The run directory of an attempt, which is not there yet, and where the run's checkpoints lie."""
     name = folder_name(claim.run, claim.key)
-    runs, storage = settings.MULBERRY_HOME / "runs", Path(settings.MULBERRY_STORAGE)
-    return runs / name / f"attempt-{claim.number}", storage / name
+    run_dir = settings.MULBERRY_HOME / "runs" / name / f"attempt-{claim.number}"
+    if run_dir.exists():  # of an attempt that the database forgot: an older dump was restored
+        run_dir = run_dir.with_name(f"{run_dir.name}-{uuid4().hex[:8]}")
+    return run_dir, Path(settings.MULBERRY_STORAGE) / name
 
 
 def take(folder: Path, claim: Claim, *, fresh: bool) -> None:
     """Make a folder the run's. Raises ValueError when it holds another's files; a `fresh` run has none anywhere."""
-    owner = folder / OWNER
-    if owner.is_file():
-        foreign = owner.read_text(encoding="utf-8") != claim.key
-    else:
-        foreign = fresh and folder.exists() and any(folder.iterdir())
-    if foreign:
+    unowned = not (folder / OWNER).is_file()
+    if belongs_to_another(folder, claim.key) or (
+        unowned and fresh and folder.exists() and any(folder.iterdir())
+    ):
         raise ValueError(f"{folder} holds files of another run; move it away, then retry")
     folder.mkdir(parents=True, exist_ok=True)
-    owner.write_text(claim.key, encoding="utf-8")
+    (folder / OWNER).write_text(claim.key, encoding="utf-8")
 
 
 def of_claim(claim: Claim, device: Device, storage: Path) -> RunSpec:

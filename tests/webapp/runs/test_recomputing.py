@@ -126,3 +126,15 @@ def test_a_run_that_took_its_result_over_names_the_one_to_compute_again(
     assert claim is not None and claim.run == child.pk
     newest = Checkpoint.objects.filter(attempt__stage_run=chain[0], final=True).latest("pk")
     assert of_claim(claim, Device("cpu:0", "cpu", 1), Path("/s")).parent_manifest == newest.manifest_sha256
+
+
+def test_the_page_says_warnings_and_which_steps_were_computed_twice(client: Client) -> None:
+    client.force_login(factories.make_user("ada"))
+    run = factories.run_of(factories.make_experiment(), "baseline", "grpo")
+    first = factories.make_attempt(run)
+    factories.add_metrics(first, {"loss": [1.0] * 10})
+    second = factories.make_attempt(run, first_step=6)
+    factories.add_log(second, "the checkpoint /s/step-00000008 was passed over: it is damaged", "warning")
+    page = client.get(reverse("run_records", args=[run.pk])).content.decode()
+    assert "steps 7 to 10 were computed again by attempt 2, whose records count" in page
+    assert "/s/step-00000008 was passed over: it is damaged" in page

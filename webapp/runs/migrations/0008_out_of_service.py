@@ -19,4 +19,14 @@ class Migration(migrations.Migration):
                 max_length=12,
             ),
         ),
+        migrations.AlterField(
+            "worker",
+            "process_started",
+            models.FloatField(help_text="start time of the process, seconds since the machine's boot"),
+        ),
+        migrations.AlterField(
+            "attempt",
+            "process_started",
+            models.FloatField(help_text="seconds since the machine's boot", null=True),
+        ),
     ]
