@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from training.process import journal
 from training.process.journal import Hole, Record
+from training.process.run_folders import belongs_to_another
 from webapp.results.models import AS_IT_RAN, Evaluation
 from webapp.runs import lifecycle
 from webapp.runs.models import Attempt, Checkpoint, StageRun
@@ -16,15 +17,6 @@ from workers.chunks import Chunks
 
 UNFIT = (DataError, IntegrityError, KeyError, TypeError, ValueError)  # what a wrong record ends in
 FLUSH_BYTES = 4 << 20  # of journal in one transaction, so that heartbeats go on over a long backlog
-
-
-OWNER = "run.key"  # a file in each folder of a run, which says whose it is
-
-
-def belongs_to_another(folder: Path, key: str) -> bool:
-    """Whether a folder says that it is of a run with another key; one that says nothing is of before runs had keys."""
-    owner = folder / OWNER
-    return owner.is_file() and owner.read_text(encoding="utf-8") != key
 
 
 class UnfitRecord(ValueError):

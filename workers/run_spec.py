@@ -6,13 +6,13 @@ from uuid import uuid4
 from django.conf import settings
 from django.db.models import F
 
+from training.process.run_folders import OWNER, belongs_to_another, folder_name
 from training.recipes.recipe import RunSpec, StageSpec
 from webapp.runs import reuse
-from webapp.runs.models import Checkpoint, folder_name
+from webapp.runs.models import Checkpoint
 from webapp.telemetry.series import last_steps
 from workers.claim import Claim
 from workers.devices import Device
-from workers.ingest import OWNER, belongs_to_another
 
 
 def folders(claim: Claim) -> tuple[Path, Path]:

@@ -14,10 +14,11 @@ from tests.workers import stand_in
 from tests.workers.stand_in import STEPS, StandIn, assert_complete, supervise
 from training.process import checkpoints
 from training.process.journal import Journal
+from training.process.run_folders import folder_name
 from training.recipes import recipe as recipes
 from webapp.experiments.models import Experiment
 from webapp.launch.launch import launch
-from webapp.runs.models import Attempt, Checkpoint, StageRun, State, Worker, folder_name
+from webapp.runs.models import Attempt, Checkpoint, StageRun, State, Worker
 from webapp.telemetry.models import LogLine
 from webapp.telemetry.series import series
 from workers import supervision as module

@@ -107,11 +107,6 @@ def new_key() -> str:
     return uuid4().hex
 
 
-def folder_name(run: int, key: str) -> str:
-    """The name of a run's folders, below `runs` in the home and in the storage."""
-    return f"{run}-{key[:12]}" if key else str(run)
-
-
 class StageRun(models.Model):
     """Condition × stage × seed: the unit of work. State moves only through lifecycle.py."""
 
