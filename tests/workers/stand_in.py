@@ -76,7 +76,7 @@ class StandIn(Launcher):
                 return -9
             if step % SAVE_EVERY == 0:
                 self._save(journal, folder, checkpoints.step_name(step), step, spec.key)
-                checkpoints.prune(folder)
+                checkpoints.prune(folder, newest=step)
         if done is None:
             self._save(journal, folder, checkpoints.FINAL, STEPS, spec.key)
         journal.append(

@@ -164,7 +164,7 @@ class Engine(Trainer):
             self.state.save_to_json(str(folder / "trainer_state.json"))
             torch.save(self.engine_state(), folder / ENGINE_STATE)
         stage_helpers.announce(self.run, self.run.checkpoints / name)
-        checkpoints.prune(self.run.checkpoints)
+        checkpoints.prune(self.run.checkpoints, newest=step)
 
     def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
         super()._load_optimizer_and_scheduler(checkpoint)

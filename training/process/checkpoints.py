@@ -139,10 +139,17 @@ class Own:
         return None
 
 
-def prune(folder: Path, keep: int = 2) -> None:
-    """Delete all points to resume from but the newest `keep`, and what crashed attempts left half written."""
-    for path in sorted(folder.glob("step-*"))[:-keep]:
-        shutil.rmtree(path, ignore_errors=True)
+def prune(folder: Path, *, newest: int, keep: int = 2) -> None:
+    """Delete all points to resume from but the `keep` up to step `newest`, and what crashed attempts left half written.
+
+    One at a later step was passed over when this attempt began: it would outlive every one that is saved now.
+    """
+    later = step_name(newest + 1)
+    paths = sorted(folder.glob("step-*"))
+    kept = [path for path in paths if path.name < later][-keep:]
+    for path in paths:
+        if path not in kept:
+            shutil.rmtree(path, ignore_errors=True)
     for prefix in (PARTIAL, REPLACED):
         for path in folder.glob(f"{prefix}*"):
             shutil.rmtree(path, ignore_errors=True)

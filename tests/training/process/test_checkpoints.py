@@ -85,13 +85,21 @@ def test_two_runs_that_computed_the_same_have_one_digest(tmp_path: Path) -> None
     assert before is not None and (before.key, before.manifest_sha256) == ("", first.manifest_sha256)
 
 
+def test_what_was_passed_over_does_not_outlive_what_is_saved_now(tmp_path: Path) -> None:
+    for step in (5, 20, 25):
+        put(tmp_path, step)
+    put(tmp_path, 10)  # by an attempt that went on from step 5
+    checkpoints.prune(tmp_path, newest=10)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000005", "step-00000010"]
+
+
 def test_prune_keeps_the_two_newest_and_the_final_one(tmp_path: Path) -> None:
     for step in (5, 10, 15):
         put(tmp_path, step)
     with checkpoints.write(tmp_path, checkpoints.FINAL, step=15) as partial:
         (partial / "model").write_text("result")
     (tmp_path / ".partial-step-00000020-abc").mkdir()
-    checkpoints.prune(tmp_path)
+    checkpoints.prune(tmp_path, newest=15)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["final", "step-00000010", "step-00000015"]
     final = checkpoints.Own(tmp_path).final()
     assert final is not None and final.final and final.step == 15
