@@ -106,7 +106,7 @@ def _run(run_dir: Path, spec: StageSpec, parent: Path | None, args: argparse.Nam
 
 def _told(run_dir: Path) -> str:
     """What the journal tells: times of a step, medians of metrics, how fast problems were answered."""
-    records = list(journal.read(run_dir / "journal")) if (run_dir / "journal").exists() else []
+    records = list(journal.records(run_dir / "journal")) if (run_dir / "journal").exists() else []
     metrics = [record for record in records if record.type == "metrics"]
     said = []
     if len(metrics) > SKIPPED + 1:

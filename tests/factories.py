@@ -20,6 +20,7 @@ from django.utils import timezone
 from tests.rows import copy, row_of
 from training.process import checkpoints
 from training.process.journal import OutcomeRow, RolloutRow
+from training.process.run_folders import folder_name
 from training.recipes.recipe import StageSpec
 from webapp.experiments.models import Condition, Experiment, Stage
 from webapp.results.models import Evaluation, Outcome
@@ -376,9 +377,10 @@ def finish(run: StageRun, folder: Path, *, right: Sequence[bool] = ()) -> Attemp
     spec = StageSpec.model_validate(run.spec)
     attempt = make_attempt(run, state=State.RUNNING, ended_at=timezone.now(), outcome=State.SUCCEEDED)
     if spec.settings.leaves_checkpoint:
-        with checkpoints.write(folder / str(run.pk), checkpoints.FINAL, step=7) as made:
+        own = folder / folder_name(run.pk, run.key)
+        with checkpoints.write(own, checkpoints.FINAL, step=7) as made:
             (made / "model.safetensors").write_text(f"weights of run {run.pk}")
-        saved = checkpoints.final(folder / str(run.pk))
+        saved = checkpoints.Own(own).final()
         assert saved is not None
         add_checkpoint(attempt, step=7)
         Checkpoint.objects.filter(attempt=attempt).update(

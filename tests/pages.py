@@ -56,6 +56,7 @@ PAGES: dict[str, Example] = {
     "experiment": _at("experiment", name=_experiment),
     "edit_notes": _at("edit_notes", name=_experiment),
     "cancel_experiment": _at("cancel_experiment", name=lambda rows: rows.launched),
+    "delete_experiment": _at("delete_experiment", name=_experiment),
     "cancel_run": _at("cancel_run", run_id=_run),
     "comparison": _at("comparison", name=_experiment),
     "compare": lambda rows: reverse("compare") + f"?experiment1={rows.experiment}",

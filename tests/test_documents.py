@@ -54,6 +54,18 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
             assert (document.parent / target).exists(), target
 
 
+def test_every_promise_has_the_test_that_it_names() -> None:
+    rows = re.findall(
+        r"^\| (?!promise|-)(.+?) \| (.+) \|$", (ROOT / "docs" / "reliability.md").read_text(), re.MULTILINE
+    )
+    assert rows
+    for promise, shown in rows:
+        named = re.findall(r"`(tests/[a-z_/]+\.py)::(test_\w+)`", shown)
+        assert named, promise
+        for module, test in named:
+            assert f"def {test}(" in (ROOT / module).read_text(), f"{module} has no {test}"
+
+
 def test_make_has_the_targets_that_the_documents_name() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     told = "".join((ROOT / name).read_text() for name in ("README.md", "CONTRIBUTING.md"))

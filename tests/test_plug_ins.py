@@ -14,7 +14,7 @@ from django.db import connection
 
 from tests.factories import add_evaluation, add_metrics, make_attempt, make_experiment, run_of
 from tests.plug_ins.entries import ENTRIES
-from training.process.journal import read
+from training.process.journal import records
 from webapp.runs.models import State
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -106,7 +106,7 @@ def test_a_stage_runs(tree: Path, tmp_path: Path) -> None:
     (tmp_path / "spec.json").write_text(json.dumps({"spec": json.loads(spec.stdout)}))
     trained = run(tree, sys.executable, "-m", "training", tmp_path)
     assert trained.returncode == 0, trained.stdout + trained.stderr
-    counted = [one.fields["values"] for one in read(tmp_path / "journal") if one.type == "metrics"]
+    counted = [one.fields["values"] for one in records(tmp_path / "journal") if one.type == "metrics"]
     assert counted == [{"counted": number} for number in (1.0, 2.0, 3.0, 4.0)]
 
 

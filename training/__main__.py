@@ -17,7 +17,7 @@ from pydantic import ValidationError
 
 from training.code_version import code_version
 from training.engine.run_context import Run, Stopped
-from training.process import collector, memory, openmp, prctl, ranks, torchrun
+from training.process import collector, disk, memory, openmp, prctl, ranks, torchrun
 from training.process.journal import Journal, Silent
 from training.recipes.recipe import RunSpec
 
@@ -54,7 +54,7 @@ def main(run_dir: Path) -> int:
     # The one place that catches everything: whatever a stage raises must become a line that the user reads.
     except Exception as error:
         traceback.print_exc()
-        reason, hint = _explained(error)
+        reason, hint = _explained(error, run_dir)
         failure = {"reason": reason, "hint": hint, "trace": traceback.format_exc()}
         if not first:
             torchrun.report_failure(run_dir, **failure)
@@ -143,9 +143,12 @@ class _StopSignals:
         run.terminated = self.came
 
 
-def _explained(error: Exception) -> tuple[str, str]:
+def _explained(error: Exception, run_dir: Path) -> tuple[str, str]:
     """The reason code and one line: what happened and what to do."""
     import torch
+
+    if disk.is_host_fault(error):
+        return "host_fault", _host_fault(error, run_dir)
 
     text = (str(error).splitlines() or [""])[0]
     no_memory = isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(
@@ -163,6 +166,17 @@ def _explained(error: Exception) -> tuple[str, str]:
             "another process of this stage ended; if nobody killed it, the machine ran out of memory"
         )
     return "error", f"{type(error).__name__}: {text}; the log has the whole trace"
+
+
+def _host_fault(error: Exception, run_dir: Path) -> str:
+    """One text for all that a full disk makes libraries say."""
+    if isinstance(error, disk.DiskFull):
+        return error.text
+    text = (str(error).splitlines() or [""])[0]
+    try:
+        return disk.full(run_dir) or f"this machine cannot write or read a file: {text}"
+    except OSError:
+        return f"this machine cannot write or read a file: {text}"
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ one thread and never touches CUDA (a CUDA context does not survive a fork). JSON
     server → worker  {"event": "refused", "run_dir": "/abs", "reason": "why"}    instead of started
     server → worker  {"event": "exited", "run_dir": "/abs", "pid": P, "code": C}
 
-T is psutil's create_time in seconds since the epoch; C is the exit code, or -N when signal N killed the process. A stage runs in
+T is training.process.start_times.start_time, seconds since the machine's boot; C is the exit code, or -N when signal N killed the process. A stage runs in
 a session of its own, with stdin from /dev/null, stdout and stderr appended to RUN_DIR/output.txt, and no descriptor
 of the server's. The worker signals it by its pid. When the socket closes (the worker ended, by SIGKILL too) or
 the server gets TERM, it kills its stages with all their descendants, sessions of their own or not, and exits.
@@ -34,6 +34,7 @@ import psutil
 
 from training.code_version import code_version
 from training.process import collector, openmp, prctl, torchrun
+from training.process.start_times import start_time
 
 for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # no thread pool before the fork; a stage sets torch's own count
@@ -132,8 +133,8 @@ class Server:
         if pid == 0:
             _become_stage(Path(run_dir), env, processes, server)
         self.stages[pid] = StageProcess(pid, run_dir)
-        start_time = psutil.Process(pid).create_time()  # not reaped yet, so it exists even when it has ended
-        self._send({"event": "started", "run_dir": run_dir, "pid": pid, "start_time": start_time})
+        at = start_time(pid) or 0.0  # not reaped yet, so it exists even when it has ended
+        self._send({"event": "started", "run_dir": run_dir, "pid": pid, "start_time": at})
 
     def _reap(self) -> None:
         while True:

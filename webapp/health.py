@@ -23,6 +23,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
+from training.process import disk
 from webapp import celery
 from webapp.runs.querysets import willing_workers
 
@@ -30,7 +31,6 @@ log = logging.getLogger("mulberry.health")
 LIMIT = 4.0  # seconds until a check counts as failed
 CONNECT = 2  # seconds for a connection
 KEPT = 1.0  # seconds
-RESERVE = 1_000_000_000  # bytes; where MULBERRY_DISK_RESERVE says nothing else
 _migrated = False  # once true, it stays true for this process's code
 
 
@@ -145,12 +145,16 @@ def _folder(folder: Path, *, only_seen: bool = False) -> str:
         else:
             with tempfile.TemporaryFile(dir=folder) as tried:
                 tried.write(b"ready")
-        free = shutil.disk_usage(folder).free
+        usage = shutil.disk_usage(folder)
     except OSError as error:
         log.warning("%s: %s", folder, error)
         return f"cannot be {'read' if only_seen else 'written to'} ({error.strerror})"
-    reserve = int(getattr(settings, "MULBERRY_DISK_RESERVE", RESERVE))
-    return "" if free >= reserve else f"{free / 1e9:.1f} GB free; {reserve / 1e9:.1f} GB are kept in reserve"
+    kept = disk.reserve(usage.total)
+    return (
+        ""
+        if usage.free >= kept
+        else f"{usage.free / 1e9:.1f} GB free; {kept / 1e9:.1f} GB are kept in reserve"
+    )
 
 
 def _broker() -> str:

@@ -80,6 +80,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("experiments/<slug:name>/bundle.zip", parts.bundle_file, name="bundle_file"),
     path("experiments/<slug:name>/state/", experiment.experiment_state, name="experiment_state"),
     path("experiments/<slug:name>/cancel/", experiment.cancel, name="cancel_experiment"),
+    path("experiments/<slug:name>/delete/", experiment.delete, name="delete_experiment"),
     path("experiments/<slug:name>/retry/", experiment.retry, name="retry_experiment"),
     path("experiments/<slug:name>/regrade/", experiment.regrade, name="regrade_experiment"),
     path("experiments/<slug:name>/settings/", parts.experiment_settings, name="experiment_settings"),

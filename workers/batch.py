@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from training.process.journal import LEFT_OUT, OF_TOKENS, RENAMED, OutcomeRow, Record, RolloutRow
+from training.process.journal import LEFT_OUT, OF_TOKENS, RENAMED, Hole, OutcomeRow, Record, RolloutRow
 
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")  # NUL and lone surrogates
 ROLLOUT = tuple(
@@ -29,11 +29,19 @@ class Points:
 
 @dataclass
 class Batch:
-    """What some consecutive records say, sorted by table."""
+    """What some consecutive records say, sorted by table; behind a hole only what was logged.
+
+    Without what is missing the rest is no result: it is computed again, from a checkpoint that lies before the hole.
+    """
 
     offset: int = 0
-    seq: int = 0
+    seq: int = 0  # of the last record
     records: int = 0
+    damaged: bool = False  # a record is missing, here or before
+    missing: tuple[int, Hole] | None = (
+        None  # the first one that is missing here: its seq, and where it should be
+    )
+    _unread: Hole | None = None  # what lies before the next record
     points: dict[str, Points] = field(default_factory=dict)
     rollouts: list[tuple[Any, ...]] = field(default_factory=list)
     log_lines: list[tuple[Any, ...]] = field(default_factory=list)
@@ -51,6 +59,20 @@ class Batch:
 
     def add(self, record: Record) -> None:
         """Sort one record in."""
+        if record.seq != self.seq + 1 and not self.damaged:
+            self.damaged = True
+            self.missing = self.seq + 1, self._unread or Hole(self.offset, self.offset)
+        if not self.damaged or record.type == "log":
+            self._sort_in(record)
+        self.offset, self.seq, self.records = record.offset, record.seq, self.records + 1
+        self._unread = None
+
+    def skip(self, hole: Hole) -> None:
+        """Pass over bytes that cannot be read; whether a record is missing, the next one's number says."""
+        self._unread = hole
+        self.offset = hole.offset
+
+    def _sort_in(self, record: Record) -> None:
         at = datetime.fromtimestamp(record.time, UTC)
         match record.type:
             case "metrics":
@@ -84,7 +106,6 @@ class Batch:
                 self.contamination = record.fields["sources"]
             case "finished":
                 self.finished = record.fields
-        self.offset, self.seq, self.records = record.offset, record.seq, self.records + 1
 
     def _add_points(self, record: Record) -> None:
         for name, value in record.fields["values"].items():

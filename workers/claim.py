@@ -24,7 +24,7 @@ WITH next AS (
     SET state = 'running', attempt_number = run.attempt_number + 1, lease_until = now() + %s,
         started_at = coalesce(run.started_at, now()), not_before = NULL
     FROM next WHERE run.id = next.id
-    RETURNING run.id, run.experiment_id, run.parent_id, run.attempt_number, run.spec
+    RETURNING run.id, run.experiment_id, run.parent_id, run.attempt_number, run.spec, run.key
 ), attempt AS (
     INSERT INTO runs_attempt (stage_run_id, number, worker_id, device, hostname, boot_id, run_dir,
                               journal_offset, journal_seq, outcome, error)
@@ -49,19 +49,20 @@ class Claim:
     number: int
     spec: dict[str, Any]
     attempt: int
+    key: str  # what names the run for good
 
 
 def next_run(queue: str, worker: Worker, device: Device) -> Claim | None:
     """Claim the next run of a queue whose back-off is over; None when nothing fits.
 
-    Nothing does while the worker does not serve the queue, the queue is paused or the worker drained: whoever does that waits for claims under way.
+    Nothing does while the worker does not serve the queue, the queue is paused or the worker drained or out of service: whoever does that waits for claims under way.
     """
     if queue not in worker.queues:
         return None  # a message that strayed here
     row = (worker.pk, device.name, worker.hostname, worker.boot_id)
     with transaction.atomic(), connection.cursor() as cursor:
         queue_lock.share(queue)
-        willing = Worker.objects.filter(pk=worker.pk, drained_at=None)
+        willing = Worker.objects.filter(pk=worker.pk, drained_at=None, out_of_service_at=None)
         next_ = in_queue_order(takeable().filter(Exists(willing), queue=queue))
         sql, parameters = next_.values("id")[:1].query.sql_with_params()
         text = f"on {worker.name}, {device.name}"
@@ -70,6 +71,6 @@ def next_run(queue: str, worker: Worker, device: Device) -> Claim | None:
         found = cursor.fetchone()
         if found is None:
             return None
-        run, experiment, parent, number, spec, attempt = found
+        run, experiment, parent, number, spec, key, attempt = found
         lifecycle.notify(experiment=experiment, run=run, state=str(State.RUNNING))
-    return Claim(run, experiment, parent, number, json.loads(spec), attempt)  # jsonb comes as text
+    return Claim(run, experiment, parent, number, json.loads(spec), attempt, key)  # jsonb comes as text

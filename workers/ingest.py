@@ -4,8 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from django.db import DataError, IntegrityError, connection, transaction
+from django.utils import timezone
 
 from training.process import journal
+from training.process.journal import Hole, Record
+from training.process.run_folders import belongs_to_another
 from webapp.results.models import AS_IT_RAN, Evaluation
 from webapp.runs import lifecycle
 from webapp.runs.models import Attempt, Checkpoint, StageRun
@@ -21,31 +24,38 @@ class UnfitRecord(ValueError):
 
 
 class Ingest:
-    """Brings one attempt's journal into the database; several at once are safe, one wins each flush."""
+    """Brings one attempt's journal into the database; several at once are safe, one wins each flush.
+
+    Raises UnfitRecord when the run directory is another run's.
+    """
 
     def __init__(self, attempt: int) -> None:
         self.attempt = attempt
         self.finished: dict[str, Any] | None = None  # the `finished` record, once its flush has committed
-        self._load()
+        key = self._load()
+        if belongs_to_another(self.path.parent, key):
+            raise UnfitRecord(f"{self.path.parent} holds files of another run; move it away, then retry")
 
     @property
     def behind(self) -> bool:
         """Whether the journal holds bytes that are not in the database."""
         return self.path.exists() and self.path.stat().st_size > self.offset
 
-    def _load(self) -> None:
+    def _load(self) -> str:
+        """What the database has of the attempt; returns the key of its run."""
         row = Attempt.objects.select_related("stage_run").get(pk=self.attempt)
         self.run, self.number, self.experiment = row.stage_run_id, row.number, row.stage_run.experiment_id
         self.path = Path(row.run_dir) / "journal"
-        self.offset = row.journal_offset
+        self.offset, self.seq, self.hole = row.journal_offset, row.journal_seq, row.journal_hole
         self._chunks = Chunks(self.attempt)
         self._stale = False
         self._evaluations = dict(
             Evaluation.objects.filter(attempt=row, grading=AS_IT_RAN).order_by("seq").values_list("key", "pk")
         )
+        return row.stage_run.key
 
     def flush(self) -> int:
-        """Bring in the next few megabytes of whole records; returns how many records, 0 when there are none.
+        """Bring in the next few megabytes of whole records; returns how many, 0 when there are none.
 
         Raises UnfitRecord, and django's OperationalError or InterfaceError when the database is out of reach.
         """
@@ -60,9 +70,12 @@ class Ingest:
             self._load()
         if not self.behind:
             return 0
-        batch = Batch()
-        for record in journal.read(self.path, self.offset, FLUSH_BYTES):
-            batch.add(record)
+        batch = Batch(offset=self.offset, seq=self.seq, damaged=self.hole is not None)
+        for one in journal.read(self.path, self.offset, FLUSH_BYTES):
+            if isinstance(one, Record):
+                batch.add(one)
+            else:
+                batch.skip(one)
         if batch.records == 0:
             return 0
         self._stale = True  # until the commit: what is remembered here may be rolled back there
@@ -73,20 +86,34 @@ class Ingest:
                 self._store(batch)
         if won:  # else another process brought these records in: read again from where it stopped
             self._stale = False
-            self.offset = batch.offset
+            self.offset, self.seq = batch.offset, batch.seq
             self.finished = batch.finished or self.finished
+            if batch.missing:
+                self.hole = batch.missing[1].start
         return batch.records
+
+    @property
+    def damage(self) -> str:
+        """What cannot be read of the journal, and what follows from that; empty when all can."""
+        if self.hole is None:
+            return ""
+        return (
+            f"the journal {self.path} cannot be read at byte {self.hole:,}: its disk or a copy damaged it; what was computed "
+            "since the checkpoint before that is computed again"
+        )
 
     def drain(self) -> None:
         """Bring in everything to the journal's end (or its torn tail)."""
         while self.flush():
             pass
-        if self.finished is None and self.path.exists():  # an earlier process may have brought it in
-            for record in journal.read(self.path):
+        if self.hole is None and self.finished is None and self.path.exists():
+            for record in journal.records(self.path):  # an earlier process may have brought it in
                 if record.type == "finished":
                     self.finished = record.fields
 
     def _store(self, batch: Batch) -> None:
+        if batch.missing:
+            self._store_hole(batch, *batch.missing)
         if batch.first_step is not None:
             Attempt.objects.filter(pk=self.attempt).update(
                 first_step=batch.first_step,
@@ -109,6 +136,12 @@ class Ingest:
         if batch.progress is not None:
             self._store_progress(batch.progress)
         lifecycle.notify(experiment=self.experiment, run=self.run, attempt=self.attempt, seq=batch.seq)
+
+    def _store_hole(self, batch: Batch, missing: int, hole: Hole) -> None:
+        """The first byte that is missing, and a line of the log about it under the number of the record that is."""
+        Attempt.objects.filter(pk=self.attempt).update(journal_hole=hole.start)
+        text = f"{hole.offset - hole.start:,} bytes of the journal from byte {hole.start:,} on cannot be read"
+        batch.log_lines.append((missing, timezone.now(), "error", text))
 
     def _store_rollouts(self, batch: Batch) -> None:
         columns = ("seq", "step", "sampled_at", "index", *ROLLOUT, "attempt_id")

@@ -5,14 +5,13 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from django.db import connection
 from django.db.models import F, QuerySet
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from webapp.celery import announce
 from webapp.runs.models import Attempt, State, Worker
@@ -20,10 +19,11 @@ from webapp.runs.querysets import UNREACHABLE_AFTER, ready_by_queue, takeable, w
 from webapp.telemetry import search
 from workers import processes
 from workers.claim import LEASE
+from workers.database import GONE, close_quietly
 from workers.ingest import Ingest, UnfitRecord
 from workers.next_state import Ending, conclude
 from workers.processes import Host
-from workers.supervision import GONE, HEARTBEAT, close_quietly, last_line
+from workers.supervision import HEARTBEAT, last_line
 
 log = logging.getLogger("mulberry.janitor")
 _faulty: dict[int, float] = {}  # attempt → when it may be tried again (monotonic)
@@ -149,24 +149,22 @@ def take_back_expired() -> None:
 
 def take_back_from_the_dead(host: Host) -> None:
     """Take back what workers of this host held when they died, without waiting for the lease."""
+    here = Worker.objects.filter(hostname=host.hostname)
+    silent = set(here.filter(heartbeat_at__lt=Now() - UNREACHABLE_AFTER).values_list("pk", flat=True))
     held = held_attempts().filter(hostname=host.hostname)
-    dead = [attempt for attempt in held if attempt.worker is None or _is_gone(attempt.worker, host)]
+    dead = [attempt for attempt in held if attempt.worker is None or _is_gone(attempt.worker, host, silent)]
     for attempt in dead:
         if host.boot_id == attempt.boot_id and attempt.pid is not None:
             processes.kill(processes.family(attempt.pid, attempt.process_started))
     take_back_each(dead)
-    gone = [
-        worker.pk
-        for worker in Worker.objects.filter(hostname=host.hostname, stopped_at=None)
-        if _is_gone(worker, host)
-    ]
+    gone = [worker.pk for worker in here.filter(stopped_at=None) if _is_gone(worker, host, silent)]
     if gone:
         Worker.objects.filter(pk__in=gone).update(stopped_at=Now())
 
 
-def _is_gone(worker: Worker, host: Host) -> bool:
-    silent = timezone.now() - worker.heartbeat_at > UNREACHABLE_AFTER
-    return host.saw_end_of(worker.boot_id, worker.pid, worker.process_started, silent=silent)
+def _is_gone(worker: Worker, host: Host, silent: Container[int]) -> bool:
+    """Whether a worker has died, as far as this host can tell; `silent` ones by the database's clock, which all share."""
+    return host.saw_end_of(worker.boot_id, worker.pid, worker.process_started, silent=worker.pk in silent)
 
 
 def held_attempts() -> QuerySet[Attempt]:
@@ -198,6 +196,8 @@ def take_back(attempt: Attempt) -> State | None:
             ingest = Ingest(attempt.pk)
             ingest.drain()
             finished = ingest.finished
+            if ingest.damage:
+                problem = {"status": "failed", "reason": "damaged_journal", "hint": ingest.damage}
         except UnfitRecord as error:
             problem = {"status": "failed", "reason": "bad_setting", "hint": str(error)}
         except OSError as error:  # it may be read when a worker of this host starts

@@ -13,7 +13,8 @@ from typing import Protocol
 
 from training.folders import SOURCE
 from training.process import torchrun
-from workers.processes import kill, minimal_environment, python, session, start_time
+from training.process.start_times import start_time
+from workers.processes import kill, minimal_environment, python, session
 
 log = logging.getLogger("mulberry.launcher")
 STARTS = 3  # failed starts of the warm server in a row, after which a run is told so

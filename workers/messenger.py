@@ -10,8 +10,8 @@ import threading
 from webapp.comparison.answers import kept_answers
 from webapp.experiments import changed_settings
 from webapp.notifications.outbox import deliver_due
+from workers.database import GONE, close_quietly
 from workers.janitor import advisory_lock
-from workers.supervision import GONE, close_quietly
 
 log = logging.getLogger("mulberry.messenger")
 

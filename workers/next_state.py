@@ -13,6 +13,8 @@ from webapp.runs.models import Attempt, Event, StageRun, State
 CRASHES = 3  # attempts that may fail by a crash before the run does
 LOSSES = 10  # attempts that may be lost with their worker, or ended from outside, before the run fails
 BACK_OFF = (timedelta(seconds=1), timedelta(seconds=15), timedelta(seconds=60))
+RETURNS = 20  # attempts that may be given back because of their machine before the run fails
+HOST_FAULT = "host_fault"  # reason of an attempt that the machine's disk ended, not the run
 AT_ONCE = ("bad_setting", "out_of_memory")  # reasons that a second try would meet again
 
 
@@ -46,7 +48,11 @@ def conclude(*, run: int, number: int, attempt: int, ending: Ending) -> State | 
         if row is not None:
             cancelled = row.cancel_requested_at is not None
             verdict = judge(
-                ending, cancelled=cancelled, crashes=_count(row, "failed"), losses=_count(row, "lost")
+                ending,
+                cancelled=cancelled,
+                crashes=_count(row, "failed"),
+                losses=_count(row, "lost"),
+                returns=_count(row, "returned"),
             )
             columns: dict[str, Any] = {"error": verdict.error if verdict.state is State.FAILED else ""}
             if verdict.back_off is not None:
@@ -58,8 +64,8 @@ def conclude(*, run: int, number: int, attempt: int, ending: Ending) -> State | 
     return verdict.state if row is not None else None
 
 
-def judge(ending: Ending, *, cancelled: bool, crashes: int, losses: int) -> NextState:
-    """Decide the next state; crashes and losses count the earlier attempts since a person's last retry."""
+def judge(ending: Ending, *, cancelled: bool, crashes: int, losses: int, returns: int = 0) -> NextState:
+    """Decide the next state; crashes, losses and returns count the earlier attempts since a person's last retry."""
     finished = ending.finished or {}
     status, reason, hint = (finished.get(key, "") for key in ("status", "reason", "hint"))
     if status == "succeeded":
@@ -68,6 +74,10 @@ def judge(ending: Ending, *, cancelled: bool, crashes: int, losses: int) -> Next
         return NextState(State.CANCELLED, "cancelled")
     if status == "failed" and reason in AT_ONCE:
         return NextState(State.FAILED, "failed", hint or reason)
+    if status == "failed" and reason == HOST_FAULT:
+        if returns + 1 >= RETURNS:
+            return NextState(State.FAILED, "returned", f"{hint} (given back {RETURNS} times)")
+        return NextState(State.READY, "returned", hint, BACK_OFF[min(returns, len(BACK_OFF) - 1)])
     if ending.stopped and status != "failed":
         return NextState(State.READY, "stopped")
     if status == "stopped" and reason == "terminated" and not ending.lost:  # its worker lives and did not ask

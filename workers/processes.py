@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 
 from training.folders import IS_CHECKOUT, SOURCE
+from training.process.start_times import start_time
 
-SAME_START = 2.0  # seconds: start times are computed from the boot time, which clocks adjust
+SAME_START = 0.5  # seconds: a number is not given away twice within that
 
 
 @dataclass(frozen=True)
@@ -48,16 +49,9 @@ def find(pid: int | None, started: float | None) -> psutil.Process | None:
         return None
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - started) < SAME_START
+        now = start_time(pid)
+        same = now is not None and abs(now - started) < SAME_START
         return process if same and process.status() != psutil.STATUS_ZOMBIE else None
-    except psutil.NoSuchProcess:
-        return None
-
-
-def start_time(pid: int) -> float | None:
-    """Start time of a process in seconds since the epoch; None when it is gone."""
-    try:
-        return float(psutil.Process(pid).create_time())
     except psutil.NoSuchProcess:
         return None
 
@@ -137,7 +131,17 @@ def _children(process: psutil.Process) -> set[psutil.Process]:
 
 def minimal_environment() -> dict[str, str]:
     """What training may see of this process's environment: no database, no broker, no secret."""
-    passed = ("PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR", "LD_LIBRARY_PATH", "MULBERRY_DATA")
+    passed = (
+        "PATH",
+        "HOME",
+        "USER",
+        "LANG",
+        "TZ",
+        "TMPDIR",
+        "LD_LIBRARY_PATH",
+        "MULBERRY_DATA",
+        "MULBERRY_DISK_RESERVE",
+    )
     prefixes = (
         "LC_",
         "CUDA_",

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 
 from webapp.runs.models import Worker, WorkerLog
 from workers import usage
-from workers.supervision import GONE, close_quietly
+from workers.database import GONE, close_quietly
 
 log = logging.getLogger("mulberry.reporter")
 

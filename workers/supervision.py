@@ -8,21 +8,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
-from django.conf import settings
-from django.db import DatabaseError, InterfaceError, OperationalError, connection
-from django.db.models import F
 from django.db.models.functions import Now
 
 from training.process import torchrun
-from training.recipes.recipe import RunSpec, StageSpec
-from webapp.runs import reuse
-from webapp.runs.models import Attempt, Checkpoint, StageRun, State
-from workers import processes
+from webapp.runs.models import Attempt, StageRun, State
+from workers import processes, run_spec
 from workers.claim import LEASE, Claim
+from workers.database import GONE, close_quietly
 from workers.devices import Device
+from workers.fitness import Fitness
 from workers.ingest import Ingest, UnfitRecord
 from workers.launcher import Launcher, LaunchError, Training
-from workers.next_state import Ending, conclude
+from workers.next_state import HOST_FAULT, Ending, conclude
 
 log = logging.getLogger("mulberry.supervision")
 
@@ -33,25 +30,34 @@ ALIVE = 60.0  # how far ahead the deadline file is kept while this worker lives
 LIMIT = LEASE.total_seconds() - 10  # of silence from the database, after which training is not extended
 GRACE = 6.0  # seconds from TERM to KILL when cancelled
 GRACE_SHUTDOWN = 10.0  # the same when the worker shuts down
-GONE = (OperationalError, InterfaceError)  # the database is out of reach
 WAITS = (0.5, 1.0, 2.0, 5.0)  # seconds between tries to reach it again
 
 
 class Supervision:
     """Holds one claim. `run()` returns when the run has its next state, or is somebody else's."""
 
-    def __init__(self, claim: Claim, device: Device, launcher: Launcher, stopping: threading.Event) -> None:
+    def __init__(
+        self,
+        claim: Claim,
+        device: Device,
+        launcher: Launcher,
+        stopping: threading.Event,
+        fitness: Fitness | None = None,
+    ) -> None:
         self.claim, self.device, self.launcher, self.stopping = claim, device, launcher, stopping
-        self.run_dir = settings.MULBERRY_HOME / "runs" / str(claim.run) / f"attempt-{claim.number}"
+        self.fitness = fitness  # of this machine; None: nobody looks at it
+        self.run_dir, self.storage = run_spec.folders(claim)
         self.environment: dict[str, str] = {}  # what the stage reads of this worker's: keys
         self.training: Training | None = None
-        self.ingest: Ingest
+        self.ingest: Ingest | None = (
+            None  # None: nothing of the run was started, so what lies there is not its own
+        )
         self.family: set[psutil.Process] = set()
         self.recorded = False  # the training process is in the database
         self.cancelled = self.fenced = False
         self.term_at: float | None = None
         self.problem: dict[str, str] | None = None  # a `finished` record of this side's making
-        self.reached = time.time()  # when the last heartbeat that the database took was sent
+        self.reached = time.monotonic()  # when the last heartbeat that the database took was sent
         self.due = {"heartbeat": 0.0, "watch": 0.0, "family": 0.0, "database": 0.0}
         self.failures = 0
         self.state: State | None = None
@@ -71,55 +77,20 @@ class Supervision:
 
     def _prepare(self) -> None:
         """Run directory, spec, first deadline. A problem here is the run's error, not the worker's."""
-        storage = Path(settings.MULBERRY_STORAGE) / str(self.claim.run)
+        try:
+            run_spec.take(self.run_dir, self.claim, fresh=True)
+            run_spec.take(self.storage, self.claim, fresh=self.claim.number == 1)
+            told = run_spec.of_claim(self.claim, self.device, self.storage)
+            named = told.spec.settings.environment()
+            self.environment = {name: os.environ[name] for name in named if name in os.environ}
+            (self.run_dir / "spec.json").write_text(told.model_dump_json(indent=2), encoding="utf-8")
+            self._write_deadline()
+        except ValueError as error:
+            return self._fail("bad_setting", str(error).splitlines()[0])
+        except OSError as error:
+            return self._fail(HOST_FAULT, self._sick() or f"{self.run_dir} cannot be made: {error}")
         Attempt.objects.filter(pk=self.claim.attempt).update(run_dir=str(self.run_dir))
         self.ingest = Ingest(self.claim.attempt)
-        try:
-            for folder in (self.run_dir, storage):
-                if self.claim.number == 1 and folder.exists() and any(folder.iterdir()):
-                    raise ValueError(f"{folder} holds files of another run; move it away, then retry")
-            spec = self._spec(storage)
-            for folder in (self.run_dir, storage):
-                folder.mkdir(parents=True, exist_ok=True)
-            (self.run_dir / "spec.json").write_text(spec, encoding="utf-8")
-            self._write_deadline()
-        except (OSError, ValueError) as error:
-            self._fail("bad_setting", str(error).splitlines()[0])
-
-    def _spec(self, storage: Path) -> str:
-        spec = StageSpec.model_validate(self.claim.spec)
-        taken = reuse.taken_over(self.claim.run)
-        if taken is not None:  # what it took over need not be done again
-            left = [one for one in spec.benchmarks if one.benchmark not in taken.benchmarks]
-            spec = spec.model_copy(update={"benchmarks": left})
-        finished = taken.checkpoint if taken else None
-        run_spec = RunSpec(
-            spec=spec,
-            attempt=self.claim.number,
-            parent_checkpoint=None if finished else self._parent_checkpoint(spec),
-            finished_checkpoint=finished,
-            checkpoints=str(storage.resolve()),
-            data_dir=str(settings.MULBERRY_DATA),
-            cache_dir=str(settings.MULBERRY_CACHE),
-            device=self.device.torch,
-            threads=self.device.threads,
-        )
-        named = run_spec.spec.settings.environment()
-        self.environment = {name: os.environ[name] for name in named if name in os.environ}
-        return run_spec.model_dump_json(indent=2)
-
-    def _parent_checkpoint(self, spec: StageSpec) -> str | None:
-        if spec.parent is None:
-            return None
-        newest = Checkpoint.objects.filter(
-            attempt__stage_run=self.claim.parent,
-            attempt__stage_run__stage__name=spec.parent,
-            attempt__number=F("attempt__stage_run__attempt_number"),
-            final=True,
-        ).last()
-        if newest is None:
-            raise ValueError(f"run {self.claim.parent} before this one left no final checkpoint; retry that")
-        return newest.path
 
     def _over(self) -> bool:
         if self.fenced or self.problem is not None:
@@ -155,6 +126,7 @@ class Supervision:
                 pid=self.training.pid, process_started=self.training.start_time
             )
             self.recorded = True
+        assert self.ingest is not None
         self._bring_in(self.ingest.flush)
 
     def _bring_in(self, action: Callable[[], object]) -> None:
@@ -162,13 +134,15 @@ class Supervision:
             action()
         except UnfitRecord as error:
             self._fail("bad_setting", str(error))
+        if self.ingest is not None and self.ingest.damage and self.problem is None:
+            self._fail("damaged_journal", self.ingest.damage)
 
     def _watch(self) -> None:
         """Renew the lease when it is time, and see whether the claim still holds and goes on."""
         mine = StageRun.objects.filter(
             pk=self.claim.run, attempt_number=self.claim.number, state=State.RUNNING
         )
-        sent = time.time()
+        sent = time.monotonic()
         if sent - self.reached >= HEARTBEAT:
             mine.update(lease_until=Now() + LEASE)
             Attempt.objects.filter(pk=self.claim.attempt, ended_at=None).update(heartbeat_at=Now())
@@ -186,8 +160,11 @@ class Supervision:
             self._write_deadline()
 
     def _write_deadline(self) -> None:
-        """Training ends itself past this time: soon after this worker's death, or when nobody may hold it."""
-        deadline = min(time.time() + ALIVE, self.reached + LIMIT)
+        """Training ends itself past this time: soon after this worker's death, or when nobody may hold it.
+
+        By the machine's monotonic clock, which both processes share and nobody sets.
+        """
+        deadline = min(time.monotonic() + ALIVE, self.reached + LIMIT)
         aside = self.run_dir / "deadline.new"
         aside.write_text(f"{deadline:.3f}")
         aside.rename(self.run_dir / "deadline")
@@ -223,15 +200,31 @@ class Supervision:
 
     def _finish(self) -> None:
         """Nothing of the run lives any more: bring in the rest of its journal, and move the run on."""
-        self._bring_in(self.ingest.drain)
+        recorded = None
+        if self.ingest is not None:
+            self._bring_in(self.ingest.drain)
+            recorded = self.ingest.finished or self._failure()
+        ended = self.problem or recorded
+        if (ended or {}).get("status") != "succeeded" and not self.cancelled and (why := self._sick(ended)):
+            ended = {"status": "failed", "reason": HOST_FAULT, "hint": why}
         ending = Ending(
-            finished=self.problem or self.ingest.finished or self._failure(),
+            finished=ended,
             code=self.training.code if self.training else None,
             stopped=self.stopping.is_set(),
-            text=last_line(self.run_dir / "output.txt"),
+            text=last_line(self.run_dir / "output.txt") if self.ingest else "",
         )
         claim = self.claim
         self.state = conclude(run=claim.run, number=claim.number, attempt=claim.attempt, ending=ending)
+
+    def _sick(self, ended: dict[str, str] | None = None) -> str:
+        """What is wrong with this machine, whatever the run's last word was; it then takes no more runs. Empty: nothing is."""
+        if self.fitness is None:
+            return ""
+        said = ended["hint"] if ended and ended["reason"] == HOST_FAULT else ""
+        why = self.fitness.problem() or said
+        if why:
+            self.fitness.out_of_service(why)
+        return why
 
     def _failure(self) -> dict[str, str] | None:
         """What a process other than the first left, where that one was ended before it could write it down."""
@@ -269,14 +262,6 @@ class Supervision:
             return False
         self.failures = 0
         return True
-
-
-def close_quietly() -> None:
-    """Drop this thread's connection, which may be broken in the middle of a transaction."""
-    try:
-        connection.close()
-    except DatabaseError:
-        connection.connection = None
 
 
 def last_line(output: Path) -> str:

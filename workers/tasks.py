@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from webapp.celery import app
 from webapp.runs.models import Worker
 from workers.claim import next_run
+from workers.database import GONE, close_quietly
 from workers.devices import Slots
+from workers.fitness import Fitness
 from workers.launcher import Launcher
-from workers.supervision import GONE, Supervision, close_quietly
+from workers.supervision import Supervision
 
 log = logging.getLogger("mulberry.tasks")
 
@@ -21,6 +23,7 @@ class WorkerProcess:
     row: Worker
     slots: Slots
     launcher: Launcher
+    fitness: Fitness
     stopping: threading.Event
 
 
@@ -43,7 +46,7 @@ def run_next(queue: str) -> None:
     """Occupy one slot: claim the next run of the queue, supervise it to its end, and again."""
     worker = current()
     with worker.slots.taken() as device:
-        while not worker.stopping.is_set():
+        while not worker.stopping.is_set() and worker.fitness.ready():
             try:
                 claim = next_run(queue, worker.row, device)
             except GONE as error:
@@ -52,5 +55,5 @@ def run_next(queue: str) -> None:
                 return
             if claim is None:
                 return
-            state = Supervision(claim, device, worker.launcher, worker.stopping).run()
+            state = Supervision(claim, device, worker.launcher, worker.stopping, worker.fitness).run()
             log.info("run %s attempt %s: %s", claim.run, claim.number, state or "lost")

@@ -6,18 +6,20 @@ import secrets
 import signal
 import threading
 import time
+from pathlib import Path
 
-import psutil
 from celery import signals
 from django.conf import settings
-from django.db import connection
 from django.db.models.functions import Now
 
 from training.code_version import code_version
+from training.process.start_times import start_time
 from webapp.celery import app
 from webapp.runs.models import Worker
 from workers import janitor, tasks
+from workers.database import GONE, close_quietly
 from workers.devices import Slots
+from workers.fitness import Fitness
 from workers.launcher import launcher
 from workers.messenger import Messenger
 from workers.processes import Host
@@ -35,7 +37,7 @@ def register(host: Host, queues: list[str], slots: Slots) -> Worker:
         hostname=host.hostname,
         boot_id=host.boot_id,
         pid=os.getpid(),
-        process_started=psutil.Process().create_time(),
+        process_started=start_time(os.getpid()) or 0.0,
         queues=queues,
         devices=[device.name for device in slots.devices],
         version=code_version(),
@@ -53,9 +55,10 @@ def run(queues: list[str], places: Slots) -> int:
     started = launcher(settings.MULBERRY_LAUNCHER)
     threading.excepthook = end_with_thread
     row = register(host, queues, places)
-    process = tasks.become(tasks.WorkerProcess(row, places, started, threading.Event()))
+    fitness = Fitness(row, [settings.MULBERRY_HOME, Path(settings.MULBERRY_STORAGE)])
+    process = tasks.become(tasks.WorkerProcess(row, places, started, fitness, threading.Event()))
     janitor.drain_late_journals(host)
-    threads = (janitor.Janitor(row), Messenger(), Reporter(row, tail))
+    threads = (janitor.Janitor(row), Messenger(), Reporter(row, tail), fitness)
     for thread in threads:
         thread.start()
     signals.worker_shutting_down.connect(_on_shutdown, weak=False)
@@ -67,8 +70,16 @@ def run(queues: list[str], places: Slots) -> int:
         for thread in threads:
             thread.stop()
         started.close()
+        _sign_off(row)
+
+
+def _sign_off(row: Worker) -> None:
+    """Say that this worker has stopped; where that cannot be written its silence says so."""
+    try:
         Worker.objects.filter(pk=row.pk).update(stopped_at=Now())
-        connection.close()
+    except GONE as error:
+        log.warning("no database to sign off in: %s", str(error).strip())
+    close_quietly()
 
 
 def _serve(name: str, queues: list[str], concurrency: int) -> int:

@@ -108,7 +108,7 @@ class Journal:
 
     def records(self, type_: str) -> list[dict[str, Any]]:
         """Fields of the records of one type, in order."""
-        return [r.fields for r in journal.read(self.run_dir / "journal") if r.type == type_]
+        return [r.fields for r in journal.records(self.run_dir / "journal") if r.type == type_]
 
     def metrics(self) -> dict[int, dict[str, float]]:
         """Step → values, the last record of a step counting; without what depends on the clock and the machine."""

@@ -59,7 +59,7 @@ def points(stage: Stage) -> dict[tuple[str, int], float]:
 def rollouts(stage: Stage) -> list[dict[str, Any]]:
     """What counts: an attempt's rollouts up to the step where a later one began, as webapp/telemetry/series.py has it."""
     counted: list[tuple[int, dict[str, Any]]] = []
-    for record in journal.read(stage.run_dir / "journal"):
+    for record in journal.records(stage.run_dir / "journal"):
         if record.type == "started":
             counted = [(step, row) for step, row in counted if step <= record.fields["step"]]
         elif record.type == "rollouts":

@@ -79,7 +79,7 @@ def test_space_below_the_reserve_and_a_folder_that_is_none(
 ) -> None:
     factories.make_worker("cpu:0")
     monkeypatch.setattr(celery, "EMBEDDED", True)
-    settings.MULBERRY_DISK_RESERVE = 10**18
+    monkeypatch.setenv("MULBERRY_DISK_RESERVE", str(10**18))
     settings.MULBERRY_STORAGE = str(tmp_path / "file")
     (tmp_path / "file").touch()
     status, said = checks(client)

@@ -11,7 +11,7 @@ from django.db import connection
 
 from tests.factories import make_attempt, make_experiment, run_of
 from tests.rows import row_of
-from training.process.journal import OF_TOKENS, Journal, OutcomeRow, RolloutRow, read
+from training.process.journal import OF_TOKENS, Journal, OutcomeRow, RolloutRow, records
 from webapp.results.models import Evaluation, Outcome
 from webapp.results.outcome_counts import Accuracy, latest_accuracies
 from webapp.runs.models import Attempt, Checkpoint, StageRun
@@ -305,7 +305,7 @@ def test_the_last_word_is_found_even_when_somebody_else_brought_it_in(
     late.drain()
     assert late.finished is not None
     assert late.finished["hint"] == "no data"
-    assert len(list(read(journal.path))) == 1
+    assert len(list(records(journal.path))) == 1
 
 
 def test_chunks_are_stored_uncompressed() -> None:

@@ -17,11 +17,12 @@ from django.db.models.functions import Now
 
 from tests.factories import make_attempt, make_experiment, run_of
 from training.process.journal import Journal
+from training.process.start_times import start_time
 from webapp.celery import ANNOUNCER, app
 from webapp.runs.models import Attempt, StageRun, State, Worker
 from webapp.runs.services import cancel
 from webapp.telemetry.series import series
-from workers import janitor, processes
+from workers import janitor
 from workers.processes import Host
 from workers.worker import end_with_thread
 
@@ -47,7 +48,7 @@ def make_worker(pid: int | None = None, *, alive: bool, slots: int = 2, host: Ho
     process = psutil.Process(pid)
     return Worker.objects.create(
         name=f"worker-{Worker.objects.count()}@{host.hostname}", hostname=host.hostname, boot_id=host.boot_id,
-        pid=process.pid, process_started=process.create_time() - (0 if alive else 3600), queues=["default"],
+        pid=process.pid, process_started=(start_time(process.pid) or 0.0) - (0 if alive else 3600), queues=["default"],
         devices=[f"cpu:{i}" for i in range(slots)],
     )  # fmt: skip
 
@@ -55,7 +56,7 @@ def make_worker(pid: int | None = None, *, alive: bool, slots: int = 2, host: Ho
 def held(run: StageRun, worker: Worker, run_dir: Path, training: int | None = None) -> Attempt:
     return make_attempt(
         run, worker=worker, hostname=worker.hostname, boot_id=worker.boot_id, run_dir=str(run_dir), pid=training,
-        process_started=processes.start_time(training) if training else None,
+        process_started=start_time(training) if training else None,
     )  # fmt: skip
 
 

@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from workers import messenger
+from workers.database import GONE
 from workers.janitor import advisory_lock
-from workers.supervision import GONE
 from workers.worker import end_with_thread
 
 

@@ -5,15 +5,17 @@ import pytest
 from tests.factories import make_attempt, make_experiment, run_of
 from webapp.runs.models import StageRun, State
 from webapp.runs.services import cancel, retry
-from workers.next_state import BACK_OFF, CRASHES, LOSSES, Ending, NextState, conclude, judge
+from workers.next_state import BACK_OFF, CRASHES, LOSSES, RETURNS, Ending, NextState, conclude, judge
 
 
 def finished(status: str, reason: str = "", hint: str = "") -> dict[str, str]:
     return {"status": status, "reason": reason, "hint": hint}
 
 
-def verdict(ending: Ending, *, cancelled: bool = False, crashes: int = 0, losses: int = 0) -> NextState:
-    return judge(ending, cancelled=cancelled, crashes=crashes, losses=losses)
+def verdict(
+    ending: Ending, *, cancelled: bool = False, crashes: int = 0, losses: int = 0, returns: int = 0
+) -> NextState:
+    return judge(ending, cancelled=cancelled, crashes=crashes, losses=losses, returns=returns)
 
 
 def test_success_stands_whatever_came_too_late() -> None:
@@ -65,6 +67,15 @@ def test_a_crash_is_tried_again_with_growing_back_off_and_then_fails_with_the_re
 
 def test_a_crash_while_the_worker_shuts_down_still_counts() -> None:
     assert verdict(Ending(finished("failed", "error", "x"), 1, stopped=True)).outcome == "failed"
+
+
+def test_what_the_machine_ended_counts_no_failure_and_is_not_given_back_for_ever() -> None:
+    ending = Ending(finished("failed", "host_fault", "the disk under /d is full"), 1)
+    got = verdict(ending, crashes=CRASHES - 1, losses=LOSSES - 1)
+    assert (got.state, got.outcome, got.error) == (State.READY, "returned", "the disk under /d is full")
+    assert got.back_off is not None
+    assert verdict(ending, returns=RETURNS - 1).state == State.FAILED
+    assert verdict(ending, cancelled=True).state == State.CANCELLED
 
 
 def test_losses_have_a_cap_of_their_own() -> None:

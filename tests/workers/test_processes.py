@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from training.process.start_times import start_time
 from workers import processes
 from workers.processes import Host
 
@@ -32,7 +33,7 @@ def leader() -> Iterator[subprocess.Popen[bytes]]:
 
 
 def grown(pid: int, count: int) -> set[psutil.Process]:
-    start = processes.start_time(pid)
+    start = start_time(pid)
     for _ in range(200):
         if len(family := processes.family(pid, start)) >= count:
             return family
@@ -59,7 +60,7 @@ def test_descendants_that_were_seen_are_killed_after_their_leader_died(
 
 
 def test_a_number_given_to_another_process_is_left_alone(leader: subprocess.Popen[bytes]) -> None:
-    started = processes.start_time(leader.pid)
+    started = start_time(leader.pid)
     assert started is not None
     assert processes.find(leader.pid, started) is not None
     assert processes.find(leader.pid, started - 60) is None
@@ -69,7 +70,7 @@ def test_a_number_given_to_another_process_is_left_alone(leader: subprocess.Pope
 
 def test_a_zombie_counts_as_gone() -> None:
     child = subprocess.Popen([sys.executable, "-c", ""])
-    started = processes.start_time(child.pid)
+    started = start_time(child.pid)
     for _ in range(200):
         if psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE:
             break
@@ -81,7 +82,7 @@ def test_a_zombie_counts_as_gone() -> None:
 def test_a_host_tells_only_what_it_can_know(leader: subprocess.Popen[bytes]) -> None:
     here = Host.this()
     boot, _, namespace = here.boot_id.partition(":")
-    started = processes.start_time(leader.pid)
+    started = start_time(leader.pid)
     assert not here.saw_end_of(here.boot_id, leader.pid, started, silent=True)
     assert here.saw_end_of(here.boot_id, leader.pid, (started or 0) - 60, silent=False)
     assert here.saw_end_of(f"another-boot:{namespace}", leader.pid, started, silent=True)

@@ -14,12 +14,13 @@ import pytest
 from django.contrib.auth.models import User
 
 from tests.served import database_url
-from training.process.journal import read
+from training.process.journal import records
+from training.process.start_times import start_time
 from training.recipes import recipe as recipes
 from webapp.launch.launch import launch
 from webapp.runs.models import Attempt, Checkpoint, StageRun
 from webapp.runs.services import cancel, retry
-from webapp.telemetry.models import Rollout
+from webapp.telemetry.models import MetricChunk, Rollout
 from webapp.telemetry.series import rollouts, series
 from workers import devices, processes
 from workers.batch import storable
@@ -57,7 +58,7 @@ def start_worker(transactional_db: None, settings: object, tmp_path: Path) -> It
     yield start
     left: set[psutil.Process] = set()
     for worker in started:
-        left |= processes.family(worker.pid, processes.start_time(worker.pid))
+        left |= processes.family(worker.pid, start_time(worker.pid))
         worker.terminate()
     for worker in started:
         worker.wait(timeout=30)
@@ -114,6 +115,23 @@ def in_mid_grpo(run: StageRun, number: int) -> Attempt:
     return Attempt.objects.get(stage_run=run, number=number)
 
 
+def turn_a_bit_of_what_comes_next(attempt: Attempt) -> None:
+    """Wait until training has written some records that its worker, which stands still, has not read, and damage the second."""
+    attempt.refresh_from_db()
+    path = Path(attempt.run_dir) / "journal"
+    wait_for(lambda: len(list(records(path, attempt.journal_offset))) >= 6)
+    with path.open("r+b") as file:
+        file.seek(next(records(path, attempt.journal_offset)).offset + 30)
+        byte = file.read(1)[0]
+        file.seek(-1, os.SEEK_CUR)
+        file.write(bytes([byte ^ 4]))
+
+
+def last_recorded(attempt: Attempt) -> int:
+    """The last step that is in the database of an attempt."""
+    return max(MetricChunk.objects.filter(metric__attempt=attempt).values_list("last_step", flat=True))
+
+
 def has_state(run: StageRun, state: str) -> Callable[[], bool]:
     return lambda: StageRun.objects.get(pk=run.pk).state == state
 
@@ -134,8 +152,9 @@ def assert_nothing_lost_or_doubled(run: StageRun) -> None:
             sorted(row["components"].items()),
         )
         for attempt in Attempt.objects.filter(stage_run=run)
-        for record in read(Path(attempt.run_dir) / "journal")
+        for record in records(Path(attempt.run_dir) / "journal")
         if record.type == "rollouts"
+        and (attempt.journal_hole is None or record.offset <= attempt.journal_hole)
         for index, row in enumerate(record.fields["rows"])
     )
     columns = ("attempt", "seq", "index", "step", "completion", "components")
@@ -146,7 +165,8 @@ def assert_nothing_lost_or_doubled(run: StageRun) -> None:
 def test_whatever_ends_its_attempts_the_run_goes_on_and_finishes(
     grpo: StageRun, start_worker: StartWorker
 ) -> None:
-    """Training killed, its worker killed, the run cancelled and retried, the worker told to end: one run, five attempts."""
+    """Training killed, its worker killed, the run cancelled and retried, the worker told to end, a bit of the journal
+    turned before it was read: one run, six attempts."""
     worker = start_worker()
 
     attempt = in_mid_grpo(grpo, 1)
@@ -157,7 +177,7 @@ def test_whatever_ends_its_attempts_the_run_goes_on_and_finishes(
     assert gone(family)
     assert worker.poll() is None
 
-    family = processes.family(worker.pid, processes.start_time(worker.pid))
+    family = processes.family(worker.pid, start_time(worker.pid))
     assert {attempt.pid} < {process.pid for process in family}
     worker.kill()
     worker.wait()
@@ -175,17 +195,25 @@ def test_whatever_ends_its_attempts_the_run_goes_on_and_finishes(
     retry(run=grpo, by="ada")
 
     in_mid_grpo(grpo, 4)
-    family = processes.family(worker.pid, processes.start_time(worker.pid))
+    family = processes.family(worker.pid, start_time(worker.pid))
     worker.terminate()
     assert worker.wait(timeout=60) == 0
     assert gone(family)
     assert has_state(grpo, "ready")()
     worker = start_worker()
 
+    attempt = in_mid_grpo(grpo, 5)
+    worker.send_signal(signal.SIGSTOP)
+    turn_a_bit_of_what_comes_next(attempt)
+    worker.send_signal(signal.SIGCONT)
+
     wait_for(has_state(grpo, "succeeded"))
     attempts = Attempt.objects.filter(stage_run=grpo).order_by("number").values_list("outcome", "first_step")
     outcomes, first_steps = zip(*attempts, strict=True)
-    assert outcomes == ("failed", "lost", "cancelled", "stopped", "succeeded")
-    assert first_steps == tuple(sorted(first_steps)) and 0 == first_steps[0] < first_steps[1]
+    assert outcomes == ("failed", "lost", "cancelled", "stopped", "failed", "succeeded")
+    assert first_steps[:5] == tuple(sorted(first_steps[:5])) and 0 == first_steps[0] < first_steps[1]
+    damaged = Attempt.objects.get(stage_run=grpo, number=5)
+    assert "cannot be read at byte" in damaged.error
+    assert first_steps[5] <= last_recorded(damaged), "it goes on from a checkpoint before the hole"
     assert_nothing_lost_or_doubled(grpo)
     assert worker.poll() is None

@@ -1,6 +1,7 @@
 """One claimed run, supervised to its end: outcomes, cancellation, shutdown, a lost claim, a lost database."""
 
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,20 +16,27 @@ from django.db import connection
 from django.db.models import F
 
 from tests.workers import scripts
+from training.process.journal import Journal
+from training.process.start_times import start_time
 from training.recipes import recipe as recipes
 from training.recipes.recipe import RunSpec
 from webapp.launch.launch import launch
-from webapp.runs.models import Attempt, Checkpoint, StageRun, State, Worker
+from webapp.runs.models import Attempt, Checkpoint, StageRun, State, Worker, new_key
 from webapp.runs.services import cancel, retry
 from webapp.telemetry.series import series
 from workers import processes, supervision as module
 from workers.claim import Claim, next_run
 from workers.devices import Device
+from workers.janitor import take_back_expired, take_back_from_the_dead
 from workers.launcher import DirectLauncher, WarmLauncher
+from workers.processes import Host
 from workers.supervision import Supervision
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.services]
 
+HERE = Host.this()
+# before the stand-in for training: its wall clock is another one, too
+CLOCK_SET = "import time as _t; _really = _t.time; _t.time = lambda: _really() + {}\n"
 DEVICE = Device("cpu:0", "cpu", 1)
 PATIENCE = 100  # seconds: what should happen does so much sooner on an idle machine
 
@@ -112,7 +120,7 @@ def test_the_run_directory_holds_a_spec_that_training_reads(place: Place) -> Non
     assert spec.spec.stage == "pretrain"
     assert (spec.attempt, spec.device, spec.parent_checkpoint) == (1, "cpu", None)
     assert Path(spec.checkpoints).is_absolute()
-    assert float((supervision.run_dir / "deadline").read_text()) > time.time()
+    assert float((supervision.run_dir / "deadline").read_text()) > time.monotonic()
     Checkpoint.objects.create(
         attempt=Attempt.objects.get(),
         seq=99,
@@ -211,12 +219,41 @@ def test_a_record_that_cannot_be_stored_fails_the_run_and_ends_training(place: P
 
 
 def test_files_of_another_run_are_not_taken_for_its_own(place: Place, tmp_path: Path) -> None:
+    StageRun.objects.filter(pk=place.run.pk).update(key="")  # of a home that is older than keys
     stray = tmp_path / "storage" / str(place.run.pk) / "step-00000050"
     stray.mkdir(parents=True)
     assert place.supervise(scripts.SUCCEED).run() == State.FAILED
     place.run.refresh_from_db()
     assert "move it away" in place.run.error
     assert stray.exists()
+    assert not series([place.run.pk]), "what was refused is not brought in"
+
+
+def test_a_number_that_is_given_again_adopts_nothing(place: Place) -> None:
+    assert place.supervise(scripts.SUCCEED).run() == State.SUCCEEDED
+    before = Attempt.objects.get()
+    Attempt.objects.all().delete()  # an older dump is restored, and another run gets the number
+    key = new_key()
+    StageRun.objects.filter(pk=place.run.pk).update(state=State.READY, attempt_number=0, key=key)
+    supervision = place.supervise(scripts.REFUSE)
+    assert str(supervision.run_dir) != before.run_dir and key[:12] in str(supervision.storage)
+    assert supervision.run() == State.FAILED
+    assert not series([place.run.pk]), "the journal of the other run is not brought in"
+    told = json.loads((supervision.run_dir / "spec.json").read_text())
+    assert (told["key"], told["recorded"]) == (key, [])
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_folder_that_bears_another_runs_key_is_refused_at_every_attempt(place: Place, number: int) -> None:
+    StageRun.objects.filter(pk=place.run.pk).update(attempt_number=number - 1)
+    supervision = place.supervise(scripts.SUCCEED)
+    for folder in (supervision.run_dir, supervision.storage):
+        folder.mkdir(parents=True)
+    (supervision.storage / "run.key").write_text("another's")
+    Journal(supervision.run_dir / "journal").metrics(1, {"loss": 1.0})
+    assert supervision.run() == State.FAILED
+    assert not series([place.run.pk])
+    assert Attempt.objects.get().run_dir == ""
 
 
 @pytest.mark.slow
@@ -306,10 +343,40 @@ def test_a_slot_of_two_devices_trains_in_two_processes_and_one_of_one_device_goe
     assert steps() == list(range(5, max(steps()) + 1, 5))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("set_by", [-3600.0, 3600.0], ids=["an hour back", "an hour ahead"])
+def test_a_clock_that_is_set_changes_nothing(
+    place: Place,
+    in_thread: Callable[[Supervision], threading.Thread],
+    monkeypatch: pytest.MonkeyPatch,
+    set_by: float,
+) -> None:
+    """The worker's, the janitor's and training's wall clock jump while a run goes on: the lease is renewed, and nobody ends it."""
+    monkeypatch.setattr(module, "HEARTBEAT", 0.2)
+    row = Worker.objects.filter(pk=place.worker.pk)
+    row.update(hostname=HERE.hostname, boot_id=HERE.boot_id, pid=os.getpid(), process_started=start_time(os.getpid()))  # fmt: skip
+    place.worker.refresh_from_db()
+    supervision = place.supervise(CLOCK_SET.format(set_by) + scripts.UNTIL_TOLD)
+    thread = in_thread(supervision)
+    wait_for(lambda: series([place.run.pk]))
+    really = time.time
+    monkeypatch.setattr(time, "time", lambda: really() + set_by)
+    monkeypatch.setattr(psutil._pslinux, "boot_time", lambda: 1.0)  # what moves with the clock
+    before = StageRun.objects.get(pk=place.run.pk).lease_until
+    assert before is not None
+    wait_for(lambda: StageRun.objects.get(pk=place.run.pk).lease_until > before)
+    take_back_from_the_dead(HERE)
+    take_back_expired()
+    assert place.state() == "running"
+    place.stopping.set()
+    thread.join(PATIENCE)
+    assert Attempt.objects.get().outcome == "stopped", "it was told to, and saved its checkpoint"
+
+
 def test_the_deadline_is_not_extended_past_the_lease(place: Place) -> None:
     supervision = place.supervise(scripts.SUCCEED)
     supervision.run_dir.mkdir(parents=True)
-    supervision.reached = time.time() - 1000  # the database has been silent for so long
+    supervision.reached = time.monotonic() - 1000  # the database has been silent for so long
     supervision._write_deadline()
     assert float((supervision.run_dir / "deadline").read_text()) == pytest.approx(
         supervision.reached + module.LIMIT, abs=0.01

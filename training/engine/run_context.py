@@ -13,7 +13,7 @@ from training.data import identity
 from training.data.identity import DataIdentity
 from training.folders import data_folder
 from training.process import checkpoints, ranks, torchrun
-from training.process.checkpoints import VerifiedCheckpoint
+from training.process.checkpoints import Own, VerifiedCheckpoint
 from training.process.environment import versions
 from training.process.journal import Journal
 from training.recipes.recipe import RunSpec, StageSpec
@@ -43,6 +43,7 @@ class Run:
     cache_dir: Path  # what runs share and can make again, a folder a kind: cache_dir / "shards"
     device: str  # torch's name of this process's own: cpu or cuda:N
     journal: Journal
+    key: str  # what names it in its checkpoints' manifests
     resume: VerifiedCheckpoint | None  # newest valid point to resume from
     done: VerifiedCheckpoint | None  # the stage's final checkpoint, when training is over already
     data: list[DataIdentity]  # of the mixtures; empty when there is nothing left to train
@@ -56,7 +57,8 @@ class Run:
         """Find the checkpoints, announce the start and the data. Raises ValueError where parent or files are missing."""
         folder = run_dir / run_spec.checkpoints
         parent = Path(run_spec.parent_checkpoint) if run_spec.parent_checkpoint else None
-        done, resume = _done(folder, run_spec.finished_checkpoint), checkpoints.newest_valid(folder)
+        own = checkpoints.Own(folder, run_spec.key, run_spec.recorded)
+        done, resume = _done(own, run_spec), own.newest()
         step = done.step if done else resume.step if resume else 0
         journal.append(
             "started",
@@ -71,8 +73,10 @@ class Run:
                 f"stage {run_spec.spec.stage!r} starts from {run_spec.spec.parent!r}, but spec.json names no "
                 "parent_checkpoint; give the folder of that stage's final checkpoint"
             )
-        if parent is not None and not parent.is_dir():
-            raise ValueError(f"there is no parent checkpoint {parent}; run the stage before this one first")
+        for text in own.passed_over:
+            journal.log(text, level="warning")
+        if parent is not None and done is None:
+            _verify_parent(parent, run_spec.parent_manifest)
         data_dir = Path(run_spec.data_dir or data_folder())
         cache_dir = Path(run_spec.cache_dir or os.environ.get("MULBERRY_CACHE") or run_dir.parent / "cache")
         data: list[DataIdentity] = []
@@ -91,6 +95,7 @@ class Run:
             cache_dir=cache_dir,
             device="cpu" if run_spec.device == "cpu" else f"cuda:{torchrun.local_rank()}",
             journal=journal,
+            key=run_spec.key,
             resume=resume,
             done=done,
             data=data,
@@ -116,7 +121,7 @@ class Run:
             raise Stopped(reason)
 
     def _past_deadline(self) -> bool:
-        """Compare the clock with RUN_DIR/deadline (unix seconds), read again only when the file changed."""
+        """Compare the machine's monotonic clock with RUN_DIR/deadline (seconds), read again only when the file changed."""
         path = self.run_dir / "deadline"
         try:
             changed = path.stat().st_mtime_ns
@@ -126,7 +131,7 @@ class Run:
             text = path.read_text().strip()
             if text:  # empty: caught between the writer's truncate and write; the mtime will change again
                 self._deadline, self._deadline_mtime = float(text), changed
-        return self._deadline is not None and time.time() > self._deadline
+        return self._deadline is not None and time.monotonic() > self._deadline
 
 
 def _environment(run_spec: RunSpec) -> dict[str, str | int]:
@@ -142,13 +147,30 @@ def _environment(run_spec: RunSpec) -> dict[str, str | int]:
     }
 
 
-def _done(folder: Path, taken_over: str | None) -> VerifiedCheckpoint | None:
+def _done(own: Own, run_spec: RunSpec) -> VerifiedCheckpoint | None:
     """The stage's result: its own, or one that it takes over. Raises ValueError when that is not whole any more."""
-    if taken_over is None:
-        return checkpoints.final(folder)
-    found = checkpoints.read(Path(taken_over))
-    if found is None:
+    if run_spec.finished_checkpoint is None:
+        return own.final()
+    found = checkpoints.read(Path(run_spec.finished_checkpoint))
+    if found is None or run_spec.finished_manifest not in ("", found.manifest_sha256):
         raise ValueError(
-            f"the reused checkpoint in {taken_over} is gone or broken; launch the experiment again with --no-reuse"
+            f"the reused checkpoint in {run_spec.finished_checkpoint} is gone, damaged or another one; "
+            "launch the experiment again with --no-reuse"
         )
     return found
+
+
+def _verify_parent(parent: Path, manifest: str) -> None:
+    """Raise ValueError unless the parent's checkpoint is the one that was recorded, byte by byte.
+
+    Where none was recorded, by hand, a folder without a manifest will do.
+    """
+    if not manifest and parent.is_dir() and not (parent / checkpoints.MANIFEST).exists():
+        return
+    found = checkpoints.read(parent)
+    again = "have the stage before this one computed again: Recompute on its run's page, or mulberry retry EXP --run N --recompute"
+    if found is None:
+        state = "is damaged: its files are not as its manifest says" if parent.is_dir() else "is gone"
+        raise ValueError(f"the parent checkpoint {parent} {state}; {again}")
+    if manifest not in ("", found.manifest_sha256):
+        raise ValueError(f"the parent checkpoint {parent} is not the one that was recorded; {again}")

@@ -104,7 +104,7 @@ def learn(run: Run, settings: SolutionSettings, make_teacher: MakeTeacher, *, ro
             step = supervised.train(
                 run, settings, parts, settings.max_length, student, tokenizer, goes_on=not last
             )
-            run.resume = checkpoints.newest_valid(run.checkpoints)
+            run.resume = checkpoints.Own(run.checkpoints, run.key).newest()
     stage_helpers.finish(run, student, tokenizer, step)
 
 

@@ -12,7 +12,7 @@ from transformers import GPT2LMHeadModel, PreTrainedTokenizerFast
 from training.architecture import model
 from training.data import mixture, skipped
 from training.data.example import Example
-from training.engine import evaluation
+from training.engine import evaluation, room
 from training.engine.run_context import Run, Stopped
 from training.process import checkpoints, ranks
 from training.process.journal import PREPARING
@@ -147,7 +147,8 @@ def refuse_beyond_context(run: Run, setting: str, length: int) -> None:
 def finish(run: Run, trained: GPT2LMHeadModel, tokens: PreTrainedTokenizerFast, step: int) -> None:
     """Save the stage's result, verified, announce it, and run the benchmarks on it."""
     if ranks.index() == 0:
-        with checkpoints.write(run.checkpoints, checkpoints.FINAL, step=step) as folder:
+        room.wait(run, room.of_weights(trained))
+        with checkpoints.write(run.checkpoints, checkpoints.FINAL, step=step, key=run.key) as folder:
             model.save(trained, tokens, folder)
             model.verify(folder, trained)  # before it gets its name
         announce(run, run.checkpoints / checkpoints.FINAL)

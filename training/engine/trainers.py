@@ -21,7 +21,7 @@ from trl import SFTTrainer
 
 from training.architecture import model
 from training.data.encoding import IGNORED
-from training.engine import stage_helpers
+from training.engine import room, stage_helpers
 from training.engine.callback import JournalCallback
 from training.engine.evaluation import Validation
 from training.engine.run_context import DEADLINE, Run, Stopped
@@ -156,7 +156,8 @@ class Engine(Trainer):
             return
         step = self.state.global_step
         name = checkpoints.step_name(step)
-        with checkpoints.write(self.run.checkpoints, name, step=step) as folder:
+        room.wait(self.run, room.of_weights(self.model, room.STATES))
+        with checkpoints.write(self.run.checkpoints, name, step=step, key=self.run.key) as folder:
             model.save(self.model, self.processing_class, folder)
             self._save_optimizer_and_scheduler(str(folder))
             self._save_scaler(str(folder))

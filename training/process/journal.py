@@ -1,8 +1,8 @@
 """The journal: one append-only file per attempt, typed records, one write() each; append and tail.
 
 A record is one line: eight hex digits of the payload's length, a space, eight of its CRC-32, a space, the
-payload (JSON: seq, time, type and the type's own fields), a newline. A torn tail is recognised by length or
-checksum and cut off when the file is opened for appending again. Records and their fields:
+payload (JSON: seq, time, type and the type's own fields), a newline. What cannot be read is a hole where a whole record stands
+behind it, and a torn tail where none does; the tail is cut off when the file is opened for appending again. Records and their fields:
 
     started     {attempt, step, pid, code, environment}    step: where this attempt resumes (0: from scratch)
     data        {sources: [DataIdentity fields]}           what the stage learns from; see data/identity.py
@@ -20,12 +20,13 @@ checksum and cut off when the file is opened for appending again. Records and th
 
 import json
 import os
+import re
 import time
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NotRequired, TypedDict
+from typing import Any, BinaryIO, Literal, NotRequired, TypedDict
 
 RecordType = Literal[
     "started",
@@ -45,6 +46,8 @@ PREPARING = (
     "preparing data"  # the phase of progress before training; then the trainer's, then a benchmark's name
 )
 HEADER = 18  # "LLLLLLLL CCCCCCCC "
+BEGINNING = re.compile(rb"[0-9a-f]{8} [0-9a-f]{8} \{")  # of a record
+WINDOW = 1 << 20  # bytes that are looked through at a time for the record behind a hole
 
 
 class RolloutRow(TypedDict):
@@ -139,14 +142,24 @@ class Record:
     offset: int
 
 
+@dataclass(frozen=True)
+class Hole:
+    """Bytes that cannot be read, with a whole record behind them, or a record that is missing (start and offset are the same)."""
+
+    start: int
+    offset: int  # of that record
+
+
 class Journal:
     """Appends records to one file; the writer is the only one."""
 
     def __init__(self, path: Path) -> None:
         end, seq = 0, 0
         if path.exists():
-            for record in read(path):
-                end, seq = record.offset, record.seq
+            for one in read(path):
+                end = one.offset
+                if isinstance(one, Record):
+                    seq = one.seq
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.ftruncate(self._fd, end)  # a torn tail of a killed writer
         self.path = path
@@ -160,8 +173,8 @@ class Journal:
         line = b"%08x %08x %b\n" % (len(payload), zlib.crc32(payload), payload)
         written = os.write(self._fd, line)
         if written != len(line):
-            # else nothing behind it could be read
             os.ftruncate(self._fd, os.fstat(self._fd).st_size - written)
+            self.seq -= 1  # nothing is missing before what is written next
             raise OSError(f"the disk under {self.path} is full: {written} of {len(line)} bytes written")
 
     def metrics(self, step: int, values: dict[str, float]) -> None:
@@ -195,22 +208,72 @@ class Silent(Journal):
         """There is nothing to close."""
 
 
-def read(path: Path, offset: int = 0, limit_bytes: int | None = None) -> Iterator[Record]:
-    """Yield the whole records from byte `offset` on, at most about `limit_bytes`; stop before a torn tail."""
+def read(path: Path, offset: int = 0, limit_bytes: int | None = None) -> Iterator[Record | Hole]:
+    """Yield the whole records from byte `offset` on, at most about `limit_bytes`, and the holes between them.
+
+    Stops before a torn tail, which may be a record that is being written. Whether a record is missing without a trace is
+    said by `seq`, which counts on by one.
+    """
     with path.open("rb") as file:
         file.seek(offset)
         start = offset
         while limit_bytes is None or offset - start < limit_bytes:
-            header = file.read(HEADER)
-            if len(header) < HEADER:
-                return
-            try:
-                length, checksum = int(header[:8], 16), int(header[9:17], 16)
-            except ValueError:
-                return
-            payload = file.read(length + 1)
-            if len(payload) < length + 1 or zlib.crc32(payload[:length]) != checksum:
-                return
-            offset += HEADER + length + 1
-            fields = json.loads(payload)
-            yield Record(fields.pop("seq"), fields.pop("time"), fields.pop("type"), fields, offset)
+            record = _record(file, offset)
+            if record is None:
+                behind = _next_record(file, offset)
+                if behind is None:
+                    return
+                file.seek(offset)
+                record = _record(file, offset)  # it may have been half written at the first look
+                if record is None:
+                    yield Hole(offset, behind)
+                    start += behind - offset  # of these bytes nothing is held in memory
+                    offset = file.seek(behind)
+                    continue
+            offset = record.offset
+            yield record
+
+
+def records(path: Path, offset: int = 0) -> Iterator[Record]:
+    """Yield the whole records from byte `offset` on, whatever is between them."""
+    return (one for one in read(path, offset) if isinstance(one, Record))
+
+
+def _record(file: BinaryIO, offset: int) -> Record | None:
+    """The record at the file's position, which is byte `offset`; None when it is not whole."""
+    header = file.read(HEADER)
+    if len(header) < HEADER:
+        return None
+    try:
+        length, checksum = int(header[:8], 16), int(header[9:17], 16)
+    except ValueError:
+        return None
+    payload = file.read(length + 1)
+    if len(payload) < length + 1 or zlib.crc32(payload[:length]) != checksum:
+        return None
+    try:
+        fields = json.loads(payload[:length])
+        return Record(
+            fields.pop("seq"), fields.pop("time"), fields.pop("type"), fields, offset + HEADER + length + 1
+        )
+    except (ValueError, AttributeError, KeyError):  # a checksum that fits by chance
+        return None
+
+
+def _next_record(file: BinaryIO, offset: int) -> int | None:
+    """The byte at which the first whole record behind `offset` begins; None when there is none.
+
+    A text within a record cannot be taken for one: its quotation marks are escaped.
+    """
+    at = offset + 1
+    while True:
+        file.seek(at)
+        window = file.read(WINDOW + HEADER)
+        for found in BEGINNING.finditer(window):
+            place = at + found.start()
+            file.seek(place)
+            if _record(file, place) is not None:
+                return place
+        if len(window) <= HEADER:
+            return None
+        at += len(window) - HEADER

@@ -84,8 +84,18 @@ class RunSpec(Settings):
     spec: StageSpec
     attempt: int = Field(1, ge=1, description="Number of this execution; the fencing token under a worker")
     parent_checkpoint: str | None = Field(None, description="Folder of the parent's final checkpoint")
+    parent_manifest: str = Field("", description="SHA-256 of its manifest.json; empty: any whole one")
     finished_checkpoint: str | None = Field(
         None, description="Folder of this stage's own result, made by another run: only benchmarks are run"
+    )
+    finished_manifest: str = Field("", description="SHA-256 of its manifest.json; empty: any whole one")
+    key: str = Field(
+        "",
+        description="What names this run in its checkpoints' manifests; those of another run are passed over",
+    )
+    recorded: list[str] | None = Field(
+        None,
+        description="SHA-256 of the manifests of the checkpoints to go on from, of which the records are kept; null: any",
     )
     checkpoints: str = Field(
         "checkpoints", description="Folder for checkpoints; relative to the run directory"

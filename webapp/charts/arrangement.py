@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from webapp.charts.charts import shown_runs
 from webapp.charts.choices import ChartChoices
-from webapp.charts.kinds import Kind
+from webapp.charts.kinds import ANY, Kind
 from webapp.runs.models import StageRun
 from webapp.telemetry.series import names_beside_zero
 
@@ -61,6 +61,7 @@ def merged(chosen: Iterable[str], known: Sequence[str]) -> list[str]:
 
 def _names(kind: Kind, kinds: Iterable[Kind]) -> set[str]:
     """The metrics that a chart draws."""
-    if not kind.stacked:
+    if not kind.parts:
         return {kind.name}
-    return {one.name for one in kinds if one.name.startswith(kind.name)}
+    parts = kind.parts_in(one.name for one in kinds if one.key.startswith(ANY))
+    return {kind.total, *(name for name, _ in parts)} - {""}

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from webapp.charts import arrangement, page
 from webapp.diagnosis import readings
 from webapp.live.news import encode_cursor
+from webapp.pages import run_attempts
 from webapp.pages.confirmation import confirmation
 from webapp.pages.experiments.querysets import boxes_of
 from webapp.pages.rollouts import newest_groups
@@ -19,7 +20,7 @@ from webapp.pages.run_settings import main_settings
 from webapp.reports import dynamics_table
 from webapp.results.models import Evaluation
 from webapp.results.outcome_counts import latest_accuracies
-from webapp.runs import cancelling, environments, querysets, services
+from webapp.runs import cancelling, querysets, recomputing, services
 from webapp.runs.models import Attempt, Checkpoint, Event, StageRun, State
 from webapp.telemetry.models import LogLine
 
@@ -101,10 +102,11 @@ def cancel(request: HttpRequest, run_id: int) -> HttpResponse:
 
 @require_POST
 def retry(request: HttpRequest, run_id: int) -> HttpResponse:
-    """Start the run again from its newest checkpoint."""
+    """Start the run again from its newest checkpoint; one that has succeeded where its result is lost."""
     found = _run(run_id)
+    start = recomputing.recompute if found.state == State.SUCCEEDED else services.retry
     try:
-        services.retry(run=found, by=request.user.get_username())
+        start(run=found, by=request.user.get_username())
     except ValueError as error:
         messages.error(request, str(error))
     else:
@@ -124,6 +126,7 @@ def _head(found: StageRun) -> dict[str, object]:
         "queued_before": querysets.queued_before(found),
         "may_cancel": querysets.may_cancel([found]),
         "may_retry": querysets.may_retry(found),
+        "checkpoint_lost": recomputing.seems_lost(found),
         "accuracy": accuracies.get(found.pk),
         "others": querysets.others(found),
         "took": querysets.seconds_taken(found) if found.finished_at else None,
@@ -162,21 +165,12 @@ def _reading(found: StageRun, reading: readings.Reading | None) -> dict[str, obj
 def _records(found: StageRun) -> dict[str, object]:
     return {
         "run": found,
-        "attempts": _attempts(found),
+        "attempts": run_attempts.of_run(found),
         "checkpoints": Checkpoint.objects.filter(attempt__stage_run=found)
         .select_related("attempt")
         .order_by("-saved_at")[:20],
         "events": Event.objects.filter(stage_run=found).order_by("-id"),
     }
-
-
-def _attempts(found: StageRun) -> list[tuple[Attempt, str, str]]:
-    """Newest first, each with what it was computed on, and what of that differs from this installation."""
-    attempts = Attempt.objects.filter(stage_run=found).select_related("worker").order_by("-number")
-    return [
-        (one, environments.described(one.environment), environments.unlike_here(one.environment))
-        for one in attempts
-    ]
 
 
 def _log(found: StageRun) -> list[LogLine]:

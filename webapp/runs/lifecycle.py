@@ -17,10 +17,12 @@ CHANNEL = "mulberry"
 
 MOVES: dict[State, frozenset[State]] = {
     State.WAITING: frozenset({State.READY, State.CANCELLED, State.SUCCEEDED}),  # succeeded: by reuse
-    State.READY: frozenset({State.RUNNING, State.CANCELLED}),  # to running: only by workers.claim
+    # to running: only by workers.claim; to waiting: what it starts from is computed again
+    State.READY: frozenset({State.RUNNING, State.CANCELLED, State.WAITING}),
     State.RUNNING: frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED, State.READY}),
-    State.SUCCEEDED: frozenset(),
-    State.FAILED: frozenset({State.READY, State.CANCELLED}),  # cancelled: a person gives it up
+    State.SUCCEEDED: frozenset({State.READY}),  # its checkpoint is lost
+    # cancelled: a person gives it up; waiting: what it starts from is computed again
+    State.FAILED: frozenset({State.READY, State.CANCELLED, State.WAITING}),
     State.CANCELLED: frozenset({State.READY, State.WAITING}),
 }
 CLEARED = {"lease_until": None, "not_before": None, "cancel_requested_at": None}
@@ -141,6 +143,21 @@ def reopen(run: int, from_: State, *, text: str) -> bool:
         if twin is not None:
             assert twin.parent is not None
             _release(run, twin.parent)
+    return True
+
+
+def begin_again(run: int, *, text: str) -> bool:
+    """Make a run that has succeeded ready again; what starts from it and does not run yet, or could not, waits for it again."""
+    with transaction.atomic():
+        moved = _step(run, State.SUCCEEDED, State.READY, text=text)
+        if moved is None:
+            return False
+        said = f"{moved.stage.name} is computed again"
+        for state in (State.READY, State.FAILED, State.CANCELLED):
+            for child in list(StageRun.objects.filter(parent=run, state=state).values_list("pk", flat=True)):
+                if _step(child, state, State.WAITING, text=said) is not None:
+                    for descendant in descendants([child], State.CANCELLED):
+                        _step(descendant, State.CANCELLED, State.WAITING, text=said)
     return True
 
 

@@ -1,5 +1,7 @@
 """StageRun, Attempt, Event, Checkpoint, Worker, Queue: the unit of work, who does it, and what became of it."""
 
+from uuid import uuid4
+
 from django.db import models
 from django.db.models.functions import Now
 
@@ -23,7 +25,7 @@ SAID = {State.READY: "queued"}  # of the others the name is the word
 
 def in_words(state: str) -> str:
     """A state as people read it, on pages and in sentences; addresses and the database have its name."""
-    return SAID.get(State(state), state) if state in State.values else state
+    return SAID.get(State(state), state) if state in State.values else state.replace("_", " ")
 
 
 OVER = (State.SUCCEEDED, State.FAILED, State.CANCELLED)  # nothing moves any more, unless a person retries
@@ -36,7 +38,9 @@ class Worker(models.Model):
     hostname = models.CharField(max_length=200)
     boot_id = models.CharField(max_length=64)
     pid = models.PositiveIntegerField()
-    process_started = models.FloatField(help_text="start time of the process, seconds since the epoch")
+    process_started = models.FloatField(
+        help_text="start time of the process, seconds since the machine's boot"
+    )
     queues = models.JSONField(default=list)
     devices = models.JSONField(default=list, help_text='torch names: ["cpu:0", "cpu:1"] or ["cuda:0"]')
     version = models.CharField(max_length=100, blank=True)
@@ -45,6 +49,10 @@ class Worker(models.Model):
     stopped_at = models.DateTimeField(null=True)
     drained_at = models.DateTimeField(null=True, help_text="since then it takes nothing new")
     drained_by = models.CharField(max_length=150, blank=True)
+    out_of_service_at = models.DateTimeField(
+        null=True, help_text="since then it takes nothing new: a test of its folders failed"
+    )
+    out_of_service_why = models.TextField(blank=True)
     gpus = models.JSONField(default=list, help_text="name of the GPU at each place: cuda:0 first")
     usage = models.JSONField(default=dict, help_text="workers.usage.Usage as of usage_at")
     usage_at = models.DateTimeField(null=True)
@@ -94,6 +102,11 @@ class QueueEvent(models.Model):
         return self.text
 
 
+def new_key() -> str:
+    """A name that no other run has, in whatever database: numbers are given again when an old dump is restored."""
+    return uuid4().hex
+
+
 class StageRun(models.Model):
     """Condition × stage × seed: the unit of work. State moves only through lifecycle.py."""
 
@@ -111,6 +124,12 @@ class StageRun(models.Model):
     )
     reused_note = models.CharField(
         max_length=200, blank=True, help_text="names that run for good: demo-3 / run 12; empty: not reused"
+    )
+    key = models.CharField(
+        max_length=32,
+        default=new_key,
+        blank=True,
+        help_text="what names it for good in its folders and its checkpoints' manifests; empty: made before runs had one",
     )
     queue = models.CharField(max_length=LONGEST, default=DEFAULT)
     state = models.CharField(max_length=10, choices=State.choices, default=State.WAITING)
@@ -166,10 +185,13 @@ class Attempt(models.Model):
     hostname = models.CharField(max_length=200, blank=True)
     boot_id = models.CharField(max_length=64, blank=True)
     pid = models.PositiveIntegerField(null=True, help_text="the training process; leader of its session")
-    process_started = models.FloatField(null=True)
+    process_started = models.FloatField(null=True, help_text="seconds since the machine's boot")
     run_dir = models.TextField(blank=True, help_text="spec.json, journal, deadline")
     journal_offset = models.PositiveBigIntegerField(default=0, help_text="bytes ingested: fences ingest")
     journal_seq = models.PositiveBigIntegerField(default=0, help_text="last record ingested")
+    journal_hole = models.PositiveBigIntegerField(
+        null=True, help_text="first byte that cannot be read: nothing behind it but log lines is taken in"
+    )
     first_step = models.PositiveBigIntegerField(
         null=True, help_text="step it resumed at: earlier attempts count up to here"
     )
@@ -192,7 +214,7 @@ class Attempt(models.Model):
     outcome = models.CharField(
         max_length=12,
         blank=True,
-        help_text="succeeded, failed, stopped, cancelled, lost, imported, reused; empty: running",
+        help_text="succeeded, failed, stopped, cancelled, lost, returned, imported, reused, replaced; empty: running",
     )
     error = models.TextField(blank=True)
 

@@ -103,7 +103,7 @@ def in_line(queue: str) -> QuerySet[Experiment]:
 
 def willing_workers() -> QuerySet[Worker]:
     """Workers that answer and take new runs."""
-    return answering_workers().filter(drained_at=None)
+    return answering_workers().filter(drained_at=None, out_of_service_at=None)
 
 
 def answering_workers() -> QuerySet[Worker]:

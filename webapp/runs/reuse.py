@@ -233,7 +233,7 @@ def _copy(evaluations: Sequence[tuple[Evaluation, Attempt, int]]) -> None:
 class TakenOver:
     """What a run has from another one."""
 
-    checkpoint: str | None  # folder
+    checkpoint: Checkpoint | None
     benchmarks: frozenset[str]
 
 
@@ -242,7 +242,5 @@ def taken_over(run: int) -> TakenOver | None:
     attempt = Attempt.objects.filter(stage_run=run, number=0, outcome=REUSED).first()
     if attempt is None:
         return None
-    saved = attempt.checkpoints.first()
-    return TakenOver(
-        saved.path if saved else None, frozenset(attempt.evaluations.values_list("benchmark", flat=True))
-    )
+    benchmarks = attempt.evaluations.values_list("benchmark", flat=True)
+    return TakenOver(attempt.checkpoints.first(), frozenset(benchmarks))

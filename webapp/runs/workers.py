@@ -37,11 +37,13 @@ class WorkerView:
 
     @property
     def state(self) -> str:
-        """stopped, unreachable, draining, drained, busy or idle: the one that says most."""
+        """stopped, unreachable, out of service, draining, drained, busy or idle: the one that says most."""
         if self.worker.stopped_at is not None:
             return "stopped"
         if timezone.now() - self.worker.heartbeat_at > UNREACHABLE_AFTER:
             return "unreachable"
+        if self.worker.out_of_service_at is not None:
+            return "out_of_service"
         if self.worker.drained_at is not None:
             return "draining" if self.busy else "drained"
         return "busy" if self.busy else "idle"
@@ -166,7 +168,7 @@ def queue_views() -> list[QueueView]:
     for name in known_queues():
         row = stored.get(name, Queue(name=name))
         serving = [worker for worker in live if name in worker.queues]
-        taking = sum(worker.drained_at is None for worker in serving)
+        taking = sum(worker.drained_at is None and worker.out_of_service_at is None for worker in serving)
         found.append(
             QueueView(
                 name,

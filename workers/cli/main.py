@@ -158,6 +158,11 @@ def _add_experiments(commands: "argparse._SubParsersAction[argparse.ArgumentPars
         command.add_argument("--run", type=int, help="only this run (`mulberry status` has the numbers)")
         command.set_defaults(run_command=_with_models("experiments", name))
         if name == "retry":
+            command.add_argument(
+                "--recompute",
+                action="store_true",
+                help="also a run that succeeded, where its checkpoint is lost",
+            )
             command.add_argument("--wait", action="store_true", help="show progress until it is over")
 
 
@@ -172,9 +177,17 @@ def _add_organising(commands: "argparse._SubParsersAction[argparse.ArgumentParse
     archive = commands.add_parser("archive", help="leave experiments out of lists and searches")
     for command in (star, archive):
         command.add_argument("--undo", action="store_true", help="take it back")
-    for command in (tag, star, archive):
+    delete = commands.add_parser("delete", help="delete experiments for good, with all that they own")
+    delete.add_argument("--yes", action="store_true", help="do it; without, only what it frees is said")
+    for command in (tag, star, archive, delete):
         command.add_argument("experiments", metavar="EXP", nargs="+", help="their names, e.g. demo-1")
-    for name, command in (("rename", rename), ("tag", tag), ("star", star), ("archive", archive)):
+    for name, command in (
+        ("rename", rename),
+        ("tag", tag),
+        ("star", star),
+        ("archive", archive),
+        ("delete", delete),
+    ):
         command.add_argument("--user", default="operator", help="account that does it (default: operator)")
         command.set_defaults(run_command=_with_models("organising", name))
 

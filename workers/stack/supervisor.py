@@ -21,6 +21,7 @@ from pathlib import Path
 
 import psutil
 
+from training.process.start_times import start_time
 from workers.processes import own_code, python_module
 from workers.stack import guard
 from workers.stack.postgres import Postgres, PostgresError
@@ -201,10 +202,11 @@ def take_lock(home: Path, address: str, say: Callable[[str], None]) -> int:
             time.sleep(0.2)
         else:
             break
-    own = psutil.Process()
     os.truncate(lock, 0)
     os.pwrite(
-        lock, json.dumps({"pid": own.pid, "started": own.create_time(), "address": address}).encode(), 0
+        lock,
+        json.dumps({"pid": os.getpid(), "started": start_time(os.getpid()), "address": address}).encode(),
+        0,
     )
     return lock
 
@@ -223,10 +225,8 @@ def running(home: Path) -> tuple[int, str] | None:
     """Process number and address of the `mulberry up` that has this home, if one is alive."""
     try:
         holder = json.loads((home / "lock").read_text())
-        alive = (
-            abs(psutil.Process(holder["pid"]).create_time() - holder["started"]) < 5
-        )  # the clock may be set
-    except (FileNotFoundError, json.JSONDecodeError, psutil.NoSuchProcess):
+        alive = start_time(holder["pid"]) == holder["started"]
+    except (FileNotFoundError, json.JSONDecodeError):
         return None
     return (holder["pid"], holder["address"]) if alive else None
 

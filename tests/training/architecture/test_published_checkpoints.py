@@ -149,7 +149,7 @@ def test_training_goes_on_from_a_published_model(tmp_path: Path, data_dir: Path,
     start = [("model.start_from", str(tmp_path)), ("stages.sft.after", None)]
     stage = stages.make("sft_run", "sft", condition="mul_tokens", changes=[*GPT2, *start])
     assert stage.run() == 0, stage.journal.records("finished")
-    final = checkpoints.final(stage.checkpoints)
+    final = checkpoints.Own(stage.checkpoints).final()
     assert final is not None
     trained, words = model.load(final.path), tokenizer.from_checkpoint(final.path)
     assert trained.config.vocab_size == tokenizer.vocabulary_size(words) == 50_349

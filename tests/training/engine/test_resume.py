@@ -72,9 +72,9 @@ def watched(run_dir: Path, step: int | None = None, moment: str = "") -> Callabl
             now(state.global_step, "at the end of a step")
             originals[1](self, args, state, control, **kwargs)
 
-        def seal(folder: Path, at: int) -> None:
+        def seal(folder: Path, at: int, key: str) -> None:
             now(at, "while saving")
-            originals[2](folder, at)
+            originals[2](folder, at, key)
 
         Trainer.training_step = training_step
         JournalCallback.on_step_end = on_step_end  # type: ignore[method-assign]
@@ -173,7 +173,7 @@ def test_grpo_with_several_iterations_saves_only_between_batches_of_rollouts(
 def test_a_broken_checkpoint_is_passed_over(finished: dict[str, Stage], stages: Stages) -> None:
     stage = stages.make("run", "pretrain")
     assert stage.run_until(8, signal.SIGKILL) == -signal.SIGKILL
-    newest = checkpoints.newest_valid(stage.checkpoints)
+    newest = checkpoints.Own(stage.checkpoints).newest()
     assert newest is not None and newest.step == 6
     with (newest.path / "optimizer.pt").open("r+b") as file:
         file.seek(100)
@@ -185,11 +185,11 @@ def test_a_broken_checkpoint_is_passed_over(finished: dict[str, Stage], stages: 
 
 def test_past_the_deadline_it_ends_without_saving(finished: dict[str, Stage], stages: Stages) -> None:
     stage = stages.make("run", "sft", parent=parent_of(finished, "sft"))
-    (stage.run_dir / "deadline").write_text(str(time.time() - 1))
+    (stage.run_dir / "deadline").write_text(str(time.monotonic() - 1))
     assert stage.run() == 75
     assert stage.journal.records("finished")[-1]["reason"] == "deadline"
     assert stage.journal.records("checkpoint") == []
-    (stage.run_dir / "deadline").write_text(str(time.time() + 3600))
+    (stage.run_dir / "deadline").write_text(str(time.monotonic() + 3600))
     assert stage.run() == 0
 
 

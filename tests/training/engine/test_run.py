@@ -1,6 +1,8 @@
 """How a stage begins and ends: records, exit codes, and errors that say what to do."""
 
 import json
+import os
+import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -11,21 +13,21 @@ import torch
 from tests.training.conftest import Stage, Stages
 from training.__main__ import _explained
 from training.process import checkpoints, journal
-from training.process.journal import read
+from training.process.journal import records
 
 pytestmark = pytest.mark.slow
 
 
 def test_the_records_of_a_whole_stage(finished: dict[str, Stage]) -> None:
     stage = finished["sft"]
-    types = [record.type for record in read(stage.run_dir / "journal")]
+    types = [record.type for record in records(stage.run_dir / "journal")]
     assert types[0] == "started"
     assert types[-1] == "finished"
     assert stage.journal.records("finished") == [{"status": "succeeded", "reason": "", "hint": ""}]
     assert sorted(stage.journal.metrics()) == [2, 4, 6, 8]
     assert [c["step"] for c in stage.journal.records("checkpoint")] == [3, 6, 8]
     final = stage.journal.records("checkpoint")[-1]
-    found = checkpoints.final(stage.checkpoints)
+    found = checkpoints.Own(stage.checkpoints).final()
     assert found is not None
     assert final == {
         "step": 8,
@@ -109,8 +111,8 @@ def test_both_conditions_start_from_equal_weights_and_vocabularies(
     ("stage", "changes", "hint"),
     [
         ("sft", [("stages.sft.max_length", 9)], "raise it, or choose shorter data"),
-        ("sft", [], "there is no parent checkpoint"),
-        ("again", [], "there is no parent checkpoint"),
+        ("sft", [], "missing is gone; have the stage before this one computed again"),
+        ("again", [], "is gone; have the stage before this one computed again"),
     ],
 )
 def test_a_setting_that_cannot_work_is_one_line(
@@ -122,6 +124,28 @@ def test_a_setting_that_cannot_work_is_one_line(
     last = made.journal.records("finished")[-1]
     assert (last["status"], last["reason"]) == ("failed", "bad_setting")
     assert hint in last["hint"] and "\n" not in last["hint"]
+
+
+@pytest.mark.parametrize("harm", ["a bit", "another one"])
+def test_a_parent_is_read_whole_before_it_is_trained_on(
+    harm: str, finished: dict[str, Stage], stages: Stages
+) -> None:
+    parent = stages.root / "final"
+    shutil.copytree(finished["pretrain"].checkpoints / "final", parent)
+    made = stages.make("run", "sft", parent=parent)
+    if harm == "a bit":
+        with (parent / "model.safetensors").open("r+b") as file:
+            file.seek(-9, os.SEEK_END)
+            byte = file.read(1)[0]
+            file.seek(-1, os.SEEK_CUR)
+            file.write(bytes([byte ^ 1]))
+    else:
+        spec = json.loads((made.run_dir / "spec.json").read_text())
+        (made.run_dir / "spec.json").write_text(json.dumps(spec | {"parent_manifest": "0" * 64}))
+    assert made.run() == 1
+    last = made.journal.records("finished")[-1]
+    assert last["reason"] == "bad_setting" and made.journal.records("metrics") == []
+    assert {"a bit": "is damaged", "another one": "is not the one that was recorded"}[harm] in last["hint"]
 
 
 def test_a_diverging_run_says_so(stages: Stages) -> None:
@@ -180,13 +204,13 @@ def test_term_during_the_benchmarks_stops_between_batches(finished: dict[str, St
 
 def test_running_out_of_memory_has_a_hint() -> None:
     for error in (torch.OutOfMemoryError("CUDA out of memory"), MemoryError()):
-        reason, hint = _explained(error)
+        reason, hint = _explained(error, Path())
         assert reason == "out_of_memory"
         assert "halve batch_size" in hint
     with pytest.raises(RuntimeError) as raised:
         torch.empty(2**60)
-    assert _explained(raised.value)[0] == "out_of_memory"
-    assert _explained(KeyError("x"))[0] == "error"
+    assert _explained(raised.value, Path())[0] == "out_of_memory"
+    assert _explained(KeyError("x"), Path())[0] == "error"
 
 
 def taken_over(stages: Stages, stage: str, checkpoint: Path) -> Stage:

@@ -16,7 +16,7 @@ from tests.training import several
 from tests.training.conftest import KINDS, Stage, Stages
 from training.__main__ import _show_gpus
 from training.process import checkpoints, ranks, torchrun
-from training.process.journal import read
+from training.process.journal import records
 from training.stages.evaluate.config import EvaluateSettings
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(500)]
@@ -142,10 +142,10 @@ def test_two_processes_have_the_metrics_of_one(name: str, pairs: dict[str, tuple
 @pytest.mark.parametrize("name", [*KINDS, "again", *MORE])
 def test_only_the_first_process_writes(name: str, pairs: dict[str, tuple[Stage, Stage]]) -> None:
     one, two = pairs[name]
-    records = list(read(two.run_dir / "journal"))
-    assert [record.seq for record in records] == list(range(1, len(records) + 1))
-    assert [record.type for record in records].count("started") == 1
-    assert records[-1].type == "finished" and records[-1].fields["status"] == "succeeded"
+    found = list(records(two.run_dir / "journal"))
+    assert [record.seq for record in found] == list(range(1, len(found) + 1))
+    assert [record.type for record in found].count("started") == 1
+    assert found[-1].type == "finished" and found[-1].fields["status"] == "succeeded"
     for run in (one, two):
         assert not list(run.run_dir.glob("failed-*"))
     places = [(c["step"], c["final"]) for c in one.journal.records("checkpoint")]

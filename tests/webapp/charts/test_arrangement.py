@@ -68,3 +68,12 @@ def test_what_is_0_in_every_run_that_is_shown_stands_in_one_line(client: Client)
     }
     page = client.get(f"/runs/{runs['baseline'].pk}/").content.decode()
     assert "1 metric was 0 throughout:" in page
+
+
+def test_a_chart_of_several_metrics_is_drawn_where_one_of_them_is_not_0(client: Client) -> None:
+    client.force_login(factories.make_user("ada"))
+    run = factories.make_run("grpo")
+    recorded = {"pass_at/1": [0.0, 0.0], "pass_at/8": [0.0, 0.5], "solved/all": [0.0, 0.0], "completion_length": [7.0, 8.0]}  # fmt: skip
+    factories.add_metrics(run.attempts.get(), recorded | {"length/wrong_mean": [0.0, 0.0]})
+    zero = {chart["key"]: chart["zero"] for chart in charts(client, run)}
+    assert zero == {"pass_at_k": False, "solved": True, "completion_length": False, "lengths": False}

@@ -127,6 +127,16 @@ def test_an_experiment_is_moved_by_its_buttons(ada: Client) -> None:
     )
 
 
+def test_a_worker_out_of_service_says_why_wherever_it_is_named(ada: Client) -> None:
+    worker = factories.make_worker("cpu:0")
+    why = "the disk under /srv is full: 12 MB are free"
+    Worker.objects.filter(pk=worker.pk).update(out_of_service_at=timezone.now(), out_of_service_why=why)
+    for path in ("/", "/workers/", f"/workers/{worker.pk}/"):
+        page = text(ada.get(path))
+        assert "out of service" in page.lower() and why.removeprefix("the") in page, path
+    assert "state-out_of_service" in page
+
+
 def test_a_worker_is_drained_and_takes_runs_again(ada: Client) -> None:
     worker = factories.make_worker("cpu:0")
     ada.post(f"/workers/{worker.pk}/drain/", {"next": f"/workers/{worker.pk}/"})

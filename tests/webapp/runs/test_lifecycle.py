@@ -35,12 +35,15 @@ def test_only_listed_moves_exist() -> None:
         ("waiting", "succeeded"),  # by reuse
         ("ready", "running"),
         ("ready", "cancelled"),
+        ("ready", "waiting"),  # what it starts from is computed again
         ("running", "succeeded"),
         ("running", "failed"),
         ("running", "cancelled"),
         ("running", "ready"),
         ("failed", "ready"),
         ("failed", "cancelled"),
+        ("failed", "waiting"),
+        ("succeeded", "ready"),  # its checkpoint is lost
         ("cancelled", "ready"),
         ("cancelled", "waiting"),
     }

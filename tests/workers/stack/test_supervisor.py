@@ -140,6 +140,8 @@ def test_killed_guards_of_a_killed_supervisor_leave_nothing(up: RunningStack) ->
 def test_a_database_told_to_end_while_its_clients_stay_is_ended_and_started_again(up: RunningStack) -> None:
     stack = up
     before = stack.rows("SELECT pg_postmaster_start_time()")
+    kept = "SELECT count(*) > 1 FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    until(lambda: stack.rows(kept) == [(True,)], "a client that keeps its connection")
     postmaster(stack).terminate()  # it would wait for web and worker, who keep their connections
     until(lambda: "takes no new connection; ending it" in stack.output.read_text(), "it says so")
     until(lambda: "the database ended" in stack.output.read_text(), "it did end")

@@ -118,10 +118,11 @@ def _verdict_sentence(table: StageTable, row: StageRow, position: int) -> Verdic
 
 
 def _so_far(table: StageTable, row: StageRow, position: int) -> tuple[str, VerdictSentence] | None:
-    """The nearest stage before this one that has a comparison, and its verdict sentence."""
+    """The nearest stage before this one that has a comparison of two runs, and its verdict sentence."""
     by_name = {one.stage: one for one in table.rows}
     while (before := by_name.get(row.after or "")) is not None:
-        if any(seed.comparisons[position] for seed in before.seeds):
+        found = [one for seed in before.seeds if (one := seed.comparisons[position])]
+        if any(not isinstance(one, SameRun) for one in found):
             return before.stage, _verdict_sentence(table, before, position)
         row = before
     return None

@@ -5,19 +5,21 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webapp.comparison.alike import dose
 from webapp.comparison.table import stage_table
 from webapp.experiments.models import Experiment, ExperimentEvent
 from webapp.experiments.planned_question import planned_question
+from webapp.experiments.templatetags.humane import size
 from webapp.pages.comparison import answer
 from webapp.pages.confirmation import confirmation
 from webapp.pages.experiment.organising import organised
 from webapp.pages.experiment.settings_table import SettingsFilter, settings_table
 from webapp.pages.experiments import querysets
 from webapp.results import regrade as regrading
-from webapp.runs import cancelling, code_versions, services
+from webapp.runs import cancelling, code_versions, deleting, services
 from webapp.runs.models import Event
 from webapp.runs.workers import queue_places
 
@@ -70,6 +72,41 @@ def cancel(request: HttpRequest, name: str) -> HttpResponse:
         undo = "" if ends.running else reverse("retry_experiment", args=[name])
         messages.success(request, ends.done, extra_tags=undo)
     return redirect("experiment", name)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: HttpRequest, name: str) -> HttpResponse:
+    """Say what deleting removes for good and what stays for others; a POST does it, for the owner or an operator."""
+    found = get_object_or_404(Experiment.objects.select_related("owner"), name=name)
+    person = request.user
+    if not deleting.may_delete(found, person):
+        messages.error(
+            request, f"{name} is {found.owner.get_username()}’s: they, or an operator, can delete it."
+        )
+        return redirect("experiment", name)
+    if request.method != "POST":
+        fragment = "HX-Request" in request.headers
+        context = {
+            "experiment": found,
+            "plan": deleting.planned(found),
+            "in_dialog": fragment,
+            "nav": "experiments",
+        }
+        answer = render(
+            request, "experiments/_delete.html" if fragment else "experiments/delete.html", context
+        )
+        patch_vary_headers(answer, ["HX-Request"])
+        return answer
+    try:
+        done = deleting.delete(experiment=found, by=person.get_username())
+    except ValueError as error:
+        messages.error(request, str(error))
+        return redirect("experiment", name)
+    except OSError as error:  # the rows are gone, and files are left
+        messages.error(request, str(error))
+    else:
+        messages.success(request, f"{name} is deleted: {size(done.bytes)} are free.")
+    return redirect("experiments")
 
 
 @require_POST

@@ -67,7 +67,7 @@ class Box:
     accuracy: Accuracy | None
     seconds: float | None  # it took, or takes so far
     baseline: Accuracy | None = (
-        None  # of the same stage and seed in the first condition; None for that one itself
+        None  # of the same stage and seed in the first condition; None where that is the same run
     )
 
     @property
@@ -263,18 +263,22 @@ def grid(experiment: Experiment) -> RunGrid:
     found = list(runs.for_pages().filter(experiment=experiment))
     accuracies = latest_accuracies([run.pk for run in found], experiment.primary_metric)
     conditions = list(experiment.conditions.all())
-    baselines = {
-        (run.stage_id, run.seed): accuracies.get(run.pk)
-        for run in found
-        if run.condition_id == conditions[0].pk
-    }
+    of_baseline = {(run.stage_id, run.seed): run for run in found if run.condition_id == conditions[0].pk}
+
+    def beside(run: StageRun) -> Accuracy | None:
+        """What the baseline reached where it computed something else."""
+        first = of_baseline.get((run.stage_id, run.seed))
+        if first is None or first.computed_by == run.computed_by:
+            return None
+        return accuracies.get(first.pk)
+
     boxes = [
         Box(
             run,
             runs.shown_state(run),
             accuracies.get(run.pk),
             runs.seconds_taken(run),
-            None if run.condition_id == conditions[0].pk else baselines.get((run.stage_id, run.seed)),
+            beside(run),
         )
         for run in found
     ]

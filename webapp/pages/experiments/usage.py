@@ -16,13 +16,14 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast, Coalesce, Now
 
 from webapp.runs.models import Attempt, Checkpoint
+from webapp.runs.recomputing import REPLACED
 from webapp.runs.reuse import REUSED
 
 # A run on several devices has a process on each; what was taken over took nothing here.
 _DEVICES = Coalesce(Cast(KT("environment__processes"), IntegerField()), 1)
 _LENGTH = Coalesce(F("ended_at"), Now()) - F("started_at")
 DEVICE_TIME = Sum(ExpressionWrapper(_LENGTH * _DEVICES, output_field=DurationField()))
-TAKEN_OVER = (REUSED, "imported")  # outcomes of attempts that ran elsewhere
+TAKEN_OVER = (REUSED, REPLACED, "imported")  # outcomes of attempts that ran elsewhere
 
 
 def device_seconds(experiments: Iterable[int]) -> dict[int, float]:

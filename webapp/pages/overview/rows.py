@@ -50,8 +50,20 @@ class WorkerUse:
 
     @property
     def drains(self) -> bool:
-        """Whether it takes nothing new."""
+        """Whether it takes nothing new, as a person wants it."""
         return self.worker.drained_at is not None
+
+    @property
+    def trouble(self) -> str:
+        """Why it takes nothing new though it answers, in two words; empty where it does."""
+        if self.worker.out_of_service_at is not None:
+            return "out of service"
+        return "draining" if self.drains else ""
+
+    @property
+    def takes(self) -> bool:
+        """Whether it takes runs."""
+        return self.answers and not self.drains and self.worker.out_of_service_at is None
 
     @property
     def slots(self) -> int:
@@ -61,7 +73,7 @@ class WorkerUse:
     @property
     def free(self) -> int:
         """Slots that could take a run now."""
-        return max(0, self.slots - self.used) if self.answers and not self.drains else 0
+        return max(0, self.slots - self.used) if self.takes else 0
 
 
 @dataclass(frozen=True)
@@ -177,6 +189,14 @@ def _of_workers(workers: Sequence[WorkerUse], ready: int) -> Iterator[Concern]:
                 "warning",
                 f"Worker {use.worker.name} is unreachable",
                 f"Its last sign of life was {ago(use.worker.heartbeat_at)}; its runs are taken back when their lease ends.",
+            )
+        elif use.worker.out_of_service_at is not None:
+            why = use.worker.out_of_service_why
+            yield Concern(
+                "critical",
+                f"Worker {use.worker.name} is out of service",
+                f"{why[:1].upper()}{why[1:]}. It takes no runs until it can write there; what it ran was given back.",
+                reverse("worker", args=[use.worker.pk]),
             )
 
 

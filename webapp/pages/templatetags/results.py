@@ -139,3 +139,10 @@ def checkpoint_flips_url(table: Across, line: CheckpointLine, kind: str) -> str:
 def flips_url(table: StageTable, one: Comparison, kind: str) -> str:
     """The page of the problems that a comparison of the stage table counts as gained, or as lost."""
     return flips.address(table, one.stage, one.condition, one.seed, kind)
+
+
+@register.filter
+def in_two_lines(number: str) -> str:
+    """A number, and what stands in brackets behind it below: '79.0 % (474/600)'."""
+    first, bracket, rest = number.partition(" (")
+    return format_html('{} <span class="block small muted">({}</span>', first, rest) if bracket else number

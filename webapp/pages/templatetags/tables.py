@@ -66,7 +66,8 @@ def table(context: template.Context, view: View, *, as_text: bool = False, **nam
 
 def _css(column: Column, place: int, as_text: bool) -> str:
     words = "text" if column.is_words and (place or as_text) else ""
-    return words if as_text else f"{words} {column.css}".strip()
+    looks = ("wraps" if column.css == "interval" else "") if as_text else column.css
+    return f"{words} {looks}".strip()
 
 
 def _head(single: Sequence[Heading], as_text: bool) -> list[Sequence[Heading]]:

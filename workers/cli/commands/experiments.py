@@ -20,6 +20,7 @@ from webapp.launch.reuse import Fork, check_fork
 from webapp.reports.report import report
 from webapp.runs import services as run_services
 from webapp.runs.models import StageRun, State
+from webapp.runs.recomputing import recompute
 from workers.cli.commands import CommandError, access, database, plan, progress
 from workers.cli.commands.listing import find
 
@@ -107,7 +108,12 @@ def retry(options: argparse.Namespace) -> int:
     """Start what failed or was cancelled again, from its newest checkpoint."""
     database.connect()
     experiment = find(options.experiment)
-    if options.run is None:
+    if options.recompute and options.run is None:
+        raise CommandError("--recompute is for one run: say which with --run N")
+    if options.recompute:
+        recompute(run=_run_of(experiment, options.run), by=access.OPERATOR)
+        print(f"{experiment.name}: run {options.run} is computed again")
+    elif options.run is None:
         count = run_services.retry_experiment(experiment=experiment, by=access.OPERATOR)
         print(f"{experiment.name}: {count} runs started again")
     else:

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 
 from webapp.experiments import organising
 from webapp.experiments.models import Experiment
-from workers.cli.commands import access, database
+from webapp.experiments.templatetags.humane import size
+from webapp.runs import deleting
+from workers.cli.commands import CommandError, access, database
 from workers.cli.commands.listing import find
 
 
@@ -41,6 +43,26 @@ def archive(options: argparse.Namespace) -> int:
     act = organising.restore if options.undo else organising.archive
     changed = act(experiments=found, by=by)
     return _said(found, changed, "out of the archive" if options.undo else "archived")
+
+
+def delete(options: argparse.Namespace) -> int:
+    """For good, after saying what goes and what stays; without --yes only that is said."""
+    by = access.person(options.user)
+    left = 0
+    for one in _found(options):
+        if not deleting.may_delete(one, by):
+            raise CommandError(f"{one.name} is {one.owner.get_username()}'s; --user says who deletes it")
+        plan = deleting.planned(one)
+        kept = f"; {len(plan.kept)} checkpoints stay for {', '.join(plan.kept_for)}" if plan.kept else ""
+        away = f"; what lies on {', '.join(plan.elsewhere)} stays there" if plan.elsewhere else ""
+        print(f"{one.name}: {plan.runs} runs, {size(plan.bytes)} in {len(plan.removed)} folders{kept}{away}")
+        if options.yes:
+            deleting.delete(experiment=one, by=by.get_username())
+            print(f"{one.name}: deleted")
+        left += not options.yes
+    if left:
+        print("nothing is deleted yet; --yes deletes for good, `mulberry archive` only hides")
+    return 0
 
 
 def _found(options: argparse.Namespace) -> list[Experiment]:
