@@ -2,11 +2,13 @@
 
 import codecs
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 Line = dict[str, Any]
+FOLDER, PIPE, LOOP = b"a folder", b"a pipe", b"a link to itself"  # instead of a file's content
 GSM8K = [
     {
         "question": f"Mia has {n} bags of 3 pens. How many pens — in the café?",
@@ -71,7 +73,7 @@ def sound(folder: Path) -> None:
     _write(folder, _text)
 
 
-def _write(folder: Path, encode: Callable[[str, list[Line]], bytes | None]) -> None:
+def _write(folder: Path, encode: Callable[[str, list[Line]], bytes]) -> None:
     if not (folder / "gpt2").exists():  # sound: a recipe wants it too
         folder.mkdir(exist_ok=True)
         (folder / "gpt2").symlink_to(Path(__file__).parent / "data" / "gpt2")
@@ -79,8 +81,12 @@ def _write(folder: Path, encode: Callable[[str, list[Line]], bytes | None]) -> N
         content = encode(name, rows)
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
-        if content is None:
+        if content is FOLDER:
             file.mkdir()
+        elif content is PIPE:
+            os.mkfifo(file)
+        elif content is LOOP:
+            file.symlink_to(file)
         else:
             file.write_bytes(content)
 
@@ -120,7 +126,7 @@ READ = {  # faults that are read over: the rows are those of the sound files
     "crlf": lambda name, rows: _text(name, rows, "\r\n"),
     "no_last_line_end": lambda name, rows: _text(name, rows).rstrip(b"\n"),
 }
-REFUSED: dict[str, Callable[[str, list[Line]], bytes | None]] = {
+REFUSED: dict[str, Callable[[str, list[Line]], bytes]] = {
     "empty": lambda name, rows: b"",
     "only_blank_lines": lambda name, rows: b"\n \n\n",
     "cut": lambda name, rows: _text(name, rows[:3])[:-30],
@@ -141,7 +147,13 @@ REFUSED: dict[str, Callable[[str, list[Line]], bytes | None]] = {
     "half_a_character": _with_value("\ud83d #### 4"),
     "nested_deeply": lambda name, rows: b"[" * 100_000,
     "long_number": lambda name, rows: b'{"question": ' + b"1" * 5_000 + b"}",
-    "folder": lambda name, rows: None,
+    "folder": lambda name, rows: FOLDER,
+    "pipe": lambda name, rows: PIPE,
+    "link_to_itself": lambda name, rows: LOOP,
+    "null_byte": lambda name, rows: _text(name, rows).replace("é".encode(), b"\x00"),
+    "null_bytes": lambda name, rows: b"\x00" * 4096,  # what a file system leaves after a crash
+    "not_a_number": _with_value(float("nan")),
+    "html": lambda name, rows: b"<!doctype html>\n<title>404</title>\n",  # what a failed download leaves
 }
 
 

@@ -58,7 +58,10 @@ def test_every_page_answers_whatever_the_data_folder_holds(
         assert not {address: code for address, code in answers.items() if code >= 400}, fault
 
 
-@pytest.mark.parametrize("fault", ["empty", "array", "wrong_keys", "null_value", "folder"])
+@pytest.mark.parametrize(
+    "fault",
+    ["empty", "array", "wrong_keys", "null_value", "folder", "pipe", "link_to_itself", "null_bytes", "html"],
+)
 def test_a_broken_file_is_said_on_the_cards_of_its_recipes_alone(
     ada: Client, settings: Settings, tmp_path: Path, fault: str
 ) -> None:

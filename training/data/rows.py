@@ -132,8 +132,10 @@ def text(file: Path) -> str:
 
 @contextmanager
 def explained(file: Path) -> Iterator[None]:
-    """Name the file in what the system, or the decompression, says about it."""
+    """Name the file in what the system, or the decompression, says about it; of a pipe or a device nothing is read."""
     try:
+        if file.exists() and not (file.is_file() or file.is_dir()):  # to open a pipe would wait for good
+            raise UnreadableError(f"{file} is no file but a pipe, a socket or a device; put the file there")
         yield
     except UnreadableError:
         raise

@@ -6,11 +6,9 @@ from itertools import product
 from math import prod
 from typing import Any
 
-import yaml
-
 from training.recipes.recipe import Recipe, build
-from training.settings.changes import UNREADABLE
 from training.settings.errors import RecipeError
+from training.settings.yaml_text import UNREADABLE, load
 
 MOST = 24  # conditions of a sweep
 LONGEST = 40  # characters of a condition's name
@@ -25,7 +23,7 @@ def parse_sweep(text: str) -> Values:
             [("conditions", "write a sweep as path=value,value, e.g. stages.grpo.beta=0.02,0.1")]
         )
     try:
-        values = yaml.safe_load(f"[{written}]")
+        values = load(f"[{written}]")
     except UNREADABLE:
         raise RecipeError([(path, f"{written!r} is no list of values; separate them by commas")]) from None
     if len(values) > MOST:

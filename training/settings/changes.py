@@ -2,13 +2,9 @@
 
 from typing import Any
 
-import yaml
-
 from training.did_you_mean import nearest
 from training.settings.errors import RecipeError, item_name
-
-# What PyYAML raises: its own, and ValueError for 2024-13-45 and numbers of thousands of digits, others for !!bool x.
-UNREADABLE = (yaml.YAMLError, ValueError, LookupError, AttributeError)
+from training.settings.yaml_text import UNREADABLE, DepthError, TwiceError, load_value
 
 
 def parse_change(text: str) -> tuple[str, Any]:
@@ -17,7 +13,9 @@ def parse_change(text: str) -> tuple[str, Any]:
     if not equals or not path:
         raise RecipeError([(text, "write --set path=value, e.g. --set stages.pretrain.steps=100")])
     try:
-        return path.strip(), yaml.safe_load(value)
+        return path.strip(), load_value(value)
+    except (TwiceError, DepthError) as error:
+        raise RecipeError([(path.strip(), str(error))]) from None
     except UNREADABLE:
         return path.strip(), value
 

@@ -1,4 +1,4 @@
-"""Long tables as files: rows written as CSV, JSON Lines or Parquet a chunk at a time, whatever their number.
+"""Long tables as files: rows written as CSV, JSON Lines, Excel or Parquet a chunk at a time, whatever their number.
 
 A `LongTable` is read once, front to back; nothing of a chunk is kept when the next one is read. The command line reads
 FORMATS, so the functions that use pyarrow import it.
@@ -8,6 +8,7 @@ import csv as csv_format
 import io
 import json
 import math
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 CHUNK = 2_000  # rows read at once; a row group in Parquet
+SIGNED_NUMBER = re.compile(r"[-+]\d+(,\d{3})*(\.\d+)?([eE][-+]?\d+)?( ?%)?")
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,13 @@ def parquet(rows: LongTable) -> Iterator[bytes]:
     yield _taken(sink)
 
 
+def xlsx(rows: LongTable) -> Iterator[bytes]:
+    """An Excel workbook, whose sheets have a million rows each."""
+    from webapp.files.long_excel import workbook
+
+    yield from workbook(rows)
+
+
 def arrow_types() -> dict[str, "pa.DataType"]:
     """Each kind of column with its type in Parquet."""
     import pyarrow as pa
@@ -108,13 +117,16 @@ def arrow_types() -> dict[str, "pa.DataType"]:
 FORMATS = {  # the end of a file's name → what it is
     "csv": RowsFormat("CSV", "text/csv; charset=utf-8", csv),
     "jsonl": RowsFormat("JSON Lines", "application/x-ndjson", jsonl),
+    "xlsx": RowsFormat("Excel", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", xlsx),
     "parquet": RowsFormat("Parquet", "application/vnd.apache.parquet", parquet),
 }
 
 
 def would_be_computed(text: str) -> bool:
-    """Whether a spreadsheet would take this text for a formula."""
-    return text.startswith(("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"))
+    """Whether a spreadsheet would take this text for a formula; a number with its sign is none."""
+    return not SIGNED_NUMBER.fullmatch(text) and text.startswith(
+        ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+    )
 
 
 def not_a_formula(value: Any) -> Any:
@@ -135,13 +147,14 @@ def csv_cell(value: Any, kind: str) -> Any:
     """A value of one of arrow_types() as the csv module writes it."""
     if value is None:
         return ""
+    return not_a_formula(value) if kind in ("text", "integer", "number", "truth") else cell_text(value, kind)
+
+
+def cell_text(value: Any, kind: str) -> str:
+    """A value of one of arrow_types() that is neither number nor truth, as the text of a cell."""
     if kind == "time":
-        return value.isoformat()
-    return (
-        json.dumps(value, ensure_ascii=False)
-        if kind in ("texts", "numbers", "figures", "truths")
-        else not_a_formula(value)
-    )
+        return str(value.isoformat())
+    return str(value) if kind == "text" else json.dumps(value, ensure_ascii=False)
 
 
 def _pairs(named: Mapping[str, float] | None) -> list[tuple[str, float]] | None:

@@ -9,8 +9,8 @@ import yaml
 
 from training.recipes.recipe import FULL, Recipe
 from training.settings.base import Settings
-from training.settings.changes import UNREADABLE
 from training.settings.errors import LISTED_BY, TAGS
+from training.settings.yaml_text import UNREADABLE, swallows
 from webapp.launch.syntax import in_words
 
 MOST_BYTES = 200_000  # the longest shipped recipe has 9,000
@@ -134,7 +134,7 @@ def value(text: str) -> Any:
     """One setting's value, written in YAML. Raises TextError."""
     if len(text) > MOST_BYTES:
         raise TextError("is too long")
-    return _read(text, {})
+    return _read(text, {}, single=True)
 
 
 def with_sizes(data: dict[str, Any], scales: dict[str, Any]) -> dict[str, Any]:
@@ -143,10 +143,13 @@ def with_sizes(data: dict[str, Any], scales: dict[str, Any]) -> dict[str, Any]:
     return {**data, "scales": scales} if full and scales else data
 
 
-def _read(text: str, lines: dict[str, int]) -> Any:
+def _read(text: str, lines: dict[str, int], *, single: bool = False) -> Any:
+    """`single`: one value, to which ` #` without quotes belongs: a person who fills in a field means no comment."""
     try:
         loader = _Loader(text)
         node = loader.get_single_node()
+        if single and swallows(node, text):
+            return text.strip()
         if node is None:
             return None
         _measure(node, {}, 0)

@@ -7,10 +7,10 @@ from math import inf
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError, field_validator, model_validator
 
 from training.did_you_mean import nearest
+from training.settings import yaml_text
 from training.settings.base import Settings
 from training.settings.errors import error_at, problem
 from training.stages import STAGES
@@ -205,17 +205,16 @@ def read(name: str) -> Publication:
         )
     path = Path(name) if is_file else HISTORY / f"{name}.yaml"
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise ValueError(f"cannot read {name}: {error.strerror}") from None
     except UnicodeDecodeError:
         raise ValueError(f"{name} is no text in UTF-8; give a file in YAML or JSON") from None
     try:
-        if path.suffix == ".json":
-            data = json.loads(text, object_pairs_hook=_once)
-        else:
-            data = yaml.load(text, _OnceLoader)  # noqa: S506  (a SafeLoader)
-    except (yaml.YAMLError, ValueError) as error:  # ValueError: JSON, and dates that no calendar has
+        data = json.loads(text, object_pairs_hook=_once) if path.suffix == ".json" else yaml_text.load(text)
+    except (yaml_text.TwiceError, yaml_text.DepthError) as error:
+        raise ValueError(f"{name}: {_with_lines(error, text)}") from None
+    except (*yaml_text.UNREADABLE, RecursionError) as error:  # RecursionError: JSON
         form = "JSON" if path.suffix == ".json" else "YAML"
         raise ValueError(f"{name} is not {form}: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
@@ -234,18 +233,19 @@ def _once(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
     if len(found) < len(pairs):
         names = [str(name) for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} stands twice in one mapping")
+        raise yaml_text.TwiceError(f"{twice!r} is written twice in one mapping; keep one")
     return found
 
 
-class _OnceLoader(yaml.SafeLoader):
-    """Reads YAML and refuses a key that stands twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        found = super().construct_mapping(node, deep)
-        if len(found) < len(node.value):
-            _once([(key.value, None) for key, _ in node.value])
-        return found
+def _with_lines(error: ValueError, text: str) -> ValueError:
+    """JSON's reader tells no lines; nearly all JSON is YAML, whose reader does."""
+    try:
+        yaml_text.load(text)
+    except (yaml_text.TwiceError, yaml_text.DepthError) as named:
+        return named
+    except (*yaml_text.UNREADABLE, RecursionError):
+        pass
+    return error
 
 
 def _refuse(where: str, what: str, name: str, known: Any) -> None:

@@ -64,6 +64,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_data(commands)
     _add_access(commands)
     _add_seed(commands)
+    _add_backup(commands)
     return parser
 
 
@@ -303,6 +304,17 @@ def _add_access(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
     create.set_defaults(run_command=_access("create_token"))
 
 
+def _add_backup(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    texts = {
+        "backup": "write database, checkpoints and journals into a folder, as of one moment",
+        "restore": "put a backup into an empty home and database",
+    }
+    for name, text in texts.items():
+        command = commands.add_parser(name, help=text)
+        command.add_argument("folder", metavar="FOLDER", help="the backup")
+        command.set_defaults(run_command=_plain("backup", name))
+
+
 def _add_seed(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     seed = commands.add_parser(
         "seed", help="make an experiment of synthetic records, to try the dashboard at a size"
@@ -354,6 +366,11 @@ def _access(name: str) -> Command:
         return int(getattr(access, name)(options))
 
     return run
+
+
+def _plain(module: str, name: str) -> Command:
+    """A command that sees to the database itself."""
+    return lambda options: int(getattr(import_module(f"workers.cli.commands.{module}"), name)(options))
 
 
 def _doctor(options: argparse.Namespace) -> int:

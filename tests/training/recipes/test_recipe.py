@@ -275,6 +275,13 @@ def test_changes_are_read_as_yaml():
     assert parse_change("title=a = b") == ("title", "a = b")
     assert parse_change("title=2024-13-45") == ("title", "2024-13-45"), "a day that no calendar has is a text"
     assert parse_change("model.start_from=") == ("model.start_from", None)
+    assert parse_change("title=Try #2") == ("title", "Try #2")
+    assert parse_change("title=#2") == ("title", "#2")
+    assert parse_change("title='Try #2'  # quoted") == ("title", "Try #2")
+    with pytest.raises(RecipeError, match="'a' is written twice"):
+        parse_change("x={a: 1, b: 2, a: 3}")
+    with pytest.raises(RecipeError, match="too deep"):
+        parse_change("x=" + "[" * 3000)
     with pytest.raises(RecipeError, match="write --set path=value"):
         parse_change("steps")
 
@@ -300,9 +307,18 @@ def test_unknown_recipes_and_unreadable_files_are_explained(tmp_path):
     ]
     twice = (
         "a: 1\nb: [{c: 2, d: 3, c: 4}]",
-        r"x\.yaml: 'c' is written twice, the second time in line 2; keep one",
+        r"x\.yaml: 'c' is written twice, in line 2; keep one",
     )
-    for text, message in (*unreadable, twice, ("- a", "holds no mapping"), ("", "holds no mapping")):
+    apart = ("a: 1\nb: 2\n\na: 3", r"x\.yaml: 'a' is written twice, in line 1 and in line 4; keep one")
+    deep = ("a:\n  " + "[" * 100_000, r"x\.yaml: line 2 lies too deep")
+    for text, message in (
+        *unreadable,
+        twice,
+        apart,
+        deep,
+        ("- a", "holds no mapping"),
+        ("", "holds no mapping"),
+    ):
         (tmp_path / "x.yaml").write_text(text, encoding="utf-8")
         with pytest.raises(RecipeError, match=message) as error:
             read(str(tmp_path / "x.yaml"))

@@ -61,3 +61,9 @@ def test_an_error_stands_at_the_line_of_its_setting() -> None:
 
 def test_dates_and_merges_are_plain_settings() -> None:
     assert read("a: &a {x: 1}\nb: {<<: *a, y: 2020-01-01}").data["b"] == {"x": 1, "y": "2020-01-01"}
+
+
+def test_a_field_keeps_what_yaml_takes_for_a_comment() -> None:
+    assert recipe_text.value("Try #2") == "Try #2"
+    assert recipe_text.value("#2") == "#2"
+    assert recipe_text.value("[a, b]  # two") == ["a", "b"]
