@@ -239,11 +239,18 @@ def rate(
     )
 
 
-def interval_text(one: Any, metric: ComparisonMetric, digits: int, *, with_level: bool = True) -> str:
-    """The interval of a comparison, and its level unless the heading says it: '+1.2 to +15.4 (99 %)'."""
+def interval_text(
+    one: Any,
+    metric: ComparisonMetric,
+    digits: int,
+    *,
+    with_level: bool = True,
+    with_new_problems: bool = True,
+) -> str:
+    """The interval of a comparison, its level unless the heading says it, and the one for new problems: '+1.2 to +15.4 (99 %)'."""
     ends = difference_interval(one.interval or one.within, metric, digits)
     said = [percent_of_level(one.family.level)] if with_level else []
-    if new := one.new_problems:
+    if with_new_problems and (new := one.new_problems):
         said.append(f"for new problems {difference_interval(new.interval, metric, digits)}")
     behind = f" ({'; '.join(said)})" if said else ""
     return f"{ends}{'' if one.interval else ' in each seed'}{behind}"

@@ -3,9 +3,12 @@
 What is read here was not planned: the intervals are each group's own and not adjusted for how many are looked at.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from itertools import groupby
+from statistics import fmean
 
 from webapp.comparison.cells import Comparison
 from webapp.comparison.columns import exported, of_the_table
@@ -15,8 +18,9 @@ from webapp.files.table import Column, Sheet, View
 from webapp.results.outcome_counts import PairCounts, pair_counts_by_label
 from webapp.statistics import proportions
 from webapp.statistics.intervals import Interval
+from webapp.statistics.seeds import over_seeds
 
-CAPTION = "each group’s own 95 % interval over its problems, not adjusted for how many groups are looked at"
+CAPTION = "each group’s own 95 % interval over its problems, a mean’s over the seeds, not adjusted for how many groups are looked at"
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,58 @@ class ProblemGroup:
     def interval(self) -> Interval:
         """Tango's 95 % interval of it."""
         return proportions.tango(self.counts.gained, self.counts.lost, self.problems)
+
+
+@dataclass(frozen=True)
+class GroupMean:
+    """A group over the seeds of a comparison, as the table's means are: a paired difference a seed, and Student's t on them."""
+
+    seeds: Sequence[ProblemGroup]  # two or more
+    seed = None
+    counts = None
+
+    name = property(lambda self: self.seeds[0].name)
+    stage = property(lambda self: self.seeds[0].stage)
+    condition = property(lambda self: self.seeds[0].condition)
+    position = property(lambda self: self.seeds[0].position)
+    problems = property(lambda self: self.seeds[0].problems)
+
+    @property
+    def baseline_rate(self) -> float:
+        """Mean of the baseline's shares."""
+        return fmean(one.baseline_rate for one in self.seeds)
+
+    @property
+    def rate(self) -> float:
+        """Mean of the condition's."""
+        return fmean(one.rate for one in self.seeds)
+
+    @property
+    def delta(self) -> float:
+        """Mean of the differences."""
+        return fmean(one.delta for one in self.seeds)
+
+    @property
+    def interval(self) -> Interval | None:
+        """The 95 % t interval of that mean; None where the seeds show no spread."""
+        return over_seeds([one.delta for one in self.seeds]).interval
+
+
+def with_means(found: Sequence[ProblemGroup]) -> list[ProblemGroup | GroupMean]:
+    """Those of a group below each other, condition by condition, and of several seeds their mean behind them."""
+    rows: list[ProblemGroup | GroupMean] = []
+    ordered = sorted(found, key=lambda one: one.name)
+    for _, group in groupby(ordered, lambda one: (one.name, one.stage, one.condition)):
+        seeds = list(group)
+        rows += seeds
+        if len(seeds) > 1:
+            rows.append(GroupMean(seeds))
+    return rows
+
+
+def _fraction(count: str) -> Callable[[ProblemGroup | GroupMean], str]:
+    """'330/450' of one seed; nothing of a mean."""
+    return lambda one: "" if isinstance(one, GroupMean) else f"{getattr(one, count):,}/{one.problems:,}"
 
 
 def groups(table: StageTable) -> list[ProblemGroup]:
@@ -125,18 +181,22 @@ def sheet(table: StageTable, exported_at: datetime | None = None) -> Sheet:
         group,
         stage,
         *([replace(condition, template="results/_condition_name.html")] if several else []),
-        *([replace(seed, left=True)] if table.several_seeds else []),
+        *(
+            [replace(seed, left=True, value=lambda one: "mean" if one.seed is None else one.seed)]
+            if table.several_seeds
+            else []
+        ),
         replace(problems, write="{:,}".format),
-        share(baseline, note="{0.baseline:,}/{0.problems:,}".format),
+        share(baseline, note=_fraction("baseline")),
         share(
             rate,
             title=table.metric.title if several else rate.title,
-            note="{0.other:,}/{0.problems:,}".format,
+            note=_fraction("other"),
         ),
         replace(delta, element="strong", css="condition", term="points"),
         Column("interval", "number", "95 % interval", points_interval),
         Column("counts", "number", "gained / lost", "{0.gained} / {0.lost}".format),
     ]
     found = groups(table)
-    by_name = sorted(found, key=lambda one: one.name)  # conditions of a group below each other
-    return Sheet("groups", "By group of problems", columns, found, page=View(on_page, by_name))
+    on_a_page = View(on_page, with_means(found), lambda one: "mean" if isinstance(one, GroupMean) else "")
+    return Sheet("groups", "By group of problems", columns, found, page=on_a_page)

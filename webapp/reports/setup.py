@@ -47,7 +47,14 @@ def setup(experiment: Experiment) -> Section:
         section.items.append(f"Benchmark {item['benchmark']}: {_asked(item)}")
     if found := _stages(experiment):
         header = ["Stage", "Kind", "After", "Size", "Peak learning rate"]
-        section.tables.append(("", words(header, [_stage_line(stage) for stage in found])))
+        lines = [
+            [
+                _where_it_differs({name: _stage_line(stage)[place] for name, stage in own.items()})
+                for place in range(len(header))
+            ]
+            for own in found
+        ]
+        section.tables.append(("", words(header, lines)))
     return section
 
 
@@ -66,8 +73,24 @@ def _weights(experiment: Experiment) -> str:
     return f"; {told}; vocabulary of {entries:,} entries"
 
 
-def _stages(experiment: Experiment) -> list[StageSettings]:
-    return [STAGE.validate_python(stage) for stage in experiment.recipe.get("stages", [])]
+def _stages(experiment: Experiment) -> list[dict[str, StageSettings]]:
+    """Of each stage its settings by condition; of a recipe of an older version the baseline's alone, under no name."""
+    try:
+        conditions = recipes.build(experiment.recipe).by_condition
+    except recipes.RecipeError:
+        return [{"": STAGE.validate_python(stage)} for stage in experiment.recipe.get("stages", [])]
+    return [
+        dict(zip(conditions, of_each, strict=True))
+        for of_each in zip(*(one.stages for one in conditions.values()), strict=True)
+    ]
+
+
+def _where_it_differs(texts: Mapping[str, str]) -> str:
+    """What all conditions have, or each text with the conditions that have it: '0.02 (low); 0.1 (high)'."""
+    if len(set(texts.values())) == 1:
+        return next(iter(texts.values()))
+    having = {text: [name for name in texts if texts[name] == text] for text in dict.fromkeys(texts.values())}
+    return "; ".join(f"{text or 'none'} ({', '.join(names)})" for text, names in having.items())
 
 
 def stages(experiment: Experiment) -> Section:
@@ -78,10 +101,10 @@ def stages(experiment: Experiment) -> Section:
     runs, earlier = run_facts(experiment), earlier_rollouts(experiment)
     section.items += [
         ListItem(
-            f"Stage {stage.name}",
-            tuple(f"{label}: {text}" for label, text in _described(stage, runs, earlier)),
+            f"Stage {next(iter(own.values())).name}",
+            tuple(f"{label}: {text}" for label, text in _described(own, runs, earlier)),
         )
-        for stage in found
+        for own in found
     ]
     return section
 
@@ -130,16 +153,18 @@ def _stage_line(stage: StageSettings) -> list[str]:
 
 
 def _described(
-    stage: StageSettings, runs: Sequence[RunFacts], earlier: Mapping[str, EarlierRollouts]
+    own: Mapping[str, StageSettings], runs: Sequence[RunFacts], earlier: Mapping[str, EarlierRollouts]
 ) -> Iterator[tuple[str, str]]:
+    """The lines of a stage, of which `own` has the settings by condition."""
     for label, text_of in LINES.items():
-        if text := text_of(stage):
+        if text := _where_it_differs({name: text_of(stage) or "" for name, stage in own.items()}):
             yield label, text
+    stage = next(iter(own.values()))
     if stage.benchmarks is not None:
         asked = [f"{one.benchmark}: {_asked(one.model_dump(mode='json'))}" for one in stage.benchmarks]
         yield "Benchmarks instead of the recipe’s", "; ".join(asked) or "none"
-    own = [run for run in runs if run.stage == stage.name]
-    if text := rollouts_text(stage.name, own, earlier):
+    of_stage = [run for run in runs if run.stage == stage.name]
+    if text := rollouts_text(stage.name, of_stage, earlier):
         yield "Rollouts compared", text
-    if text := time_text(own):
+    if text := time_text(of_stage):
         yield "Time", text

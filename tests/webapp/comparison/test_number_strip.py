@@ -112,14 +112,14 @@ def test_verdicts_of_a_kind_are_the_rows_of_one_table() -> None:
         "adjusted p",
         "n",
         "seeds",
-        "condition",
+        "its result",
         "baseline",
     ]
     assert [sentence for sentence, _ in columns.rows] == sentences
     numbers = [{label: plain(number) for label, number in row} for _, row in columns.rows]
     assert [row["Δ points"] for row in numbers] == ["+15.0", "+50.0"]
     assert [row["seeds"] for row in numbers] == ["1", "1"]
-    assert [row["condition"] for row in numbers] == ["40.0 % (16/40)", "75.0 % (30/40)"]
+    assert [row["its result"] for row in numbers] == ["40.0 % (16/40)", "75.0 % (30/40)"]
     assert in_columns(sentences[:1]) == sentences[:1], "one alone stays a sentence"
 
 

@@ -8,7 +8,7 @@ from itertools import groupby
 from webapp.comparison.sentences.number_strip import Numbers
 from webapp.comparison.sentences.wording import VerdictSentence
 
-ITS_OWN = "condition"  # above what the condition of each row reached
+ITS_OWN = "its result"  # above what the condition of each row reached
 SEEDS = "seeds"
 RUNS = re.compile("([0-9]+) runs?( per condition)")  # of published numbers, which say no seed
 

@@ -229,3 +229,11 @@ def _later(one: SeedsComparison, metric: ComparisonMetric, alpha: float) -> str:
 
 def _listed(seeds: Sequence[int]) -> str:
     return ", ".join(map(str, seeds))
+
+
+def side(one: Tested | SeedsComparison, table: StageTable) -> str:
+    """Where a condition that differs is: 'ahead' where more is better, else 'above'; empty where nothing is shown."""
+    if one.verdict.word not in ("differ", "supported", "suggestive") or not one.delta:
+        return ""
+    ahead, behind = ("ahead", "behind") if table.metric.name == "accuracy" else ("above", "below")
+    return ahead if one.delta > 0 else behind

@@ -99,7 +99,12 @@ class ConditionSheetLine:
         """Why it lacks a comparison."""
         if self.place:
             return self.line.missing
-        return "the same run in every condition" if self.alone else "the baseline"
+        return "the same run" if self.alone else "the baseline"
+
+    @property
+    def called(self) -> str:
+        """The condition, or that the line is about all of them."""
+        return "all conditions" if self.alone else self.condition
 
     @property
     def shown(self) -> Cell | float | None:
@@ -115,6 +120,8 @@ class ConditionSheetLine:
     def css(self) -> str:
         """Classes of the line on a page."""
         kind = self.line.css.replace("seed", "")
+        if self.alone:
+            kind = f"{kind} shared".strip()
         if not self.last:
             return f"{kind} goes-on".strip()
         ends = self.line.seed is None or not self.line.several
@@ -200,7 +207,9 @@ def _views_by_condition(
             found += every[:1] if every[0].alone else every
         return found
 
-    condition = Column("condition", "text", "Condition", template="results/_condition_name.html")
+    condition = Column(
+        "condition", "text", "Condition", value="called", template="results/_condition_name.html"
+    )
     shown = rate(
         attrgetter("shown"),
         table.metric,
@@ -252,6 +261,8 @@ def _comparison(
         lacking.add(GAINED_LOST)
     if not any(isinstance(one, TESTED) and one.new_problems for one in found):
         lacking.add(NEW_PROBLEMS)
+    elif table.several_seeds:
+        lacking.add(DRAWN)  # they would touch; the figure above draws the means
     on_page = [one for one in columns if one.title not in lacking]
     delta, verdict = replace(on_page[0], note=partial(_of_each_seed, table, read)), on_page[-1]
     return in_files, [delta, verdict, *on_page[1:-1]]  # the verdict beside the difference that it is about

@@ -6,9 +6,8 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString, mark_safe
 
-from webapp.comparison.cells import Comparison, SeedsComparison
+from webapp.comparison.cells import Comparison
 from webapp.comparison.checkpoints import Across
-from webapp.comparison.comparisons import Tested
 from webapp.comparison.problems.completion_changes import CompletionChange, CompletionPart
 from webapp.comparison.sentences import wording
 from webapp.comparison.sentences.no_new_problems import why_none
@@ -67,13 +66,7 @@ def unsigned(of: float, table: StageTable) -> str:
     return difference(of, table).lstrip("+−")
 
 
-@register.filter
-def side(one: Tested | SeedsComparison, table: StageTable) -> str:
-    """Where a condition that differs is: 'ahead' where more is better, else 'above'; empty where nothing is shown."""
-    if one.verdict.word not in ("differ", "supported", "suggestive") or not one.delta:
-        return ""
-    ahead, behind = ("ahead", "behind") if table.metric.name == "accuracy" else ("above", "below")
-    return ahead if one.delta > 0 else behind
+register.filter("side", wording.side)
 
 
 @register.filter
