@@ -7,6 +7,7 @@ asks, an answer comes within LIMIT and costs one connection at most. Answers nam
 import logging
 import os
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -17,10 +18,12 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.db import Error, connections
+from django.db import Error, InterfaceError, OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.template import loader
+from django.views import defaults
 from django.views.decorators.http import require_safe
 
 from training.process import disk
@@ -31,6 +34,7 @@ log = logging.getLogger("mulberry.health")
 LIMIT = 4.0  # seconds until a check counts as failed
 CONNECT = 2  # seconds for a connection
 KEPT = 1.0  # seconds
+RETRY_AFTER = 5  # seconds
 _migrated = False  # once true, it stays true for this process's code
 
 
@@ -186,3 +190,11 @@ def readyz(request: HttpRequest) -> HttpResponse:
     ready = not any(found.values())
     checks = {name: problem or "ok" for name, problem in found.items()}
     return JsonResponse({"ready": ready, "checks": checks}, status=200 if ready else 503)
+
+
+def fault(request: HttpRequest) -> HttpResponse:
+    """Instead of a page that failed: 503 where the database is out of reach, or has no connection left; else 500."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        page = loader.get_template("503.html").render()
+        return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_AFTER)})
+    return defaults.server_error(request)

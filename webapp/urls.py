@@ -160,3 +160,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("evaluations/<int:evaluation_id>/samples/", evaluations.samples, name="samples"),
     path("texts/<str:kind>/<int:row_id>/<str:field>/", texts.whole_text, name="whole_text"),
 ]
+
+handler500 = "webapp.health.fault"

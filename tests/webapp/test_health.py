@@ -117,3 +117,14 @@ def test_a_check_that_hangs_is_started_once_and_answered_for(monkeypatch: pytest
         assert len(starts) == 1
     finally:
         going.set()
+
+
+@pytest.mark.parametrize("path", ["/", "/live/", "/experiments/"])
+def test_a_page_without_a_database_is_503_and_not_a_fault_of_ours(client: Client, path: str) -> None:
+    client.force_login(factories.make_user())
+    client.raise_request_exception = False
+    with altered("ALLOW_CONNECTIONS false", "ALLOW_CONNECTIONS true"):
+        connection.close()
+        answer = client.get(path)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    assert "The database does not answer" in answer.text

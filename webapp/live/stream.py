@@ -78,11 +78,20 @@ class Hub:
                     await listening.execute(f"LISTEN {CHANNEL}")
                     self._wake(self.pages)  # what was said before this connection listened
                     async for note in listening.notifies():
-                        found = json.loads(note.payload)
-                        self._wake({page for page in self.pages if page.concerns(found)})
-            except psycopg.OperationalError as error:
+                        self._tell(note.payload)
+            except (psycopg.Error, OSError) as error:
                 log.warning("the live connection to the database broke, next try in 1 s: %s", error)
                 await asyncio.sleep(1)
+
+    def _tell(self, payload: str) -> None:
+        """Wake the pages that a notification is about; all of them where it cannot be read: somebody else's ends nothing."""
+        try:
+            found = json.loads(payload)
+            about = {page for page in self.pages if page.concerns(found)}
+        except (ValueError, TypeError, AttributeError):
+            log.warning("a notification cannot be read: %.100r", payload)
+            about = set(self.pages)
+        self._wake(about)
 
     @staticmethod
     def _wake(pages: set[Page]) -> None:

@@ -192,6 +192,14 @@ class Postgres:
             os.kill(int(lines[0]), number)
         return f"the database was told to shut down and takes no new connection; ending it (signal {int(number)})"
 
+    def refuses(self) -> str | None:
+        """Why the server takes no new connection now, None when it does; it takes two seconds at most."""
+        try:
+            psycopg.connect(self.url, connect_timeout=2).close()
+        except psycopg.OperationalError as error:
+            return _reason(str(error))
+        return None
+
     def _lock_lines(self) -> list[str]:
         """postmaster.pid: the first line is the process, the eighth what it is doing; empty where there is none."""
         try:

@@ -31,6 +31,7 @@ WEB_GRACE = 8.0
 READY_LIMIT = 90.0
 RESTARTS = 5  # of one child within RESTART_WINDOW seconds; then something is wrong for good
 RESTART_WINDOW = 120.0
+ASK_EVERY = 5.0  # seconds between two questions whether the database takes new connections
 LOG_LIMIT = 10_000_000  # bytes; a longer log is put aside as .1 at start
 
 
@@ -69,6 +70,7 @@ class Stack:
         self.web = Child("web", web, signal.SIGTERM, WEB_GRACE)
         self.worker = Child("worker", python_module("workers"), signal.SIGTERM, WORKER_GRACE)
         self._lock = -1
+        self._asked_at, self._refused = time.monotonic(), False  # whether the database takes new connections
 
     def start(self, stopping: threading.Event) -> bool:
         """Start all of it; True when the web answers, False when told to stop before. Raises StartError.
@@ -105,6 +107,8 @@ class Stack:
                 raise StartError(str(error)) from None
         elif self.postgres and (shutdown := self.postgres.finish_shutdown()):
             self.say(shutdown)
+        elif self.postgres and time.monotonic() - self._asked_at > ASK_EVERY:
+            self._ask_database(self.postgres)
         for child in (self.web, self.worker):
             assert child.guarded is not None
             if (status := child.guarded.poll()) is None:
@@ -132,6 +136,15 @@ class Stack:
             os.truncate(self._lock, 0)
             os.close(self._lock)
             self._lock = -1
+
+    def _ask_database(self, postgres: Postgres) -> None:
+        """Say when it stops taking new connections, and when it takes them again; what has one goes on."""
+        refusal = postgres.refuses()
+        if refusal and not self._refused:
+            self.say(f"the database takes no new connection ({refusal}); see {self.log('postgres')}")
+        if self._refused and not refusal:
+            self.say("the database takes new connections again")
+        self._refused, self._asked_at = bool(refusal), time.monotonic()
 
     def _start(self, child: Child) -> None:
         keep_open = [self._lock]

@@ -151,6 +151,14 @@ async def test_a_page_that_goes_at_the_moment_of_news_ends_its_stream() -> None:
     assert not hub.pages
 
 
+@pytest.mark.parametrize("payload", ["no JSON", "[1]", "null"])
+async def test_a_notification_that_cannot_be_read_ends_nothing(payload: str) -> None:
+    page, hub = Page(experiment=1), Hub()
+    hub.pages.add(page)
+    hub._tell(payload)
+    assert page.wake.is_set()
+
+
 @pytest.mark.django_db(transaction=True)
 async def test_another_run_does_not_wake_the_page() -> None:
     page = Page(experiment=1, run=2)

@@ -149,6 +149,19 @@ def test_a_database_told_to_end_while_its_clients_stay_is_ended_and_started_agai
     assert stack.rows("SELECT pg_postmaster_start_time()") != before
 
 
+def test_a_database_that_hangs_is_said_and_what_waits_for_it_goes_on(up: RunningStack) -> None:
+    stack = up
+    frozen = postmaster(stack)
+    frozen.suspend()
+    try:
+        until(lambda: "the database takes no new connection (" in stack.output.read_text(), "it says so")
+    finally:
+        frozen.resume()
+    until(lambda: "the database takes new connections again" in stack.output.read_text(), "it says so")
+    assert "the database ended" not in stack.output.read_text().rpartition("no new connection (")[2]
+    assert answers(stack.address)
+
+
 def test_a_child_that_dies_is_started_again(up: RunningStack) -> None:
     stack = up
     child(stack, "web").kill()
