@@ -11,6 +11,7 @@ from webapp.reports.report import report
 from webapp.results.outcome_counts import pair_counts, pair_counts_by_label
 from webapp.runs.models import State
 from webapp.statistics import proportions
+from webapp.statistics.seeds import over_seeds
 
 pytestmark = pytest.mark.django_db
 SOLVED = {"baseline": lambda i: i % 5 == 0, "mul_tokens": lambda i: i % 5 == 0 or i % 3 == 0}
@@ -62,6 +63,26 @@ def test_the_page_the_report_and_the_file_have_them(experiment: Experiment, clie
     assert "## By group of problems" in report(experiment)
     text = client.get("/experiments/demo-1/tables/groups.md").content.decode()
     assert "| words | new_pair | 100 | 20.0" in text.replace("\u00a0", " ")
+
+
+def test_several_seeds_have_their_mean_with_an_interval_over_seeds(client: Client) -> None:
+    made = make_experiment("demo-3", stages=(("words", "sft"),), seeds=(0, 1, 2))
+    for condition, solved in SOLVED.items():
+        for seed in (0, 1, 2):
+            right = [solved(i) and i % (7 + seed) > 0 for i in range(300)]
+            attempt = make_attempt(run_of(made, condition, "words", seed), state=State.SUCCEEDED)
+            add_evaluation(attempt, right, labels=labels)
+    found = sheet(stage_table(made))
+    assert found.page is not None
+    *seeds, mean = [row for row in found.page.rows if row.name == "new_pair"]
+    assert [row.seed for row in (*seeds, mean)] == [0, 1, 2, None]
+    expected = over_seeds([row.delta for row in seeds])
+    assert (mean.delta, mean.interval) == (pytest.approx(expected.mean), expected.interval)
+    assert len(found.rows) == 9, "files have the seeds"
+    client.force_login(make_user())
+    page = client.get("/experiments/demo-3/comparison/").content.decode()
+    part = page[page.index("By group of problems") :]
+    assert '<tr class="mean">' in part and part.count(">mean</td>") >= 3
 
 
 @pytest.mark.parametrize("metric", ["tokens_per_response", "mul_tokens_per_response"])

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests import factories
-from training.recipes import recipe as recipes
+from training.recipes import recipe as recipes, sweep
 from training.recipes.recipe import Recipe
 from webapp.experiments.models import Experiment
 from webapp.reports.report import report
@@ -223,3 +223,13 @@ def test_what_the_loss_has_beside_its_defaults_is_told() -> None:
     assert told.endswith(
         "KL term without correction by the probability ratio, one probability ratio for each rollout"
     )
+
+
+def test_what_conditions_set_otherwise_is_listed_by_condition() -> None:
+    swept_ = sweep.swept(recipes.build(recipes.read("demo")), [("stages.grpo.beta", (0.02, 0.5))])
+    text = report(launched(swept_, "demo-9")).replace("\\_", "_")
+    loss = lines_of(text, "grpo")["Loss"]
+    assert "β 0.02 on the KL divergence" in loss and "β 0.5 on the KL divergence" in loss
+    first, second = loss.split("; ")
+    assert first.endswith("(beta_0_02)") and second.endswith("(beta_0_5)")
+    assert "(beta" not in lines_of(text, "grpo")["Optimizer"], "what all have stands once"
