@@ -37,7 +37,7 @@ def wait_for_an_announcement(stack: RunningStack, page: Page) -> None:
     page.goto("about:blank")
     silent = (
         "INSERT INTO runs_worker (name, hostname, boot_id, pid, process_started, queues, devices, version, drained_by,"
-        " gpus, usage, heartbeat_at) VALUES (%s, 'elsewhere', '', 1, 0, '[]', '[]', '', '', '[]', '{}',"
+        " out_of_service_why, gpus, usage, heartbeat_at) VALUES (%s, 'elsewhere', '', 1, 0, '[]', '[]', '', '', '', '[]', '{}',"
         " now() - interval '1 day') RETURNING id"
     )
     marked = "SELECT id FROM runs_worker WHERE name = %s AND stopped_at IS NOT NULL"

@@ -19,6 +19,7 @@ from webapp.reports.dynamics_table import TO_READ, RunTrend
 from webapp.reports.sections import ListItem, Section
 from webapp.statistics.trends import FEWEST_POINTS
 
+NAMING = ("Stage", "Seed")  # columns of the dynamics that often say one thing
 PROGRAMME = "the programme's first report (28 December 2025)"
 CAPTION = (
     "Start and end: means over the first and the last tenth of the points; peak: the highest mean over a tenth, with its step; "
@@ -30,8 +31,18 @@ def dynamics(found: Sequence[RunTrend], drawn: Sequence[Drawing] = ()) -> Sectio
     """The dynamics table of every run that has dynamics, metric by metric, under its curves."""
     section = Section("Training dynamics", drawings=list(drawn))
     if found:
-        section.tables.append((CAPTION, View(TO_READ, found)))
+        section.tables.append(_narrowed(found))
     return section
+
+
+def _narrowed(found: Sequence[RunTrend]) -> tuple[str, View]:
+    """The table without columns that say the same in every row; its caption says it instead."""
+    said = {column.title: {column.text(one) for one in found} for column in TO_READ if column.title in NAMING}
+    same = {title: texts.pop() for title, texts in said.items() if len(texts) == 1}
+    caption = (
+        f"{'; '.join(f'{title} {text}' for title, text in same.items())}. {CAPTION}" if same else CAPTION
+    )
+    return caption, View([column for column in TO_READ if column.title not in same], found)
 
 
 def findings(found: Sequence[Finding]) -> Section:
