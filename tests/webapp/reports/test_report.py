@@ -64,7 +64,8 @@ def test_the_last_stage_is_compared_with_the_one_before():
 def test_dynamics_hold_start_and_end_of_the_metrics():
     text = report(make_history("demo-1", done=6))
     line = next(line for line in text.splitlines() if line.startswith("| Groups without gradient | baseline"))
-    start, end, peak, slope, interval, word = (cell.strip() for cell in line.strip("|").split("|")[4:])
+    start, end, peak, slope, interval, word = (cell.strip() for cell in line.strip("|").split("|")[2:])
+    assert "Stage grpo; Seed 0. Start and end: means" in text, "what all rows share stands above them"
     assert start.endswith(" %") and float(start.removesuffix(" %")) < float(end.removesuffix(" %"))
     assert re.fullmatch(r"[\d.]+.% \([\d,]+\)", peak), "the highest mean over a tenth, and its step"
     low, high = map(float, interval.removesuffix(" points").split(" to "))
