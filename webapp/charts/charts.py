@@ -75,10 +75,10 @@ class Chart:
 
     @property
     def latest(self) -> float | None:
-        """This run's newest value that is a number."""
+        """This run's newest value that is a number, as it is drawn: smoothed where that is chosen."""
         if self.own_curve is None:
             return None
-        values = self.own_curve.points.values
+        values = self.own_curve.shown
         finite = values[np.isfinite(values)]
         return float(finite[-1]) if len(finite) else None
 

@@ -92,12 +92,12 @@ CURATED = (
     Kind("loss", "Loss", "nats per token"),
     Kind("validation_loss", "Validation loss", "nats per token"),
     # stability
-    Kind("kl", "KL divergence from the reference", "nats per token"),
+    Kind("kl", "KL to the reference", "nats per token"),
     Kind("entropy", "Entropy", "nats per token"),
     Kind("grad_norm", "Gradient norm", "before clipping"),
     # lengths
     Kind("completion_length", "Completion length", "tokens"),
-    Kind("lengths", "Length by kind of completion", "this run, mean tokens", parts=("completion_length", "length/terminated_mean", "length/right_mean", "length/wrong_mean")),
+    Kind("lengths", "Length by kind", "this run, mean tokens", parts=("completion_length", "length/terminated_mean", "length/right_mean", "length/wrong_mean")),
     Kind("hit_limit", "Cut at the token limit", "share of rollouts", percent=True),
     # speed
     Kind("tokens_per_second", "Throughput", "tokens per second"),

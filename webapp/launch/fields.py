@@ -29,6 +29,12 @@ BASICS = ("title", "seeds", "name", "queue")
 ASKED = ("question", "prediction", "primary", "alpha", "test", "go_threshold", "expected_accuracy")
 # Of the question, what most leave out: it is folded.
 SELDOM = ("go_threshold", "expected_accuracy", "primary.margin", "primary.interim")
+FIRST = ("name", "after", "steps", "examples", "batch_size")  # of a stage
+REFINEMENTS = (
+    "sampling",
+    "reference",
+    "entropy",
+)  # of a stage's sampling and loss, which most leave as they are: folded
 CALLED = {"primary.seeds": "Seeds that decide"}  # beside the seeds that run
 # Settings whose label says all that their description says.
 PLAIN = (
@@ -159,8 +165,19 @@ def _divide(group: FieldGroup, sections: Mapping[str, Sequence[str]]) -> None:
         )
         for title, keys in sections.items()
     ]
-    group.fields = list(fields.values())
-    group.groups = [*(one for one in made if one.fields), *groups.values()]
+    for one in made:
+        for below in one.groups:
+            if below.path.rpartition(".")[2] in REFINEMENTS:
+                below.folded = True
+                below.help = below.help or f"{len(list(below.every_field()))} settings"
+    group.fields = sorted(fields.values(), key=lambda one: _place(one.path.rpartition(".")[2]))
+    learning = [groups.pop(key) for key in ("optimizer",) if key in groups]
+    group.groups = [*learning, *(one for one in made if one.fields), *groups.values()]
+
+
+def _place(key: str) -> int:
+    """Where a setting stands among those of a stage that are below no heading: what names it first."""
+    return FIRST.index(key) if key in FIRST else len(FIRST)
 
 
 def _asked(recipe: Recipe) -> FieldGroup:

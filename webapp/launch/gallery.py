@@ -69,6 +69,11 @@ class Size:
     fetch: Sequence[str]  # those of them that `mulberry data fetch` gets
 
     @property
+    def said(self) -> str:
+        """Its name in words."""
+        return self.name.replace("_", " ")
+
+    @property
     def runs_in_minutes(self) -> bool:
         """Whether it can be launched here at once, and is over soon."""
         return not self.missing and self.cost.seconds <= MINUTES

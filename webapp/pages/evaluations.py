@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.paginator import Page, Paginator
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -38,6 +38,9 @@ from webapp.telemetry.rollouts import CHOICES
 SHOWN = 25  # problems on a page
 SPEAKER = re.compile(r"^\w+: ")
 MOST_GROUPS = 12  # of problems, as choices of the list; a benchmark of more has them in the comparison alone
+KINDS = ("Outcome", "Kind of problem", "Checks", "Labels")  # of choices, in their order
+CHECKS = ("repeats", "hit_limit", *STEP_CHOICES)  # of what a completion is like
+SAID = {"correct": "right"}  # as the signs beside each problem say it
 SHARED_LABELS = {
     "decoding": "Decoding",
     "max_new_tokens": "Token limit",
@@ -54,6 +57,14 @@ class OtherAnswer:
     run: StageRun
     evaluation: int
     outcome: Outcome | None  # None: it was not asked this problem, or not yet
+
+
+class ChoicesOfAKind(NamedTuple):
+    """Choices of the list that are about one thing."""
+
+    kind: str
+    some: list[tuple[str, str, int]]  # address, label, how many problems fit
+    none: list[str]  # labels of those that no problem fits
 
 
 @require_GET
@@ -111,10 +122,7 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
             for one, line in zip(listed, _beginnings(listed), strict=True)
         ],
         "others": [run for run, _ in others],
-        "choices": sorted(  # what nothing fits stands last
-            ((key, label, counts[key]) for key, (label, _) in choices.items()),
-            key=lambda one: not one[2] and one[0] not in ("", only),
-        ),
+        "choices": _by_kind({key: (label, counts[key]) for key, (label, _) in choices.items()}, only),
         "only": only,
         "only_query": urlencode({"only": only}),
         "correct": counts["correct"],
@@ -127,6 +135,28 @@ def evaluation(request: HttpRequest, evaluation_id: int) -> HttpResponse:
         "nav": "experiments",
     } | _read(found, read or (first and with_samples(greedy).get(pk=first.pk)), answers)
     return render(request, "results/evaluation.html", context)
+
+
+def _by_kind(choices: Mapping[str, tuple[str, int]], only: str) -> list[ChoicesOfAKind]:
+    """The choices of the list, by what they are about; those that nothing fits are only named."""
+    kinds: dict[str, list[tuple[str, str, int]]] = {kind: [] for kind in KINDS}
+    for key, (label, count) in choices.items():
+        kind = "Outcome"
+        if key.startswith("group:"):
+            kind, label = "Kind of problem", label.replace("_", " ")
+        elif key in CHECKS:
+            kind = "Checks"
+        elif key not in CHOICES and not key.startswith("differs:") and key not in SAMPLE_CHOICES:
+            kind = "Labels"
+        kinds[kind].append((key, SAID.get(key, label), count))
+    return [
+        ChoicesOfAKind(
+            kind,
+            [one for one in of_kind if one[2] or one[0] in ("", only)],
+            [label for key, label, count in of_kind if not count and key not in ("", only)],
+        )
+        for kind, of_kind in kinds.items()
+    ]
 
 
 def _beginnings(listed: Sequence[Outcome]) -> list[str]:
