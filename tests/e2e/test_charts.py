@@ -175,9 +175,9 @@ def test_the_points_are_a_table_too_and_the_chart_stays(page: Page, address: str
 def test_a_chart_s_menu_is_reached_by_keys_and_its_number_says_what_it_is(page: Page, address: str) -> None:
     page.goto(address)
     figure = chart(page, "reward")
-    expect(figure.locator(".latest")).to_have_text("last 0.700")
+    expect(figure.locator(".latest")).to_have_text("last 0.701")  # where the smoothed line ends
     expect(figure.locator(".latest")).to_have_attribute(
-        "title", re.compile("of this run: mul_tokens, seed 1$")
+        "title", re.compile("as it is drawn: mul_tokens, seed 1$")
     )
     more = figure.get_by_label("Reward: more")
     more.focus()

@@ -92,7 +92,7 @@ CURATED = (
     Kind("loss", "Loss", "nats per token"),
     Kind("validation_loss", "Validation loss", "nats per token"),
     # stability
-    Kind("kl", "KL to the reference", "nats per token"),
+    Kind("kl", "KL divergence", "from the reference, nats per token"),
     Kind("entropy", "Entropy", "nats per token"),
     Kind("grad_norm", "Gradient norm", "before clipping"),
     # lengths

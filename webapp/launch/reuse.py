@@ -165,8 +165,6 @@ def lines(plan: LaunchPlan) -> list[ReuseLine]:
             offered = plan.offers[place]
             run = offered.source.run
             text = f"finished{_on(run.finished_at)} in {run.experiment.name}"
-            if offered.source.environment:
-                text += f", on {environments.described(offered.source.environment)}"
             if unlike := environments.unlike_here(offered.source.environment):
                 text += f"; unlike here: {unlike}"
             if offered.missing:

@@ -218,7 +218,7 @@ def test_each_grpo_setting_explains_itself() -> None:
     )
     assert groups["stages.grpo.rewards"].help.count("actor on the component's own value") == 1
     by_title = {group.title: group for group in groups["stages.grpo"].groups}
-    assert list(by_title)[:3] == ["Sampling", "Loss and clipping", "Evaluation and checkpoints"]
+    assert list(by_title)[:4] == ["Optimizer", "Sampling", "Loss and clipping", "Evaluation and checkpoints"]
     assert "stages.grpo.clip_range" in [one.path for one in by_title["Loss and clipping"].fields]
     assert dict(fields["loss_type"].choices)["dr_grpo"].startswith("dr_grpo: sum over max_new_tokens")
     assert [name for name, _ in fields["sampler"].choices] == ["auto", "static_cache", "generate", "vllm"]

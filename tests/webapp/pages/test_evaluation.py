@@ -56,8 +56,12 @@ def test_other_conditions_answers_stand_beside_a_problem(ada: Client, experiment
     assert f'href="/evaluations/{other.pk}/?problem=p0000"' in page.content.decode()
     assert "baseline wrong 5 scratchpad right 4" in words(ada, address, problem="p0000")
     assert "p0000 Ben has 2 boxes of 2 pens. How many pens?" in words(ada, address), "how its prompt begins"
-    counts = [count for *_, count in page.context["choices"]]
-    assert counts == sorted(counts, key=lambda count: not count), "what nothing fits stands last"
+    of_kind = {one.kind: one for one in page.context["choices"]}
+    assert [key for key, *_ in of_kind["Outcome"].some][:3] == ["", "correct", "wrong"]
+    assert all(count for one in of_kind.values() for key, _, count in one.some if key), (
+        "what nothing fits is only named"
+    )
+    assert of_kind["Checks"].none
     assert "baseline was not asked it" in words(ada, address, problem="p0002")
     alone = ada.get(address, {"problem": "p0000"}, headers={"HX-Request": "true"})
     assert f'href="/evaluations/{other.pk}/?problem=p0000"' in alone.content.decode()
@@ -83,7 +87,7 @@ def test_problems_are_narrowed_to_a_group(ada: Client, experiment: Experiment) -
     own = answered(experiment, "mul_tokens", [True] * 10)
     page = ada.get(f"/evaluations/{own.pk}/", {"only": "group:new_pair"})
     assert [outcome.problem for outcome, *_ in page.context["rows"]] == ["p0000", "p0005"]
-    assert ("group:known_pair", "known_pair", 8) in page.context["choices"]
+    assert ("group:known_pair", "known pair", 8) in page.context["choices"][1].some
     assert ada.get(f"/evaluations/{own.pk}/outcomes.csv", {"only": "group:new_pair"}).status_code == 200
     assert ada.get(f"/evaluations/{own.pk}/outcomes.csv", {"only": "group:none"}).status_code == 400
 
@@ -99,7 +103,7 @@ def test_problems_are_narrowed_to_those_that_another_condition_answers_otherwise
     differing = {"only": "differs:baseline"}
     page = ada.get(f"/evaluations/{own.pk}/", differing)
     assert [outcome.problem for outcome, *_ in page.context["rows"]] == ["p0001", "p0002"]
-    assert ("differs:baseline", "unlike baseline", 2) in page.context["choices"]
+    assert ("differs:baseline", "unlike baseline", 2) in page.context["choices"][0].some
     file = content(ada.get(f"/evaluations/{own.pk}/outcomes.jsonl", differing))
     assert [json.loads(line)["problem"] for line in file.splitlines()] == ["p0001", "p0002"]
     assert ada.get(f"/evaluations/{own.pk}/outcomes.csv", {"only": "differs:nobody"}).status_code == 400
