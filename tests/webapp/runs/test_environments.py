@@ -59,7 +59,7 @@ def test_provenance_report_page_and_reuse_show_it(client: Client) -> None:
 
     spec = StageSpec.model_construct(condition="baseline", stage="grpo", seed=0)
     (line,) = lines(LaunchPlan([spec], {}, {place: offered}))
-    assert f", on {environments.described(OLD)}; unlike here: torch 2.1.0" in line.text
+    assert "in demo-1; unlike here: torch 2.1.0" in line.text, "what is as here is on its run's page"
 
     other = factories.run_of(factories.make_experiment(name="other"), "baseline", "grpo")
     take_over([(other, offered)])
